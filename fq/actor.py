@@ -1,0 +1,270 @@
+"""`Actor`: a function with a name and options, that can be called now or sent to be called elsewhere; and the decorator that makes one."""
+
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypeAlias, Unpack, cast, overload
+
+from attrs import define, evolve, field, frozen
+from returns.result import Result
+from typing_extensions import TypeVar
+
+from fq.call import Call, Stage
+from fq.errors import DeclarationError, OptionError
+from fq.frozen import NOTHING, frozen_dict
+from fq.middleware import Middleware
+from fq.options import OWN, CallOptions, Options
+from fq.signature import Signature
+from fq.stack import Stack
+
+if TYPE_CHECKING:
+    from fq.handle import Handle
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E")
+V = TypeVar("V", default=Any)
+
+QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")
+
+
+class Sends(Protocol):
+    """What an actor needs of the app that it belongs to."""
+
+    def send(self, call: Call[R]) -> "Handle[R]":
+        """Send *call*."""
+
+    async def asend(self, call: Call[R]) -> "Handle[R]":
+        """Send *call*."""
+
+    def stack_of(self, actor: "AnyActor") -> Stack:
+        """Return the stack that *actor* runs in."""
+
+
+@define(eq=False)
+class Home:
+    """Mutable: which app an actor belongs to. The one thing about an actor that changes, once, when an app includes it."""
+
+    app: Sends | None = None
+
+
+@frozen(eq=False, repr=False)
+class Actor(Generic[P, R, V]):
+    """
+    A declared function. *P* are its parameters, *R* the type of its result, *V* what a plain call returns (a coroutine, for an async one).
+
+    >>> from fq import App
+    >>> app = App("memory://")
+    >>> @app.actor(max_retries=3)
+    ... def add(a: int, b: int) -> int:
+    ...     return a + b
+    >>> add(1, 2)
+    3
+    >>> add.call(1, 2).send().status().state
+    'ready'
+
+    Attributes:
+        fn: the function.
+
+        name: what messages call it by; one name, one actor, in an app.
+
+        queue_name, priority: of its messages, unless a call says otherwise.
+
+        options: the layer options that it was declared with.
+
+        layers: the layers that it was declared with; each replaces the layer of its class in the app's stack, or is added.
+
+        edit: the function from stack to stack that it was declared with; applied last.
+
+        extra: open entries that go into the options of each of its messages.
+    """
+
+    fn: Callable[P, V]
+    name: str
+    queue_name: str = "default"
+    priority: int = 0
+    options: Mapping[str, object] = NOTHING
+    layers: tuple[Middleware, ...] = ()
+    edit: Callable[[Stack], Stack] | None = None
+    extra: Mapping[str, object] = NOTHING
+    signature: Signature = field(kw_only=True)
+    home: Home = field(factory=Home)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
+        """Call the function, here and now."""
+        return self.fn(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Actor({self.name!r}, queue={self.queue_name!r})"
+
+    @property
+    def app(self) -> Sends:
+        """The app that this actor belongs to."""
+        if self.home.app is None:
+            raise DeclarationError(f"{self.name} belongs to no app: declare it with @app.actor, or call app.include({self.name})")
+        return self.home.app
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """
+        Return the call with these arguments, to be modified, chained or sent.
+
+        Raises:
+            InvalidArguments: arguments that do not fit the signature.
+        """
+        return Call((self.stage(args, kwargs, {}),))
+
+    def send(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
+        """
+        Send a call with these arguments, and return a handle on its result.
+
+        Raises:
+            InvalidArguments: arguments that do not fit the signature.
+            BrokerUnavailable: the broker could not be reached.
+        """
+        call: Call[R] = Call((self.stage(args, kwargs, {}),))
+        return self.app.send(call)
+
+    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
+        """`send`, for async producers."""
+        call: Call[R] = Call((self.stage(args, kwargs, {}),))
+        return await self.app.asend(call)
+
+    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object], partial: bool = False) -> Stage:
+        """Return the call with these arguments as a stage; *partial* if the result of a step before it is still to come."""
+        dumped, named = self.signature.dump(args, kwargs, partial=partial)
+        return Stage(self, dumped, named, {**self.extra, **options} if options else self.extra, self.queue_name, self.priority)
+
+    def optioned(self, stage: Stage, options: CallOptions) -> Stage:
+        """
+        Return *stage*, of this actor, with *options* in force.
+
+        Raises:
+            OptionError: an unknown option, or a value that it cannot take, or that cannot travel.
+        """
+        named = {name: value for name, value in options.items() if name not in OWN}
+        stack = self.app.stack_of(self)
+        checked = stack.with_options(named)
+        travelling = {name: _taken(checked, name) for name in named}
+        if "queue" in options:
+            check_queue_name(options["queue"])
+        return evolve(
+            stage,
+            options={**stage.options, **options.get("options", {}), **travelling},
+            queue_name=options.get("queue", stage.queue_name),
+            priority=options.get("priority", stage.priority),
+        )
+
+
+AnyActor: TypeAlias = "Actor[..., Any, Any]"
+
+
+def _taken(stack: Stack, name: str) -> object:
+    """Return the value of option *name* as its layer holds it: checked, and in ms."""
+    value: object = next(getattr(layer, name) for layer in stack if name in layer.option_names())
+    if callable(value) or isinstance(value, tuple) and any(isinstance(item, type) for item in value):
+        raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
+    return value
+
+
+def check_queue_name(name: object) -> None:
+    """Raise `DeclarationError` unless *name* can name a queue."""
+    if not (isinstance(name, str) and QUEUE_NAME.fullmatch(name)):
+        raise DeclarationError(f"found the queue name {name!r}, expected a letter or underscore, then letters, digits, dots, dashes or underscores")
+
+
+class Declare(Protocol):
+    """What ``actor(max_retries=3)`` returns: the decorator proper."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Actor[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Result[R, E]], /) -> Actor[P, R, Result[R, E]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
+
+
+@frozen
+class ActorDecorator:
+    """
+    ``actor`` and ``app.actor``: makes an `Actor` of a function, bare or with layers and options.
+
+    *register* is told of each one. Layers replace the layer of their class, or are added; options override fields of layers.
+
+    Raises:
+        OptionError: an unknown option, with the nearest name, or a value that it cannot take.
+        DeclarationError: a bad name, or one that is taken.
+    """
+
+    register: Callable[[AnyActor], None] = field(repr=False)
+
+    @overload
+    def __call__(self, *changes: Middleware, **options: Unpack[Options]) -> Declare: ...
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Actor[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Result[R, E]], /) -> Actor[P, R, Result[R, E]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """Declare an actor, or return the decorator that will."""
+        if len(given) == 1 and not options and callable(given[0]) and not isinstance(given[0], Middleware | type):
+            return self._declare(given[0], (), {})
+        layers = Stack(given).layers
+        return cast(Declare, lambda fn: self._declare(fn, layers, options))
+
+    def _declare(self, fn: Callable[..., Any], layers: tuple[Middleware, ...], options: Mapping[str, Any]) -> AnyActor:
+        if isinstance(fn, Actor):
+            raise DeclarationError(f"{fn.name} is an actor already")
+        if not callable(fn):
+            raise DeclarationError(f"found {fn!r}, expected a function")
+        name = options.get("name", getattr(fn, "__name__", "")) or _unnamed(fn)
+        queue = options.get("queue", "default")
+        check_queue_name(queue)
+        named = {key: value for key, value in options.items() if key not in OWN}
+        declared: AnyActor = Actor(
+            fn,
+            name,
+            queue,
+            options.get("priority", 0),
+            frozen_dict(named),
+            layers,
+            options.get("stack"),
+            frozen_dict(options.get("options", {})),
+            signature=Signature.of(fn),
+        )
+        self.register(declared)
+        return declared
+
+
+def _unnamed(fn: object) -> NoReturn:
+    raise DeclarationError(f"{fn!r} has no name: give it one with name=...")
+
+
+actor = ActorDecorator(lambda _: None)
+"""Declares an actor that belongs to no app yet; ``app.include`` binds it."""
+
+
+def stack_for(declared: AnyActor, base: Stack) -> Stack:
+    """
+    Return the stack of *declared* in an app whose stack is *base*: its layers, then its options, then its own edit.
+
+    Raises:
+        OptionError: an unknown option, or a value that it cannot take.
+        StackError: layers that do not fit together.
+    """
+    stack = base
+    for layer in declared.layers:
+        stack = stack.add(layer)
+    if declared.signature.returns_nothing and "store_results" not in declared.options and "store_results" in stack.takes():
+        stack = stack.with_options({"store_results": False})
+    try:
+        stack = stack.with_options(declared.options)
+        return stack if declared.edit is None else declared.edit(stack)
+    except OptionError as error:
+        raise OptionError(f"actor {declared.name}: {error}") from None
+
+
+__all__ = ["Actor", "ActorDecorator", "AnyActor", "Declare", "actor", "stack_for"]

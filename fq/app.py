@@ -1,0 +1,242 @@
+"""`App`: where actors, a stack and a broker meet. Mutable: actors are added, and the broker is made at the first use."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import TypeVar
+
+from attrs import frozen
+
+from fq.actor import Actor, ActorDecorator, AnyActor, stack_for
+from fq.brokers import broker_from_url
+from fq.brokers.base import Broker
+from fq.call import Call
+from fq.commit import post
+from fq.errors import ActorNotFound, ConfigError, DeclarationError
+from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
+from fq.handle import Handle
+from fq.ids import fresh_id
+from fq.layers import default_middleware
+from fq.middleware import Middleware
+from fq.outcome import Enqueue
+from fq.stack import Stack, compose
+
+R = TypeVar("R")
+log = logging.getLogger("fq")
+
+DEFAULT_URL = "sqlite:///fq.db"
+BATCH = 1_000
+"""How many messages `App.send_many` puts into one round trip."""
+
+
+@frozen
+class Plan:
+    """What is worked out once for an actor in an app: its *stack*, and which of the stack's faces have to be called at all."""
+
+    actor: AnyActor
+    stack: Stack
+    edits_sends: bool
+    watches: bool
+    stores: bool
+
+    @classmethod
+    def of(cls, actor: AnyActor, stack: Stack) -> "Plan":
+        """Return the plan of *actor* in *stack*."""
+        stores = any(getattr(layer, "store_results", False) is True for layer in stack)
+        return cls(actor, stack, overrides(stack, "on_enqueue"), overrides(stack, "on_event"), stores)
+
+
+def overrides(stack: Stack, face: str) -> bool:
+    """Does any layer of *stack* have this face of its own?"""
+    return any(getattr(type(layer), face) is not getattr(Middleware, face) for layer in stack)
+
+
+class App:
+    """
+    An application: its actors, the stack that they run in, and the broker between those who send and those who work.
+
+    >>> app = App("memory://")
+    >>> @app.actor(max_retries=3)
+    ... def add(a: int, b: int) -> int:
+    ...     return a + b
+    >>> handle = add.send(1, 2)
+    >>> app.run_until_idle()
+    1
+    >>> handle.get_result()
+    3
+
+    Args:
+        url: of the broker: ``sqlite:///jobs.db``, ``redis://host:6379/0``, ``memory://``. Without one: ``$FQ_URL``, else ``sqlite:///fq.db``.
+
+        broker: a broker as a value, instead of a URL.
+
+        middleware: the stack of all actors; `default_middleware` unless given.
+
+    Nothing connects before the first send or claim.
+
+    Raises:
+        ConfigError: both a URL and a broker, or a URL that fq cannot use.
+    """
+
+    def __init__(self, url: str | None = None, *, broker: Broker | None = None, middleware: Middleware = default_middleware) -> None:
+        if url is not None and broker is not None:
+            raise ConfigError(f"found the URL {url} and the broker {broker}, expected one of them")
+        self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
+        self.stack = compose(middleware)
+        self.actor = ActorDecorator(self._add)
+        self._actors: dict[str, AnyActor] = {}
+        self._queues: dict[str, None] = {}
+        self._plans: dict[str, Plan] = {}
+        self._base = Plan(None, self.stack, overrides(self.stack, "on_enqueue"), overrides(self.stack, "on_event"), False)  # type: ignore[arg-type]  # the plan of actors that are not declared here
+
+    def __repr__(self) -> str:
+        return f"App({str(self._broker)!r})"
+
+    @property
+    def broker(self) -> Broker:
+        """The broker. It connects at its first call."""
+        return self._broker
+
+    @property
+    def actors(self) -> Mapping[str, AnyActor]:
+        """The declared actors, by name."""
+        return dict(self._actors)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of the declared actors, in the order of declaration."""
+        return tuple(self._queues)
+
+    def include(self, *things: AnyActor | ModuleType) -> None:
+        """
+        Bind actors that were declared with the free `actor`, or all of a module's.
+
+        Raises:
+            DeclarationError: a name that is taken, an actor of another app, or a thing that holds no actors.
+        """
+        for thing in things:
+            found = [thing] if isinstance(thing, Actor) else [v for v in vars(thing).values() if isinstance(v, Actor)] if isinstance(thing, ModuleType) else []
+            if not found:
+                raise DeclarationError(f"found {thing!r}, expected an actor or a module with actors in it")
+            for actor in found:
+                if actor.home.app is not self:
+                    self._add(actor)
+
+    def get_actor(self, name: str) -> AnyActor:
+        """
+        Return the actor called *name*.
+
+        Raises:
+            ActorNotFound: there is none.
+        """
+        try:
+            return self._actors[name]
+        except KeyError:
+            raise ActorNotFound(f"no actor called {name}; declared are {', '.join(self._actors) or 'none'}") from None
+
+    def stack_of(self, actor: AnyActor) -> Stack:
+        """Return the stack that *actor* runs in."""
+        return self.plan(actor.name).stack
+
+    def plan(self, actor_name: str) -> Plan:
+        """Return what was worked out for an actor; for one that is not declared here, the plan of the app's own stack."""
+        return self._plans.get(actor_name, self._base)
+
+    def plans(self) -> tuple[Plan, ...]:
+        """Return the plans of all declared actors."""
+        return tuple(self._plans.values())
+
+    def send(self, call: Call[R]) -> Handle[R]:
+        """Send *call*; `Call.send` is the way to write it."""
+        enqueue = self._fresh(call)
+        self._broker.enqueue([post(enqueue, self.send_side)])
+        return self._sent(call, enqueue)
+
+    async def asend(self, call: Call[R]) -> Handle[R]:
+        """Send *call*; `Call.asend` is the way to write it."""
+        enqueue = self._fresh(call)
+        await self._broker.aenqueue([post(enqueue, self.send_side)])
+        return self._sent(call, enqueue)
+
+    def send_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+        """
+        Send *calls*, a thousand to a round trip, and return their handles in the same order.
+
+        Each thousand is enqueued as a whole or not at all: after an error, those before it have been sent.
+        """
+        handles: list[Handle[R]] = []
+        batch: list[tuple[Call[R], Enqueue]] = []
+        for call in calls:
+            batch.append((call, self._fresh(call)))
+            if len(batch) == BATCH:
+                handles += self._send_batch(batch)
+                batch = []
+        return handles + self._send_batch(batch) if batch else handles
+
+    def send_side(self, enqueue: Enqueue) -> Enqueue:
+        """Return *enqueue* as the stack of its actor sends it."""
+        plan = self.plan(enqueue.message.actor_name)
+        return plan.stack.on_enqueue(enqueue) if plan.edits_sends else enqueue
+
+    def tell(self, event: Event, plan: Plan | None = None) -> None:
+        """Tell the layers of *plan*, or of the app's own stack, about *event*. What they raise is logged."""
+        plan = plan or self._base
+        if plan.watches:
+            try:
+                plan.stack.on_event(event)
+            except ExceptionGroup as errors:
+                log.exception("%s", errors.message)
+
+    def run_until_idle(self) -> int:
+        """
+        Run everything that waits, one message after the other on this thread, and return how many there were.
+
+        With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers what is not due yet is left waiting.
+        """
+        from fq.worker.drain import run_until_idle
+
+        return run_until_idle(self)
+
+    def _send_batch(self, batch: list[tuple[Call[R], Enqueue]]) -> list[Handle[R]]:
+        self._broker.enqueue([post(enqueue, self.send_side) for _, enqueue in batch])
+        return [self._sent(call, enqueue) for call, enqueue in batch]
+
+    def _fresh(self, call: Call[R]) -> Enqueue:
+        now = time.time_ns() // 1_000_000
+        return call.enqueue(fresh_id(now), now)
+
+    def _sent(self, call: Call[R], enqueue: Enqueue) -> Handle[R]:
+        message = enqueue.message
+        plan = self.plan(message.actor_name)
+        if plan.watches:
+            if enqueue.delay:
+                self.tell(Delayed(message, enqueue.delay), plan)
+            self.tell(Enqueued(message, enqueue.delay), plan)
+        last = call.stages[-1]
+        stored = last.options.get("store_results", self.plan(last.actor.name).stores) is True
+        return Handle(call.result_id(message.message_id), last.actor.name, stored, last.actor.signature, self)
+
+    def _add(self, actor: AnyActor) -> None:
+        if actor.name in self._actors:
+            taken = self._actors[actor.name].fn
+            raise DeclarationError(
+                f"two actors are called {actor.name}: {_whereabouts(taken)} and {_whereabouts(actor.fn)}; give one of them another name with name=..."
+            )
+        if actor.home.app is not None and actor.home.app is not self:
+            raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
+        plan = Plan.of(actor, stack_for(actor, self.stack))
+        self.tell(ActorDeclaring(actor.name, actor.queue_name), plan)
+        if actor.queue_name not in self._queues:
+            self.tell(QueueDeclaring(actor.queue_name))
+            self._queues[actor.queue_name] = None
+            self.tell(QueueDeclared(actor.queue_name))
+        actor.home.app = self
+        self._actors[actor.name] = actor
+        self._plans[actor.name] = plan
+        self.tell(ActorDeclared(actor.name, actor.queue_name), plan)
+
+
+def _whereabouts(fn: object) -> str:
+    return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', fn)}"

@@ -1,0 +1,106 @@
+"""
+`Broker`: what fq asks of a place that keeps messages. Everything a broker does is one of these calls, and each of them applies wholly or not at all.
+
+The suite in ``tests/brokers`` says what every broker must do; a new one joins it by one line.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
+
+DEAD_TTL = 7 * 24 * 60 * 60 * 1000
+"""How long dead letters are kept unless told otherwise: 7 days, in ms."""
+
+
+class Broker(Protocol):
+    """
+    Keeps messages, dead letters, results and groups, and is the one clock of all its workers.
+
+    All calls may come from any thread. Nothing connects before the first call. Every call may raise `BrokerUnavailable` when the broker cannot be
+    reached within a bounded time, and `BrokerError` when it refuses.
+    """
+
+    def enqueue(self, posts: Sequence[Post]) -> None:
+        """Put *posts* on their queues, all or none. A message id that is already waiting is left as it is, so that a repeated call adds nothing."""
+
+    async def aenqueue(self, posts: Sequence[Post]) -> None:
+        """`enqueue` for async producers."""
+
+    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+        """
+        Apply *commits*, each wholly or not at all, and claim what is wanted; never blocks.
+
+        Every turn also renews the lease of ``want.worker``, makes ready what has fallen due, and takes back what workers with expired leases held.
+        """
+
+    def wait(self, want: Want, timeout: int) -> None:
+        """Block until there may be something to claim, or `wake` is called, or *timeout* ms have passed. Returning early is allowed, missing a message is not."""
+
+    def wake(self) -> None:
+        """Make a `wait` that is under way in another thread return now; if none is, the next one returns at once."""
+
+    def renew(self, workers: Sequence[str], lease: int) -> None:
+        """Renew the leases of *workers*, to run *lease* ms from now, where they have not been taken back."""
+
+    def release(self, worker: str, interrupted: Mapping[str, str]) -> int:
+        """
+        Take back everything that *worker*, which is known to be dead, holds, and return how many messages that was.
+
+        The delivery counts. *interrupted* names, by message id, why a message was cut short.
+        """
+
+    def result(self, message_id: str) -> bytes | None:
+        """Return the result kept for *message_id*, None if there is none."""
+
+    def wait_result(self, message_id: str, timeout: int) -> bytes | None:
+        """Return the result kept for *message_id*, waiting up to *timeout* ms for it, None if none came."""
+
+    async def await_result(self, message_id: str, timeout: int) -> bytes | None:
+        """`wait_result` for async callers."""
+
+    def status(self, message_id: str) -> Status:
+        """Return where a message is."""
+
+    def queues(self) -> tuple[QueueStats, ...]:
+        """Return all queues that hold, or have held, anything, by name."""
+
+    def workers(self) -> tuple[WorkerStats, ...]:
+        """Return all workers with a lease, by name."""
+
+    def dead(self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100) -> tuple[DeadLetter, ...]:
+        """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
+
+    def requeue(self, message_ids: Sequence[str]) -> int:
+        """Put dead letters back on their queues, as they were sent, and return how many there were."""
+
+    def discard(self, message_ids: Sequence[str]) -> int:
+        """Delete dead letters and waiting messages, and return how many there were. A running message is left alone."""
+
+    def purge(self, queue: str) -> int:
+        """Delete what waits in *queue* (ready and delayed, not running, not dead) and return how many messages that was."""
+
+    def pause(self, queue: str) -> None:
+        """Let nobody claim from *queue* until it is resumed."""
+
+    def resume(self, queue: str) -> None:
+        """Let workers claim from *queue* again."""
+
+    def now(self) -> int:
+        """Return the broker's clock, ms since the epoch."""
+
+    def close(self) -> None:
+        """Let go of connections; the next call connects again."""
+
+
+class InThreads:
+    """The async side of a broker whose calls are short or local: each runs in a thread."""
+
+    async def aenqueue(self: Broker, posts: Sequence[Post]) -> None:
+        """`Broker.enqueue`, in a thread."""
+        await asyncio.to_thread(self.enqueue, posts)
+
+    async def await_result(self: Broker, message_id: str, timeout: int) -> bytes | None:
+        """`Broker.wait_result`, in a thread."""
+        return await asyncio.to_thread(self.wait_result, message_id, timeout)

@@ -1,0 +1,220 @@
+"""
+What passes between a worker and a broker: plain immutable records, with message bodies as bytes.
+
+A broker never encodes or decodes a body, and never asks what an actor is; `fq.commit` lowers outcomes into these records, the same for all brokers.
+The protocol itself is in `fq.brokers.base`.
+"""
+
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from fq.fault import Fault
+
+
+@frozen
+class Post:
+    """A message on its way to a queue: ready, by the broker's clock, *delay* ms after the commit."""
+
+    message_id: str
+    queue_name: str
+    actor_name: str
+    priority: int
+    delay: int
+    body: bytes
+
+
+@frozen
+class Splice:
+    """A post whose body is made by the broker as ``head + b"[" + b",".join(values) + b"]" + tail``, with the values of a group's members in order."""
+
+    post: Post
+    head: bytes
+    tail: bytes
+
+
+@frozen
+class Keep:
+    """Keep *body* as the result of *message_id* for *ttl* ms."""
+
+    message_id: str
+    body: bytes
+    ttl: int
+
+
+@frozen
+class Join:
+    """
+    Member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
+
+    The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once. What is
+    kept of a group goes away *ttl* ms after its latest arrival; until then, arrivals at a completed group change nothing.
+    """
+
+    group: str
+    member: int
+    size: int
+    value: bytes
+    then: tuple[Splice, ...]
+    ttl: int
+
+
+Change: TypeAlias = Post | Keep | Join
+
+
+@frozen
+class Ack:
+    """The message is done: forget it."""
+
+
+@frozen
+class Replace:
+    """Put *post*, which has the same message id, in the message's place; its deliveries count from nought. *fault* is kept for inspection."""
+
+    post: Post
+    fault: Fault | None = None
+
+
+@frozen
+class Bury:
+    """Move the message, with its body as the broker has it, to the dead letters."""
+
+    fault: Fault
+
+
+@frozen
+class Release:
+    """
+    Hand the message back, ready at once, in the place in the order that it had.
+
+    *counted* says if this delivery counts; *interrupted* is told to whoever claims it next.
+    """
+
+    counted: bool = False
+    interrupted: str = ""
+
+
+Disposition: TypeAlias = Ack | Replace | Bury | Release
+
+ACK = Ack()
+RELEASE = Release()
+
+
+@frozen
+class Commit:
+    """
+    All that must happen with one claimed message, together or not at all.
+
+    Only the holder of the current *token* may: else the commit is stale and nothing of it is applied.
+    """
+
+    message_id: str
+    queue_name: str
+    token: int
+    disposition: Disposition = ACK
+    changes: tuple[Change, ...] = ()
+
+
+@frozen
+class Want:
+    """
+    What a worker asks for.
+
+    Attributes:
+        worker: who asks; holds the lease of everything that it claims.
+
+        queues: claim from these.
+
+        limit: at most so many; 0 to commit only.
+
+        lease: how long the worker's lease runs from now, ms, unless renewed.
+    """
+
+    worker: str
+    queues: tuple[str, ...]
+    limit: int
+    lease: int = 15_000
+
+
+@frozen
+class Delivery:
+    """A claimed message: *token* goes into the commit, *deliveries* counts this claim, *received_at* is the broker's clock, ms."""
+
+    message_id: str
+    queue_name: str
+    body: bytes
+    token: int
+    deliveries: int
+    received_at: int
+    interrupted: str = ""
+
+
+@frozen
+class Turn:
+    """
+    What came of one turn.
+
+    Attributes:
+        deliveries: the messages claimed, by (priority, arrival) within each queue.
+
+        stale: ids of the messages whose commit was not applied.
+
+        idle_for: ms until something that the broker knows of falls due (a delay, a lease): with nothing to do, wait no longer than that.
+    """
+
+    deliveries: tuple[Delivery, ...] = ()
+    stale: tuple[str, ...] = ()
+    idle_for: int = 1_000
+
+
+@frozen
+class QueueStats:
+    """One queue: messages *ready*, *delayed*, *in_flight* and *dead*; *oldest* is how long the first ready one has waited, ms."""
+
+    queue_name: str
+    ready: int = 0
+    delayed: int = 0
+    in_flight: int = 0
+    dead: int = 0
+    oldest: int = 0
+    paused: bool = False
+
+
+@frozen
+class Status:
+    """
+    Where a message is.
+
+    *state* is ``"ready"``, ``"delayed"``, ``"running"``, ``"dead"``, ``"done"`` (a result is kept, or was until lately) or ``"unknown"``.
+    *due* is when a delayed message will be ready, ms since the epoch on the broker's clock; *fault* is the latest error.
+    """
+
+    message_id: str
+    state: str
+    queue_name: str = ""
+    actor_name: str = ""
+    deliveries: int = 0
+    due: int = 0
+    worker: str = ""
+    fault: Fault | None = None
+
+
+@frozen
+class DeadLetter:
+    """A message that failed for good, with *body* as it was sent, and when, ms since the epoch on the broker's clock."""
+
+    message_id: str
+    queue_name: str
+    actor_name: str
+    body: bytes = field(repr=False)
+    fault: Fault
+    died_at: int
+
+
+@frozen
+class WorkerStats:
+    """A worker process with a lease: *lease_left* in ms, and how many messages it holds."""
+
+    worker: str
+    lease_left: int
+    in_flight: int

@@ -1,0 +1,20 @@
+"""The group of all commands."""
+
+from importlib.metadata import version
+
+import click
+
+from fq.cli.queues import queues
+from fq.cli.send import send
+from fq.cli.stack import stack
+from fq.cli.worker import worker
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("fq"), prog_name="fq")
+def main() -> None:
+    """Run and look after fq, a functional, composable task queue. APP is module:attribute, such as tasks:app."""
+
+
+for command in (worker, stack, send, queues):
+    main.add_command(command)

@@ -1,0 +1,47 @@
+"""``fq send``."""
+
+import json
+
+import click
+from returns.pipeline import is_successful
+
+from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, plain_errors, print_json
+
+
+def _parsed(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+@click.command()
+@app_path
+@click.argument("actor")
+@click.argument("arguments", nargs=-1)
+@click.option("--kwargs", default="{}", metavar="JSON", help="Keyword arguments, as a JSON object.")
+@click.option("--delay", type=click.IntRange(0), default=0, metavar="MS", help="Start no sooner than this.")
+@click.option("--wait", type=click.IntRange(0), metavar="MS", help="Wait so long for the result, and print it.")
+@as_json
+def send(app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, delay: int, wait: int | None, as_json: bool) -> None:
+    """Send ACTOR of APP a message with ARGUMENTS: each is read as JSON, or else as text. Prints the message id. Exit code 1: the task failed, or timed out."""
+    with plain_errors():
+        app = load_app(app_path)
+        known_actor(app, actor)
+        named = _parsed(kwargs)
+        if not isinstance(named, dict):
+            raise Refused(f"--kwargs: found {kwargs}, expected a JSON object")
+        declared = app.get_actor(actor)
+        args, keywords = declared.signature.bind(tuple(map(_parsed, arguments)), named)
+        handle = declared.call(*args, **keywords).delay(delay).send()
+        if wait is None:
+            print_json({"message_id": handle.message_id}) if as_json else click.echo(handle.message_id)
+            return
+        result = handle.get(wait)
+        shown = result.unwrap() if is_successful(result) else result.failure()
+        if as_json:
+            print_json({"message_id": handle.message_id, "succeeded": is_successful(result), "result": shown if is_successful(result) else str(shown)})
+        else:
+            click.echo(shown)
+        raise SystemExit(0 if is_successful(result) else 1)

@@ -1,0 +1,87 @@
+"""
+Lowering: an outcome, which talks about messages and values, becomes a commit, which talks about bytes.
+
+Done once, for every broker; what cannot be encoded is found here and fails its own message alone.
+"""
+
+from collections.abc import Callable
+
+from returns.pipeline import is_successful
+from returns.result import Failure, Result, Success
+
+from fq.brokers.records import ACK, Ack, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice
+from fq.codec import encode, encode_result, encode_value
+from fq.errors import Error, InvalidResult
+from fq.fault import Fault
+from fq.message import Message, restamp
+from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
+
+SendSide = Callable[[Enqueue], Enqueue]
+"""What is folded over every message that leaves: the `on_enqueue` faces of its actor's stack."""
+
+
+def post(enqueue: Enqueue, send_side: SendSide) -> Post:
+    """Return *enqueue*, passed through *send_side*, as a broker takes it."""
+    sent = send_side(enqueue)
+    message = sent.message
+    return Post(message.message_id, message.queue_name, message.actor_name, message.priority, sent.delay, encode(message))
+
+
+def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
+    """
+    Return the commit of *outcome* for *delivery*.
+
+    An outcome that cannot be encoded becomes a dead letter with the path of the value, and its stored result, if it has one, that failure.
+    """
+    try:
+        return _lower(delivery, outcome, send_side)
+    except Exception as error:
+        failed = Failure(error)
+        kept = (Store(effect.message_id, failed, effect.ttl) for effect in outcome.effects if isinstance(effect, Store))
+        return _lower(delivery, Outcome(Failure(Dead(error)), tuple(kept)), send_side)
+
+
+def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
+    disposition = ACK if is_successful(outcome.result) else _disposition(outcome, send_side)
+    changes = tuple(_change(effect, send_side) for effect in outcome.effects) if outcome.effects else ()
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+
+
+def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
+    match outcome.result.failure():
+        case Retry(message, delay, error):
+            return Replace(post(Enqueue(message, delay), send_side), None if error is None else Fault.of(error))
+        case Dead(error):
+            return Bury(Fault.of(error))
+        case Drop():
+            return Ack()
+
+
+def _change(effect: Effect, send_side: SendSide) -> Change:
+    match effect:
+        case Store(message_id, result, ttl):
+            return Keep(message_id, encode_result(_stored(result)), ttl)
+        case Enqueue():
+            return post(effect, send_side)
+        case Arrive(group, member, size, value, then, ttl):
+            return Join(group, member, size, encode_value(value, "result"), tuple(_splice(enqueue, send_side) for enqueue in then), ttl)
+
+
+def _stored(result: Result[object, Error]) -> Result[object, Fault]:
+    return Success(result.unwrap()) if is_successful(result) else Failure(Fault.of(result.failure()))
+
+
+_MARK = "\x00fq:values\x00"
+
+
+def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
+    """Return *enqueue* cut open where the values of its group go: after its own arguments."""
+    message: Message = enqueue.message
+    marked = post(Enqueue(restamp(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
+    head, mark, tail = marked.body.partition(encode_value(_MARK))
+    if not mark:
+        raise InvalidResult(f"{message.actor_name}: a layer's on_enqueue removed the argument that stands for the group's values")
+    return Splice(marked, head, tail)
+
+
+__all__ = ["SendSide", "lower", "post"]

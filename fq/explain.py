@@ -1,0 +1,105 @@
+"""`explain`: replay a message through a stack and say what each layer did. Steps are pure, so this changes nothing and costs little."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from fq.message import Message
+from fq.middleware import Handler, Middleware
+from fq.outcome import Outcome
+from fq.stack import Stack, summary
+
+
+@frozen
+class Ring:
+    """
+    What one layer did: it was given *entered* and passed *passed* inwards, was answered *answered* and returned *returned*.
+
+    *passed* and *answered* are None where the layer answered by itself.
+    """
+
+    layer: Middleware
+    entered: Message
+    passed: Message | None
+    answered: Outcome | None
+    returned: Outcome
+
+
+@frozen
+class Explanation:
+    """The replay of one message: the rings that it reached, outermost first, and the outcome. ``str()`` draws it."""
+
+    rings: tuple[Ring, ...]
+    outcome: Outcome
+
+    def __str__(self) -> str:
+        lines = []
+        for depth, ring in enumerate(self.rings):
+            indent = "  " * depth
+            lines.append(indent + summary(ring.layer))
+            if ring.passed is None:
+                lines.append(f"{indent}  answered by itself: {ring.returned}")
+            elif changed := _changes(ring.entered, ring.passed):
+                lines.append(f"{indent}  in:  {changed}")
+            if ring.answered is not None and ring.answered != ring.returned:
+                lines.append(f"{indent}  out: {ring.answered} became {ring.returned}")
+        return "\n".join([*lines, f"outcome: {self.outcome}"])
+
+
+def explain(stack: Stack, message: Message, result: object | Callable[[Message], Outcome]) -> Explanation:
+    """
+    Return what each layer of *stack* does with *message* when the actor comes to *result*.
+
+    *result* is a value that the actor returns, an exception that it raises, an `Outcome`, or a handler to be called in the actor's place.
+
+    >>> from fq import compose, retries, time_limit
+    >>> from fq.testing import message
+    >>> print(explain(compose(retries(max_retries=0), time_limit(time_limit=5)), message("add", message_id="m1"), ValueError("no")))
+    Retries(max_retries=0, min_backoff=15000, max_backoff=604800000)
+      TimeLimit(time_limit=5, interval=1000)
+        in:  time_limit: inf -> 5
+    outcome: Outcome(result=<Failure: Dead(error=ValueError('no'))>, effects=())
+    """
+    reached: list[Message] = []
+    answers: list[Outcome] = []
+    handler = _recorded(_as_handler(result), reached, answers)
+    for layer in reversed(stack.layers):
+        handler = _recorded(layer.wrap(handler), reached, answers)
+    outcome = handler(message)
+    returned = list(reversed(answers))  # answers come from the inside out
+    rings = tuple(
+        Ring(
+            layer,
+            reached[at],
+            reached[at + 1] if at + 1 < len(reached) else None,
+            returned[at + 1] if at + 1 < len(returned) else None,
+            returned[at],
+        )
+        for at, layer in enumerate(stack.layers[: len(reached)])
+    )
+    return Explanation(rings, outcome)
+
+
+def _as_handler(result: object | Callable[[Message], Outcome]) -> Handler:
+    if isinstance(result, Outcome):
+        return lambda _: result
+    if isinstance(result, Exception):
+        return lambda _: Outcome.raised(result)
+    if callable(result):
+        return result
+    return lambda _: Outcome.success(result)
+
+
+def _recorded(handler: Handler, reached: list[Message], answers: list[Outcome]) -> Handler:
+    def recording(message: Message) -> Outcome:
+        reached.append(message)
+        outcome = handler(message)
+        answers.append(outcome)
+        return outcome
+
+    return recording
+
+
+def _changes(before: Message, after: Message) -> str:
+    names = (name for name in before.__dict__ if before.__dict__[name] != after.__dict__[name])
+    return ", ".join(f"{name}: {before.__dict__[name]!r} -> {after.__dict__[name]!r}" for name in names)

@@ -1,0 +1,47 @@
+"""`AgeLimit`: a message that waited too long is not run at all."""
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from fq.duration import Duration, optional_ms
+from fq.errors import AgeLimitExceeded
+from fq.layers.retries import Retries
+from fq.message import Message
+from fq.middleware import Rule, Step
+from fq.outcome import Outcome
+
+
+@frozen
+class AgeLimit(Step):
+    """
+    A message older than *max_age* when its turn comes is a dead letter; the actor is not called.
+
+    The clock starts when the message is made, so delays and retries count.
+
+    >>> from fq import Outcome, age_limit
+    >>> from fq.testing import message
+    >>> age_limit(max_age=1000).wrap(lambda message: Outcome.success())(message("add", received_at=1000)).result
+    <Failure: Dead(error=AgeLimitExceeded('add was 1000 ms old, its max_age is 1000 ms'))>
+
+    Attributes:
+        max_age: ms; None for no limit, the default.
+    """
+
+    max_age: int | None = field(default=None, converter=optional_ms)
+
+    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "an expired message must not be retried"),)
+
+    def before(self, message: Message) -> Message | Outcome:
+        """Refuse a message that is too old."""
+        if self.max_age is None:
+            return message
+        age = message.received_at - message.message_timestamp
+        if age < self.max_age:
+            return message
+        return Outcome.failure(AgeLimitExceeded(f"{message.actor_name} was {age} ms old, its max_age is {self.max_age} ms"))
+
+
+def age_limit(*, max_age: Duration | None = None) -> AgeLimit:
+    """Return an `AgeLimit` layer; *max_age* in ms or as timedelta, None for no limit."""
+    return AgeLimit(max_age=max_age)

@@ -1,0 +1,52 @@
+"""`Results`: what an actor returned, or why it failed for good, can be read back."""
+
+from typing import ClassVar, cast
+
+from attrs import field, frozen, validators
+from returns.pipeline import is_successful
+from returns.result import Failure, Result
+
+from fq.duration import Duration, to_ms
+from fq.errors import Error
+from fq.layers.retries import Retries
+from fq.message import Message
+from fq.middleware import Rule, Step
+from fq.outcome import Dead, Outcome, Store
+
+
+@frozen
+class Results(Step):
+    """
+    The final result of a message is stored in the same commit that acknowledges it.
+
+    A retry stores nothing, a message that was dropped stores nothing. An actor whose return annotation is None stores nothing unless it says so.
+
+    >>> from fq import Outcome, results
+    >>> from fq.testing import message
+    >>> results(result_ttl=1000).wrap(lambda message: Outcome.success(3))(message("add", message_id="m1")).effects
+    (Store(message_id='m1', result=<Success: 3>, ttl=1000),)
+
+    Attributes:
+        store_results: default True.
+
+        result_ttl: how long results are kept, ms. Default 10 minutes.
+    """
+
+    store_results: bool = field(default=True, validator=validators.instance_of(bool))
+    result_ttl: int = field(default=600_000, converter=to_ms)
+
+    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "only the final result is stored, and inside Retries no failure is final"),)
+
+    def after(self, message: Message, outcome: Outcome) -> Outcome:
+        """Add the effect that stores a final result."""
+        if not self.store_results:
+            return outcome
+        if is_successful(outcome.result):
+            return outcome.also(Store(message.message_id, cast("Result[object, Error]", outcome.result), self.result_ttl))
+        setback = outcome.result.failure()
+        return outcome.also(Store(message.message_id, Failure(setback.error), self.result_ttl)) if isinstance(setback, Dead) else outcome
+
+
+def results(*, store_results: bool = True, result_ttl: Duration = 600_000) -> Results:
+    """Return a `Results` layer; *result_ttl* in ms or as timedelta."""
+    return Results(store_results=store_results, result_ttl=result_ttl)

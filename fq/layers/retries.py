@@ -1,0 +1,108 @@
+"""`Retries`: a failed message is tried again, later and later."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from attrs import Attribute, field, frozen, validators
+
+from fq.duration import Duration, to_ms
+from fq.errors import Error, OptionError, RetryAfter, Shutdown, Snooze
+from fq.identity import jitter
+from fq.layers.time_limit import TimeLimit
+from fq.message import RETRIES, Message
+from fq.middleware import Rule, Step
+from fq.outcome import Dead, Outcome, Retry, Setback
+
+_MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
+
+
+def _error_classes(value: object) -> tuple[type[BaseException], ...]:
+    classes = value if isinstance(value, tuple | list) else (value,)
+    for kind in classes:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise OptionError(f"throws: found {kind!r}, expected an exception class, or a tuple of them; it cannot travel in a message")
+    return tuple(classes)
+
+
+def _count_or_none(_: object, attribute: "Attribute[int]", value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise OptionError(f"{attribute.name}: found {value!r}, expected a whole number from 0, or None for ever")
+
+
+@frozen
+class Retries(Step):
+    """
+    A message whose actor failed is put back, to run again after a delay that doubles with every attempt; after the last it is a dead letter.
+
+    >>> from fq import Outcome, retries
+    >>> from fq.testing import message
+    >>> handle = retries(max_retries=2).wrap(lambda message: Outcome.failure(ValueError("no")))
+    >>> handle(message("add", 1, 2)).result.failure().message.options
+    {'retries': 1}
+    >>> handle(message("add", 1, 2, retries=2)).result
+    <Failure: Dead(error=ValueError('no'))>
+
+    Attributes:
+        max_retries: how many attempts may follow the first; None for ever. Default 20.
+
+        min_backoff: shortest delay, ms. Retry number n waits ``min_backoff * 2**n * (1 + j)``, n from 0 and j in [0, 1). Default 15 s.
+
+        max_backoff: ceiling of the delay, ms; a delay past it becomes ``max_backoff * (1 + j) / 2``. Default 7 days.
+
+        retry_when: asked with the retries so far and the error instead of counting to *max_retries*. It must be pure.
+
+        throws: errors that the actor raises on purpose: they are final, and not logged as errors. A class or a tuple of classes.
+    """
+
+    max_retries: int | None = field(default=20, validator=_count_or_none)
+    min_backoff: int = field(default=15_000, converter=to_ms)
+    max_backoff: int = field(default=604_800_000, converter=to_ms)
+    retry_when: Callable[[int, Error], bool] | None = field(default=None, validator=validators.optional(validators.is_callable()))
+    throws: tuple[type[BaseException], ...] = field(default=(), converter=_error_classes)
+
+    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(TimeLimit, "every attempt has a time limit of its own, and running out of it is a failure to retry"),)
+
+    def after(self, message: Message, outcome: Outcome) -> Outcome:
+        """Refine a dead letter into a retry, where one is due."""
+        return outcome if outcome.succeeded else outcome.alt(partial(self.decide, message))
+
+    def decide(self, message: Message, setback: Setback) -> Setback:
+        """Return what becomes of *message* after *setback*."""
+        if not isinstance(setback, Dead):
+            return setback
+        error = setback.error
+        if isinstance(error, Snooze):
+            return Retry(message, error.delay)
+        if self.is_final(message, error):
+            return setback
+        retries = RETRIES.get(message)
+        delay = error.delay if isinstance(error, RetryAfter) else self.backoff_ms(message.message_id, retries)
+        return Retry(RETRIES.set(message, retries + 1), delay, error)
+
+    def is_final(self, message: Message, error: Error) -> bool:
+        """Is *error* the end of *message*?"""
+        if isinstance(error, (Shutdown, *self.throws)) or getattr(error, "final", False) is True:
+            return True
+        retries = RETRIES.get(message)
+        if self.retry_when is not None:
+            return not self.retry_when(retries, error)
+        return self.max_retries is not None and retries >= self.max_retries
+
+    def backoff_ms(self, message_id: str, retries: int) -> int:
+        """Return how long to wait, in ms, before retry number *retries*, counted from 0."""
+        fraction = jitter(message_id, retries)
+        delay = int(self.min_backoff * 2 ** min(retries, _MAX_EXPONENT) * (1 + fraction))
+        return delay if delay <= self.max_backoff else int(self.max_backoff * (1 + fraction) / 2)
+
+
+def retries(
+    *,
+    max_retries: int | None = 20,
+    min_backoff: Duration = 15_000,
+    max_backoff: Duration = 604_800_000,
+    retry_when: Callable[[int, Error], bool] | None = None,
+    throws: type[BaseException] | tuple[type[BaseException], ...] = (),
+) -> Retries:
+    """Return a `Retries` layer; durations in ms or as timedelta."""
+    return Retries(max_retries=max_retries, min_backoff=min_backoff, max_backoff=max_backoff, retry_when=retry_when, throws=throws)

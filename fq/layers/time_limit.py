@@ -1,0 +1,52 @@
+"""`TimeLimit`: an attempt that takes too long is cut short."""
+
+from attrs import field, frozen
+
+from fq.duration import Duration, limit_ms, to_ms
+from fq.errors import TimeLimitExceeded
+from fq.message import Message, restamp
+from fq.middleware import Step
+from fq.outcome import Outcome
+
+INTERRUPTED = "time_limit"
+"""`Message.interrupted` of a message whose worker process had to be killed to enforce the limit."""
+
+
+@frozen
+class TimeLimit(Step):
+    """
+    An actor that runs longer than *time_limit* gets `TimeLimitExceeded` raised inside it, which is a failure like any other.
+
+    The layer only stamps the limit on the message; the worker enforces it: a sync actor gets the exception at its next bytecode, an async actor
+    is cancelled. An actor stuck in blocking C code cannot be interrupted: the worker kills the process, and on redelivery this layer
+    answers for the attempt, without running the actor again.
+
+    >>> from fq import Outcome, time_limit
+    >>> from fq.testing import message
+    >>> time_limit(time_limit=30_000).wrap(lambda message: Outcome.success(message.time_limit))(message("add")).result
+    <Success: 30000>
+
+    Attributes:
+        time_limit: ms; ``float("inf")`` for none. Default 10 minutes.
+
+        interval: how finely the worker looks, ms. Default 1 s.
+    """
+
+    time_limit: float = field(default=600_000, converter=limit_ms)
+    interval: int = field(default=1_000, converter=to_ms)
+
+    def before(self, message: Message) -> Message | Outcome:
+        """Stamp the limit, or answer for an attempt that was killed for overrunning it."""
+        if message.interrupted == INTERRUPTED:
+            return Outcome.failure(exceeded(message.actor_name, self.time_limit))
+        return restamp(message, time_limit=self.time_limit)
+
+
+def exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:
+    """Return the error of an attempt that ran longer than *limit* ms."""
+    return TimeLimitExceeded(f"{actor_name} ran longer than its time limit of {limit:g} ms")
+
+
+def time_limit(*, time_limit: Duration | float = 600_000, interval: Duration = 1_000) -> TimeLimit:
+    """Return a `TimeLimit` layer; durations in ms or as timedelta, ``float("inf")`` for no limit."""
+    return TimeLimit(time_limit=time_limit, interval=interval)

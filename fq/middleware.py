@@ -1,0 +1,275 @@
+"""
+What a layer is: `Middleware`, its three faces, and the two easier ways to write one, `Step` and `Around`.
+
+Start with `Step`. Stacks of layers are in `fq.stack`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import cache, wraps
+from typing import ClassVar, Self, TypeAlias
+
+import attrs
+from attrs import evolve, frozen
+
+from fq.errors import LayerError, OptionError, SkipMessage
+from fq.events import Event
+from fq.message import Message
+from fq.outcome import Enqueue, Outcome
+
+Handler: TypeAlias = Callable[[Message], Outcome]
+AsyncHandler: TypeAlias = Callable[[Message], Awaitable[Outcome]]
+
+
+@frozen
+class Rule:
+    """The layer that states this rule must be outside *inner*, because of *reason*."""
+
+    inner: type["Middleware"]
+    reason: str
+
+
+class Middleware:
+    """
+    One layer: a frozen value with up to three faces, each of which does nothing unless overridden.
+
+    Subclass this directly only for a layer that calls *next* twice or not at all; `Step` and `Around` cover the rest. Decorate subclasses with `attrs.frozen`:
+    every field is then an option of actors and messages, too.
+
+    A handler made by `wrap` never raises `Exception`: whatever this layer raises becomes the failure `LayerError` at its own ring.
+    """
+
+    outside_of: ClassVar[tuple[Rule, ...]] = ()
+    """Which layers must be further inside than this one, and why."""
+
+    repeatable: ClassVar[bool] = False
+    """May a stack hold several layers of this class?"""
+
+    def wrap(self, next: Handler) -> Handler:
+        """Return a handler around *next*, for sync actors."""
+        return next
+
+    def awrap(self, next: AsyncHandler) -> AsyncHandler:
+        """Return a handler around *next*, for async actors."""
+        return next
+
+    def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
+        """Return what is to be sent instead of *enqueue*: called for every message that leaves (sends, retries, follow-ups)."""
+        return enqueue
+
+    def on_event(self, event: Event) -> None:
+        """Watch *event*; see `fq.events`."""
+
+    def __init_subclass__(cls) -> None:
+        """Guard the raw faces that a subclass defines, so that no layer's exception passes its own ring."""
+        if "wrap" in cls.__dict__ and not getattr(cls.__dict__["wrap"], "guarded", False):
+            cls.wrap = _guard(cls.__dict__["wrap"])  # type: ignore[method-assign, assignment]  # same signature, bound or not
+        if "awrap" in cls.__dict__ and not getattr(cls.__dict__["awrap"], "guarded", False):
+            cls.awrap = _aguard(cls.__dict__["awrap"])  # type: ignore[method-assign, assignment]  # same signature, bound or not
+
+    @classmethod
+    def option_names(cls) -> frozenset[str]:
+        """Return the options that this layer takes: its fields, unless a subclass says otherwise."""
+        return _fields(cls)
+
+    def overridden(self, options: Mapping[str, object]) -> Self:
+        """
+        Return this layer with those of *options* that it takes in the place of its fields.
+
+        Raises:
+            OptionError: a value that the field cannot take.
+        """
+        changes = {name: options[name] for name in self.option_names() if name in options}
+        if not changes:
+            return self
+        try:
+            return evolve(self, **changes)  # type: ignore[misc]  # every layer with options is an attrs class
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{', '.join(f'{k}={v!r}' for k, v in changes.items())}: {error}") from None
+
+
+@cache
+def _fields(cls: object) -> frozenset[str]:
+    fields: tuple[attrs.Attribute[object], ...] = getattr(cls, "__attrs_attrs__", ())
+    return frozenset(field.name for field in fields if field.init)
+
+
+def caught(layer: object, error: Exception) -> Outcome:
+    """Return the outcome of *layer* having raised *error*."""
+    return Outcome.raised(error if isinstance(error, SkipMessage | LayerError) else LayerError(layer, error))
+
+
+def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middleware, Handler], Handler]:
+    @wraps(wrap)
+    def guarded(self: Middleware, next: Handler) -> Handler:
+        inner = wrap(self, next)
+        if inner is next:
+            return next
+
+        def handler(message: Message) -> Outcome:
+            try:
+                return inner(message)
+            except Exception as error:
+                return caught(self, error)
+
+        return handler
+
+    guarded.guarded = True  # type: ignore[attr-defined]  # read by __init_subclass__, which also sees re-made classes of attrs
+    return guarded
+
+
+def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callable[[Middleware, AsyncHandler], AsyncHandler]:
+    @wraps(awrap)
+    def guarded(self: Middleware, next: AsyncHandler) -> AsyncHandler:
+        inner = awrap(self, next)
+        if inner is next:
+            return next
+
+        async def handler(message: Message) -> Outcome:
+            try:
+                return await inner(message)
+            except Exception as error:
+                return caught(self, error)
+
+        return handler
+
+    guarded.guarded = True  # type: ignore[attr-defined]  # see _guard
+    return guarded
+
+
+class Step(Middleware):
+    """
+    A layer as two pure functions, from which both colours of `wrap` are derived.
+
+    Options in a message that name a field of this layer are in force for that message: the methods see them as ``self.field``.
+
+    >>> @frozen
+    ... class Upper(Step):
+    ...     def before(self, message: Message) -> Message:
+    ...         return message.with_options(shout=True)
+    >>> Upper().wrap(lambda message: Outcome.success(message.options))(Message(message_id="m1", actor_name="a"))
+    Outcome(result=<Success: {'shout': True}>, effects=())
+    """
+
+    def before(self, message: Message) -> Message | Outcome:
+        """Return the message to pass inwards, or an outcome to answer with it at once, without calling anything further in."""
+        return message
+
+    def after(self, message: Message, outcome: Outcome) -> Outcome:
+        """Return the outcome to pass outwards. *message* is what this layer's own `before` passed inwards."""
+        return outcome
+
+    def wrap(self, next: Handler) -> Handler:
+        """Return a handler that calls `before`, *next* and `after`; a face left alone costs nothing."""
+        enter, leave = self._entry(), self._exit()
+        if enter is None:
+            return next if leave is None else lambda message: leave(message, next(message))
+
+        def handler(message: Message) -> Outcome:
+            inward = enter(message)
+            if isinstance(inward, Outcome):
+                return inward
+            outcome = next(inward)
+            return outcome if leave is None else leave(inward, outcome)
+
+        return handler
+
+    def awrap(self, next: AsyncHandler) -> AsyncHandler:
+        """Return the same for async actors."""
+        enter, leave = self._entry(), self._exit()
+        if enter is None and leave is None:
+            return next
+
+        async def handler(message: Message) -> Outcome:
+            inward = message if enter is None else enter(message)
+            if isinstance(inward, Outcome):
+                return inward
+            outcome = await next(inward)
+            return outcome if leave is None else leave(inward, outcome)
+
+        return handler
+
+    def _entry(self) -> Callable[[Message], Message | Outcome] | None:
+        """`before` with the message's own options in force and exceptions caught, or None where it is not overridden."""
+        if type(self).before is Step.before:
+            return None
+        before, elsewhere = self.before, self.option_names().isdisjoint
+
+        def enter(message: Message) -> Message | Outcome:
+            try:
+                options = message.options
+                return before(message) if not options or elsewhere(options) else self.overridden(options).before(message)
+            except Exception as error:
+                return caught(self, error)
+
+        return enter
+
+    def _exit(self) -> Callable[[Message, Outcome], Outcome] | None:
+        """The same for `after`."""
+        if type(self).after is Step.after:
+            return None
+        after, elsewhere = self.after, self.option_names().isdisjoint
+
+        def leave(message: Message, outcome: Outcome) -> Outcome:
+            try:
+                options = message.options
+                return after(message, outcome) if not options or elsewhere(options) else self.overridden(options).after(message, outcome)
+            except Exception as error:
+                return caught(self, error)
+
+        return leave
+
+
+@frozen
+class Around(Middleware):
+    """
+    A context manager around the processing of a message: spans, log context, connections.
+
+    *manager* is called with the message. For sync actors it must return a sync context manager; for async actors either kind will do. What the
+    body raises never reaches the manager, since handlers return outcomes: the manager sees a normal exit.
+
+    >>> from contextlib import contextmanager
+    >>> @contextmanager
+    ... def announced(message):
+    ...     print("in", message.actor_name); yield; print("out")
+    >>> handle = Around(announced).wrap(lambda message: Outcome.success(1))
+    >>> handle(Message(message_id="m1", actor_name="add")).succeeded
+    in add
+    out
+    True
+    """
+
+    manager: Callable[[Message], AbstractContextManager[object] | AbstractAsyncContextManager[object]]
+
+    repeatable: ClassVar[bool] = True
+
+    @classmethod
+    def option_names(cls) -> frozenset[str]:
+        """An `Around` has no options."""
+        return frozenset()
+
+    def wrap(self, next: Handler) -> Handler:
+        """Return *next* inside the context manager."""
+
+        def handler(message: Message) -> Outcome:
+            context = self.manager(message)
+            if not isinstance(context, AbstractContextManager):
+                raise TypeError(f"{self.manager!r} is an async context manager and {message.actor_name} is a sync actor: expected a sync one")
+            with context:
+                return next(message)
+
+        return handler
+
+    def awrap(self, next: AsyncHandler) -> AsyncHandler:
+        """Return *next* inside the context manager, of either kind."""
+
+        async def handler(message: Message) -> Outcome:
+            context = self.manager(message)
+            if isinstance(context, AbstractAsyncContextManager):
+                async with context:
+                    return await next(message)
+            with context:
+                return await next(message)
+
+        return handler
+

@@ -1,0 +1,51 @@
+"""
+The options of actors and of single calls, as types.
+
+An option is the name of a field of a layer; precedence is message, actor, stack. The records here exist for type checkers, so that a
+misspelt name or a wrong type is found before anything runs; a test holds them against the layers. Options of your own layers go through ``options={...}``, or come as layer values.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypedDict
+
+from fq.duration import Duration
+from fq.errors import Error
+from fq.stack import Stack
+
+
+class CallOptions(TypedDict, total=False):
+    """
+    What may be said of one call, and travels in its message.
+
+    *queue* and *priority* say where and in which order it waits (lower is sooner); *options* adds open entries of JSON values to the message. The rest
+    overrides fields of layers: see their classes in `fq.layers`.
+    """
+
+    queue: str
+    priority: int
+    options: Mapping[str, object]
+    max_retries: int | None
+    min_backoff: Duration
+    max_backoff: Duration
+    time_limit: Duration | float
+    max_age: Duration | None
+    max_deliveries: int
+    store_results: bool
+    result_ttl: Duration
+
+
+class Options(CallOptions, total=False):
+    """
+    What may be said of an actor: all that may be said of one call, and what cannot travel.
+
+    *name* is the actor's name, that of its function unless given; *stack* is any function from stack to stack, and comes last.
+    """
+
+    name: str
+    stack: Callable[[Stack], Stack]
+    retry_when: Callable[[int, Error], bool] | None
+    throws: type[BaseException] | tuple[type[BaseException], ...]
+
+
+OWN = frozenset(("name", "queue", "priority", "options", "stack"))
+"""Options that are not fields of a layer."""

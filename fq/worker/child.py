@@ -1,0 +1,113 @@
+"""`Child`: one worker process, or one worker inside a process of yours: a pump, a pool of threads, an event loop. Mutable shell."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from fq.errors import BrokerError
+from fq.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
+from fq.layers.time_limit import TimeLimit
+from fq.worker.deadlines import Deadlines
+from fq.worker.job import Chains, Job
+from fq.worker.loop import Loop
+from fq.worker.pool import Pool
+from fq.worker.pump import Pump
+from fq.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from fq.app import App
+
+log = logging.getLogger("fq.worker")
+
+
+class Child:
+    """
+    Runs messages of *app* until it is stopped. As a context manager it runs inside your process: for tests and notebooks.
+
+    *name* is what it is known by to the broker. With *renews* it renews its own lease; under a supervisor the supervisor does.
+    """
+
+    def __init__(self, app: "App", settings: WorkerSettings, name: str, renews: bool = True) -> None:
+        self.app = app
+        self.name = name
+        self.settings = settings
+        interval = min((layer.interval for plan in app.plans() for layer in plan.stack if isinstance(layer, TimeLimit)), default=1_000)
+        self.deadlines = Deadlines(interval)
+        self.loop = Loop(settings.concurrency, self, interval)
+        self.chains = Chains(app, self.deadlines.run, self.loop.run, settings.unknown_actor_grace)
+        self.pool = Pool(settings.threads, self.chains, self._finish)
+        self.pump = Pump(self)
+        self._heart = Heart(self._renew, settings.heartbeat) if renews else None
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that it claims from."""
+        return self.settings.queues or self.app.queues
+
+    def start(self) -> None:
+        """Start all threads."""
+        self.app.tell(WorkerBooting(self.name))
+        self.deadlines.start()
+        self.pool.start()
+        if self._heart is not None:
+            self._heart.start()
+        self.pump.start()
+        self.app.tell(WorkerBooted(self.name))
+
+    def stop(self, timeout: int | None = None) -> None:
+        """
+        Stop claiming, hand back what has not started, wait up to *timeout* ms for what runs, commit it, and hand back the rest.
+
+        *timeout* is the setting ``shutdown_timeout`` unless given.
+        """
+        patience = self.settings.shutdown_timeout if timeout is None else timeout
+        self.app.tell(WorkerStopping(self.name))
+        self.pump.drain(patience / 1_000)
+        self.pool.stop()
+        self.loop.stop(min(1.0, patience / 1_000))
+        self.pump.stop()
+        self.deadlines.stop()
+        self.pool.join(0.1)
+        if self._heart is not None:
+            self._heart.stop()
+        self.app.tell(WorkerStopped(self.name))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _finish(self, job: Job, flush: bool) -> None:
+        self.pump.finished(job, flush)
+
+    def _renew(self) -> None:
+        self.app.broker.renew([self.name], self.settings.lease)
+
+
+class Heart:
+    """Calls *beat* every *interval* ms in a thread of its own; a broker that cannot be reached is tried again at the next beat."""
+
+    def __init__(self, beat: Callable[[], None], interval: int) -> None:
+        self._beat = beat
+        self._interval = interval / 1_000
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fq-heart", daemon=True)
+
+    def start(self) -> None:
+        """Start beating."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop beating."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            with suppress(BrokerError):
+                self._beat()
+
+

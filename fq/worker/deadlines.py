@@ -1,0 +1,140 @@
+"""
+`Deadlines`: interrupts running sync actors, and nothing but actors. Mutable: shared by the worker's threads and one watcher.
+
+An interrupt may strike only inside the actor's own call. Each thread enters and leaves that region under a lock which whoever strikes holds, too; a strike
+that is still on its way when the region is left is dropped. So no layer, and no later message, is ever hit.
+"""
+
+import ctypes
+import threading
+from collections.abc import Callable, Mapping
+from time import monotonic
+
+from attrs import define, field
+
+from fq.errors import Interrupt
+from fq.layers.time_limit import exceeded
+from fq.message import Message
+
+_FINE = 5_000
+"""Limits shorter than this, ms, are watched to the millisecond instead of once an interval."""
+
+
+def raise_thread_exception(thread_id: int, exception: BaseException | type[BaseException] | None) -> bool:
+    """
+    Raise *exception* in the thread called *thread_id*, at its next bytecode; None takes back one that has not struck yet.
+
+    Return False if there is no such thread. CPython only. A thread that is blocked in C code is not reached until it returns.
+    """
+    kind = exception if isinstance(exception, type) or exception is None else type(exception)
+    hit: int = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), None if kind is None else ctypes.py_object(kind))
+    return hit == 1
+
+
+@define(eq=False)
+class Region:
+    """Mutable: what one thread is running, if anything."""
+
+    thread_id: int = field(factory=threading.get_ident)
+    lock: threading.Lock = field(factory=threading.Lock)
+    message: Message | None = None
+    deadline: float = float("inf")
+    started: float = 0.0
+    struck: Interrupt | None = None
+
+    def strike(self, interrupt: Interrupt) -> bool:
+        """Interrupt what runs here, once; the caller holds the lock and has seen that something does."""
+        if self.struck is not None or not raise_thread_exception(self.thread_id, type(interrupt)):
+            return False
+        self.struck = interrupt
+        return True
+
+
+class Deadlines:
+    """Runs sync actors in regions, and strikes those that overrun their time limit. *interval*: how finely it looks, ms."""
+
+    def __init__(self, interval: int = 1_000) -> None:
+        self._interval = interval / 1_000
+        self._regions: dict[int, Region] = {}
+        self._looked_at = threading.Event()
+        self._stopped = False
+        self._watcher = threading.Thread(target=self._watch, name="fq-deadlines", daemon=True)
+
+    def start(self) -> None:
+        """Start watching."""
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._stopped = True
+        self._looked_at.set()
+
+    def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+        """Return ``fn(*args, **kwargs)``; raises what it raises, or the interrupt that struck it."""
+        region = self._regions.get(threading.get_ident()) or self._new_region()
+        limit = message.time_limit
+        with region.lock:
+            region.started = monotonic()
+            region.deadline = region.started + limit / 1_000
+            region.struck = None
+            region.message = message
+        if limit < _FINE:
+            self._looked_at.set()
+        try:
+            return fn(*args, **kwargs)
+        except Interrupt as interrupt:
+            # Only a class can be raised in another thread: what the actor caught and let go has no text yet.
+            if region.struck is not None and not interrupt.args:
+                raise region.struck from None
+            raise
+        finally:
+            while True:
+                try:
+                    with region.lock:
+                        region.message = None
+                        region.deadline = float("inf")
+                        if region.struck is not None:
+                            raise_thread_exception(region.thread_id, None)
+                    break
+                except Interrupt:  # it came while the actor's call was over: too late
+                    continue
+
+    def strike(self, chosen: Callable[[Message], Interrupt | None]) -> None:
+        """Interrupt the running actors whose message *chosen* names an interrupt for."""
+        for region in list(self._regions.values()):
+            with region.lock:
+                if region.message is not None and (interrupt := chosen(region.message)) is not None:
+                    region.strike(interrupt)
+
+    def overrun(self, grace: int) -> tuple[Message, ...]:
+        """Return the messages that were struck for their time limit more than *grace* ms ago and still run."""
+        late = monotonic() - grace / 1_000
+        return tuple(region.message for region in list(self._regions.values()) if region.message is not None and region.deadline < late)
+
+    def running(self) -> tuple[tuple[Message, float], ...]:
+        """Return what runs, with for how long, in seconds."""
+        now = monotonic()
+        return tuple((message, now - region.started) for region in list(self._regions.values()) if (message := region.message) is not None)
+
+    def _new_region(self) -> Region:
+        region = self._regions[threading.get_ident()] = Region()
+        return region
+
+    def _watch(self) -> None:
+        while not self._stopped:
+            self._looked_at.clear()
+            nearest = self._strike_overdue()
+            self._looked_at.wait(min(self._interval, max(nearest - monotonic(), 0.001)))
+
+    def _strike_overdue(self) -> float:
+        """Strike what is overdue; return when the next deadline is."""
+        now, nearest = monotonic(), float("inf")
+        for region in list(self._regions.values()):
+            with region.lock:
+                if region.message is None or region.struck is not None:
+                    continue
+                if region.deadline <= now:
+                    region.strike(exceeded(region.message.actor_name, region.message.time_limit))
+                else:
+                    nearest = min(nearest, region.deadline)
+        return nearest

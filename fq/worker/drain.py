@@ -1,0 +1,64 @@
+"""`run_until_idle`: a worker without threads, for tests and notebooks: deterministic, one message after the other."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from fq.brokers.records import ACK, Commit, Want
+from fq.handler import aplainly, plainly
+from fq.worker.job import Chains, Job
+from fq.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from fq.app import App
+
+
+@runtime_checkable
+class Advances(Protocol):
+    """A broker whose clock can be set."""
+
+    def advance(self, ms: int) -> None:
+        """Move the clock *ms* forward."""
+
+
+def run_until_idle(app: "App") -> int:
+    """Run all that waits in *app*'s broker on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
+    chains = Chains(app, plainly, aplainly, WorkerSettings().unknown_actor_grace)
+    count = 0
+    commits: list[Commit] = []
+    with asyncio.Runner() as runner:
+        while True:
+            queues = tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
+            turn = app.broker.turn(commits, Want("run_until_idle", queues, 1))
+            commits = []
+            for delivery in turn.deliveries:
+                received = chains.receive(delivery)
+                commits.append(_run(chains, received, runner.run) if isinstance(received, Job) else received)
+                count += 1
+            if not turn.deliveries and not _jump(app, turn.idle_for):
+                return count
+
+
+def _run(chains: Chains, job: Job, run: Callable[..., object]) -> Commit:
+    chains.started(job)
+    chain = job.chain
+    if chain.ahandler is not None:
+        run(_arun(chains, job))
+    elif chain.handler is not None:
+        chains.finish(job, chain.handler(job.message))
+    chains.committed(job, stale=False)
+    return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)
+
+
+async def _arun(chains: Chains, job: Job) -> None:
+    handler = job.chain.ahandler
+    assert handler is not None, "only async jobs come here"
+    chains.finish(job, await handler(job.message))
+
+
+def _jump(app: "App", idle_for: int) -> bool:
+    """Move a settable clock to when the next delayed message is due, if there is one."""
+    if not isinstance(app.broker, Advances) or not any(queue.delayed for queue in app.broker.queues()):
+        return False
+    app.broker.advance(max(1, idle_for))
+    return True

@@ -1,0 +1,148 @@
+"""`Job`, one claimed message on its way through a worker, and `Chains`, which knows how to run it."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from attrs import define, frozen
+
+from fq.app import Plan
+from fq.brokers.records import Bury, Commit, Delivery
+from fq.codec import decode
+from fq.commit import lower
+from fq.errors import ActorNotFound, DecodeError, Shutdown
+from fq.events import Claimed, Committed, Committing, Started
+from fq.fault import Fault
+from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
+from fq.message import Key, Message
+from fq.middleware import AsyncHandler, Handler
+from fq.outcome import Dead, Outcome, Retry
+
+if TYPE_CHECKING:
+    from fq.app import App
+
+log = logging.getLogger("fq.worker")
+
+UNKNOWN_SINCE = Key("unknown_since", int, 0)
+RECHECK = 1_000
+"""How long a message for an unknown actor waits before it is offered again, ms."""
+
+
+@frozen
+class Chain:
+    """The stack of one actor, built once around its function: exactly one of the two handlers, by the actor's colour."""
+
+    plan: Plan
+    handler: Handler | None = None
+    ahandler: AsyncHandler | None = None
+
+
+@define(eq=False)
+class Job:
+    """Mutable: a claimed message; *commit* is filled in when it has run, *outcome* only where layers watch."""
+
+    delivery: Delivery
+    message: Message
+    chain: Chain
+    commit: Commit | None = None
+    outcome: Outcome | None = None
+
+
+class Chains:
+    """The chains of an app's actors, each built at its first message."""
+
+    def __init__(self, app: "App", run: Runs, arun: AsyncRuns, grace: int) -> None:
+        self.app = app
+        self._run = run
+        self._arun = arun
+        self._grace = grace
+        self._chains: dict[str, Chain] = {}
+
+    def receive(self, delivery: Delivery) -> Job | Commit:
+        """Return the job for *delivery*; or, where there is nothing to run, the commit that deals with it at once."""
+        try:
+            message = decode(
+                delivery.body, received_at=delivery.received_at, deliveries=delivery.deliveries, interrupted=delivery.interrupted
+            )
+        except DecodeError as error:
+            log.error("%s in queue %s cannot be read and is now a dead letter: %s", delivery.message_id, delivery.queue_name, error)
+            return Commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)))
+        chain = self._chains.get(message.actor_name) or self._build(message.actor_name)
+        if chain is None:
+            return lower(delivery, unknown_actor(message, self._grace), self.app.send_side)
+        if chain.plan.watches:
+            self.app.tell(Claimed(message), chain.plan)
+        return Job(delivery, message, chain)
+
+    def finish(self, job: Job, outcome: Outcome) -> None:
+        """Take *outcome* as what came of *job*: log it if it is a failure, and lower it. The exception does not outlive this call."""
+        plan = job.chain.plan
+        if not outcome.succeeded:
+            report(job.message, outcome, plan)
+        if plan.watches:
+            self.app.tell(Committing(job.message, outcome), plan)
+            job.outcome = outcome
+        job.commit = lower(job.delivery, outcome, self.app.send_side)
+
+    def started(self, job: Job) -> None:
+        """Tell the layers that *job* is about to run, where any of them watches."""
+        if job.chain.plan.watches:
+            self.app.tell(Started(job.message), job.chain.plan)
+
+    def committed(self, job: Job, stale: bool) -> None:
+        """Tell the layers, where any of them watches, that the outcome of *job* is in, or came too late."""
+        if stale:
+            log.warning("%s %s: its outcome came too late and was dropped; it has been handed to another worker", job.message.actor_name, job.message.message_id)
+        if job.outcome is not None:
+            self.app.tell(Committed(job.message, job.outcome, stale), job.chain.plan)
+
+    def _build(self, actor_name: str) -> Chain | None:
+        actor = self.app.actors.get(actor_name)
+        if actor is None:
+            return None
+        plan = self.app.plan(actor_name)
+        if actor.signature.is_async:
+            chain = Chain(plan, ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun)))
+        else:
+            chain = Chain(plan, handler=plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)))
+        self._chains[actor_name] = chain
+        return chain
+
+
+def unknown_actor(message: Message, grace: int) -> Outcome:
+    """
+    Return what becomes of a message for an actor that is not declared here.
+
+    For *grace* ms it is left to other workers, so that a rolling deploy loses nothing; then it is a dead letter.
+    """
+    error = ActorNotFound(f"no actor called {message.actor_name} is declared in this worker")
+    since = UNKNOWN_SINCE.get(message) or message.received_at
+    if message.received_at - since >= grace:
+        return Outcome.failure(error)
+    waiting = Retry(UNKNOWN_SINCE.set(message, since), RECHECK)
+    return Outcome.failure(error).alt(lambda _: waiting)
+
+
+def report(message: Message, outcome: Outcome, plan: Plan) -> None:
+    """Log a failure: as an error with its traceback when it is final, as a warning when it will be tried again."""
+    setback = outcome.result.failure()
+    if isinstance(setback, Retry):
+        if setback.error is not None:
+            log.warning("%s failed and will be tried again in %d ms: %s: %s", message, setback.delay, type(setback.error).__name__, setback.error)
+        return
+    if not isinstance(setback, Dead):
+        log.info("%s was dropped: %s", message, setback.reason)
+    elif isinstance(setback.error, expected_errors(plan)):
+        log.info("%s failed, as it may: %s: %s", message, type(setback.error).__name__, setback.error)
+    else:
+        log.error("%s failed and is now a dead letter: %s: %s", message, type(setback.error).__name__, setback.error, exc_info=setback.error)
+
+
+def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:
+    """Return the errors that an actor raises on purpose."""
+    throws: tuple[type[BaseException], ...] = next((layer.throws for layer in plan.stack if hasattr(layer, "throws")), ())
+    return (*throws, Shutdown)
+
+
+Finish = Callable[[Job, bool], None]
+"""Hands a finished job to the pump, and says if there is nothing to wait for."""

@@ -1,0 +1,191 @@
+"""`Loop`: the one event-loop thread that runs async actors, hundreds or thousands at once. Mutable shell."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from attrs import define
+
+from fq.errors import Interrupt
+from fq.layers.time_limit import exceeded
+from fq.message import Message
+from fq.worker.job import Chains, Job
+from fq.worker.pool import hand_back
+
+if TYPE_CHECKING:
+    from fq.worker.child import Child
+
+log = logging.getLogger("fq.worker")
+
+
+@define(eq=False)
+class Call:
+    """Mutable: the running call of one async actor; *struck* is the interrupt that it was cancelled for."""
+
+    message: Message
+    task: "asyncio.Task[None]"
+    started: float
+    deadline: float
+    struck: Interrupt | None = None
+
+
+class Loop:
+    """Runs the async actors of *child*, up to *size* at once. *interval*: how finely time limits are looked at, ms."""
+
+    def __init__(self, size: int, child: "Child", interval: int = 1_000) -> None:
+        self.size = size
+        self.used = False
+        self._child = child
+        self._flushing = False
+        self._interval = interval / 1_000
+        self._waiting: deque[Job] = deque()
+        self._tasks: dict[asyncio.Task[None], Job] = {}
+        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+
+    def put(self, jobs: Sequence[Job]) -> None:
+        """Start *jobs*, or queue those for which there is no room; the thread itself starts with the first."""
+        self.used = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._main, name="fq-loop", daemon=True)
+            self._thread.start()
+            self._ready.wait()
+        self._waiting.extend(jobs)
+        self._soon(self._fill)
+
+    def load(self) -> int:
+        """How many jobs run or wait here."""
+        return len(self._tasks) + len(self._waiting)
+
+    def take_back(self) -> list[Job]:
+        """Return all jobs that have not been started, and forget them."""
+        jobs: list[Job] = []
+        while self._waiting:
+            try:
+                jobs.append(self._waiting.popleft())
+            except IndexError:  # the loop's thread took the last one
+                break
+        return jobs
+
+    def strike(self, chosen: Callable[[Message], Interrupt | None]) -> None:
+        """Cancel the running actors whose message *chosen* names an interrupt for."""
+        self._soon(self._strike, chosen)
+
+    def running(self) -> tuple[tuple[Message, float], ...]:
+        """Return what runs, with for how long, in seconds."""
+        now = monotonic()
+        return tuple((call.message, now - call.started) for call in list(self._calls.values()))
+
+    def stop(self, timeout: float) -> None:
+        """Cancel what still runs, give it up to *timeout* seconds to clean up, and end the thread."""
+        if self._thread is not None:
+            self._soon(self._shut)
+            self._thread.join(timeout)
+
+    async def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+        """Return ``await fn(*args, **kwargs)``; raises what it raises, or the interrupt that it was cancelled for."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        started = monotonic()
+        call = self._calls[task] = Call(message, task, started, started + message.time_limit / 1_000)
+        if message.time_limit < self._interval * 5_000:
+            asyncio.get_running_loop().call_later(message.time_limit / 1_000, self._strike_if_overdue, call)
+        try:
+            return await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
+        except asyncio.CancelledError:
+            if call.struck is None:
+                raise
+            task.uncancel()
+            raise call.struck from None
+        finally:
+            del self._calls[task]
+
+    def _soon(self, call: Callable[..., None], *args: object) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *args)
+
+    def _main(self) -> None:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            self._loop = runner.get_loop()
+            self._loop.call_soon(self._ready.set)
+            self._loop.call_later(self._interval, self._look)
+            self._loop.run_forever()
+
+    def _fill(self) -> None:
+        loop = cast(asyncio.AbstractEventLoop, self._loop)
+        chains = self._child.chains
+        while self._waiting and len(self._tasks) < self.size:
+            try:
+                job = self._waiting.popleft()
+            except IndexError:  # taken back
+                return
+            task = loop.create_task(self._run(job, chains))
+            self._tasks[task] = job
+            task.add_done_callback(self._done)
+
+    async def _run(self, job: Job, chains: Chains) -> None:
+        handler = job.chain.ahandler
+        assert handler is not None, "only async jobs come here"
+        chains.started(job)
+        chains.finish(job, await handler(job.message))
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        job = self._tasks.pop(task)
+        if job.commit is None:  # cancelled from outside, or a BaseException: nothing is committed
+            error = None if task.cancelled() else task.exception()
+            job.commit = hand_back(job, counted=error is not None)
+            if error is not None:
+                log.error("%s was cut short by %s: it is handed back", job.message, type(error).__name__, exc_info=error)
+        self._child.pump.finished(job, False)
+        if not self._flushing:  # once for all that finish in this pass of the loop
+            self._flushing = True
+            cast(asyncio.AbstractEventLoop, self._loop).call_soon(self._flush)
+        if self._waiting:
+            self._fill()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._child.pump.flush()
+
+    def _look(self) -> None:
+        for call in list(self._calls.values()):
+            self._strike_if_overdue(call)
+        cast(asyncio.AbstractEventLoop, self._loop).call_later(self._interval, self._look)
+
+    def _strike_if_overdue(self, call: Call) -> None:
+        if call.task in self._calls and call.deadline <= monotonic() + 0.001:
+            self._cancel(call, exceeded(call.message.actor_name, call.message.time_limit))
+
+    def _strike(self, chosen: Callable[[Message], Interrupt | None]) -> None:
+        for call in list(self._calls.values()):
+            if (interrupt := chosen(call.message)) is not None:
+                self._cancel(call, interrupt)
+
+    def _cancel(self, call: Call, interrupt: Interrupt) -> None:
+        if call.struck is None:
+            call.struck = interrupt
+            call.task.cancel()
+
+    def _shut(self) -> None:
+        asyncio.ensure_future(self._wind_up())
+
+    async def _wind_up(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        asyncio.get_running_loop().stop()
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop: uvloop's when it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

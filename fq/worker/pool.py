@@ -1,0 +1,83 @@
+"""`Pool`: the threads that run sync actors. Mutable shell."""
+
+import logging
+import threading
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+
+from fq.brokers.records import Commit, Release
+from fq.events import ThreadBooted, ThreadStopping
+from fq.worker.job import Chains, Finish, Job
+
+log = logging.getLogger("fq.worker")
+
+
+class Pool:
+    """*size* threads over one queue of jobs; each finished job goes to *finish*."""
+
+    def __init__(self, size: int, chains: Chains, finish: Finish) -> None:
+        self.size = size
+        self._chains = chains
+        self._finish = finish
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"fq-worker-{n}", daemon=True) for n in range(size)]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, job: Job) -> None:
+        """Queue *job*."""
+        self._jobs.put(job)
+
+    def backlog(self) -> int:
+        """How many jobs wait for a thread."""
+        return self._jobs.qsize()
+
+    def take_back(self) -> list[Job]:
+        """Return all jobs that no thread has taken up, and forget them."""
+        jobs: list[Job] = []
+        try:
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    jobs.append(job)
+        except Empty:
+            return jobs
+
+    def stop(self) -> None:
+        """Let each thread end after what it is running."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def join(self, timeout: float) -> None:
+        """Wait up to *timeout* seconds for each thread."""
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        name = threading.current_thread().name
+        chains, finish, get = self._chains, self._finish, self._jobs.get
+        chains.app.tell(ThreadBooted(name))
+        while (job := get()) is not None:
+            copy_context().run(self._run, job)
+            finish(job, not self._jobs.qsize())
+            del job  # while this thread waits, it must not keep the last message alive
+        chains.app.tell(ThreadStopping(name))
+
+    def _run(self, job: Job) -> None:
+        handler = job.chain.handler
+        assert handler is not None, "only sync jobs come here"
+        try:
+            self._chains.started(job)
+            self._chains.finish(job, handler(job.message))
+        except BaseException as error:  # SystemExit and its like: nothing is committed, and the delivery counts
+            job.commit = hand_back(job, counted=True)
+            log.error("%s was cut short by %s: it is handed back", job.message, type(error).__name__, exc_info=error)
+
+
+def hand_back(job: Job, counted: bool = False) -> Commit:
+    """Return the commit that puts *job* back on its queue; *counted* if this delivery counts towards the poison limit."""
+    delivery = job.delivery
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, Release(counted))

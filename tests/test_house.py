@@ -1,0 +1,74 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import fq
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "fq").rglob("*.py"))
+CLI = ROOT / "fq" / "cli"
+every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+
+
+def machine_paths() -> set[str]:
+    """Return folders that only mean something on one machine: the usual homes, and those of this very machine."""
+    here = {str(path) for path in (Path.home(), ROOT) if len(path.parts) > 2}
+    return here | {"/home/", "/root/", "/Users/", "C:\\"}
+
+
+def printed_lines(tree: ast.AST) -> list[int]:
+    """Return the lines on which *tree* calls ``print``; a doctest in a docstring is no call."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+
+
+@every_file
+def test_a_file_has_at_most_300_lines(file: Path) -> None:
+    lines = file.read_text(encoding="utf-8").count("\n")
+
+    assert lines <= 300, f"{file.relative_to(ROOT)} has {lines} lines; split it by reading order"
+
+
+@every_file
+def test_a_module_opens_with_a_docstring(file: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+
+    assert docstring, f"{file.relative_to(ROOT)} does not say what the reader will find in it"
+
+
+@every_file
+def test_only_the_command_line_prints(file: Path) -> None:
+    lines = printed_lines(ast.parse(file.read_text(encoding="utf-8")))
+
+    assert CLI in file.parents or not lines, f"{file.relative_to(ROOT)} prints on lines {lines}"
+
+
+@every_file
+def test_no_path_of_a_machine_is_written_down(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+
+    assert [path for path in machine_paths() if path in text] == []
+
+
+def test_all_lists_exactly_the_public_names() -> None:
+    exported = {
+        name for name, value in vars(fq).items() if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+
+    assert {name for name in fq.__all__ if not name.startswith("_")} == exported
+    assert all(hasattr(fq, name) for name in fq.__all__)
+
+
+def test_all_names_nothing_twice() -> None:
+    names = sorted(fq.__all__)
+
+    assert [a for a, b in pairwise(names) if a == b] == []
+
+
+def test_the_types_are_shipped() -> None:
+    assert (ROOT / "fq" / "py.typed").is_file()
