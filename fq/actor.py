@@ -14,7 +14,7 @@ from fq.frozen import NOTHING, frozen_dict
 from fq.middleware import Middleware
 from fq.options import OWN, CallOptions, Options
 from fq.signature import Signature
-from fq.stack import Stack
+from fq.stack import Stack, compose
 
 if TYPE_CHECKING:
     from fq.handle import Handle
@@ -154,7 +154,7 @@ class Actor(Generic[P, R, V]):
         )
 
 
-AnyActor: TypeAlias = "Actor[..., Any, Any]"
+AnyActor: TypeAlias = Actor[..., Any, Any]
 
 
 def _taken(stack: Stack, name: str) -> object:
@@ -262,7 +262,7 @@ def stack_for(declared: AnyActor, base: Stack) -> Stack:
         stack = stack.with_options({"store_results": False})
     try:
         stack = stack.with_options(declared.options)
-        return stack if declared.edit is None else declared.edit(stack)
+        return stack if declared.edit is None else compose(declared.edit(stack))
     except OptionError as error:
         raise OptionError(f"actor {declared.name}: {error}") from None
 

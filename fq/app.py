@@ -2,12 +2,11 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import TypeVar
-
-from attrs import frozen
+from typing import TypeVar, Unpack
 
 from fq.actor import Actor, ActorDecorator, AnyActor, stack_for
 from fq.brokers import broker_from_url
@@ -21,7 +20,11 @@ from fq.ids import fresh_id
 from fq.layers import default_middleware
 from fq.middleware import Middleware
 from fq.outcome import Enqueue
+from fq.plan import Plan
 from fq.stack import Stack, compose
+from fq.worker.child import Child
+from fq.worker.drain import run_until_idle
+from fq.worker.settings import InlineSettings, WorkerSettings
 
 R = TypeVar("R")
 log = logging.getLogger("fq")
@@ -29,28 +32,6 @@ log = logging.getLogger("fq")
 DEFAULT_URL = "sqlite:///fq.db"
 BATCH = 1_000
 """How many messages `App.send_many` puts into one round trip."""
-
-
-@frozen
-class Plan:
-    """What is worked out once for an actor in an app: its *stack*, and which of the stack's faces have to be called at all."""
-
-    actor: AnyActor
-    stack: Stack
-    edits_sends: bool
-    watches: bool
-    stores: bool
-
-    @classmethod
-    def of(cls, actor: AnyActor, stack: Stack) -> "Plan":
-        """Return the plan of *actor* in *stack*."""
-        stores = any(getattr(layer, "store_results", False) is True for layer in stack)
-        return cls(actor, stack, overrides(stack, "on_enqueue"), overrides(stack, "on_event"), stores)
-
-
-def overrides(stack: Stack, face: str) -> bool:
-    """Does any layer of *stack* have this face of its own?"""
-    return any(getattr(type(layer), face) is not getattr(Middleware, face) for layer in stack)
 
 
 class App:
@@ -89,7 +70,8 @@ class App:
         self._actors: dict[str, AnyActor] = {}
         self._queues: dict[str, None] = {}
         self._plans: dict[str, Plan] = {}
-        self._base = Plan(None, self.stack, overrides(self.stack, "on_enqueue"), overrides(self.stack, "on_event"), False)  # type: ignore[arg-type]  # the plan of actors that are not declared here
+        self._inline = 0
+        self._base = Plan.of(self.stack)
 
     def __repr__(self) -> str:
         return f"App({str(self._broker)!r})"
@@ -195,9 +177,22 @@ class App:
 
         With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers what is not due yet is left waiting.
         """
-        from fq.worker.drain import run_until_idle
-
         return run_until_idle(self)
+
+    def worker(self, **settings: Unpack[InlineSettings]) -> Child:
+        """
+        Return a worker that runs inside this process for as long as its context lasts: for tests and notebooks.
+
+        >>> app = App("memory://")
+        >>> @app.actor
+        ... def add(a: int, b: int) -> int:
+        ...     return a + b
+        >>> with app.worker(threads=2):
+        ...     add.send(1, 2).get_result(block=True)
+        3
+        """
+        self._inline += 1
+        return Child(self, WorkerSettings(processes=1, **settings), f"{socket.gethostname()}:{os.getpid()}:inline-{self._inline}")
 
     def _send_batch(self, batch: list[tuple[Call[R], Enqueue]]) -> list[Handle[R]]:
         self._broker.enqueue([post(enqueue, self.send_side) for _, enqueue in batch])
@@ -226,7 +221,7 @@ class App:
             )
         if actor.home.app is not None and actor.home.app is not self:
             raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
-        plan = Plan.of(actor, stack_for(actor, self.stack))
+        plan = Plan.of(stack_for(actor, self.stack), actor)
         self.tell(ActorDeclaring(actor.name, actor.queue_name), plan)
         if actor.queue_name not in self._queues:
             self.tell(QueueDeclaring(actor.queue_name))

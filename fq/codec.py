@@ -6,6 +6,7 @@ A field that is not known is kept and a missing one has its default, so messages
 
 import json
 from collections.abc import Mapping
+from reprlib import Repr
 
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
@@ -19,7 +20,18 @@ _dumps = json.JSONEncoder(separators=(",", ":")).encode
 _loads = json.JSONDecoder().decode
 _new = object.__new__
 _INFINITE = float("inf")
-_FIELDS = frozenset(("message_id", "actor_name", "queue_name", "args", "kwargs", "options", "message_timestamp", "priority"))
+_FIELDS = {
+    "message_id": str,
+    "actor_name": str,
+    "queue_name": str,
+    "args": list,
+    "kwargs": dict,
+    "options": dict,
+    "message_timestamp": int,
+    "priority": int,
+}
+_NO_ARGS: list[object] = []
+_short = Repr()
 
 
 def encode(message: Message) -> bytes:
@@ -56,28 +68,51 @@ def decode(body: bytes, *, received_at: int = 0, deliveries: int = 1, interrupte
     """
     try:
         fields = _loads(body.decode())
-        message = _new(Message)
-        message.__dict__.update(
-            message_id=fields["message_id"],
-            actor_name=fields["actor_name"],
-            queue_name=fields.get("queue_name", "default"),
-            args=tuple(fields.get("args", ())),
-            kwargs=FrozenDict(kwargs) if (kwargs := fields.get("kwargs")) else NOTHING,
-            options=FrozenDict(options) if (options := fields.get("options")) else NOTHING,
-            message_timestamp=fields.get("message_timestamp", 0),
-            priority=fields.get("priority", 0),
-            received_at=received_at,
-            deliveries=deliveries,
-            interrupted=interrupted,
-            time_limit=_INFINITE,
-            extra=NOTHING if len(fields) == len(_FIELDS) else FrozenDict({k: v for k, v in fields.items() if k not in _FIELDS}),
-        )
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DecodeError(f"found {_shortened(body)}, expected a message as JSON: {type(error).__name__}: {error}") from None
-    for name, kind in (("message_id", str), ("actor_name", str), ("queue_name", str), ("message_timestamp", int), ("priority", int)):
-        if type(getattr(message, name)) is not kind:
-            raise DecodeError(f"found {name}={getattr(message, name)!r} in {_shortened(body)}, expected {kind.__name__}")
+    if type(fields) is not dict:
+        raise DecodeError(f"found {_shortened(body)}, expected a message: a JSON object")
+    get = fields.get
+    message_id, actor_name, queue_name = get("message_id"), get("actor_name"), get("queue_name", "default")
+    args, kwargs, options = get("args", _NO_ARGS), get("kwargs", NOTHING), get("options", NOTHING)
+    timestamp, priority = get("message_timestamp", 0), get("priority", 0)
+    if not (
+        type(message_id) is type(actor_name) is type(queue_name) is str
+        and message_id
+        and actor_name
+        and type(args) is list
+        and isinstance(kwargs, dict)
+        and isinstance(options, dict)
+        and type(timestamp) is type(priority) is int
+    ):
+        raise DecodeError(f"found {_shortened(body)}, expected a message: {_fault(fields)}")
+    message = _new(Message)
+    message.__dict__.update(
+        message_id=message_id,
+        actor_name=actor_name,
+        queue_name=queue_name,
+        args=tuple(args),
+        kwargs=FrozenDict(kwargs) if kwargs else NOTHING,
+        options=FrozenDict(options) if options else NOTHING,
+        message_timestamp=timestamp,
+        priority=priority,
+        received_at=received_at,
+        deliveries=deliveries,
+        interrupted=interrupted,
+        time_limit=_INFINITE,
+        extra=NOTHING if fields.keys() <= _FIELDS.keys() else FrozenDict({k: v for k, v in fields.items() if k not in _FIELDS}),
+    )
     return message
+
+
+def _fault(fields: Mapping[str, object]) -> str:
+    """Return what is wrong with the first of *fields* that is not as it should be."""
+    for name, kind in _FIELDS.items():
+        if name not in fields and name in ("message_id", "actor_name"):
+            return f"it has no {name}"
+        if name in fields and type(fields[name]) is not kind:
+            return f"its {name} is {_short.repr(fields[name])}, expected {kind.__name__}"
+    return "its message_id or its actor_name is empty"
 
 
 def encode_value(value: object, name: str = "value") -> bytes:
@@ -90,12 +125,21 @@ def encode_value(value: object, name: str = "value") -> bytes:
     try:
         return _dumps(value).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidResult(not_json(value, name) or f"{name}: cannot be encoded as JSON: {error}") from None
+        raise InvalidResult(_why_not(value, name, error)) from None
+
+
+def _why_not(value: object, name: str, error: Exception) -> str:
+    try:
+        return not_json(value, name) or f"{name}: cannot be encoded as JSON: {error}"
+    except RecursionError:
+        return f"{name}: cannot be encoded as JSON: it contains itself, or is nested too deeply"
 
 
 def encode_result(result: Result[object, Fault]) -> bytes:
     """Return the stored form of a final result."""
-    return encode_value({"value": result.unwrap()} if is_successful(result) else {"fault": result.failure().as_json()}, "result")
+    if is_successful(result):
+        return b'{"value":' + encode_value(result.unwrap(), "result") + b"}"
+    return encode_value({"fault": result.failure().as_json()})
 
 
 def decode_result(body: bytes) -> Result[object, Fault]:

@@ -5,11 +5,13 @@ Done once, for every broker; what cannot be encoded is found here and fails its 
 """
 
 from collections.abc import Callable
+from typing import Never
 
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from fq.brokers.records import ACK, Ack, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice
+from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice
+from fq.brokers.rules import check_commits
 from fq.codec import encode, encode_result, encode_value
 from fq.errors import Error, InvalidResult
 from fq.fault import Fault
@@ -36,15 +38,20 @@ def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
     try:
         return _lower(delivery, outcome, send_side)
     except Exception as error:
-        failed = Failure(error)
-        kept = (Store(effect.message_id, failed, effect.ttl) for effect in outcome.effects if isinstance(effect, Store))
-        return _lower(delivery, Outcome(Failure(Dead(error)), tuple(kept)), send_side)
+        stores = [Store(effect.message_id, Failure(error), effect.ttl) for effect in outcome.effects if isinstance(effect, Store)]
+        dead = Outcome.failure(error)
+    try:
+        return _lower(delivery, dead.also(*stores), send_side)
+    except Exception:  # what was to be stored is not as it should be either
+        return _lower(delivery, dead, send_side)
 
 
 def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
     disposition = ACK if is_successful(outcome.result) else _disposition(outcome, send_side)
     changes = tuple(_change(effect, send_side) for effect in outcome.effects) if outcome.effects else ()
-    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+    commit = Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+    check_commits((commit,))
+    return commit
 
 
 def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
@@ -54,7 +61,9 @@ def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
         case Dead(error):
             return Bury(Fault.of(error))
         case Drop():
-            return Ack()
+            return ACK
+        case unknown:
+            _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
 
 def _change(effect: Effect, send_side: SendSide) -> Change:
@@ -65,6 +74,12 @@ def _change(effect: Effect, send_side: SendSide) -> Change:
             return post(effect, send_side)
         case Arrive(group, member, size, value, then, ttl):
             return Join(group, member, size, encode_value(value, "result"), tuple(_splice(enqueue, send_side) for enqueue in then), ttl)
+        case unknown:
+            _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
+
+
+def _refuse(found: Never, expected: str) -> Never:
+    raise InvalidResult(f"found {found!r}, expected {expected}")
 
 
 def _stored(result: Result[object, Error]) -> Result[object, Fault]:
@@ -78,10 +93,10 @@ def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
     """Return *enqueue* cut open where the values of its group go: after its own arguments."""
     message: Message = enqueue.message
     marked = post(Enqueue(restamp(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
-    head, mark, tail = marked.body.partition(encode_value(_MARK))
-    if not mark:
-        raise InvalidResult(f"{message.actor_name}: a layer's on_enqueue removed the argument that stands for the group's values")
-    return Splice(marked, head, tail)
+    parts = marked.body.split(encode_value(_MARK))
+    if len(parts) != 2:
+        raise InvalidResult(f"{message.actor_name}: the argument that stands for the group's values is there {len(parts) - 1} times, expected once")
+    return Splice(marked, *parts)
 
 
 __all__ = ["SendSide", "lower", "post"]

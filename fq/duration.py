@@ -7,6 +7,9 @@ from fq.errors import OptionError
 
 Duration: TypeAlias = int | timedelta
 
+LONGEST = 2**52 - 1
+"""The longest duration, in ms: some 142,000 years; its sum with a clock is exact even in a double."""
+
 
 def to_ms(duration: Duration) -> int:
     """
@@ -16,11 +19,11 @@ def to_ms(duration: Duration) -> int:
     (1500, 250)
 
     Raises:
-        OptionError: anything but an int (ms) or a timedelta, or a negative one.
+        OptionError: anything but an int (ms) or a timedelta, a negative one, or one longer than `LONGEST`.
     """
     milliseconds = duration // timedelta(milliseconds=1) if isinstance(duration, timedelta) else duration
-    if type(milliseconds) is not int or milliseconds < 0:
-        raise OptionError(f"found {duration!r}, expected a duration: a whole number of milliseconds, or a timedelta, not negative")
+    if type(milliseconds) is not int or not 0 <= milliseconds <= LONGEST:
+        raise OptionError(f"found {duration!r}, expected a duration: a timedelta, or milliseconds, a whole number from 0 to {LONGEST}")
     return milliseconds
 
 

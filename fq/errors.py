@@ -22,6 +22,7 @@
             ├── LayerError           a layer raised something else
             ├── AgeLimitExceeded     the message was too old to run
             ├── Poison               the message killed its process again and again
+            ├── GroupFailed          members failed of the group whose results the message was to get
             ├── RetryAfter           raised by an actor: try again after exactly this delay
             ├── Snooze               raised by an actor: again later, no attempt used up
             ├── RateLimitExceeded    no slot was free
@@ -33,6 +34,7 @@
 Interrupts derive from `BaseException`, as `asyncio.CancelledError` does, so that an actor's ``except Exception`` cannot swallow one.
 """
 
+from datetime import timedelta
 from typing import ClassVar, TypeAlias
 
 
@@ -157,17 +159,23 @@ class Poison(FqError):
     final = True
 
 
+class GroupFailed(FqError):
+    """Members failed of the group whose results this message was to get; names them. The actor was not called."""
+
+    final = True
+
+
 class RetryAfter(FqError):
     """
-    Raise (or return a `Failure` of) this in an actor to be tried again after exactly *delay* ms; it counts as an attempt.
+    Raise (or return a `Failure` of) this in an actor to be tried again after exactly *delay* (ms or timedelta); it counts as an attempt.
 
-    >>> RetryAfter(5_000).delay
+    >>> RetryAfter(timedelta(seconds=5)).delay
     5000
     """
 
-    def __init__(self, delay: int, message: str = "") -> None:
+    def __init__(self, delay: int | timedelta, message: str = "") -> None:
         super().__init__(delay, message)
-        self.delay = delay
+        self.delay = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
 
     def __str__(self) -> str:
         return self.args[1] or f"the actor asked to be tried again after {self.delay} ms"

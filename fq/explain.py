@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from fq.errors import Interrupt
 from fq.message import Message
 from fq.middleware import Handler, Middleware
 from fq.outcome import Outcome
@@ -60,22 +61,17 @@ def explain(stack: Stack, message: Message, result: object | Callable[[Message],
         in:  time_limit: inf -> 5
     outcome: Outcome(result=<Failure: Dead(error=ValueError('no'))>, effects=())
     """
-    reached: list[Message] = []
-    answers: list[Outcome] = []
-    handler = _recorded(_as_handler(result), reached, answers)
-    for layer in reversed(stack.layers):
-        handler = _recorded(layer.wrap(handler), reached, answers)
+    reached: dict[int, Message] = {}  # by depth: where a layer calls twice, the last call is the one that is told
+    answers: dict[int, Outcome] = {}
+    depths = range(len(stack))
+    handler = _recorded(_as_handler(result), len(stack), reached, answers)
+    for depth in reversed(depths):
+        handler = _recorded(stack.layers[depth].wrap(handler), depth, reached, answers)
     outcome = handler(message)
-    returned = list(reversed(answers))  # answers come from the inside out
     rings = tuple(
-        Ring(
-            layer,
-            reached[at],
-            reached[at + 1] if at + 1 < len(reached) else None,
-            returned[at + 1] if at + 1 < len(returned) else None,
-            returned[at],
-        )
-        for at, layer in enumerate(stack.layers[: len(reached)])
+        Ring(stack.layers[depth], reached[depth], reached.get(depth + 1), answers.get(depth + 1), answers[depth])
+        for depth in depths
+        if depth in reached
     )
     return Explanation(rings, outcome)
 
@@ -83,18 +79,17 @@ def explain(stack: Stack, message: Message, result: object | Callable[[Message],
 def _as_handler(result: object | Callable[[Message], Outcome]) -> Handler:
     if isinstance(result, Outcome):
         return lambda _: result
-    if isinstance(result, Exception):
+    if isinstance(result, Exception | Interrupt):
         return lambda _: Outcome.raised(result)
     if callable(result):
         return result
     return lambda _: Outcome.success(result)
 
 
-def _recorded(handler: Handler, reached: list[Message], answers: list[Outcome]) -> Handler:
+def _recorded(handler: Handler, depth: int, reached: dict[int, Message], answers: dict[int, Outcome]) -> Handler:
     def recording(message: Message) -> Outcome:
-        reached.append(message)
-        outcome = handler(message)
-        answers.append(outcome)
+        reached[depth] = message
+        outcome = answers[depth] = handler(message)
         return outcome
 
     return recording

@@ -27,7 +27,7 @@ class Fault:
     def of(cls, error: BaseException) -> "Fault":
         """Return *error* as data; the exception itself may then be let go, with every frame that it holds."""
         text = "" if error.__traceback__ is None else "".join(traceback.format_exception(error, limit=-30))
-        return cls(type(error).__name__, str(error), text)
+        return cls(_sound(type(error).__name__), _sound(_text(error)), _sound(text))
 
     def as_json(self) -> dict[str, str]:
         """Return the wire form."""
@@ -37,3 +37,15 @@ class Fault:
     def from_json(cls, fields: Mapping[str, object]) -> "Fault":
         """Return the fault whose wire form is *fields*; what is missing is empty."""
         return cls(str(fields.get("type", "")), str(fields.get("message", "")), str(fields.get("traceback", "")))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as worse:  # a class of somebody else's: it must not keep its message from being committed
+        return f"its text cannot be had: __str__ raised {type(worse).__name__}"
+
+
+def _sound(text: str) -> str:
+    r"""Return *text* such that every broker can keep it: a lone surrogate, as in a file name that is not UTF-8, becomes ``\udc80``."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

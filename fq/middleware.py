@@ -4,10 +4,10 @@ What a layer is: `Middleware`, its three faces, and the two easier ways to write
 Start with `Step`. Stacks of layers are in `fq.stack`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from functools import cache, wraps
-from typing import ClassVar, Self, TypeAlias
+from functools import wraps
+from typing import ClassVar, Self, TypeAlias, TypeVar
 
 import attrs
 from attrs import evolve, frozen
@@ -19,6 +19,7 @@ from fq.outcome import Enqueue, Outcome
 
 Handler: TypeAlias = Callable[[Message], Outcome]
 AsyncHandler: TypeAlias = Callable[[Message], Awaitable[Outcome]]
+F = TypeVar("F", bound=Callable[..., object])
 
 
 @frozen
@@ -70,7 +71,8 @@ class Middleware:
     @classmethod
     def option_names(cls) -> frozenset[str]:
         """Return the options that this layer takes: its fields, unless a subclass says otherwise."""
-        return _fields(cls)
+        fields: tuple[attrs.Attribute[object], ...] = getattr(cls, "__attrs_attrs__", ())
+        return frozenset(field.name for field in fields if field.init)
 
     def overridden(self, options: Mapping[str, object]) -> Self:
         """
@@ -84,19 +86,47 @@ class Middleware:
             return self
         try:
             return evolve(self, **changes)  # type: ignore[misc]  # every layer with options is an attrs class
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"{', '.join(f'{k}={v!r}' for k, v in changes.items())}: {error}") from None
+        except (TypeError, ValueError):
+            for name, value in changes.items():
+                _try(self, name, value)
+            raise
 
 
-@cache
-def _fields(cls: object) -> frozenset[str]:
-    fields: tuple[attrs.Attribute[object], ...] = getattr(cls, "__attrs_attrs__", ())
-    return frozenset(field.name for field in fields if field.init)
+def _try(layer: Middleware, name: str, value: object) -> None:
+    """Raise `OptionError`, with the name and the reason, if *value* is not one for the field *name* of *layer*."""
+    try:
+        evolve(layer, **{name: value})  # type: ignore[misc]  # as above
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}: {error.args[0] if error.args else error}") from None  # attrs puts records of its own behind the text
+
+
+def guards_itself(face: F) -> F:
+    """Mark *face*, a `wrap` or `awrap`, as one through which no exception of its layer gets anyway."""
+    face.guarded = True  # type: ignore[attr-defined]  # read by __init_subclass__, which also sees re-made classes of attrs
+    return face
 
 
 def caught(layer: object, error: Exception) -> Outcome:
     """Return the outcome of *layer* having raised *error*."""
     return Outcome.raised(error if isinstance(error, SkipMessage | LayerError) else LayerError(layer, error))
+
+
+def checked(layer: object, face: str, found: object) -> Outcome:
+    """
+    Return *found*, which *face* of *layer* returned, if it is an outcome.
+
+    A function of its own, so that no frame which an exception's traceback leads to has a local that leads back to the exception: it is freed at once.
+    """
+    return found if isinstance(found, Outcome) else misreturned(layer, face, found)
+
+
+def misreturned(layer: object, face: str, found: object, expected: str = "an Outcome") -> Outcome:
+    """Return the outcome of *face* of *layer* having returned *found*, which is not what it must return."""
+    hint = ""
+    if isinstance(found, Coroutine):
+        found.close()  # nobody will await it any more
+        hint = ": await what next returns"
+    return caught(layer, TypeError(f"{face} returned {found!r}, expected {expected}{hint}"))
 
 
 def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middleware, Handler], Handler]:
@@ -108,14 +138,13 @@ def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middlewa
 
         def handler(message: Message) -> Outcome:
             try:
-                return inner(message)
+                return checked(self, "the handler of wrap", inner(message))
             except Exception as error:
                 return caught(self, error)
 
         return handler
 
-    guarded.guarded = True  # type: ignore[attr-defined]  # read by __init_subclass__, which also sees re-made classes of attrs
-    return guarded
+    return guards_itself(guarded)
 
 
 def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callable[[Middleware, AsyncHandler], AsyncHandler]:
@@ -127,14 +156,13 @@ def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callab
 
         async def handler(message: Message) -> Outcome:
             try:
-                return await inner(message)
+                return checked(self, "the handler of awrap", await inner(message))
             except Exception as error:
                 return caught(self, error)
 
         return handler
 
-    guarded.guarded = True  # type: ignore[attr-defined]  # see _guard
-    return guarded
+    return guards_itself(guarded)
 
 
 class Step(Middleware):
@@ -159,65 +187,65 @@ class Step(Middleware):
         """Return the outcome to pass outwards. *message* is what this layer's own `before` passed inwards."""
         return outcome
 
+    @guards_itself
     def wrap(self, next: Handler) -> Handler:
         """Return a handler that calls `before`, *next* and `after`; a face left alone costs nothing."""
-        enter, leave = self._entry(), self._exit()
-        if enter is None:
-            return next if leave is None else lambda message: leave(message, next(message))
+        enters, leaves = self._faces()
+        if not (enters or leaves):
+            return next
+        elsewhere = self.option_names().isdisjoint
 
         def handler(message: Message) -> Outcome:
-            inward = enter(message)
-            if isinstance(inward, Outcome):
-                return inward
-            outcome = next(inward)
-            return outcome if leave is None else leave(inward, outcome)
+            options = message.options
+            try:
+                step = self if not options or elsewhere(options) else self.overridden(options)
+                inward = step.before(message) if enters else message
+            except Exception as error:
+                return caught(self, error)
+            if type(inward) is not Message:
+                return answered(self, inward)
+            # No local for the outcome: through a traceback's frames it would keep its own exception alive.
+            return step.left(inward, next(inward)) if leaves else next(inward)
 
         return handler
 
+    @guards_itself
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return the same for async actors."""
-        enter, leave = self._entry(), self._exit()
-        if enter is None and leave is None:
+        enters, leaves = self._faces()
+        if not (enters or leaves):
             return next
+        elsewhere = self.option_names().isdisjoint
 
         async def handler(message: Message) -> Outcome:
-            inward = message if enter is None else enter(message)
-            if isinstance(inward, Outcome):
-                return inward
-            outcome = await next(inward)
-            return outcome if leave is None else leave(inward, outcome)
+            options = message.options
+            try:
+                step = self if not options or elsewhere(options) else self.overridden(options)
+                inward = step.before(message) if enters else message
+            except Exception as error:
+                return caught(self, error)
+            if type(inward) is not Message:
+                return answered(self, inward)
+            return step.left(inward, await next(inward)) if leaves else await next(inward)
 
         return handler
 
-    def _entry(self) -> Callable[[Message], Message | Outcome] | None:
-        """`before` with the message's own options in force and exceptions caught, or None where it is not overridden."""
-        if type(self).before is Step.before:
-            return None
-        before, elsewhere = self.before, self.option_names().isdisjoint
+    def left(self, message: Message, outcome: Outcome) -> Outcome:
+        """Return what `after` returns, or the failure that it raises."""
+        try:
+            left = self.after(message, outcome)
+        except Exception as error:
+            return caught(self, error)
+        return left if isinstance(left, Outcome) else misreturned(self, "after", left)
 
-        def enter(message: Message) -> Message | Outcome:
-            try:
-                options = message.options
-                return before(message) if not options or elsewhere(options) else self.overridden(options).before(message)
-            except Exception as error:
-                return caught(self, error)
+    def _faces(self) -> tuple[bool, bool]:
+        """Are `before` and `after` overridden?"""
+        return type(self).before is not Step.before, type(self).after is not Step.after
 
-        return enter
 
-    def _exit(self) -> Callable[[Message, Outcome], Outcome] | None:
-        """The same for `after`."""
-        if type(self).after is Step.after:
-            return None
-        after, elsewhere = self.after, self.option_names().isdisjoint
-
-        def leave(message: Message, outcome: Outcome) -> Outcome:
-            try:
-                options = message.options
-                return after(message, outcome) if not options or elsewhere(options) else self.overridden(options).after(message, outcome)
-            except Exception as error:
-                return caught(self, error)
-
-        return leave
+def answered(layer: Step, inward: object) -> Outcome:
+    """Return *inward*, with which the `before` of *layer* answered in the actor's place."""
+    return inward if isinstance(inward, Outcome) else misreturned(layer, "before", inward, "a Message or an Outcome")
 
 
 @frozen
@@ -272,4 +300,3 @@ class Around(Middleware):
                 return await next(message)
 
         return handler
-

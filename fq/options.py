@@ -32,6 +32,7 @@ class CallOptions(TypedDict, total=False):
     max_deliveries: int
     store_results: bool
     result_ttl: Duration
+    pipe_ignore: bool
 
 
 class Options(CallOptions, total=False):
@@ -43,6 +44,7 @@ class Options(CallOptions, total=False):
 
     name: str
     stack: Callable[[Stack], Stack]
+    interval: Duration
     retry_when: Callable[[int, Error], bool] | None
     throws: type[BaseException] | tuple[type[BaseException], ...]
 

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from fq.errors import OptionError, StackError
 from fq.events import Announcing, Event
-from fq.middleware import AsyncHandler, Handler, Middleware
+from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
 from fq.outcome import Enqueue
 
 L = TypeVar("L", bound=Middleware)
@@ -62,12 +62,14 @@ class Stack(Middleware):
         """A stack itself takes no options; its layers do."""
         return frozenset()
 
+    @guards_itself
     def wrap(self, next: Handler) -> Handler:
         """Return *next* inside all layers."""
         for layer in reversed(self.layers):
             next = layer.wrap(next)
         return next
 
+    @guards_itself
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* inside all layers, for async actors."""
         for layer in reversed(self.layers):
@@ -175,6 +177,8 @@ class Stack(Middleware):
         return frozenset().union(*(layer.option_names() for layer in self.layers))
 
     def _position(self, kind: type[Middleware]) -> int:
+        if isinstance(kind, Middleware):
+            raise StackError(f"found {kind!r}, expected a class of layers: write {type(kind).__name__}")
         for at, layer in enumerate(self.layers):
             if type(layer) is kind:
                 return at
@@ -194,9 +198,9 @@ def compose(*parts: Middleware) -> Stack:
 def summary(layer: Middleware) -> str:
     """Return *layer* as one short line: its class, and the fields that say something."""
     fields: tuple[attrs.Attribute[object], ...] = getattr(type(layer), "__attrs_attrs__", ())
-    values = ((field.name, getattr(layer, field.name)) for field in fields if field.repr)
-    shown = ", ".join(f"{name}={value!r}" for name, value in values if value is not None and value != ())
-    return f"{type(layer).__name__}({shown})"
+    values = ((field, getattr(layer, field.name)) for field in fields if field.repr)
+    shown = (f"{field.name}={(field.repr if callable(field.repr) else repr)(value)}" for field, value in values if value not in (None, ()))
+    return f"{type(layer).__name__}({', '.join(shown)})"
 
 
 def _misplaced(layers: tuple[Middleware, ...]) -> str | None:

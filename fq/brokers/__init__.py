@@ -1,0 +1,12 @@
+"""
+Places that keep messages: the protocol is in ``base.py``, the records that pass through it in ``records.py``, and `broker_from_url` picks one by its URL.
+
+Brokers: ``memory`` (this process only), ``sqlite`` (a file, the default), ``redis`` (a server, or several).
+"""
+
+from fq.brokers.base import DEAD_TTL, Broker
+from fq.brokers.memory import MemoryBroker
+from fq.brokers.sqlite import SqliteBroker
+from fq.brokers.urls import broker_from_url
+
+__all__ = ["DEAD_TTL", "Broker", "MemoryBroker", "SqliteBroker", "broker_from_url"]

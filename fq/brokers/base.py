@@ -5,7 +5,7 @@ The suite in ``tests/brokers`` says what every broker must do; a new one joins i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
@@ -44,11 +44,11 @@ class Broker(Protocol):
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """Renew the leases of *workers*, to run *lease* ms from now, where they have not been taken back."""
 
-    def release(self, worker: str, interrupted: Mapping[str, str]) -> int:
+    def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """
         Take back everything that *worker*, which is known to be dead, holds, and return how many messages that was.
 
-        The delivery counts. *interrupted* names, by message id, why a message was cut short.
+        *interrupted* names, by message id, why a message was cut short. The delivery counts for the messages in *counted*; for all of them if that is None.
         """
 
     def result(self, message_id: str) -> bytes | None:

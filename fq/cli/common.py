@@ -3,29 +3,27 @@
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from fq.app import App
 from fq.errors import ActorNotFound, BrokerError, FqError
 
-F = TypeVar("F", bound=Callable[..., object])
-
-BAD_USE = 2
-NO_BROKER = 3
-
 
 class Refused(click.ClickException):
-    """One line about what went wrong, and an exit code: 2 for what was typed, 3 for a broker that cannot be used."""
+    """One line about what was typed; exit code 2."""
 
-    def __init__(self, message: str, exit_code: int = BAD_USE) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 2
+
+
+class NoBroker(click.ClickException):
+    """One line about a broker that cannot be used; exit code 3."""
+
+    exit_code = 3
 
 
 @contextmanager
@@ -34,7 +32,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except BrokerError as error:
-        raise Refused(str(error), NO_BROKER) from None
+        raise NoBroker(str(error)) from None
     except FqError as error:
         raise Refused(str(error)) from None
 

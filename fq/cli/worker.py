@@ -1,14 +1,29 @@
 """``fq worker``."""
 
 import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 import click
 
+from fq.app import App
 from fq.cli.common import Refused, app_path, load_app, plain_errors
+from fq.cli.pidfile import pid_file
+from fq.observe.logs import LogFormat, set_up
+from fq.worker.reload import watcher
 from fq.worker.settings import WorkerSettings
 from fq.worker.supervisor import Supervisor
 
-FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
+F = TypeVar("F", bound=Callable[..., object])
+
+MEGABYTE = 1024 * 1024
+
+
+def duration(name: str, default: int, help: str, least: int = 0) -> Callable[[F], F]:
+    """Return a click option that takes a duration in ms."""
+    return click.option(name, type=click.IntRange(least), default=default, show_default=True, metavar="MS", help=help)
 
 
 @click.command()
@@ -17,42 +32,61 @@ FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
 @click.option("--threads", "-t", type=click.IntRange(1), default=8, show_default=True, help="Sync actors at once in a process.")
 @click.option("--concurrency", "-c", type=click.IntRange(1), default=1000, show_default=True, help="Async actors at once in a process.")
 @click.option("--queues", "-Q", default="", metavar="A,B", help="Claim from these queues only. Default: those of all actors.")
-@click.option("--heartbeat", type=click.IntRange(50), default=5000, show_default=True, metavar="MS", help="How often leases are renewed.")
-@click.option("--shutdown-timeout", type=click.IntRange(0), default=600_000, show_default=True, metavar="MS", help="How long a stop waits for what runs.")
+@duration("--heartbeat", 5_000, "How often leases are renewed.", least=50)
+@duration("--shutdown-timeout", 600_000, "How long a stop waits for what runs.")
+@duration("--hard-limit-grace", 10_000, "How far blocking code may overrun its time limit before its process is killed.")
+@click.option("--max-tasks-per-child", type=click.IntRange(1), metavar="N", help="Replace a child that has finished so many messages.")
+@click.option("--max-memory-per-child", type=click.IntRange(1), metavar="MB", help="Replace a child that has grown to so many megabytes.")
+@click.option("--spawn", is_flag=True, help="Start children as fresh interpreters instead of forks.")
+@click.option("--watch", type=click.Path(exists=True, file_okay=False), metavar="DIR", help="Reload when Python files in DIR change.")
+@click.option("--pid-file", "pid_path", type=click.Path(path_type=Path), metavar="FILE", help="Keep the supervisor's process id in FILE.")
+@click.option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Append the log to FILE. Default: standard error.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to log.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def worker(
     app_path: str,
     processes: int | None,
-    threads: int,
-    concurrency: int,
+    max_memory_per_child: int | None,
     queues: str,
-    heartbeat: int,
-    shutdown_timeout: int,
+    spawn: bool,
+    watch: str | None,
+    pid_path: Path | None,
+    log_file: Path | None,
+    log_format: LogFormat,
     verbose: bool,
+    **durations: int,
 ) -> None:
     """
     Run the messages of APP until told to stop.
 
     TERM or Ctrl-C stops gracefully: nothing more is claimed, what runs is finished, what has not started is handed back. A second one hands back what
-    runs, too. Exit codes: 0 stopped, 2 wrong use, 3 the broker cannot be used.
+    runs, too. HUP reloads the code, with no message lost or kept waiting; USR1 stops claiming, USR2 goes on.
+
+    Exit codes: 0 stopped, 2 wrong use, 3 the broker cannot be used, 4 the pid file is taken.
     """
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format=FORMAT)
-    with plain_errors():
+    try:
+        set_up(logging.DEBUG if verbose else logging.INFO, log_format, log_file)
+    except OSError as error:
+        raise Refused(f"{log_file}: the log cannot be written: {error.strerror}") from None
+    with plain_errors(), pid_file(pid_path):
         app = load_app(app_path)
         settings = WorkerSettings(
-            queues=tuple(name for name in queues.split(",") if name),
-            threads=threads,
-            concurrency=concurrency,
-            heartbeat=heartbeat,
-            shutdown_timeout=shutdown_timeout,
-            **({} if processes is None else {"processes": processes}),
+            queues=[name for name in queues.split(",") if name],
+            processes=processes or os.cpu_count() or 1,
+            max_memory_per_child=None if max_memory_per_child is None else max_memory_per_child * MEGABYTE,
+            **durations,
         )
-        if not app.actors:
-            raise Refused(f"{app_path} has no actors: declare one with @app.actor, or import the modules that do")
-        if unknown := set(settings.queues) - set(app.queues):
-            raise Refused(f"no actor uses the queue {', '.join(sorted(unknown))}: expected some of {', '.join(app.queues)}")
+        check(app, app_path, settings)
         logging.getLogger("fq.worker").info(
-            "%s: %d processes of %d threads, %d actors, queues %s",
-            app.broker, settings.processes, threads, len(app.actors), ", ".join(settings.queues or app.queues),
-        )  # fmt: skip
-        raise SystemExit(Supervisor(app, settings).run())
+            "%s: %d processes, %d actors, queues %s", app.broker, settings.processes, len(app.actors), ", ".join(settings.queues or app.queues)
+        )
+        with watcher(watch):
+            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn).run())
+
+
+def check(app: App, app_path: str, settings: WorkerSettings) -> None:
+    """Raise `Refused` unless *app* has actors, and they use the queues that are named."""
+    if not app.actors:
+        raise Refused(f"{app_path} has no actors: declare one with @app.actor, or import the modules that do")
+    if unknown := set(settings.queues) - set(app.queues):
+        raise Refused(f"no actor uses the queue {', '.join(sorted(unknown))}: expected some of {', '.join(app.queues)}")

@@ -6,8 +6,10 @@ from attrs import frozen
 
 from fq.convert.misfit import Convert
 
-SCALARS = frozenset((str, int, float, bool, NoneType))
-JSON = SCALARS | {list, dict}
+SCALARS: frozenset[type] = frozenset((str, int, float, bool, NoneType))
+JSON: frozenset[type] = SCALARS | {list, dict}
+NONE: frozenset[type] = frozenset((NoneType,))
+NO_TYPES: frozenset[type] = frozenset()
 
 
 @frozen
@@ -20,11 +22,11 @@ class Coder:
 
         encode: from the value to a new JSON tree; raises `Misfit`.
 
-        decode: from a JSON tree to the value, which shares nothing with the tree; raises `Misfit`.
+        decode: from a JSON tree to the value, which shares no list or dict with it; raises `Misfit`.
 
         wire: which JSON types it writes.
 
-        is_plain: whether what it writes equals the value, as is the case for an int, but not for a datetime.
+        is_plain: whether what it writes equals the value, as is so for an int, but not for a datetime.
 
         passing: values of exactly these types are what they become; nothing need be called.
     """
@@ -34,9 +36,9 @@ class Coder:
     decode: Convert
     wire: frozenset[type] = JSON
     is_plain: bool = False
-    passing: frozenset[type] = frozenset()
+    passing: frozenset[type] = NO_TYPES
 
     @property
-    def scalar(self) -> type | None:
-        """The only type whose values pass as they are, None if there is no such type or several."""
-        return next(iter(self.passing)) if len(self.passing) == 1 else None
+    def is_scalar(self) -> bool:
+        """Whether it is a scalar of JSON, whose values need only be of the right type."""
+        return len(self.passing) == 1

@@ -1,8 +1,10 @@
 """Annotations as they are written, and what they mean: names resolved, wrappers taken off, and how to show one to a person."""
 
 import sys
-from collections.abc import Callable, Mapping
-from inspect import Parameter, Signature, get_annotations, signature
+from collections.abc import Mapping
+from functools import partial, reduce
+from inspect import Parameter, get_annotations, signature
+from operator import or_
 from types import NoneType, SimpleNamespace, UnionType
 from typing import (
     Annotated,
@@ -15,99 +17,115 @@ from typing import (
     NotRequired,
     ParamSpecArgs,
     ParamSpecKwargs,
+    Protocol,
     Required,
     TypeVar,
     Union,
     get_args,
     get_origin,
     get_type_hints,
+    runtime_checkable,
 )
 
 from attrs import frozen
 
-ANYTHING = (Any, object, Parameter.empty)
-# From Python 3.14 on annotations are evaluated when asked for, and one that names nothing would raise there.
+# Since Python 3.14 annotations are evaluated when asked for, and one that names nothing would raise there.
 if sys.version_info >= (3, 14):
-    from annotationlib import Format, get_annotations
+    from annotationlib import Format
+    from annotationlib import get_annotations as _get_annotations
 
-    _UNEVALUATED = {"format": Format.FORWARDREF}
+    annotations_of = partial(_get_annotations, format=Format.FORWARDREF)
+    signature_of = partial(signature, annotation_format=Format.FORWARDREF)
 else:
-    _UNEVALUATED: dict[str, object] = {}
-_TRANSPARENT = (Annotated, ClassVar, Final, NotRequired, Required)
+    annotations_of = get_annotations
+    signature_of = signature
+
+_ANYTHING = (Any, object, Parameter.empty)
+_WRAPPERS = (Annotated, ClassVar, Final, NotRequired, Required)
 
 
 @frozen
 class Unresolved:
-    """An annotation that names what does not exist at run time, as those imported under ``TYPE_CHECKING`` do. Means Any."""
+    """An annotation that names what does not exist at run time, such as what is imported under ``TYPE_CHECKING``. Means Any."""
 
     text: str
 
 
+@runtime_checkable
+class Alias(Protocol):
+    """What the statement ``type Pair[T] = tuple[T, T]`` makes, since Python 3.12."""
+
+    __value__: object
+    __type_params__: tuple[object, ...]
+
+
 def resolve(annotation: object, scope: Mapping[str, object], owner: object = None) -> object:
     """
-    Return *annotation* with the names in it looked up in *scope*, in *owner* (for type parameters) and in its own module.
+    Return *annotation* with the names in it looked up in *scope* and among the type parameters of *owner*.
 
     >>> resolve("list[Order]", {"Order": int}), resolve("list[Order]", {})
     (list[int], Unresolved(text='list[Order]'))
     """
-    holder = SimpleNamespace(
-        __annotations__={"it": annotation},
-        __type_params__=getattr(owner, "__type_params__", ()),
-    )
+    holder = SimpleNamespace(__annotations__={"it": annotation}, __type_params__=getattr(owner, "__type_params__", ()))
     try:
         return get_type_hints(holder, dict(scope), include_extras=True)["it"]
     except Exception:  # evaluating what somebody wrote may raise anything
         return Unresolved(annotation if isinstance(annotation, str) else name_of(annotation))
 
 
-def module_scope(owner: object) -> Mapping[str, object]:
-    """Return the names of the module that *owner*, a class or a function, was written in."""
-    return getattr(sys.modules.get(getattr(owner, "__module__", None) or ""), "__dict__", {})
-
-
-def annotations_of(owner: object) -> Mapping[str, object]:
-    """Return the annotations of *owner* itself, not of its bases, as they are written."""
-    return get_annotations(owner, **_UNEVALUATED)
-
-
-def signature_of(function: Callable[..., object]) -> Signature:
-    """
-    Return the signature of *function*, its annotations as they are written.
-
-    Raises:
-        ValueError: *function* is built in and does not say.
-    """
-    return signature(function, **{f"annotation_{key}": value for key, value in _UNEVALUATED.items()})
+def module_scope(owner: type) -> Mapping[str, object]:
+    """Return the names in the module that *owner* was written in."""
+    module = sys.modules.get(owner.__module__)
+    return vars(module) if module else {}
 
 
 def bare(annotation: object) -> object:
     """
-    Return *annotation* without what says nothing about conversion: Annotated, NewType, aliases, Final and the like.
+    Return *annotation* without what says nothing about conversion: Annotated, NewType, Final, aliases that do not hold themselves.
 
-    A type variable means its bound; object, nothing and what does not resolve mean Any.
+    A type variable means its bound; object, and no annotation at all, mean Any.
 
     >>> bare(Annotated[NewType("UserId", int), "positive"])
     <class 'int'>
     """
+    origin = get_origin(annotation)
     if annotation is None:
         return NoneType
-    if annotation in ANYTHING or isinstance(annotation, ForwardRef | ParamSpecArgs | ParamSpecKwargs):
+    if annotation in _ANYTHING or isinstance(annotation, ParamSpecArgs | ParamSpecKwargs):
         return Any
+    if isinstance(annotation, ForwardRef):
+        return Unresolved(annotation.__forward_arg__)
     if isinstance(annotation, NewType):
         return bare(annotation.__supertype__)
     if isinstance(annotation, TypeVar):
-        return bare(annotation.__bound__ or (Union[annotation.__constraints__] if annotation.__constraints__ else Any))
-    origin = get_origin(annotation)
-    if origin in _TRANSPARENT or origin is not None and str(origin).endswith(".ReadOnly"):
+        return bare(annotation.__bound__ or (reduce(or_, annotation.__constraints__) if annotation.__constraints__ else Any))
+    if origin in _WRAPPERS or str(origin).endswith(".ReadOnly"):
         return bare(get_args(annotation)[0])
-    if hasattr(origin, "__value__"):
-        return bare(substitute(origin.__value__, dict(zip(origin.__type_params__, get_args(annotation), strict=True))))
-    return bare(annotation.__value__) if type(annotation).__name__ == "TypeAliasType" else annotation
+    alias = origin if isinstance(origin, Alias) else annotation
+    return bare(expanded(annotation)) if isinstance(alias, Alias) and not _holds(alias, alias) else annotation
+
+
+def expanded(alias: object) -> object:
+    """Return what *alias*, with or without type arguments, stands for."""
+    origin = get_origin(alias) or alias
+    if not isinstance(origin, Alias):
+        return alias
+    try:
+        return substitute(origin.__value__, dict(zip(origin.__type_params__, get_args(alias), strict=False)))
+    except NameError:  # it is evaluated here, and may name what does not exist at run time
+        return Unresolved(name_of(alias))
+
+
+def _holds(annotation: object, alias: object, seen: frozenset[object] = frozenset()) -> bool:
+    """Whether *alias* occurs inside of *annotation*."""
+    inside = (expanded(annotation),) if isinstance(annotation, Alias) else (get_origin(annotation), *get_args(annotation))
+    later = [part for part in inside if part is not None and part is not Ellipsis and id(part) not in seen]
+    return any(part is alias or _holds(part, alias, seen | {id(part)}) for part in later if not isinstance(part, type | str))
 
 
 def substitute(annotation: object, bound: Mapping[object, object]) -> object:
     """
-    Return *annotation* with type variables replaced by what *bound* says.
+    Return *annotation* with its type variables replaced by what *bound* says.
 
     >>> T = TypeVar("T")
     >>> substitute(dict[str, T], {T: int})
@@ -115,9 +133,8 @@ def substitute(annotation: object, bound: Mapping[object, object]) -> object:
     """
     if isinstance(annotation, TypeVar):
         return bound.get(annotation, annotation)
-    if parameters := getattr(annotation, "__parameters__", ()) if get_origin(annotation) else ():
-        return annotation[tuple(bound.get(p, p) for p in parameters)]
-    return annotation
+    variables: tuple[object, ...] = getattr(annotation, "__parameters__", ()) if get_origin(annotation) else ()
+    return annotation[tuple(bound.get(each, each) for each in variables)] if variables else annotation  # type: ignore[index]  # a generic
 
 
 def name_of(annotation: object) -> str:
@@ -127,18 +144,20 @@ def name_of(annotation: object) -> str:
     >>> name_of(dict[str, Union[int, None]]), name_of(Literal["a", 1])
     ('dict[str, int | None]', "Literal['a', 1]")
     """
+    origin, args = get_origin(annotation), get_args(annotation)
     if annotation is NoneType:
         return "None"
-    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation is Ellipsis:
+        return "..."
+    if isinstance(annotation, Unresolved):
+        return annotation.text
+    if isinstance(annotation, list):
+        return f"[{', '.join(map(name_of, annotation))}]"
     if origin is Annotated:
         return name_of(args[0])
     if origin is Literal:
         return f"Literal[{', '.join(map(repr, args))}]"
     if origin in (Union, UnionType):
         return " | ".join(map(name_of, args))
-    if isinstance(annotation, Unresolved):
-        return annotation.text
-    if isinstance(annotation, list):
-        return f"[{', '.join(map(name_of, annotation))}]"
-    name = getattr(origin or annotation, "__name__", None) or str(annotation).removeprefix("typing.")
-    return f"{name}[{', '.join(map(name_of, args))}]" if args else "..." if annotation is ... else name
+    name = getattr(origin or annotation, "__name__", "") or str(annotation).removeprefix("typing.")
+    return f"{name}[{', '.join(map(name_of, args))}]" if args else name

@@ -1,7 +1,7 @@
 """
-`converter`, the cattrs converter that writes and reads single values: strict for JSON's own types, as text for the rest.
+`converter`, the cattrs converter of single values: strict for the scalars of JSON, most others as text.
 
-Register hooks there for types of your own, before their first use::
+Register hooks there for types of your own, before they are first converted::
 
     converter.register_unstructure_hook(Money, str)
     converter.register_structure_hook(Money, lambda text, _: Money.parse(text))
@@ -12,18 +12,22 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
-from typing import TypeVar
+from typing import TypeVar, is_typeddict
 from uuid import UUID
 
 from cattrs import Converter
 
 from fq.convert.coder import JSON, SCALARS, Coder
 from fq.convert.hints import name_of
-from fq.convert.misfit import Misfit, misfit
+from fq.convert.misfit import Convert, Misfit, misfit
+from fq.convert.records import is_record
 
 T = TypeVar("T")
+W = TypeVar("W", str, int, bool)
+
+_OBJECT: frozenset[type] = frozenset((dict,))
 _MICROSECOND = timedelta(microseconds=1)
-_wire: dict[object, frozenset[type]] = {}
+_wires: dict[object, frozenset[type]] = {}
 
 
 def _unknown(value: object, _: object = None) -> object:
@@ -37,60 +41,66 @@ converter = Converter(unstructure_fallback_factory=lambda _: _unknown, structure
 def leaf(annotation: object) -> Coder:
     """Return the coder of a single value: what the hooks of `converter` make of it."""
     name = name_of(annotation)
+    if not _is_hashable(annotation):
+        return _refusal(name)
     write, read = converter.get_unstructure_hook(annotation), converter.get_structure_hook(annotation)
     if read is _unknown:
         return _refusal(name)
-    expected = annotation if isinstance(annotation, type) and annotation is not float else object
+    encode, decode = _guarded(name, write, _kind(annotation)), _guarded(name, lambda tree: read(tree, annotation))
+    passing = SCALARS & {annotation}
+    return Coder(name, encode, decode, wire=_wires.get(write, _OBJECT if is_record(annotation) else JSON), is_plain=bool(passing), passing=passing)
 
-    def encode(value: object) -> object:
+
+def _is_hashable(annotation: object) -> bool:
+    try:
+        hash(annotation)
+    except TypeError:  # an Annotated inside may hold a list
+        return False
+    return True
+
+
+def _kind(annotation: object) -> type:
+    """Return the class that values of *annotation* must be instances of, before any hook sees them."""
+    is_open = annotation is float or is_typeddict(annotation) or getattr(annotation, "_is_protocol", False)
+    return annotation if isinstance(annotation, type) and not is_open else object
+
+
+def _guarded(name: str, convert: Convert, kind: type = object) -> Convert:
+    """Return *convert*, which refuses what is no *kind*, and raises nothing but `Misfit`."""
+
+    def guarded(value: object) -> object:
+        if not isinstance(value, kind):
+            raise misfit(name, value)
         try:
-            if isinstance(value, expected):
-                return write(value)
-        except Misfit:
+            return convert(value)
+        except (Misfit, RecursionError):
             raise
-        except Exception as error:  # a hook may raise anything
-            raise because(misfit(name, value), error) from None
-        raise misfit(name, value)
+        except Exception as error:  # a hook, a validator or an initialiser may raise anything
+            raise misfit(name, value).because(error) from None
 
-    def decode(tree: object) -> object:
-        try:
-            return read(tree, annotation)
-        except Misfit:
-            raise
-        except Exception as error:  # so may a hook, a validator or an initialiser
-            raise because(misfit(name, tree), error) from None
-
-    passing = frozenset((annotation,)) & SCALARS
-    return Coder(name, encode, decode, wire=_wire.get(annotation, JSON), is_plain=bool(passing), passing=passing)
-
-
-def because(misfit: Misfit, error: Exception) -> Misfit:
-    """Return *misfit* with the reason that *error* gives."""
-    return misfit if isinstance(error, RecursionError) else Misfit(f"{misfit} ({type(error).__name__}: {error})")
+    return guarded
 
 
 def _refusal(name: str) -> Coder:
     advice = "make it an attrs class or a dataclass, or register hooks with fq.convert.converter"
 
     def refuse(value: object) -> object:
-        raise Misfit(f"{misfit(f'JSON or a type that fq can convert, but {name} is neither', value)}; {advice}")
+        raise Misfit(f"{misfit(f'a type that can be converted, which {name} is not', value)}; {advice}")
 
     return Coder(name, refuse, refuse)
 
 
-def _register(
-    kind: type[T], wire: type, write: Callable[[T], object], read: Callable[[type[T], object], T], but: tuple[type, ...] = ()
-) -> None:
-    """Register that a *kind*, unless it is a *but*, is written as a *wire*."""
+def _register(kind: type[T], wire: type[W], write: Callable[[T], W], read: Callable[[type[T], W], T], but: tuple[type, ...] = ()) -> None:
+    """Register that a *kind*, though no *but*, is written as a *wire*; *read* gets the subclass that was asked for."""
 
-    def encode(value: T) -> object:
+    def encode(value: T) -> W:
         if isinstance(value, kind) and not isinstance(value, but):
             return write(value)
         raise misfit(kind.__name__, value)
 
     def decode(tree: object, exact: type[T]) -> T:
         try:
-            if type(tree) is wire:
+            if isinstance(tree, wire) and type(tree) is wire:  # a bool is an int, but not in JSON
                 return read(exact, tree)
         except (ValueError, ArithmeticError):
             pass
@@ -98,32 +108,38 @@ def _register(
 
     converter.register_unstructure_hook(kind, encode)
     converter.register_structure_hook(kind, decode)
-    _wire[kind] = frozenset((wire,))
+    _wires[encode] = frozenset((wire,))
 
 
-def _register_number() -> None:
-    """Register float, which takes an int too, and makes it a float."""
-
-    def number(value: object, exact: type[float] = float) -> float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return exact(value)
-        raise misfit(exact.__name__, value)
-
-    converter.register_unstructure_hook(float, number)
-    converter.register_structure_hook(float, number)
-    _wire[float] = frozenset((float,))
+def _number(value: object, exact: type[float] = float) -> float:
+    """Return *value*, a float or an int, as a float."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return exact(value)
+    raise misfit(exact.__name__, value)
 
 
+def _base64(value: bytes | bytearray) -> str:
+    return b64encode(value).decode()
+
+
+def _clock_time(value: time) -> str:
+    if value.tzinfo and value.utcoffset() is None:
+        raise ValueError("without a date, its zone has no offset that could be written")
+    return value.isoformat()
+
+
+converter.register_unstructure_hook(float, _number)
+converter.register_structure_hook(float, _number)
+_wires[_number] = frozenset((float,))
 _register(str, str, str.__str__, lambda exact, tree: exact(tree))
 _register(int, int, int.__int__, lambda exact, tree: exact(tree), but=(bool,))
 _register(bool, bool, bool, lambda _, tree: tree)
-_register_number()
-_register(bytes, str, lambda value: b64encode(value).decode(), lambda exact, tree: exact(b64decode(tree, validate=True)))
-_register(bytearray, str, lambda value: b64encode(value).decode(), lambda exact, tree: exact(b64decode(tree, validate=True)))
+_register(bytes, str, _base64, lambda exact, tree: exact(b64decode(tree, validate=True)))
+_register(bytearray, str, _base64, lambda exact, tree: exact(b64decode(tree, validate=True)))
 _register(Decimal, str, str, lambda exact, tree: exact(tree))
 _register(UUID, str, str, lambda exact, tree: exact(tree))
 _register(PurePath, str, str, lambda exact, tree: exact(tree))
 _register(date, str, date.isoformat, lambda exact, tree: exact.fromisoformat(tree), but=(datetime,))
 _register(datetime, str, datetime.isoformat, lambda exact, tree: exact.fromisoformat(tree))
-_register(time, str, time.isoformat, lambda exact, tree: exact.fromisoformat(tree))
+_register(time, str, _clock_time, lambda exact, tree: exact.fromisoformat(tree))
 _register(timedelta, int, lambda value: value // _MICROSECOND, lambda exact, tree: exact(microseconds=tree))

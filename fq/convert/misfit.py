@@ -10,11 +10,11 @@ _short = Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 
 
-class Misfit(Exception):
+class Misfit(ValueError):
     """
     A value that does not fit its annotation.
 
-    Its text begins with the path to the value, seen from where it is caught, so each container that it passes adds its part.
+    Its text begins with the path to the value, as seen from where it is caught: each container that it leaves adds its part.
 
     >>> misfit("Decimal", "abc").under(".price").under("[3]").under("items")
     Misfit("items[3].price: expected Decimal, found 'abc'")
@@ -24,9 +24,18 @@ class Misfit(Exception):
         """Return this misfit as seen from outside of *part* of a path."""
         return Misfit(f"{part}{self}")
 
+    def instead_of(self, old: str, new: str) -> "Misfit":
+        """Return this misfit with *new* as what was expected, if that was an *old* right here."""
+        rest = str(self).removeprefix(f": expected {old},")
+        return self if rest == str(self) else Misfit(f": expected {new},{rest}")
+
+    def because(self, error: Exception) -> "Misfit":
+        """Return this misfit with the reason that *error* gives."""
+        return Misfit(f"{self} ({type(error).__name__}: {error})")
+
     @property
     def is_deep(self) -> bool:
-        """Whether the value lies inside of the one that was converted."""
+        """Whether the value lies inside of the one that was converted here."""
         return not str(self).startswith(":")
 
 
@@ -40,17 +49,29 @@ def absent(expected: str) -> Misfit:
     return Misfit(f": expected {expected}, found nothing")
 
 
-def each(convert: Convert, items: Iterable[object]) -> list[object]:
+def at_path(path: str, convert: Convert, value: object) -> object:
     """
-    Return *items*, each converted.
+    Return *value*, converted.
 
     Raises:
-        Misfit: of the first item that does not fit, with its index.
+        Misfit: with a path that begins with *path*.
     """
-    done: list[object] = []
     try:
-        for item in items:
-            done.append(convert(item))
+        return convert(value)
     except Misfit as error:
-        raise error.under(f"[{len(done)}]") from None
-    return done
+        raise error.under(path) from None
+    except RecursionError:
+        raise Misfit(f"{path}: nested too deeply, or holds itself") from None
+
+
+def within(key: object, convert: Convert, value: object) -> object:
+    """Return *value*, which its container holds under *key*, converted: `at_path` for what runs once per item."""
+    try:
+        return convert(value)
+    except Misfit as error:
+        raise error.under(f".{key}" if isinstance(key, str) else f"[{key!r}]") from None
+
+
+def each(convert: Convert, items: Iterable[object]) -> list[object]:
+    """Return *items*, each converted."""
+    return [within(at, convert, item) for at, item in enumerate(items)]

@@ -11,7 +11,7 @@ from fq.convert.misfit import Misfit
 
 def fresh(value: object) -> object:
     """
-    Return a copy of *value*, made of plain lists, dicts and scalars.
+    Return a copy of *value*, made of lists, dicts and scalars that are exactly these.
 
     Raises:
         Misfit: of the first part that is not JSON.
@@ -19,7 +19,20 @@ def fresh(value: object) -> object:
     try:
         return _copy(value)
     except TypeError:
-        raise Misfit(not_json(value, "") or ": expected a JSON value") from None
+        raise Misfit(not_json(value, "") or ": cannot be read") from None
+
+
+def unresolved(annotation: Unresolved) -> Coder:
+    """Return the coder of an annotation that names nothing at run time: Any, and an error that says why."""
+
+    def convert(value: object) -> object:
+        try:
+            return fresh(value)
+        except Misfit as error:
+            reason = f"its annotation {annotation.text!r} names nothing at run time: is that imported under TYPE_CHECKING only?"
+            raise Misfit(f"{error} ({reason})") from None
+
+    return Coder(annotation.text, convert, convert, wire=JSON, is_plain=True, passing=SCALARS)
 
 
 def _copy(value: object) -> object:
@@ -29,38 +42,27 @@ def _copy(value: object) -> object:
     if kind is list or kind is tuple:
         return [item if type(item) in SCALARS else _copy(item) for item in cast("list[object]", value)]
     if isinstance(value, Mapping):
-        if set(map(type, value)) <= {str}:
-            return {key: item if type(item) in SCALARS else _copy(item) for key, item in value.items()}
-        return {_copy_key(key): _copy(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copy(item) for item in value]
-    return _copy_scalar(value)
+        return {_copy_key(key): item if type(item) in SCALARS else _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list | tuple) else _copy_scalar(value)
 
 
 def _copy_key(key: object) -> str:
+    if type(key) is str:
+        return key
     if isinstance(key, str):
         return str.__str__(key)
     raise TypeError(key)
 
 
 def _copy_scalar(value: object) -> object:
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind.__new__(kind, value) if kind is not str else str.__str__(cast("str", value))
+    """Return *value*, an instance of a subclass, as the scalar that it is: of a `StrEnum`, its text."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
     raise TypeError(value)
 
 
 ANYTHING = Coder("Any", fresh, fresh, wire=JSON, is_plain=True, passing=SCALARS)
-
-
-def unresolved(annotation: Unresolved) -> Coder:
-    """Return the coder of an annotation that means nothing at run time: Any, and an error that says why."""
-
-    def convert(value: object) -> object:
-        try:
-            return fresh(value)
-        except Misfit as error:
-            hint = f"its annotation {annotation.text!r} names nothing at run time: import it outside of TYPE_CHECKING"
-            raise Misfit(f"{error} ({hint})") from None
-
-    return Coder(annotation.text, convert, convert, wire=JSON, is_plain=True, passing=SCALARS)

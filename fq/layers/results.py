@@ -20,6 +20,7 @@ class Results(Step):
     The final result of a message is stored in the same commit that acknowledges it.
 
     A retry stores nothing, a message that was dropped stores nothing. An actor whose return annotation is None stores nothing unless it says so.
+    A step that ends its pipeline early is why the last one has no result, and is stored as that, too.
 
     >>> from fq import Outcome, results
     >>> from fq.testing import message
@@ -39,12 +40,11 @@ class Results(Step):
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Add the effect that stores a final result."""
-        if not self.store_results:
-            return outcome
         if is_successful(outcome.result):
-            return outcome.also(Store(message.message_id, cast("Result[object, Error]", outcome.result), self.result_ttl))
-        setback = outcome.result.failure()
-        return outcome.also(Store(message.message_id, Failure(setback.error), self.result_ttl)) if isinstance(setback, Dead) else outcome
+            return outcome.also(Store(message.message_id, cast("Result[object, Error]", outcome.result), self.result_ttl)) if self.store_results else outcome
+        error = outcome.error if outcome.final else None
+        own = (message.message_id,) if self.store_results and error is not None else ()
+        return outcome.also(*(Store(message_id, Failure(error), self.result_ttl) for message_id in (*own, *unreached(message, outcome))))
 
 
 def results(*, store_results: bool = True, result_ttl: Duration = 600_000) -> Results:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from attrs import Attribute, field, frozen, validators
+from attrs import field, frozen, validators
 
 from fq.duration import Duration, to_ms
 from fq.errors import Error, OptionError, RetryAfter, Shutdown, Snooze
@@ -21,13 +21,18 @@ def _error_classes(value: object) -> tuple[type[BaseException], ...]:
     classes = value if isinstance(value, tuple | list) else (value,)
     for kind in classes:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise OptionError(f"throws: found {kind!r}, expected an exception class, or a tuple of them; it cannot travel in a message")
+            raise OptionError(f"found {kind!r}, expected an exception class, or a tuple of them; give it to the actor, it cannot travel in a message")
     return tuple(classes)
 
 
-def _count_or_none(_: object, attribute: "Attribute[int]", value: int | None) -> None:
+def _as_written(classes: tuple[type[BaseException], ...]) -> str:
+    """Return *classes* such that ``eval`` reads them."""
+    return f"({''.join(f'{kind.__qualname__}, ' for kind in classes).rstrip(' ')})"
+
+
+def _count_or_none(_: object, __: object, value: int | None) -> None:
     if value is not None and (type(value) is not int or value < 0):
-        raise OptionError(f"{attribute.name}: found {value!r}, expected a whole number from 0, or None for ever")
+        raise OptionError(f"found {value!r}, expected a whole number from 0, or None for ever")
 
 
 @frozen
@@ -59,7 +64,7 @@ class Retries(Step):
     min_backoff: int = field(default=15_000, converter=to_ms)
     max_backoff: int = field(default=604_800_000, converter=to_ms)
     retry_when: Callable[[int, Error], bool] | None = field(default=None, validator=validators.optional(validators.is_callable()))
-    throws: tuple[type[BaseException], ...] = field(default=(), converter=_error_classes)
+    throws: tuple[type[BaseException], ...] = field(default=(), converter=_error_classes, repr=_as_written)
 
     outside_of: ClassVar[tuple[Rule, ...]] = (Rule(TimeLimit, "every attempt has a time limit of its own, and running out of it is a failure to retry"),)
 
@@ -73,11 +78,11 @@ class Retries(Step):
             return setback
         error = setback.error
         if isinstance(error, Snooze):
-            return Retry(message, error.delay)
+            return Retry(message, to_ms(error.delay))
         if self.is_final(message, error):
             return setback
         retries = RETRIES.get(message)
-        delay = error.delay if isinstance(error, RetryAfter) else self.backoff_ms(message.message_id, retries)
+        delay = to_ms(error.delay) if isinstance(error, RetryAfter) else self.backoff_ms(message.message_id, retries)
         return Retry(RETRIES.set(message, retries + 1), delay, error)
 
     def is_final(self, message: Message, error: Error) -> bool:

@@ -32,7 +32,7 @@ class TimeLimit(Step):
         interval: how finely the worker looks, ms. Default 1 s.
     """
 
-    time_limit: float = field(default=600_000, converter=limit_ms)
+    time_limit: float = field(default=600_000, converter=limit_ms, repr=lambda limit: "float('inf')" if limit == float("inf") else repr(limit))
     interval: int = field(default=1_000, converter=to_ms)
 
     def before(self, message: Message) -> Message | Outcome:
@@ -44,7 +44,7 @@ class TimeLimit(Step):
 
 def exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:
     """Return the error of an attempt that ran longer than *limit* ms."""
-    return TimeLimitExceeded(f"{actor_name} ran longer than its time limit of {limit:g} ms")
+    return TimeLimitExceeded(f"{actor_name} ran longer than its time limit of {limit:.0f} ms")
 
 
 def time_limit(*, time_limit: Duration | float = 600_000, interval: Duration = 1_000) -> TimeLimit:

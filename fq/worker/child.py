@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Self
 from fq.errors import BrokerError
 from fq.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
 from fq.layers.time_limit import TimeLimit
+from fq.worker.board import Board
 from fq.worker.deadlines import Deadlines
-from fq.worker.job import Chains, Job
+from fq.worker.job import Chains
 from fq.worker.loop import Loop
 from fq.worker.pool import Pool
 from fq.worker.pump import Pump
@@ -26,20 +27,21 @@ class Child:
     """
     Runs messages of *app* until it is stopped. As a context manager it runs inside your process: for tests and notebooks.
 
-    *name* is what it is known by to the broker. With *renews* it renews its own lease; under a supervisor the supervisor does.
+    *name* is what it is known by to the broker. Under a supervisor it has a *board*, and the supervisor renews its lease; without one it does so itself.
     """
 
-    def __init__(self, app: "App", settings: WorkerSettings, name: str, renews: bool = True) -> None:
+    def __init__(self, app: "App", settings: WorkerSettings, name: str, board: Board | None = None) -> None:
         self.app = app
         self.name = name
         self.settings = settings
         interval = min((layer.interval for plan in app.plans() for layer in plan.stack if isinstance(layer, TimeLimit)), default=1_000)
-        self.deadlines = Deadlines(interval)
-        self.loop = Loop(settings.concurrency, self, interval)
-        self.chains = Chains(app, self.deadlines.run, self.loop.run, settings.unknown_actor_grace)
-        self.pool = Pool(settings.threads, self.chains, self._finish)
         self.pump = Pump(self)
-        self._heart = Heart(self._renew, settings.heartbeat) if renews else None
+        self.deadlines = Deadlines(interval, board)
+        self.loop = Loop(settings.concurrency, self, interval, board)
+        self.chains = Chains(app, self.deadlines.run, self.loop.run, settings.unknown_actor_grace)
+        self.pool = Pool(settings.threads, self.chains, self.pump.finished)
+        self.quarantine = Pool(1, self.chains, self.pump.finished)
+        self._heart = Heart(self._renew, settings.heartbeat) if board is None else None
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -51,6 +53,7 @@ class Child:
         self.app.tell(WorkerBooting(self.name))
         self.deadlines.start()
         self.pool.start()
+        self.quarantine.start()
         if self._heart is not None:
             self._heart.start()
         self.pump.start()
@@ -66,6 +69,7 @@ class Child:
         self.app.tell(WorkerStopping(self.name))
         self.pump.drain(patience / 1_000)
         self.pool.stop()
+        self.quarantine.stop()
         self.loop.stop(min(1.0, patience / 1_000))
         self.pump.stop()
         self.deadlines.stop()
@@ -80,9 +84,6 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _finish(self, job: Job, flush: bool) -> None:
-        self.pump.finished(job, flush)
 
     def _renew(self) -> None:
         self.app.broker.renew([self.name], self.settings.lease)

@@ -1,13 +1,14 @@
-"""`run_child`: what a child process of the supervisor does, from the fork to its end."""
+"""`run_child`: what a child process of the supervisor does, from its start to its end."""
 
 import logging
 import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 from fq.events import ProcessBooted
+from fq.worker.board import Board
 from fq.worker.child import Child
 from fq.worker.settings import WorkerSettings
 
@@ -17,47 +18,57 @@ if TYPE_CHECKING:
 log = logging.getLogger("fq.worker")
 
 
-def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int) -> None:
+def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board) -> Never:
     """Run messages until told to stop, or until *supervisor*, the process that started this one, is gone; then end this process."""
     code = 1
     try:
-        code = _run(app, settings, name, supervisor)
+        code = _run(app, settings, name, supervisor, board)
     except BaseException:
-        log.exception("worker process %s cannot go on", os.getpid())
+        log.exception("worker process %d cannot go on", os.getpid())
     finally:
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a finalized interpreter
+        os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a dead interpreter
 
 
-def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int) -> int:
+def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board) -> int:
     told, again = threading.Event(), threading.Event()
 
     def on_term(*_: object) -> None:
         (again if told.is_set() else told).set()
 
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, on_term)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the supervisor passes on what counts
+    child = Child(app, settings, name, board)
+    for number, handler in (
+        (signal.SIGTERM, on_term),
+        (signal.SIGINT, signal.SIG_IGN),  # the terminal sends these two to all; the supervisor passes on what counts
+        (signal.SIGHUP, signal.SIG_IGN),
+        (signal.SIGCHLD, signal.SIG_DFL),
+        (signal.SIGUSR1, lambda *_: child.pump.pause(True)),
+        (signal.SIGUSR2, lambda *_: child.pump.pause(False)),
+    ):
+        signal.signal(number, handler)
     app.tell(ProcessBooted())
-    child = Child(app, settings, name, renews=False)
     child.start()
-    code = 0
+    board.beat(0)
+    code, patience = 0, settings.shutdown_timeout
     while not told.wait(1.0):
+        board.beat(child.pump.committed)
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
+            patience = min(patience, settings.heartbeat)
             break
         if not child.pump.alive:
             log.error("the pump thread is gone: stopping, to be replaced")
             code = 1
             break
-    threading.Thread(target=_stop_quickly_when, args=(again, child), daemon=True).start()
-    child.stop()
+    stopping = threading.Thread(target=child.stop, args=(patience,), daemon=True)
+    stopping.start()
+    while stopping.is_alive():
+        stopping.join(0.1)
+        board.beat(child.pump.committed)
+        if again.is_set():
+            child.pump.give_up()
     app.broker.close()
     return code
-
-
-def _stop_quickly_when(again: threading.Event, child: Child) -> None:
-    again.wait()
-    child.pump.give_up()

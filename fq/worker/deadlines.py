@@ -15,6 +15,7 @@ from attrs import define, field
 from fq.errors import Interrupt
 from fq.layers.time_limit import exceeded
 from fq.message import Message
+from fq.worker.board import Board, Slot
 
 _FINE = 5_000
 """Limits shorter than this, ms, are watched to the millisecond instead of once an interval."""
@@ -41,6 +42,7 @@ class Region:
     deadline: float = float("inf")
     started: float = 0.0
     struck: Interrupt | None = None
+    slot: Slot | None = None
 
     def strike(self, interrupt: Interrupt) -> bool:
         """Interrupt what runs here, once; the caller holds the lock and has seen that something does."""
@@ -49,11 +51,21 @@ class Region:
         self.struck = interrupt
         return True
 
+    def said(self, interrupt: Interrupt) -> Interrupt:
+        """Return *interrupt*, which ended the actor, with its text: only a class can be raised in another thread."""
+        return interrupt if self.struck is None or interrupt.args else self.struck
+
+    def take_back(self) -> None:
+        """Drop a strike that is still on its way; the caller holds the lock."""
+        if self.struck is not None:
+            raise_thread_exception(self.thread_id, None)
+
 
 class Deadlines:
-    """Runs sync actors in regions, and strikes those that overrun their time limit. *interval*: how finely it looks, ms."""
+    """Runs sync actors in regions, and strikes those that overrun their time limit. *interval*: how finely it looks, ms; *board*: where it says what runs."""
 
-    def __init__(self, interval: int = 1_000) -> None:
+    def __init__(self, interval: int = 1_000, board: Board | None = None) -> None:
+        self._board = board
         self._interval = interval / 1_000
         self._regions: dict[int, Region] = {}
         self._looked_at = threading.Event()
@@ -78,23 +90,23 @@ class Deadlines:
             region.deadline = region.started + limit / 1_000
             region.struck = None
             region.message = message
+        if region.slot is not None:
+            region.slot.enter(message.message_id, region.started, region.deadline)
         if limit < _FINE:
             self._looked_at.set()
         try:
             return fn(*args, **kwargs)
         except Interrupt as interrupt:
-            # Only a class can be raised in another thread: what the actor caught and let go has no text yet.
-            if region.struck is not None and not interrupt.args:
-                raise region.struck from None
-            raise
+            raise region.said(interrupt) from None
         finally:
             while True:
                 try:
                     with region.lock:
                         region.message = None
                         region.deadline = float("inf")
-                        if region.struck is not None:
-                            raise_thread_exception(region.thread_id, None)
+                        region.take_back()
+                    if region.slot is not None:
+                        region.slot.leave()
                     break
                 except Interrupt:  # it came while the actor's call was over: too late
                     continue
@@ -106,18 +118,13 @@ class Deadlines:
                 if region.message is not None and (interrupt := chosen(region.message)) is not None:
                     region.strike(interrupt)
 
-    def overrun(self, grace: int) -> tuple[Message, ...]:
-        """Return the messages that were struck for their time limit more than *grace* ms ago and still run."""
-        late = monotonic() - grace / 1_000
-        return tuple(region.message for region in list(self._regions.values()) if region.message is not None and region.deadline < late)
-
     def running(self) -> tuple[tuple[Message, float], ...]:
         """Return what runs, with for how long, in seconds."""
         now = monotonic()
         return tuple((message, now - region.started) for region in list(self._regions.values()) if (message := region.message) is not None)
 
     def _new_region(self) -> Region:
-        region = self._regions[threading.get_ident()] = Region()
+        region = self._regions[threading.get_ident()] = Region(slot=None if self._board is None else self._board.slot())
         return region
 
     def _watch(self) -> None:

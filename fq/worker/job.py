@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from attrs import define, frozen
 
-from fq.app import Plan
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
 from fq.commit import lower
@@ -17,6 +16,7 @@ from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
 from fq.message import Key, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Outcome, Retry
+from fq.plan import Plan
 
 if TYPE_CHECKING:
     from fq.app import App

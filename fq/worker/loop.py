@@ -13,6 +13,7 @@ from attrs import define
 from fq.errors import Interrupt
 from fq.layers.time_limit import exceeded
 from fq.message import Message
+from fq.worker.board import Board
 from fq.worker.job import Chains, Job
 from fq.worker.pool import hand_back
 
@@ -36,7 +37,8 @@ class Call:
 class Loop:
     """Runs the async actors of *child*, up to *size* at once. *interval*: how finely time limits are looked at, ms."""
 
-    def __init__(self, size: int, child: "Child", interval: int = 1_000) -> None:
+    def __init__(self, size: int, child: "Child", interval: int = 1_000, board: Board | None = None) -> None:
+        self._slot = None if board is None else board.slot()
         self.size = size
         self.used = False
         self._child = child
@@ -48,6 +50,7 @@ class Loop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
+        self._winding_up: asyncio.Future[None] | None = None  # held here, since a loop holds its tasks weakly
 
     def put(self, jobs: Sequence[Job]) -> None:
         """Start *jobs*, or queue those for which there is no room; the thread itself starts with the first."""
@@ -93,6 +96,7 @@ class Loop:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         started = monotonic()
         call = self._calls[task] = Call(message, task, started, started + message.time_limit / 1_000)
+        self._show(call)
         if message.time_limit < self._interval * 5_000:
             asyncio.get_running_loop().call_later(message.time_limit / 1_000, self._strike_if_overdue, call)
         try:
@@ -104,6 +108,15 @@ class Loop:
             raise call.struck from None
         finally:
             del self._calls[task]
+            self._show(next(iter(self._calls.values()), None))
+
+    def _show(self, call: Call | None) -> None:
+        """Say on the board what runs: of many calls, the one begun last, or else the oldest."""
+        if self._slot is not None:
+            if call is None:
+                self._slot.leave()
+            else:
+                self._slot.enter(call.message.message_id, call.started, call.deadline)
 
     def _soon(self, call: Callable[..., None], *args: object) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -172,7 +185,7 @@ class Loop:
             call.task.cancel()
 
     def _shut(self) -> None:
-        asyncio.ensure_future(self._wind_up())
+        self._winding_up = asyncio.ensure_future(self._wind_up())
 
     async def _wind_up(self) -> None:
         tasks = list(self._tasks)

@@ -13,7 +13,7 @@ log = logging.getLogger("fq.worker")
 
 
 class Pool:
-    """*size* threads over one queue of jobs; each finished job goes to *finish*."""
+    """*size* threads over one queue of jobs; each finished job goes to *finish*, with whether none is left waiting."""
 
     def __init__(self, size: int, chains: Chains, finish: Finish) -> None:
         self.size = size

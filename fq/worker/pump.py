@@ -27,6 +27,9 @@ LINGER = 0.003
 BATCH = 500
 """With so many outcomes gathered, they leave at once."""
 
+SUSPECT = 3
+"""From this delivery on a message is in quarantine, where one runs at a time: so that one that kills its process takes no innocents along for ever."""
+
 PAUSES = (0.1, 5.0)
 """First and longest pause, in seconds, between attempts to reach a broker that is gone."""
 
@@ -42,8 +45,10 @@ class Pump:
         self._bell = threading.Event()  # there is something to do
         self._flush = threading.Event()  # outcomes need not gather any longer
         self._listening = False  # in broker.wait, which only broker.wake ends
+        self._paused = False
         self._draining = False
         self._stopped = False
+        self.committed = 0
         self._drained = threading.Event()
         self._prefetch = Prefetch()
         self._more = True  # the broker may have more than it gave
@@ -76,9 +81,18 @@ class Pump:
         self.flush()
         return self._drained.wait(timeout)
 
+    def pause(self, paused: bool) -> None:
+        """Stop claiming, and hand back what has not started; or go on."""
+        self._paused = paused
+        self.flush()
+
     def give_up(self) -> None:
         """End a `drain` that is under way in another thread."""
         self._drained.set()
+
+    @property
+    def _claims_nothing(self) -> bool:
+        return self._draining or self._paused
 
     @property
     def alive(self) -> bool:
@@ -132,7 +146,7 @@ class Pump:
         self._flush.clear()
         commits += self._at_once
         self._at_once = []
-        unstarted = self._unstarted() if self._draining or self._waits_too_long() else []
+        unstarted = self._unstarted() if self._claims_nothing or self._waits_too_long() else []
         while self._outbox:
             jobs.append(job := self._outbox.popleft())
             commits.append(job.commit or hand_back(job))
@@ -142,7 +156,8 @@ class Pump:
         commits += map(hand_back, unstarted)
 
     def _unstarted(self) -> list[Job]:
-        return [*self._child.pool.take_back(), *self._child.loop.take_back()]
+        child = self._child
+        return [*child.pool.take_back(), *child.quarantine.take_back(), *child.loop.take_back()]
 
     def _waits_too_long(self) -> bool:
         """Have messages waited for a thread so long that another worker should have them?"""
@@ -157,7 +172,7 @@ class Pump:
         if (elapsed := (now - self._measured) * 1_000) >= 1 or finished:
             self._prefetch = self._prefetch.measured(finished, elapsed, starved=not backlog)
             self._measured = now
-        limit = 0 if self._draining else self._room()
+        limit = 0 if self._claims_nothing else self._room()
         if not commits and not limit:
             return Turn(idle_for=self._idle_for)
         turn = child.app.broker.turn(commits, Want(child.name, child.queues, limit, child.settings.lease))
@@ -178,6 +193,7 @@ class Pump:
     def _settle(self, turn: Turn, jobs: list[Job]) -> None:
         """Forget what has been committed, and tell who watches."""
         self._held.difference_update(jobs)
+        self.committed += len(jobs)
         stale = set(turn.stale)
         for job in jobs:
             if job.outcome is not None or stale:
@@ -197,10 +213,10 @@ class Pump:
                 self._at_once.append(job)
                 continue
             self._held.add(job)
-            if job.chain.ahandler is None:
-                child.pool.put(job)
-            else:
+            if job.chain.ahandler is not None:
                 later.append(job)
+            else:
+                (child.quarantine if delivery.deliveries >= SUSPECT else child.pool).put(job)
         if later:
             child.loop.put(later)
 
@@ -208,7 +224,7 @@ class Pump:
         """Wait until there is something to do."""
         if self._stopped or self._outbox or self._at_once:
             return
-        if self._draining or not self._room():
+        if self._claims_nothing or not self._room():
             self._bell.wait(PATIENCE / 1_000)
         elif not self._more:
             self._listen()

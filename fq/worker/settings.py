@@ -1,12 +1,31 @@
 """`WorkerSettings`: all that can be set about a worker, with its defaults. One value for the command line, `App.worker` and tests."""
 
 import os
+from collections.abc import Iterable
+from typing import TypedDict
 
 from attrs import field, frozen, validators
 
-from fq.duration import to_ms
+from fq.duration import Duration, to_ms
+
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
 
 _at_least_one = [validators.instance_of(int), validators.ge(1)]
+
+
+class InlineSettings(TypedDict, total=False):
+    """What may be set about a worker inside your own process; see `WorkerSettings`."""
+
+    queues: Iterable[str]
+    threads: int
+    concurrency: int
+    heartbeat: Duration
+    shutdown_timeout: Duration
+    unknown_actor_grace: Duration
 
 
 @frozen(kw_only=True)
@@ -27,15 +46,24 @@ class WorkerSettings:
 
         shutdown_timeout: how long a worker that was told to stop waits for running messages before it hands them back. Default 10 minutes.
 
+        hard_limit_grace: how far a message may overrun its time limit, in code that no exception reaches, before its process is killed. Default 10 s.
+
+        max_tasks_per_child: replace a child that has finished so many messages, or a few more. Default None: never.
+
+        max_memory_per_child: replace a child whose resident memory exceeds so many bytes. Default None: never.
+
         unknown_actor_grace: how long a message for an actor that is not declared here is left for other workers before it is a dead letter. Default 60 s.
     """
 
-    queues: tuple[str, ...] = field(default=(), converter=tuple)
+    queues: tuple[str, ...] = field(default=(), converter=_names)
     processes: int = field(factory=lambda: os.cpu_count() or 1, validator=_at_least_one)
     threads: int = field(default=8, validator=_at_least_one)
     concurrency: int = field(default=1_000, validator=_at_least_one)
     heartbeat: int = field(default=5_000, converter=to_ms, validator=validators.ge(50))
     shutdown_timeout: int = field(default=600_000, converter=to_ms)
+    hard_limit_grace: int = field(default=10_000, converter=to_ms)
+    max_tasks_per_child: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    max_memory_per_child: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     unknown_actor_grace: int = field(default=60_000, converter=to_ms)
 
     @property

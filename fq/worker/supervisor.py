@@ -1,29 +1,29 @@
 """
-`Supervisor`: the parent of a worker's child processes. Mutable shell, one thread.
+`Supervisor`: the parent of a worker's child processes. Mutable shell, one thread, since it forks; it never runs an actor.
 
-It owns liveness: it renews its children's leases, so that a child whose actor holds the GIL for minutes is still alive, and replaces a child that dies, after
-handing back at once what that child held. It never runs an actor itself. It stays single-threaded, since it forks.
+It owns liveness: it renews its children's leases, so that a child whose actor holds the GIL for minutes is still alive; it replaces a child that dies, after
+handing back at once what that child held; it kills a child whose message overran its time limit in code that no exception reaches.
 """
 
 import logging
-import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve
+from attrs import define, field
 
 from fq.errors import BrokerError
-from fq.worker.child_process import run_child
+from fq.worker import reload
+from fq.worker.board import Board
+from fq.worker.launch import fork, memory_of, slots, spawn
 from fq.worker.settings import WorkerSettings
+from fq.worker.signals import Signals
+from fq.worker.ward import Facts, Ward, overran, verdict
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkProcess
-
     from fq.app import App
 
 log = logging.getLogger("fq.worker")
@@ -34,127 +34,192 @@ YOUNG = 5.0
 LAST_WAIT = 5.0
 """How long children may take to end after they were told twice, in seconds, before they are killed."""
 
+LOOK = 0.5
+"""How often the boards are looked at, in seconds."""
+
 
 @define(eq=False)
-class Slot:
-    """Mutable: one of the places for a child."""
+class Place:
+    """Mutable: room for one child, and for the *successor* that boots while the child still works."""
 
-    number: int
-    process: "ForkProcess | None" = None
-    name: str = ""
-    born: float = 0.0
+    ward: Ward | None = None
+    successor: Ward | None = None
     crashes: int = 0
     start_at: float = 0.0
 
 
+@define(eq=False)
 class Supervisor:
-    """Keeps ``settings.processes`` children of *app* running until it is told to stop."""
+    """
+    Keeps ``settings.processes`` children of *app* running until it is told to stop.
 
-    def __init__(self, app: "App", settings: WorkerSettings) -> None:
-        self.app = app
-        self.settings = settings
-        self._slots = [Slot(number) for number in range(settings.processes)]
-        self._told = 0  # how often to stop
-        self._born = 0
-        self._next_beat = 0.0
-        self._kill_at = float("inf")
+    *app_path* is needed to start children in fresh interpreters (*spawns*) and to reload.
+    """
+
+    app: "App"
+    settings: WorkerSettings
+    app_path: str = ""
+    spawns: bool = False
+    _places: list[Place] = field(init=False)
+    _retiring: list[Ward] = field(init=False)
+    _born: int = field(init=False, default=0)
+    _told: int = field(init=False, default=0)
+    _next_beat: float = field(init=False, default=0.0)
+    _kill_at: float = field(init=False, default=float("inf"))
+    _reloaded: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._places = [Place() for _ in range(self.settings.processes)]
+        self._retiring = reload.inherited()
+        self._reloaded = bool(self._retiring)
 
     def run(self) -> int:
-        """Run until told to stop by TERM or INT; a second one is quick. Return the exit code."""
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        os.set_blocking(reader, False)
-        before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            return self._supervise(reader)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(before)
-            os.close(reader)
-            os.close(writer)
+        """Run until told to stop by TERM or INT; a second one is quick. HUP reloads, USR1 quiets, USR2 resumes. Return the exit code."""
+        with Signals() as signals:
+            while True:
+                for number in signals.taken():
+                    self._on(number)
+                self._reap()
+                if self._told and not list(self._wards()):
+                    return 0
+                self._look()
+                self._beat()
+                signals.wait(self._patience())
 
-    def _on_signal(self, number: int, _: object) -> None:
-        self._told += 1
+    def _on(self, number: int) -> None:
+        match number:
+            case signal.SIGTERM | signal.SIGINT:
+                self._told += 1
+                log.info("stopping" if self._told == 1 else "stopping at once")
+                if self._told > 1:
+                    self._kill_at = monotonic() + LAST_WAIT
+                self._tell(signal.SIGTERM)
+            case signal.SIGHUP if not self._told:
+                reload.replace_process(self.app_path, list(self._wards()))
+            case signal.SIGUSR1 | signal.SIGUSR2:
+                self._tell(number)
+            case _:
+                pass
 
-    def _supervise(self, reader: int) -> int:
-        stopping = 0
-        while True:
-            if self._told > stopping:
-                stopping = self._told
-                self._tell_children(stopping)
-            if not stopping:
-                self._start_missing()
-            alive = [slot for slot in self._slots if slot.process is not None]
-            if stopping and not alive:
-                return 0
-            self._beat(alive)
-            ready = wait([reader, *(slot.process.sentinel for slot in alive if slot.process)], self._patience())
-            if reader in ready:
-                os.read(reader, 4096)
-            for slot in alive:
-                if slot.process is not None and slot.process.sentinel in ready:
-                    self._bury(slot, bool(stopping))
-            if monotonic() > self._kill_at:
-                self._kill()
+    def _wards(self) -> Iterator[Ward]:
+        for place in self._places:
+            yield from (ward for ward in (place.ward, place.successor) if ward is not None)
+        yield from self._retiring
+
+    def _tell(self, number: int) -> None:
+        for ward in self._wards():
+            os.kill(ward.pid, number)
 
     def _patience(self) -> float:
-        now = monotonic()
-        missing = [slot.start_at for slot in self._slots if slot.process is None and not self._told]
-        return max(0.0, min([self._next_beat, self._kill_at, *missing]) - now)
+        """How long to wait for a signal, in seconds."""
+        return max(0.0, min(self._next_beat, monotonic() + LOOK) - monotonic())
 
-    def _start_missing(self) -> None:
+    def _look(self) -> None:
+        """Start what is missing, hand over to successors that have booted, and see how each child does."""
         now = monotonic()
-        for slot in self._slots:
-            if slot.process is None and slot.start_at <= now:
-                self._start(slot)
+        for place in self._places if not self._told else ():
+            if place.ward is None and place.start_at <= now:
+                place.ward = self._start()
+            if place.ward is not None and place.successor is not None and place.successor.ready:
+                self._retire(place.ward)
+                place.ward, place.successor = place.successor, None
+        for ward in list(self._wards()):
+            self._examine(ward, now)
+        if self._reloaded and all(place.ward is not None and place.ward.ready for place in self._places):
+            self._reloaded = False
+            for ward in self._retiring:
+                os.kill(ward.pid, signal.SIGTERM)
+        if now > self._kill_at:
+            self._kill_at = float("inf")
+            log.error("children do not end: they are killed")
+            self._tell(signal.SIGKILL)
 
-    def _start(self, slot: Slot) -> None:
+    def _examine(self, ward: Ward, now: float) -> None:
+        reading = ward.board.read()
+        match verdict(Facts(reading, now, memory_of(ward.pid), ward.stopped), self.settings):
+            case "overran":
+                late = overran(reading, now, self.settings.hard_limit_grace)
+                if late & ward.overrunning:  # seen twice: it was not just about to leave
+                    log.error("worker process %d is killed: message %s overran its time limit", ward.pid, ", ".join(sorted(late & ward.overrunning)))
+                    ward.interrupted = late & ward.overrunning
+                    os.kill(ward.pid, signal.SIGKILL)
+                ward.overrunning = late
+            case "wedged":
+                log.error("worker process %d is killed: it runs nothing and gives no sign of life", ward.pid)
+                os.kill(ward.pid, signal.SIGKILL)
+            case "worn out":
+                for place in self._places:
+                    if place.ward is ward and place.successor is None and not self._told:
+                        log.info("worker process %d has done its share: a successor starts", ward.pid)
+                        place.successor = self._start()
+            case "well":
+                ward.overrunning = frozenset()
+
+    def _retire(self, ward: Ward) -> None:
+        self._retiring.append(ward)
+        os.kill(ward.pid, signal.SIGTERM)
+
+    def _start(self) -> Ward:
         self._born += 1
-        slot.name = f"{socket.gethostname()}:{os.getpid()}:{self._born}"
-        slot.born = monotonic()
-        context = multiprocessing.get_context("fork")
-        settings = evolve(self.settings, queues=self.settings.queues or self.app.queues)
-        slot.process = context.Process(target=run_child, args=(self.app, settings, slot.name, os.getpid()), name=f"fq-{slot.number}")
-        slot.process.start()
+        name = f"{socket.gethostname()}:{os.getpid()}:{int(monotonic())}-{self._born}"
+        board = Board(slots(self.settings))
+        launched = spawn(self.app_path, self.settings, name, board) if self.spawns else fork(self.app, self.settings, name, board)
         self._next_beat = 0.0
+        return Ward(launched, name, board, monotonic())
 
-    def _bury(self, slot: Slot, expected: bool) -> None:
+    def _reap(self) -> None:
+        """Learn what became of children; as process 1 of a container, reap everybody's."""
+        known = {ward.pid: ward for ward in self._wards()}
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if (ward := known.get(pid)) is None:
+                continue
+            if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+                ward.stopped = os.WIFSTOPPED(status)
+                log.warning("worker process %d was %s", pid, "stopped: its lease is not renewed" if ward.stopped else "continued")
+            else:
+                self._bury(ward, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, ward: Ward, code: int) -> None:
         """Hand back what a dead child held, and plan its replacement."""
-        process = slot.process
-        assert process is not None, "only slots with a child come here"
-        process.join()
-        slot.process = None
-        if expected and process.exitcode == 0:
-            return
-        held = self._quietly(lambda: self.app.broker.release(slot.name, {}))
-        log.error("worker process %s %s; %s messages are handed back", process.pid, _ending(process.exitcode), "its" if held is None else held)
-        now = monotonic()
-        slot.crashes = slot.crashes + 1 if now - slot.born < YOUNG else 0
-        slot.start_at = now + min(0.1 * 2**slot.crashes, 5.0) if slot.crashes else now
+        retired = ward in self._retiring
+        self._retiring = [other for other in self._retiring if other is not ward]
+        crashes = self._crashes(ward)
+        for place in self._places:
+            if place.successor is ward:
+                place.successor = None
+            if place.ward is ward:
+                place.ward, place.successor = place.successor, None
+                place.crashes = crashes if code else 0
+                place.start_at = monotonic() + (min(0.1 * 2**crashes, YOUNG) if code and crashes else 0.0)
+        if code or not (retired or self._told):
+            held = self._hand_back(ward)
+            log.error("worker process %d %s; %s messages are handed back", ward.pid, _ending(code), "its" if held is None else held)
+        ward.board.close()
 
-    def _beat(self, alive: list[Slot]) -> None:
-        """Renew the leases of all children, when it is time."""
+    def _crashes(self, ward: Ward) -> int:
+        """How often in a row the place of *ward* has lost a young child, this one included."""
+        before = next((place.crashes for place in self._places if place.ward is ward), 0)
+        return before + 1 if monotonic() - ward.born < YOUNG and not ward.interrupted else 0
+
+    def _hand_back(self, ward: Ward) -> int | None:
+        running = frozenset(running.message_id for running in ward.board.read().running)
+        reasons = dict.fromkeys(ward.interrupted, "time_limit")
+        counted = ward.interrupted or running
+        return self._quietly(lambda: self.app.broker.release(ward.name, reasons, counted))
+
+    def _beat(self) -> None:
+        """Renew the leases of all children that have not been stopped, when it is time."""
         now = monotonic()
         if now >= self._next_beat:
             self._next_beat = now + self.settings.heartbeat / 1_000
-            self._quietly(lambda: self.app.broker.renew([slot.name for slot in alive], self.settings.lease))
-
-    def _tell_children(self, times: int) -> None:
-        log.info("stopping" if times == 1 else "stopping at once")
-        if times > 1:
-            self._kill_at = monotonic() + LAST_WAIT
-        for slot in self._slots:
-            if slot.process is not None:
-                slot.process.terminate()
-
-    def _kill(self) -> None:
-        self._kill_at = float("inf")
-        for slot in self._slots:
-            if slot.process is not None:
-                log.error("worker process %s does not end: it is killed", slot.process.pid)
-                slot.process.kill()
+            names = [ward.name for ward in self._wards() if not ward.stopped]
+            self._quietly(lambda: self.app.broker.renew(names, self.settings.lease))
 
     def _quietly(self, call: Callable[[], int | None]) -> int | None:
         """Return what *call* returns, None if the broker cannot be used just now: the leases do the rest."""
@@ -165,7 +230,7 @@ class Supervisor:
             return None
 
 
-def _ending(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"was killed by {signal.Signals(-exitcode).name}"
-    return f"ended with exit code {exitcode}"
+def _ending(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+

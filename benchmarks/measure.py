@@ -1,0 +1,74 @@
+"""What the benchmarks share: rates, quantiles, a table, a worker process to drain with."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from fq.app import App
+
+console = Console()
+
+
+def rate(count: int, call: Callable[[], object]) -> float:
+    """Return how many of *count* a second *call* does."""
+    began = time.perf_counter()
+    call()
+    return count / (time.perf_counter() - began)
+
+
+def microseconds(call: Callable[[], object], number: int = 20_000, rounds: int = 7) -> float:
+    """Return the time of one *call*, in µs: the least of several rounds, since noise only adds."""
+    best = float("inf")
+    for _ in range(rounds):
+        began = time.perf_counter()
+        for _ in range(number):
+            call()
+        best = min(best, time.perf_counter() - began)
+    return best / number * 1e6
+
+
+def quantile(values: list[float], q: float) -> float:
+    """Return the *q* quantile of *values*."""
+    return sorted(values)[min(len(values) - 1, int(q * len(values)))]
+
+
+@contextmanager
+def worker(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``fq worker`` on the benchmark tasks for as long as the context lasts."""
+    command = [sys.executable, "-m", "fq", "worker", "benchmarks.tasks:app", *options]
+    process = subprocess.Popen(command, env={**os.environ, "FQ_URL": url}, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def waiting(app: App) -> int:
+    """Return how many messages are not done."""
+    return sum(queue.ready + queue.delayed + queue.in_flight for queue in app.broker.queues())
+
+
+def drained(app: App, url: str, count: int, *options: str) -> float:
+    """Return how many of the *count* messages that wait are done a second by one worker, from the first that is done to the last."""
+    with worker(url, "--processes", "1", *options):
+        while (left := waiting(app)) == count:
+            time.sleep(0.002)
+        began, first = time.perf_counter(), left
+        while waiting(app):
+            time.sleep(0.01)
+        return first / (time.perf_counter() - began)
+
+
+def report(title: str, rows: list[tuple[str, str, str]]) -> None:
+    """Print *rows* of (what, figure, target)."""
+    table = Table("what", "measured", "target", title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

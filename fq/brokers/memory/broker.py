@@ -1,0 +1,194 @@
+"""`MemoryBroker`: everything in this process, gone with it. Its rules are in `fq.brokers.memory.store`; here are the lock and the waiting."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+
+from fq.brokers.base import DEAD_TTL
+from fq.brokers.clock import Clock, SystemClock
+from fq.brokers.memory.store import Store
+from fq.brokers.records import Commit, DeadLetter, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.rules import check_commits, check_posts
+from fq.brokers.waiting import Awaited, Bell
+
+LONGEST_IDLE = 60_000
+"""The longest that a turn tells anybody to be idle, in ms."""
+
+
+class MemoryBroker:
+    """
+    A broker that lives in this process and ends with it: for tests, notebooks and small programs. Mutable, and safe to share between threads.
+
+    >>> from fq.brokers.records import Post
+    >>> broker = MemoryBroker()
+    >>> broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}")])
+    >>> broker.status("m1").state
+    'ready'
+
+    Args:
+        clock: tells the time; the host's unless given. A `fq.brokers.clock.ManualClock` stands still until a test advances it.
+
+        dead_ttl: how long dead letters are kept, ms. Default 7 days.
+    """
+
+    def __init__(self, *, clock: Clock | None = None, dead_ttl: int = DEAD_TTL) -> None:
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self._store = Store(dead_ttl)
+        self._lock = threading.Lock()
+        self._bell = Bell()
+        self._awaited = Awaited()
+        self.clock.watch(self._bell.changed)
+
+    def __str__(self) -> str:
+        return "memory://"
+
+    def __repr__(self) -> str:
+        return f"MemoryBroker(clock={self.clock!r})"
+
+    def advance(self, ms: int) -> None:
+        """Move the clock *ms* forward, so that delays pass at once."""
+        self.clock.advance(ms)
+
+    def enqueue(self, posts: Sequence[Post]) -> None:
+        """See `Broker.enqueue`."""
+        check_posts(posts)
+        with self._lock:
+            now = self.clock.now
+            for post in posts:
+                self._store.post(post, now)
+        self._bell.changed()
+
+    async def aenqueue(self, posts: Sequence[Post]) -> None:
+        """See `Broker.aenqueue`; nothing here blocks."""
+        self.enqueue(posts)
+
+    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+        """See `Broker.turn`."""
+        check_commits(commits)
+        kept: dict[str, bytes] = {}
+        stale: list[str] = []
+        with self._lock:
+            now = self.clock.now
+            self._store.register(want.worker, now + want.lease)
+            for commit in commits:
+                if self._store.commit(commit, now):
+                    kept.update((change.message_id, change.body) for change in commit.changes if type(change) is Keep)
+                else:
+                    stale.append(commit.message_id)
+            self._store.settle(now)
+            deliveries = self._store.claim(want, now) if want.limit > 0 else ()
+            idle_for = min(LONGEST_IDLE, max(0, self._store.next_due(want.worker) - now))
+        self._bell.changed()
+        for message_id, body in kept.items():
+            self._awaited.deliver(message_id, body)
+        return Turn(deliveries, tuple(stale), int(idle_for))
+
+    def wait(self, want: Want, timeout: int) -> None:
+        """See `Broker.wait`."""
+        self._bell.wait(want.worker, timeout, lambda: self._seconds_left(want))
+
+    def _seconds_left(self, want: Want) -> float:
+        if want.limit <= 0:
+            return float("inf")
+        with self._lock:
+            if self._store.may_claim(want):
+                return 0.0
+            due = self._store.next_due(want.worker)
+        return due if due == float("inf") else self.clock.seconds_until(int(due))
+
+    def wake(self) -> None:
+        """See `Broker.wake`."""
+        self._bell.ring()
+
+    def renew(self, workers: Sequence[str], lease: int) -> None:
+        """See `Broker.renew`."""
+        with self._lock:
+            for worker in workers:
+                self._store.renew(worker, self.clock.now + lease)
+
+    def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
+        """See `Broker.release`."""
+        with self._lock:
+            count = self._store.release(worker, interrupted, counted, self.clock.now)
+        self._bell.changed()
+        return count
+
+    def result(self, message_id: str) -> bytes | None:
+        """See `Broker.result`."""
+        with self._lock:
+            return self._store.result(message_id, self.clock.now)
+
+    def wait_result(self, message_id: str, timeout: int) -> bytes | None:
+        """See `Broker.wait_result`."""
+        return self._awaited.wait(message_id, timeout, lambda: self.result(message_id))
+
+    async def await_result(self, message_id: str, timeout: int) -> bytes | None:
+        """See `Broker.await_result`."""
+        return await self._awaited.await_(message_id, timeout, lambda: self.result(message_id))
+
+    def status(self, message_id: str) -> Status:
+        """See `Broker.status`."""
+        with self._lock:
+            now = self.clock.now
+            self._store.promote(now)
+            return self._store.status(message_id, now)
+
+    def queues(self) -> tuple[QueueStats, ...]:
+        """See `Broker.queues`."""
+        with self._lock:
+            now = self.clock.now
+            self._store.promote(now)
+            return tuple(self._store.queue_stats(now))
+
+    def workers(self) -> tuple[WorkerStats, ...]:
+        """See `Broker.workers`."""
+        with self._lock:
+            return tuple(self._store.worker_stats(self.clock.now))
+
+    def dead(
+        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+    ) -> tuple[DeadLetter, ...]:
+        """See `Broker.dead`."""
+        with self._lock:
+            letters = (
+                letter
+                for letter in self._store.letters(None, self.clock.now)
+                if queue in (None, letter.queue_name) and actor in (None, letter.actor_name) and error in (None, letter.fault.type)
+            )
+            return tuple(letter for letter, _ in zip(letters, range(limit), strict=False))
+
+    def requeue(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.requeue`."""
+        with self._lock:
+            count = self._store.requeue(message_ids, self.clock.now)
+        self._bell.changed()
+        return count
+
+    def discard(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.discard`."""
+        with self._lock:
+            return self._store.discard(message_ids, self.clock.now)
+
+    def purge(self, queue: str) -> int:
+        """See `Broker.purge`."""
+        with self._lock:
+            return self._store.purge(queue)
+
+    def pause(self, queue: str) -> None:
+        """See `Broker.pause`."""
+        self._set_paused(queue, True)
+
+    def resume(self, queue: str) -> None:
+        """See `Broker.resume`."""
+        self._set_paused(queue, False)
+
+    def _set_paused(self, queue: str, paused: bool) -> None:
+        with self._lock:
+            self._store.queue(queue).paused = paused
+        self._bell.changed()
+
+    def now(self) -> int:
+        """See `Broker.now`."""
+        return self.clock.now
+
+    def close(self) -> None:
+        """See `Broker.close`; there is nothing to let go of, and what is kept stays."""

@@ -1,0 +1,98 @@
+"""What a `Store` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with `fq.brokers.memory.store`."""
+
+from collections import Counter
+from heapq import heappop, heappush
+from typing import Generic, TypeVar
+
+from attrs import define, field
+
+from fq.fault import Fault
+
+V = TypeVar("V")
+
+
+class Expiring(Generic[V]):
+    """Mutable: values by key, each until a time of its own."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[V, int]] = {}
+        self._heap: list[tuple[int, str]] = []  # one entry a key, at or before the time when the value goes
+
+    def get(self, key: str, now: int) -> V | None:
+        """Return what is kept for *key*."""
+        value, until = self._values.get(key, (None, 0))
+        return value if until > now else None
+
+    def put(self, key: str, value: V, until: int) -> None:
+        """Keep *value* for *key* until then."""
+        if key not in self._values:
+            heappush(self._heap, (until, key))
+        self._values[key] = (value, until)
+
+    def expire(self, now: int) -> None:
+        """Forget what is past its time."""
+        while self._heap and self._heap[0][0] <= now:
+            key = heappop(self._heap)[1]
+            until = self._values[key][1]
+            if until <= now:
+                del self._values[key]
+            else:
+                heappush(self._heap, (until, key))
+
+
+@define(eq=False)
+class Queue:
+    """Mutable: one queue. *heap* orders what is ready; an entry counts only while its item is."""
+
+    name: str
+    heap: list[tuple[int, int, int, "Item"]] = field(factory=list)
+    counts: Counter[str] = field(factory=Counter)
+    paused: bool = False
+
+    def first(self) -> "Item | None":
+        """Return the item that is claimed next."""
+        while self.heap and self.heap[0][3].state != "ready":
+            heappop(self.heap)
+        return self.heap[0][3] if self.heap else None
+
+
+@define(eq=False)
+class Item:
+    """Mutable: a message that waits or runs. *due* and *number* are its arrival: when it is ready, and how many came before it."""
+
+    message_id: str
+    queue: Queue
+    actor_name: str
+    priority: int
+    body: bytes
+    due: int
+    number: int
+    state: str = ""
+    token: int = 0
+    worker: str = ""
+    deliveries: int = 0
+    interrupted: str = ""
+    fault: Fault | None = None
+
+    def become(self, state: str) -> None:
+        """Change from one state to another: "ready", "delayed", "running", or "" for gone."""
+        self.queue.counts[self.state] -= 1
+        self.queue.counts[state] += 1
+        self.state = state
+
+
+@define(eq=False)
+class Worker:
+    """Mutable: a worker, until when its lease runs, how many turns it has had, and what it holds."""
+
+    until: int = 0
+    turns: int = 0
+    held: dict[str, Item] = field(factory=dict)
+
+
+@define(eq=False)
+class Group:
+    """Mutable: the values that have arrived, by member; none any more once it is *complete*."""
+
+    values: dict[int, bytes] = field(factory=dict)
+    complete: bool = False

@@ -1,0 +1,59 @@
+"""The names of all keys of a namespace. They share one hash tag, so that a cluster keeps them on one node and a script may use them together."""
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from fq.errors import ConfigError
+
+KINDS = ("messages", "again", "letters", "leases", "workers", "counter", "queues", "paused", "waiting")
+"""The keys that a namespace has once, in the order in which scripts take them."""
+
+
+class Keys:
+    """Names of keys; those of queues are kept, since they are asked for again and again. Mutable: a cache."""
+
+    def __init__(self, namespace: str) -> None:
+        if not namespace or set(namespace) & set("{}\0"):
+            raise ConfigError(f"found namespace {namespace!r}, expected a name without braces, such as 'fq'")
+        self.prefix = f"{{{namespace}}}:"
+        self.fixed = tuple(self.prefix + kind for kind in KINDS)
+        self._queues: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+
+    def queue(self, name: str, worker: str = "") -> tuple[str, str, str, str]:
+        """Return the keys of the queue *name*: ready, delayed, dead, and what *worker* has claimed of it."""
+        found = self._queues.get((name, worker))
+        if found is None:
+            if len(self._queues) > 10_000:
+                self._queues.clear()
+            safe = quote(name, safe="")
+            ready, delayed, dead = (f"{self.prefix}{kind}:{safe}" for kind in ("ready", "delayed", "dead"))
+            found = self._queues[name, worker] = (ready, delayed, dead, f"{self.prefix}claimed:{safe}:{worker}")
+        return found
+
+    def queues(self, names: Iterable[str], worker: str = "") -> list[str]:
+        """Return the keys of several queues, one after the other."""
+        return [key for name in names for key in self.queue(name, worker)]
+
+    def claimed(self, queue: str, worker: str) -> str:
+        """Return the key of what *worker* has claimed of *queue*."""
+        return self.queue(queue, worker)[3]
+
+    def result(self, message_id: str) -> str:
+        """Return the key of the result of a message."""
+        return f"{self.prefix}result:{message_id}"
+
+    def group(self, group: str) -> str:
+        """Return the key of what has arrived at a group."""
+        return f"{self.prefix}group:{group}"
+
+    def sent(self, producer: str) -> str:
+        """Return the key that remembers a producer's latest call."""
+        return f"{self.prefix}sent:{producer}"
+
+    def bell(self, worker: str) -> str:
+        """Return the channel (not a key) on which a waiting worker is woken."""
+        return f"{self.prefix}bell:{worker}"
+
+    def reader(self, name: str) -> str:
+        """Return the channel (not a key) on which a process hears of the results that it waits for."""
+        return f"{self.prefix}reader:{name}"

@@ -1,0 +1,20 @@
+-- Puts messages on their queues, all or none.
+--
+-- KEYS      after the queues: a mark that remembers this producer's latest call
+-- ARGV[p]   the number of this call, then groups: queue, priority, delay, head, how many, and id and body of each
+
+-- A call repeated because its reply was lost adds nothing, even if its messages have run in the meantime.
+local number = ARGV[p]
+p = p + 1
+if call('SET', extra(1), number, 'PX', 60000, 'GET') == number then return 0 end
+while ARGV[p] do
+  local queue, priority, delay, head, count = tonumber(ARGV[p]), ARGV[p + 1], tonumber(ARGV[p + 2]), ARGV[p + 3], tonumber(ARGV[p + 4])
+  p = p + 5
+  for _ = 1, count do
+    post(queue, priority, delay, head, ARGV[p], ARGV[p + 1])
+    p = p + 2
+  end
+end
+flush()
+ring_all()
+return 1

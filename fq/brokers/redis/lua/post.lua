@@ -1,0 +1,73 @@
+-- Posting, and ringing for workers that wait. `flush` must be called after the last `post`.
+
+local ready, later, soonest, added = {}, {}, {}, {}
+
+local function into(lists, queue, score, member)
+  local list = lists[queue]
+  if not list then
+    list = {}
+    lists[queue] = list
+  end
+  list[#list + 1] = score
+  list[#list + 1] = member
+end
+
+local function make_ready(queue, priority, member)
+  into(ready, queue, priority, member)
+  added[queue] = (added[queue] or 0) + 1
+end
+
+-- Scripts take turns, and none posts faster than one message a microsecond: so each gets a place of its own, in the order of arrival.
+local function draw(delay)
+  micros = micros + 1
+  return format('%014x', math.min(micros + delay * 1000, 9007199254740991))
+end
+
+-- Puts a message on its queue, unless its id is known already.
+local function post(queue, priority, delay, head, id, body)
+  local seq = draw(delay)
+  if call('HSETNX', MESSAGES, id, seq .. head .. body) == 0 then return end
+  if delay > 0 then
+    local due = now + delay
+    into(later, queue, format('%.0f', due), seq .. priority .. '\0' .. id)
+    if due < (soonest[queue] or math.huge) then soonest[queue] = due end
+  else
+    make_ready(queue, priority, seq .. id)
+  end
+end
+
+local function flush()
+  for queue, list in pairs(ready) do
+    call('SADD', QUEUES, name(queue))
+    bulk('ZADD', key(queue, READY), list)
+  end
+  for queue, list in pairs(later) do
+    call('SADD', QUEUES, name(queue))
+    bulk('ZADD', key(queue, DELAYED), list)
+  end
+  ready, later = {}, {}
+end
+
+-- Wakes up to *count* workers that wait for *queue*. One that is gone hears nothing, and the next is tried.
+local function ring(queue, count)
+  local prefix = name(queue) .. '\0'
+  local waiting = call('ZRANGEBYLEX', WAITING, '[' .. prefix, '(' .. name(queue) .. '\1', 'LIMIT', 0, math.min(count, 32) + 8)
+  for _, member in ipairs(waiting) do
+    if count <= 0 then return end
+    call('ZREM', WAITING, member)
+    count = count - call('PUBLISH', sub(member, #prefix + 1), '')
+  end
+end
+
+-- Rings for everything that has become ready, or due sooner than what the workers wait for.
+local function ring_all()
+  if call('EXISTS', WAITING) == 0 then return end
+  for queue, count in pairs(added) do
+    local left = call('ZCARD', key(queue, READY))
+    if left > 0 then ring(queue, math.min(count, left)) end
+  end
+  for queue, due in pairs(soonest) do
+    local first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
+    if first[2] and tonumber(first[2]) >= due then ring(queue, 1) end
+  end
+end

@@ -1,0 +1,277 @@
+"""
+Where the server is: a URL, or a client of redis-py, becomes a `Place`, which opens connections to whoever is in charge at the moment.
+
+====================================================  ================================================================
+``redis://user:password@host:6379/0``                 one server; ``rediss://`` with TLS; ``unix:///path?db=0`` a socket
+``redis+sentinel://host:26379,host2/mymaster/0``      the master that the sentinels name; ``rediss+sentinel://`` with TLS
+``redis+cluster://host:6379,host2:6379``              the node that has the namespace's slot; ``rediss+cluster://`` with TLS
+====================================================  ================================================================
+
+What redis-py takes as a query (``?socket_timeout=3&ssl_cert_reqs=none``) is passed on to it; sentinels that want a password of their own get
+``sentinel_username`` and ``sentinel_password``.
+"""
+
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import redis
+from attrs import define, field, frozen
+from redis.backoff import NoBackoff
+from redis.connection import Connection as PlainConnection
+from redis.connection import ConnectionPool, SSLConnection
+from redis.crc import key_slot
+from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import MovedError, RedisError
+from redis.retry import Retry
+
+from fq.errors import ConfigError
+
+
+
+class Connection(Protocol):
+    """What fq uses of redis-py's connections."""
+
+    _sock: socket.socket
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def send_command(self, *words: str | bytes, check_health: bool = True) -> None: ...
+    def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None: ...
+    def read_response(self, disable_decoding: bool = False, *, disconnect_on_error: bool = True) -> object: ...
+    def can_read(self, timeout: float = 0) -> bool: ...
+
+
+EXPECTED = "redis://host:6379/0, rediss://…, unix:///path, redis+sentinel://host:26379/mymaster or redis+cluster://host:6379"
+
+Address = tuple[str, int]
+Settings = Mapping[str, object]
+Kind = Callable[..., Connection]
+
+
+def without_password(url: str) -> str:
+    """
+    Return *url* as it may be shown.
+
+    >>> without_password("redis://fq:secret@example.com:6379/0")
+    'redis://fq:***@example.com:6379/0'
+    """
+    shown = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+    return re.sub(r"(?<=password=)[^&]*", "***", shown)
+
+
+class Place(Protocol):
+    """Opens connections to one server, wherever that is at the moment."""
+
+    @property
+    def name(self) -> str:
+        """The place as it may be shown to people."""
+
+    def connect(self) -> Connection:
+        """Return a new connection, connected. Raises what redis-py raises."""
+
+    def moved(self, error: Exception) -> None:
+        """Note that *error* says that the server in charge is another one now."""
+
+
+def _opened(kind: Kind, settings: Settings) -> Connection:
+    connection = kind(**settings)
+    connection.connect()
+    return connection
+
+
+@frozen
+class OneServer:
+    """The same server always: a host and port, a socket, or whatever a client's own connection class finds."""
+
+    name: str
+    kind: Kind
+    settings: Settings = field(repr=False)
+
+    def connect(self) -> Connection:
+        return _opened(self.kind, self.settings)
+
+    def moved(self, error: Exception) -> None:
+        """Nothing to note: there is no other."""
+
+
+@frozen
+class BySentinel:
+    """The master called *master*, as the first of *sentinels* that knows it says; asked again for every connection."""
+
+    name: str
+    kind: Kind
+    settings: Settings = field(repr=False)
+    sentinels: tuple[Address, ...]
+    master: str
+    sentinel_settings: Settings = field(repr=False)
+
+    def connect(self) -> Connection:
+        host, port = self._find()
+        return _opened(self.kind, {**self.settings, "host": host, "port": port})
+
+    def moved(self, error: Exception) -> None:
+        """Nothing to note: every connection asks anew."""
+
+    def _find(self) -> Address:
+        seen: list[str] = []
+        for host, port in self.sentinels:
+            try:
+                found = _ask(
+                    self.kind, {**self.sentinel_settings, "host": host, "port": port}, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master
+                )
+            except RedisError as error:
+                seen.append(f"{host}:{port}: {error}")
+                continue
+            if isinstance(found, list):
+                return found[0].decode(), int(found[1])
+            seen.append(f"{host}:{port} knows no master {self.master!r}")
+        raise NotConnected("no sentinel names a master: " + "; ".join(seen))
+
+
+@define
+class ByCluster:
+    """The node of a cluster that has *slot*. Mutable: remembers where that was."""
+
+    name: str
+    kind: Kind
+    settings: Settings = field(repr=False)
+    nodes: tuple[Address, ...]
+    slot: int
+    _owner: Address | None = None
+
+    def connect(self) -> Connection:
+        owner = self._owner or self._find()
+        try:
+            connection = _opened(self.kind, {**self.settings, "host": owner[0], "port": owner[1]})
+        except RedisError:
+            self._owner = None
+            raise
+        self._owner = owner
+        return connection
+
+    def moved(self, error: Exception) -> None:
+        self._owner = (error.host, error.port) if isinstance(error, MovedError) and error.host else None
+
+    def _find(self) -> Address:
+        seen: list[str] = []
+        for host, port in self.nodes:
+            try:
+                slots = _ask(self.kind, {**self.settings, "host": host, "port": port}, "CLUSTER", "SLOTS")
+            except RedisError as error:
+                seen.append(f"{host}:{port}: {error}")
+                continue
+            for first, last, owner, *_ in slots if isinstance(slots, list) else ():
+                if first <= self.slot <= last:
+                    return owner[0].decode() or host, owner[1]
+            seen.append(f"{host}:{port} knows no owner of slot {self.slot}")
+        raise NotConnected("no node of the cluster answers for fq's slot: " + "; ".join(seen))
+
+
+def _ask(kind: Kind, settings: Settings, *command: str) -> object:
+    connection = _opened(kind, {**settings, "db": 0})
+    try:
+        connection.send_command(*command)
+        return connection.read_response(disable_decoding=True)
+    finally:
+        connection.disconnect()
+
+
+OURS: Settings = {
+    "protocol": 2,
+    "decode_responses": False,
+    "health_check_interval": 0,
+    "retry_on_timeout": False,
+    "retry_on_error": [],
+}
+"""What fq decides about its connections, whoever set them up: repeating calls is up to `fq.brokers.redis.line`."""
+
+
+def _ours(settings: Settings) -> dict[str, object]:
+    return {**settings, **OURS, "retry": Retry(NoBackoff(), 0)}
+
+
+def from_url(url: str, slot_of: str, timeout: float) -> Place:
+    """
+    Return the place that *url* names; *slot_of* is a key of the namespace, *timeout* in seconds.
+
+    Raises:
+        ConfigError: the URL is none of the known forms.
+    """
+    shown = without_password(url)
+    scheme, mark, rest = url.partition("://")
+    kind, _, how = scheme.partition("+")
+    if not mark or kind not in ("redis", "rediss", "unix") or how not in ("", "sentinel", "cluster") or (how and kind == "unix"):
+        raise ConfigError(f"found the URL {shown!r}, expected one such as {EXPECTED}")
+    try:
+        if not how:
+            return OneServer(shown, *_parsed(url, timeout))
+        return _several(shown, kind, how, rest, slot_of, timeout)
+    except ValueError as error:
+        raise ConfigError(f"found the URL {shown!r}: {error}; expected one such as {EXPECTED}") from None
+
+
+def _parsed(url: str, timeout: float) -> tuple[Kind, Settings]:
+    path = urlsplit(url).path.strip("/")
+    if not url.startswith("unix") and path and not path.isdigit():
+        raise ValueError(f"the database {path!r} is not a number")
+    pool = ConnectionPool.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+    settings = _ours(pool.connection_kwargs)
+    if not url.startswith("unix"):
+        settings.setdefault("socket_keepalive", True)
+    return cast(Kind, pool.connection_class), settings
+
+
+def _several(shown: str, kind: str, how: str, rest: str, slot_of: str, timeout: float) -> Place:
+    parts = urlsplit(f"{kind}://{rest}")
+    login, _, hosts = parts.netloc.rpartition("@")
+    query = dict(parse_qsl(parts.query))
+    own = {key.removeprefix("sentinel_"): query.pop(key) for key in ("sentinel_username", "sentinel_password") if key in query}
+    path = [unquote(step) for step in parts.path.split("/") if step]
+    plain = f"{kind}://{login + '@' if login else ''}host"
+    if how == "cluster":
+        if path not in ([], ["0"]):
+            raise ValueError(f"a cluster has no database {'/'.join(path)!r}")
+        make, settings = _parsed(f"{plain}?{urlencode(query)}", timeout)
+        return ByCluster(shown, make, settings, _addresses(hosts, 6379), key_slot(slot_of.encode()))
+    if not path or len(path) > 2:
+        raise ValueError("after the sentinels comes the master's name, as in /mymaster/0")
+    make, settings = _parsed(f"{plain}/{path[1] if len(path) > 1 else 0}?{urlencode(query)}", timeout)
+    without_login = {key: value for key, value in settings.items() if key not in ("username", "password", "db")}
+    return BySentinel(shown, make, settings, _addresses(hosts, 26379), path[0], {**without_login, **own})
+
+
+def _addresses(hosts: str, port: int) -> tuple[Address, ...]:
+    parts = [urlsplit(f"//{host}") for host in hosts.split(",") if host]
+    if not parts:
+        raise ValueError("it names no host")
+    return tuple((part.hostname or "localhost", part.port or port) for part in parts)
+
+
+def from_client(client: object, slot_of: str) -> Place:
+    """
+    Return the place that *client*, a `redis.Redis` or `redis.RedisCluster`, talks to; connections are fq's own, with the client's settings.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(client, redis.RedisCluster):
+        return _from_cluster(client, slot_of)
+    if isinstance(client, redis.Redis):
+        pool = client.connection_pool
+        settings = _ours(pool.connection_kwargs)
+        where = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+        return OneServer(f"the client's server at {where}", cast(Kind, pool.connection_class), settings)
+    raise ConfigError(
+        f"found the client {client!r}, expected a redis.Redis or redis.RedisCluster (fq makes its own connections, also for asyncio)"
+    )
+
+
+def _from_cluster(client: redis.RedisCluster, slot_of: str) -> Place:
+    nodes = tuple((str(node.host), int(node.port)) for node in client.nodes_manager.startup_nodes.values())
+    settings = {key: value for key, value in client.nodes_manager.connection_kwargs.items() if key not in ("host", "port", "connection_class")}
+    kind = SSLConnection if settings.pop("ssl", False) else PlainConnection
+    shown = ",".join(f"{host}:{port}" for host, port in nodes)
+    return ByCluster(f"the client's cluster at {shown}", cast(Kind, kind), _ours(settings), nodes, key_slot(slot_of.encode()))

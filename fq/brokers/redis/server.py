@@ -1,0 +1,46 @@
+"""`Server`: one namespace on one server, for the parts of the broker that run scripts there. Mutable shell."""
+
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from fq.brokers.redis.keys import Keys
+from fq.brokers.redis.line import Line
+from fq.brokers.redis.place import Place
+from fq.brokers.redis.scripts import script
+from fq.brokers.redis.wire import Argument, Heads, Sheet
+
+
+class Server:
+    """Runs scripts on a namespace; *offset*, ms, is added to the server's clock: for tests only."""
+
+    def __init__(self, place: Place, keys: Keys, patience: float) -> None:
+        self.keys = keys
+        self.heads = Heads()
+        self.line = Line(place, patience)
+        self.offset = 0
+        self._name = uuid.uuid4().hex[:12]
+        self._numbers = count(1)
+
+    def sheet(self, queues: Iterable[str] = ()) -> Sheet:
+        """Return a sheet for a call about *queues*."""
+        return Sheet(self.keys, self.heads, {name: number for number, name in enumerate(dict.fromkeys(queues), 1)})
+
+    def run(self, name: str, sheet: Sheet, arguments: Iterable[Argument] = (), worker: str = "") -> object:
+        """Return the reply of the script *name*; raises as `Line.call` does."""
+        keys, all_arguments = sheet.written(worker, self.offset, arguments)
+        return self.line.call(script(name), keys, all_arguments)
+
+    def run_for(self, name: str, queues: Sequence[str], *arguments: Argument, worker: str = "") -> object:
+        """Return the reply of the script *name* about *queues*."""
+        return self.run(name, self.sheet(queues), arguments, worker)
+
+    def number(self) -> str:
+        """Return a number for a call that no other call has, in this process or one forked from it."""
+        return f"{self._name}.{os.getpid()}.{next(self._numbers)}"
+
+    def queues_of(self, memory: bytes) -> list[str]:
+        """Return the queues in what a worker's record remembers; see ``lua/turn.lua``."""
+        parts = memory.decode().split("\0")
+        return [name for name in parts[3 + int(parts[2] or 0) :] if name] if len(parts) > 3 else []

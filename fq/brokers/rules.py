@@ -1,0 +1,129 @@
+"""
+What the brokers written here agree on: which posts can be kept, in which order a turn visits its queues, and how the body of a splice is made.
+
+Pure functions. A broker of your own may use them or not.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve
+
+from fq.brokers.records import Change, Commit, Join, Keep, Post, Replace, Splice
+from fq.errors import BrokerError
+
+LONGEST = 2**52
+"""The longest delay and the longest ttl, in ms: some 142,000 years; the sum with the clock is exact even in a double."""
+
+PRIORITIES = 2**31
+"""Priorities lie from minus this to this, exclusive."""
+
+
+def check_posts(posts: Iterable[Post]) -> None:
+    """
+    Let *posts* pass if every one of them can be kept.
+
+    Raises:
+        BrokerError: one cannot; names it, what was found and what was expected. Nothing of the call may be applied then.
+    """
+    for post in posts:
+        if not (
+            type(post.body) is bytes
+            and type(post.priority) is type(post.delay) is int
+            and -PRIORITIES < post.priority < PRIORITIES
+            and 0 <= post.delay < LONGEST
+            and type(post.message_id) is type(post.queue_name) is type(post.actor_name) is str
+            and (post.message_id and post.message_id.isprintable())
+            and (post.queue_name and post.queue_name.isprintable())
+            and (post.actor_name and post.actor_name.isprintable())
+        ):
+            _check_each_field(post)
+
+
+def _check_each_field(post: Post) -> None:
+    """`check_posts` for the few that a quick look does not clear, with what is wrong."""
+    _check_bytes(post.message_id, "body", post.body)
+    if type(post.priority) is not int or not -PRIORITIES < post.priority < PRIORITIES:
+        raise _refusal(post.message_id, "priority", post.priority, f"a whole number between -{PRIORITIES} and {PRIORITIES}")
+    _check_duration(post.message_id, "delay", post.delay)
+    for name, text in (("message_id", post.message_id), ("queue_name", post.queue_name), ("actor_name", post.actor_name)):
+        _check_text(post.message_id, name, text)
+
+
+def check_commits(commits: Iterable[Commit]) -> None:
+    """
+    Let *commits* pass if everything that they would have kept can be.
+
+    Raises:
+        BrokerError: see `check_posts`.
+    """
+    for commit in commits:
+        if type(commit.disposition) is Replace:
+            check_posts((commit.disposition.post,))
+        for change in commit.changes:
+            _check_change(change)
+
+
+def _check_change(change: Change) -> None:
+    if isinstance(change, Post):
+        check_posts((change,))
+    elif isinstance(change, Keep):
+        _check_text(change.message_id, "message_id", change.message_id)
+        _check_bytes(change.message_id, "body", change.body)
+        _check_duration(change.message_id, "ttl", change.ttl)
+    else:
+        _check_join(change)
+
+
+def _check_join(join: Join) -> None:
+    _check_text(join.group, "group", join.group)
+    _check_bytes(join.group, "value", join.value)
+    _check_duration(join.group, "ttl", join.ttl)
+    for splice in join.then:
+        check_posts((splice.post,))
+        _check_bytes(splice.post.message_id, "head", splice.head)
+        _check_bytes(splice.post.message_id, "tail", splice.tail)
+
+
+def _check_bytes(whose: str, name: str, value: object) -> None:
+    if type(value) is not bytes:
+        raise _refusal(whose, name, value, "bytes")
+
+
+def _check_duration(whose: str, name: str, value: object) -> None:
+    if type(value) is not int or not 0 <= value < LONGEST:
+        raise _refusal(whose, name, value, f"ms, a whole number from 0 to {LONGEST - 1}")
+
+
+def _check_text(whose: str, name: str, value: object) -> None:
+    if type(value) is not str or not value or not (value.isprintable() or _is_sound(value)):
+        raise _refusal(whose, name, value, "a text that is not empty, without NUL and lone surrogates")
+
+
+def _is_sound(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _refusal(whose: object, name: str, found: object, expected: str) -> BrokerError:
+    return BrokerError(f"{whose!r}: found {name}={found!r}, expected {expected}; nothing of this call was applied")
+
+
+def rotated(queues: Sequence[str], turns: int) -> list[str]:
+    """
+    Return *queues* in the order in which turn number *turns* of a worker visits them: each in its turn comes first, so that no full one starves the rest.
+
+    >>> rotated(("a", "b", "c"), 1)
+    ['b', 'c', 'a']
+    """
+    distinct = list(dict.fromkeys(queues))
+    first = turns % len(distinct) if distinct else 0
+    return distinct[first:] + distinct[:first]
+
+
+def spliced(splice: Splice, values: Iterable[bytes]) -> Post:
+    """
+    Return the post of *splice*, with *values*, in order, in its body.
+
+    >>> spliced(Splice(Post("m1", "default", "report", 0, 0, b""), b"{args:", b"}"), [b"1", b"2"]).body
+    b'{args:[1,2]}'
+    """
+    return evolve(splice.post, body=splice.head + b"[" + b",".join(values) + b"]" + splice.tail)

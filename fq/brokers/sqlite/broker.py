@@ -1,0 +1,203 @@
+"""`SqliteBroker`: the broker in a file. Two connections a process: one writes, one reads and listens. The parts are listed in the package."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import quote
+
+from fq.brokers.base import DEAD_TTL, InThreads
+from fq.brokers.clock import Clock, SystemClock
+from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.rules import check_commits, check_posts
+from fq.brokers.sqlite import forks, inspection
+from fq.brokers.sqlite.claims import release, renew
+from fq.brokers.sqlite.database import Database, Settings
+from fq.brokers.sqlite.listening import Listener
+from fq.brokers.sqlite.posts import insert
+from fq.brokers.sqlite.turn import take_turn
+from fq.brokers.sqlite.upkeep import Upkeep
+
+BUSY_TIMEOUT = 15_000
+"""How long a call waits while other processes write unless told otherwise, ms."""
+
+
+class SqliteBroker(InThreads):
+    """
+    A broker in a SQLite file, for any number of processes of one machine. Mutable, and safe to share between threads and to take across a fork.
+
+    >>> print(SqliteBroker("/var/lib/shop/jobs.db"))
+    sqlite:////var/lib/shop/jobs.db
+
+    Args:
+        path: of the file, which is made if it is not there, in a folder that is. A relative path is meant from the current folder.
+
+        synchronous: with ``"NORMAL"``, what was committed survives the death of any process, and a loss of power may undo the last moments, wholly;
+            with ``"FULL"`` it survives that, too, for a flush to the disk per call.
+
+        busy_timeout: how long a call waits while other processes write, ms, before it raises `BrokerUnavailable`.
+
+        dead_ttl: how long dead letters are kept, ms. Default 7 days.
+
+        clock: tells the time; the host's unless given.
+
+    Raises:
+        ConfigError: a *synchronous* that SQLite does not have.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "NORMAL",
+        busy_timeout: int = BUSY_TIMEOUT,
+        dead_ttl: int = DEAD_TTL,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self.path = os.path.abspath(path)
+        settings = Settings(self.path, synchronous, busy_timeout)
+        self._dead_ttl = dead_ttl
+        self._writer = Database(settings)
+        self._reader = Database(settings)
+        self._listener = Listener(self._reader, self.clock)
+        self._upkeep = Upkeep(dead_ttl)
+        forks.register(self)
+
+    def __str__(self) -> str:
+        return f"sqlite:///{quote(self.path)}"
+
+    def __repr__(self) -> str:
+        return f"SqliteBroker({self.path!r})"
+
+    # Messages come and go.
+
+    def enqueue(self, posts: Sequence[Post]) -> None:
+        """See `Broker.enqueue`."""
+        check_posts(posts)
+        if posts:
+            with self._writer.writing() as connection:
+                insert(connection, posts, self.clock.now, self._writer.known)
+            self._listener.changed()
+
+    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+        """See `Broker.turn`."""
+        check_commits(commits)
+        with self._writer.writing() as connection:
+            taken = take_turn(connection, commits, want, self.clock.now, self._upkeep, self._writer.known)
+        if taken.new:
+            self._listener.changed()
+        self._listener.kept(taken.keeps)
+        return taken.turn
+
+    def renew(self, workers: Sequence[str], lease: int) -> None:
+        """See `Broker.renew`."""
+        with self._writer.writing() as connection:
+            renew(connection, workers, self.clock.now + lease)
+
+    def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
+        """See `Broker.release`."""
+        with self._writer.writing() as connection:
+            count = release(connection, worker, interrupted, counted)
+        self._listener.changed()
+        return count
+
+    # Waiting.
+
+    def wait(self, want: Want, timeout: int) -> None:
+        """See `Broker.wait`."""
+        self._listener.wait(want, timeout)
+
+    def wake(self) -> None:
+        """See `Broker.wake`."""
+        self._listener.wake()
+
+    def result(self, message_id: str) -> bytes | None:
+        """See `Broker.result`."""
+        return self._listener.result(message_id)
+
+    def wait_result(self, message_id: str, timeout: int) -> bytes | None:
+        """See `Broker.wait_result`."""
+        return self._listener.wait_result(message_id, timeout)
+
+    async def await_result(self, message_id: str, timeout: int) -> bytes | None:
+        """See `Broker.await_result`; holds no thread while it waits."""
+        return await self._listener.await_result(message_id, timeout)
+
+    # What operators ask for.
+
+    def status(self, message_id: str) -> Status:
+        """See `Broker.status`."""
+        with self._reader.reading() as connection:
+            return inspection.status(connection, message_id, self.clock.now, self._dead_ttl)
+
+    def queues(self) -> tuple[QueueStats, ...]:
+        """See `Broker.queues`."""
+        with self._reader.reading() as connection:
+            return inspection.queues(connection, self.clock.now, self._dead_ttl)
+
+    def workers(self) -> tuple[WorkerStats, ...]:
+        """See `Broker.workers`."""
+        with self._reader.reading() as connection:
+            return inspection.workers(connection, self.clock.now)
+
+    def dead(
+        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+    ) -> tuple[DeadLetter, ...]:
+        """See `Broker.dead`."""
+        with self._reader.reading() as connection:
+            return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl)
+
+    def requeue(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.requeue`."""
+        with self._writer.writing() as connection:
+            now = self.clock.now
+            count = inspection.requeue(connection, message_ids, now, now - self._dead_ttl)
+        self._listener.changed()
+        return count
+
+    def discard(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.discard`."""
+        with self._writer.writing() as connection:
+            return inspection.discard(connection, message_ids, self.clock.now - self._dead_ttl)
+
+    def purge(self, queue: str) -> int:
+        """See `Broker.purge`."""
+        with self._writer.writing() as connection:
+            return inspection.purge(connection, queue)
+
+    def pause(self, queue: str) -> None:
+        """See `Broker.pause`."""
+        with self._writer.writing() as connection:
+            inspection.set_paused(connection, queue, True)
+
+    def resume(self, queue: str) -> None:
+        """See `Broker.resume`."""
+        with self._writer.writing() as connection:
+            inspection.set_paused(connection, queue, False)
+        self._listener.changed()
+
+    def now(self) -> int:
+        """See `Broker.now`."""
+        return self.clock.now
+
+    # Connections come and go.
+
+    def close(self) -> None:
+        """See `Broker.close`."""
+        self._writer.close()
+        self._reader.close()
+
+    def before_fork(self) -> None:
+        """Close both connections, and keep other threads from opening them."""
+        self._writer.before_fork()
+        self._reader.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """Let other threads go on."""
+        self._reader.after_fork_in_parent()
+        self._writer.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: those who waited are in the parent."""
+        self._writer.after_fork_in_child()
+        self._reader.after_fork_in_child()
+        self._listener.after_fork_in_child()

@@ -1,0 +1,178 @@
+"""The worker's side of a turn: its lease, what is known before, what time has done meanwhile, and the claim itself. All inside one transaction."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
+
+from attrs import frozen
+
+from fq.brokers.records import Delivery, Want
+from fq.brokers.rules import rotated
+from fq.brokers.sqlite.bulk import LARGE, cut, from_json, to_json
+from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
+
+BOUND = 1_000
+"""At most so many messages become ready, or are taken back, in one turn; the rest in the next."""
+
+NEVER = 2**62
+
+REGISTER = """
+    INSERT INTO workers (name, lease_until) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until, turns = turns + 1
+"""
+
+LOOK = f"""
+    SELECT
+        (SELECT json_group_array(json_array(message_id, token, seq)) FROM json_each(?1) CROSS JOIN messages WHERE message_id = value AND state = {RUNNING}),
+        (SELECT json_group_array(name) FROM queues WHERE paused),
+        EXISTS (SELECT 1 FROM messages WHERE state = {DELAYED} AND due <= ?2),
+        EXISTS (SELECT 1 FROM workers WHERE lease_until <= ?2),
+        (SELECT turns FROM workers WHERE name = ?3),
+        (SELECT latest FROM tokens)
+"""
+
+PROMOTE = f"UPDATE messages SET state = {READY} WHERE seq IN (SELECT seq FROM messages WHERE state = {DELAYED} AND due <= ? ORDER BY due LIMIT {BOUND})"
+
+_EXPIRED = "SELECT name FROM workers WHERE lease_until <= ?"
+
+TAKE_BACK = f"""
+    UPDATE messages SET state = {READY}, token = 0, worker = '', interrupted = ''
+    WHERE seq IN (SELECT seq FROM messages WHERE state = {RUNNING} AND worker IN ({_EXPIRED}) LIMIT {BOUND})
+"""
+
+FORGET_WORKERS = f"""
+    DELETE FROM workers WHERE name IN ({_EXPIRED})
+    AND NOT EXISTS (SELECT 1 FROM messages WHERE state = {RUNNING} AND worker = workers.name)
+"""
+
+_NEXT = f"""
+    coalesce((SELECT min(due) FROM messages WHERE state = {DELAYED}), ?1),
+    coalesce((SELECT min(lease_until) FROM workers WHERE name <> ?2), ?1)
+"""
+
+NEXT_DUE = f"SELECT {_NEXT}"
+
+OUTLOOK = f"""
+    SELECT {_NEXT}, EXISTS (
+        SELECT 1 FROM json_each(?3)
+        WHERE EXISTS (SELECT 1 FROM messages WHERE state = {READY} AND queue = value)
+        AND NOT EXISTS (SELECT 1 FROM queues WHERE name = value AND paused))
+"""
+"""For a worker without work: what `NEXT_DUE` says, and whether any of its queues has something ready."""
+
+_HELD = f"state = {RUNNING} AND worker = ?2"
+
+SHORTEN = f"""
+    UPDATE messages SET deliveries = deliveries - 1
+    WHERE {_HELD} AND message_id NOT IN (SELECT value FROM json_each(?1))
+"""
+
+RELEASE_INTERRUPTED = f"""
+    UPDATE messages SET state = {READY}, token = 0, worker = '', interrupted = json_extract(value, '$[1]')
+    FROM json_each(?1) WHERE message_id = json_extract(value, '$[0]') AND {_HELD}
+"""
+
+RELEASE = f"UPDATE messages SET state = {READY}, token = 0, worker = '', interrupted = ?1 WHERE {_HELD}"
+
+CLAIM = f"""
+    UPDATE messages SET state = {RUNNING}, token = ?, worker = ?, deliveries = deliveries + 1
+    WHERE seq IN (SELECT seq FROM messages WHERE state = {READY} AND queue = ? ORDER BY priority, due, seq LIMIT ?)
+"""
+
+READ_CLAIMED = f"""
+    SELECT
+        json_group_array(json_array(
+            CASE WHEN length(body) <= {LARGE} THEN length(body) END,
+            queue, priority, due, seq, message_id, deliveries, interrupted)),
+        CAST(group_concat(CASE WHEN length(body) <= {LARGE} THEN CAST(body AS TEXT) END, '') AS BLOB)
+    FROM messages WHERE state = {RUNNING} AND worker = ? AND token = ?
+"""
+
+
+@frozen
+class Look:
+    """What is known at the start of a turn: token and ``seq`` of the running messages asked for, and what there is to do."""
+
+    running: dict[str, tuple[int, int]]
+    paused: frozenset[str]
+    something_is_due: bool
+    a_lease_is_over: bool
+    turns: int
+    latest_token: int
+
+
+def register(connection: sqlite3.Connection, worker: str, until: int) -> None:
+    """Let the lease of *worker* run *until* then, and count one turn more."""
+    connection.execute(REGISTER, (worker, until))
+
+
+def renew(connection: sqlite3.Connection, workers: Sequence[str], until: int) -> None:
+    """Let the leases of *workers* run *until* then, where they still have one."""
+    connection.execute("UPDATE workers SET lease_until = ? WHERE name IN (SELECT value FROM json_each(?))", (until, to_json(list(workers))))
+
+
+def release(connection: sqlite3.Connection, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
+    """Forget *worker*, take back all that it holds, and return how many messages that was."""
+    if counted is not None:
+        connection.execute(SHORTEN, (to_json(list(counted)), worker))
+    first = connection.execute(RELEASE_INTERRUPTED, (to_json(list(interrupted.items())), worker)).rowcount
+    rest = connection.execute(RELEASE, ("", worker)).rowcount
+    connection.execute("DELETE FROM workers WHERE name = ?", (worker,))
+    return first + rest
+
+
+def look(connection: sqlite3.Connection, message_ids: Iterable[str], worker: str, now: int) -> Look:
+    """Look around before the turn of *worker* that commits *message_ids*."""
+    row = connection.execute(LOOK, (to_json(list(message_ids)), now, worker)).fetchone()
+    running, paused, something_is_due, a_lease_is_over, turns, latest_token = row
+    held = {message_id: (token, seq) for message_id, token, seq in from_json(running)}
+    return Look(held, frozenset(from_json(paused)), bool(something_is_due), bool(a_lease_is_over), turns, latest_token)
+
+
+def settle(connection: sqlite3.Connection, seen: Look, now: int) -> bool:
+    """Make ready what has fallen due, take back what expired leases hold, up to a bound, and return whether the bound was met."""
+    promoted = connection.execute(PROMOTE, (now,)).rowcount if seen.something_is_due else 0
+    taken_back = 0
+    if seen.a_lease_is_over:
+        taken_back = connection.execute(TAKE_BACK, (now,)).rowcount
+        connection.execute(FORGET_WORKERS, (now,))
+    return promoted == BOUND or taken_back == BOUND
+
+
+def claim(connection: sqlite3.Connection, want: Want, seen: Look, now: int) -> tuple[Delivery, ...]:
+    """Return what *want* asks for, held by its worker from now on."""
+    token = seen.latest_token + 1
+    queues = [queue for queue in rotated(want.queues, seen.turns) if queue not in seen.paused]
+    claimed = 0
+    for queue in queues:
+        if claimed < want.limit:
+            claimed += connection.execute(CLAIM, (token, want.worker, queue, want.limit - claimed)).rowcount
+    if not claimed:
+        return ()
+    connection.execute("UPDATE tokens SET latest = ?", (token,))
+    return _deliveries(connection, want.worker, token, queues, now)
+
+
+def _deliveries(connection: sqlite3.Connection, worker: str, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
+    found, bodies = connection.execute(READ_CLAIMED, (worker, token)).fetchone()
+    rows = from_json(found)
+    places = {queue: place for place, queue in enumerate(queues)}
+    claimed = []
+    for (size, queue, priority, due, seq, message_id, deliveries, interrupted), body in zip(
+        rows, cut(bodies or b"", [row[0] or 0 for row in rows]), strict=True
+    ):
+        whole = body if size is not None else _body(connection, seq)
+        claimed.append((places[queue], priority, due, seq, Delivery(message_id, queue, whole, token, deliveries, now, interrupted)))
+    claimed.sort(key=itemgetter(0, 1, 2, 3))
+    return tuple(map(itemgetter(4), claimed))
+
+
+def _body(connection: sqlite3.Connection, seq: int) -> bytes:
+    (body,) = connection.execute("SELECT body FROM messages WHERE seq = ?", (seq,)).fetchone()
+    return bytes(body)
+
+
+def next_due(connection: sqlite3.Connection, worker: str) -> int:
+    """Return when the next delayed message, or the lease of a worker other than *worker*, falls due; `NEVER` if there is none."""
+    due, until = connection.execute(NEXT_DUE, (NEVER, worker)).fetchone()
+    return int(min(due, until))

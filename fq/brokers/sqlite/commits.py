@@ -1,0 +1,131 @@
+"""
+Commits: `sort` decides, purely, which are stale and what the others come to; `apply` does it, all of a kind in one statement.
+
+Dispositions come first, then changes, in the order of the commits.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field
+
+from fq.brokers.records import Ack, Bury, Commit, Join, Keep, Post, Release, Replace
+from fq.brokers.rules import spliced
+from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
+from fq.brokers.sqlite.groups import join_groups
+from fq.brokers.sqlite.posts import insert, keep
+from fq.brokers.sqlite.schema import DELAYED, READY
+from fq.fault import Fault
+
+BURY = """
+    INSERT OR REPLACE INTO dead (message_id, queue, actor, priority, error, fault, died_at, body)
+    SELECT message_id, queue, actor, priority, json_extract(value, '$[1]'), json_extract(value, '$[2]'), ?, body
+    FROM json_each(?) CROSS JOIN messages WHERE seq = json_extract(value, '$[0]')
+"""
+
+DELETE = "DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(?))"
+
+RELEASE = f"""
+    UPDATE messages SET state = {READY}, token = 0, worker = '', interrupted = json_extract(value, '$[2]'),
+        deliveries = deliveries - json_extract(value, '$[1]')
+    FROM json_each(?) WHERE seq = json_extract(value, '$[0]')
+"""
+
+REPLACE = f"""
+    UPDATE messages SET queue = {sql_field(1)}, actor = {sql_field(2)}, priority = {sql_field(3)}, state = {sql_field(4)}, due = {sql_field(5)},
+        token = 0, worker = '', deliveries = 0, interrupted = '', fault = coalesce({sql_field(6)}, fault), body = {BODY}
+    FROM json_each(?1) WHERE seq = {sql_field(0)}
+"""
+
+
+@define
+class Sorted:
+    """Mutable while it is made: what the commits of a turn come to. Messages are named by their ``seq``."""
+
+    stale: list[str] = field(factory=list)
+    done: list[int] = field(factory=list)
+    buried: list[tuple[int, Bury]] = field(factory=list)
+    released: list[tuple[int, Release]] = field(factory=list)
+    replaced: list[tuple[int, Replace]] = field(factory=list)
+    keeps: list[Keep] = field(factory=list)
+    changes: list[Post | Join] = field(factory=list)
+
+
+def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]]) -> Sorted:
+    """Sort *commits*, given the token and the ``seq`` of the messages that run. Of two commits of one message, the second is stale."""
+    left = dict(running)
+    result = Sorted()
+    for commit in commits:
+        token, seq = left.get(commit.message_id, (0, 0))
+        if not token or token != commit.token:
+            result.stale.append(commit.message_id)
+            continue
+        del left[commit.message_id]
+        match commit.disposition:
+            case Ack():
+                result.done.append(seq)
+            case Bury() as bury:
+                result.buried.append((seq, bury))
+            case Release() as release:
+                result.released.append((seq, release))
+            case Replace() as replace:
+                result.replaced.append((seq, replace))
+        for change in commit.changes:
+            if isinstance(change, Keep):
+                result.keeps.append(change)
+            else:
+                result.changes.append(change)
+    return result
+
+
+def apply(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
+    """Do what the commits say. *known* are queues that are in the table."""
+    if todo.buried:
+        letters = [(seq, bury.fault.type, fault_to_json(bury.fault)) for seq, bury in todo.buried]
+        connection.execute(BURY, (now, to_json(letters)))
+    if gone := todo.done + [seq for seq, _ in todo.buried]:
+        connection.execute(DELETE, (to_json(gone),))
+    if todo.released:
+        rows = [(seq, int(not release.counted), release.interrupted) for seq, release in todo.released]
+        connection.execute(RELEASE, (to_json(rows),))
+    _replace(connection, todo.replaced, now)
+    keep(connection, todo.keeps, now)
+    if todo.changes:
+        insert(connection, _posts(connection, todo.changes, now), now, known)
+
+
+def _replace(connection: sqlite3.Connection, replaced: Sequence[tuple[int, Replace]], now: int) -> None:
+    for rows, bodies in pack((replace.post.body, _fields(seq, replace, now)) for seq, replace in replaced):
+        connection.execute(REPLACE, (rows, bodies))
+
+
+def _fields(seq: int, replace: Replace, now: int) -> tuple[int | str | None, ...]:
+    post = replace.post
+    state = DELAYED if post.delay else READY
+    fault = None if replace.fault is None else fault_to_json(replace.fault)
+    return seq, post.queue_name, post.actor_name, post.priority, state, now + post.delay, fault
+
+
+def _posts(connection: sqlite3.Connection, changes: Sequence[Post | Join], now: int) -> list[Post]:
+    """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order."""
+    joins = [change for change in changes if isinstance(change, Join)]
+    values = join_groups(connection, joins, now)
+    positions = iter(range(len(joins)))
+    posts: list[Post] = []
+    for change in changes:
+        if isinstance(change, Post):
+            posts.append(change)
+        elif (position := next(positions)) in values:
+            posts += [spliced(splice, values[position]) for splice in change.then]
+    return posts
+
+
+def fault_to_json(fault: Fault) -> str:
+    """Return *fault* as it is kept: ASCII, so that no strange character of an error can be in the way."""
+    return json.dumps(fault.as_json())
+
+
+def fault_from_json(text: str | None) -> Fault | None:
+    """Return the fault that is kept as *text*."""
+    return None if text is None else Fault.from_json(json.loads(text))

@@ -1,0 +1,214 @@
+"""`Database`: one connection to a SQLite file, opened when it is first needed, and transactions that wait for their turn."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
+from typing import Any, TypeAlias, TypeVar
+
+from attrs import field, frozen, validators
+
+from fq.brokers.sqlite.faults import BROKEN, BUSY, check_place, code, explained
+from fq.brokers.sqlite.forks import leave_behind
+from fq.brokers.sqlite.schema import check_library, prepare
+from fq.errors import ConfigError
+
+T = TypeVar("T")
+Row: TypeAlias = "tuple[Any, ...]"
+
+SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
+
+PATIENCE = 50
+"""How long SQLite itself waits for a lock before it is asked again, ms: its sleeps grow to 100 ms, too long to catch a lock that is free for one."""
+
+LOOK = 1.0
+"""How often to look whether the file is still the one that was opened, in seconds."""
+
+PRAGMAS = (
+    f"busy_timeout = {PATIENCE}",
+    "temp_store = MEMORY",
+    "cache_size = -16000",  # 16 MB
+    "wal_autocheckpoint = 4000",  # copying the log back costs two flushes: do it every 16 MB, not every 4
+    "journal_size_limit = 67108864",  # a log that a burst has blown up shrinks to this again
+    "secure_delete = OFF",  # wiping what is deleted costs more than deleting it
+)
+
+
+def _check_synchronous(_: object, __: object, found: str) -> None:
+    if found not in SYNCHRONOUS:
+        raise ConfigError(f"found synchronous={found!r}, expected one of {', '.join(SYNCHRONOUS)}")
+
+
+@frozen
+class Settings:
+    """Where a database is (an absolute path), how safely it writes, and how long it waits for a lock, ms."""
+
+    path: str
+    synchronous: str = field(validator=_check_synchronous)
+    busy_timeout: int = field(validator=validators.ge(0))
+
+
+class Database:
+    """
+    Mutable: one connection, used by one thread at a time.
+
+    It is opened when it is needed, and opened again after `close`, after a fork, when the file has been replaced, and after an error that may be the
+    file's fault. See `fq.brokers.sqlite.forks` for `before_fork` and what follows it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.known: set[str] = set()  # queues that are in the table; forgotten whenever that is not sure
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._opened = 0
+        self._pid = 0
+        self._file = (0, 0)
+        self._look_at = 0.0
+        self._forking = False
+
+    def __del__(self) -> None:
+        self._disconnect()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """
+        Do all that is done with the connection, or nothing of it. Nobody else writes meanwhile.
+
+        Raises:
+            BrokerError, ConfigError: what is wrong with the database, and what to do about it. Nothing was done then.
+        """
+        with self._using(lambda connection: connection.execute("BEGIN IMMEDIATE")) as cursor:
+            yield cursor.connection
+            cursor.connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read, with several statements, what is in the database at one moment."""
+        with self._using(_begin_snapshot) as connection:
+            yield connection
+
+    def query(self, statement: str, parameters: Sequence[int | str] = ()) -> list[Row]:
+        """Return the rows of one statement that reads."""
+        with self._using(lambda connection: connection.execute(statement, parameters).fetchall()) as rows:
+            return rows
+
+    def version(self) -> tuple[int, int]:
+        """Return what differs from the last time if another connection has changed the database since."""
+        with self._using(lambda connection: connection.execute("PRAGMA data_version").fetchone()) as (version,):
+            return self._opened, version
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with self._lock:
+            self._disconnect()
+
+    @contextmanager
+    def _using(self, begin: Callable[[sqlite3.Connection], T]) -> Iterator[T]:
+        """Begin, which may take its time while others write, and leave no transaction open at the end."""
+        deadline = monotonic() + self._settings.busy_timeout / 1_000
+        with self._lock:
+            try:
+                yield self._patiently(begin, deadline)
+            except sqlite3.Error as error:
+                if code(error) in BROKEN:
+                    self._disconnect()
+                raise explained(error, self._settings.path, self._settings.busy_timeout) from error
+            finally:
+                if self._connection is not None and self._connection.in_transaction:
+                    self._roll_back(self._connection)
+
+    def _patiently(self, begin: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+        while True:
+            try:
+                return begin(self._connected())
+            except sqlite3.OperationalError as error:
+                if code(error) not in BUSY or monotonic() >= deadline:
+                    raise
+            if self._connection is not None and self._connection.in_transaction:
+                self._roll_back(self._connection)
+            sleep(0.001)
+
+    def _connected(self) -> sqlite3.Connection:
+        """Return a connection to the file that is at the path now, in this process."""
+        if self._connection is not None and (self._pid != os.getpid() or self._is_another_file()):
+            self._disconnect()
+        if self._connection is None:
+            self._connection = self._open()
+            self._opened += 1
+            self._pid = os.getpid()
+            self._file = self._stat()
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        path, synchronous = self._settings.path, self._settings.synchronous
+        check_library()
+        check_place(path)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE / 1_000)
+        try:
+            for pragma in PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise ConfigError(
+                    f"SQLite database {path}: found journal mode {mode!r}, expected 'wal'; is it on a network drive? Use a local one"
+                )
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_another_file(self) -> bool:
+        """Has somebody deleted or replaced the file? Looked at once in a while."""
+        if (now := monotonic()) < self._look_at:
+            return False
+        self._look_at = now + LOOK
+        return self._stat() != self._file
+
+    def _stat(self) -> tuple[int, int]:
+        with suppress(OSError):
+            found = os.stat(self._settings.path)  # noqa: PTH116  # a Path costs more than the look itself
+            return found.st_dev, found.st_ino
+        return 0, 0
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        self.known.clear()
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        self.known.clear()
+        if connection is None:
+            return
+        if self._pid == os.getpid():
+            connection.close()
+        else:
+            leave_behind(connection)
+
+    def before_fork(self) -> None:
+        """Close the connection, and keep other threads from opening another."""
+        self._forking = self._lock.acquire(timeout=self._settings.busy_timeout / 1_000 + 1)
+        if self._forking:
+            self._disconnect()
+
+    def after_fork_in_parent(self) -> None:
+        """Let other threads go on."""
+        if self._forking:
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew."""
+        self._lock = threading.Lock()
+
+
+def _begin_snapshot(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.execute("BEGIN")
+    connection.execute("SELECT latest FROM tokens").fetchone()  # a transaction that reads begins with its first statement
+    return connection

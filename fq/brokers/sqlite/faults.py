@@ -1,0 +1,83 @@
+"""Errors of SQLite, told so that one knows what to do: which file, what was found, what was expected."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from fq.errors import BrokerError, BrokerUnavailable, ConfigError, FqError
+
+BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+BROKEN = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PROTOCOL,
+}
+"""After one of these a connection is not used again: the next call opens the file anew, as it is then."""
+
+
+def code(error: sqlite3.Error) -> int:
+    """Return the primary result code of *error*; 0 if it is not SQLite's but the module's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def explained(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
+    """Return *error* of the database at *path* as an error of fq."""
+    where = f"SQLite database {path}"
+    match code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
+            return BrokerUnavailable(
+                f"{where}: found it locked by another process for longer than busy_timeout={busy_timeout} ms; "
+                f"end the process that keeps a transaction open (a database browser?): try `fuser {path}`"
+            )
+        case sqlite3.SQLITE_FULL:
+            return BrokerError(
+                f"{where}: found no room for more ({error}), nothing of this call was applied; free some space and try again"
+            )
+        case sqlite3.SQLITE_NOTADB:
+            return ConfigError(
+                f"{where}: found a file that is not a SQLite database, expected one of fq's or none; name another file or move this one away"
+            )
+        case sqlite3.SQLITE_CORRUPT:
+            return BrokerError(
+                f"{where}: found it damaged ({error}), expected a sound database; rescue it with `sqlite3 {path} .recover`, or move it away"
+            )
+        case sqlite3.SQLITE_TOOBIG:
+            return BrokerError(
+                f"{where}: found a message or result larger than SQLite takes ({error}); keep large data elsewhere and send where it is"
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return ConfigError(f"{where}: {_obstacle(Path(path))} ({error})")
+        case _:
+            return BrokerError(f"{where}: {type(error).__name__}: {error}; nothing of this call was applied")
+
+
+def check_place(path: str) -> None:
+    """
+    Let *path* pass if a database may be there.
+
+    Raises:
+        ConfigError: its folder is missing or is no folder, or it is a folder itself.
+    """
+    place = Path(path)
+    if place.is_dir() or not place.parent.is_dir():
+        raise ConfigError(f"SQLite database {path}: {_obstacle(place)}")
+
+
+def _obstacle(path: Path) -> str:
+    """Say what stands in the way of reading and writing *path*."""
+    folder = path.parent
+    if path.is_dir():
+        return "found a folder, expected a file; name a file in it"
+    if not folder.exists():
+        return f"found no folder {folder}, expected it to be there; type: mkdir -p {folder}"
+    if not folder.is_dir():
+        return f"found a file {folder}, expected a folder; name another folder"
+    if not os.access(folder, os.W_OK):
+        return f"found the folder {folder} read-only, expected to write there; type: chmod u+w {folder}, or run as its owner"
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        return f"found a file that cannot be read and written, expected both; type: chmod u+rw {path}, or run as its owner"
+    return "found that it cannot be opened for writing, expected a file that can; look at its owner, its mount and its -wal and -shm files"

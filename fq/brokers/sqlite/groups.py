@@ -1,0 +1,105 @@
+"""
+Groups: who has arrived, and what to post when all have.
+
+`arrive` decides, purely, from what is known of the groups; `join_groups` reads that and writes down the decision, for all arrivals of a turn together.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from attrs import evolve, frozen
+
+from fq.brokers.records import Join
+from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
+
+_OF_NAMES = "IN (SELECT value FROM json_each(?))"
+
+FORGET_MEMBERS = f"DELETE FROM members WHERE group_name IN (SELECT name FROM groups WHERE until <= ? AND name {_OF_NAMES})"
+FORGET_GROUPS = f"DELETE FROM groups WHERE until <= ? AND name {_OF_NAMES}"
+
+READ_GROUPS = f"SELECT json_group_array(json_array(name, arrived, complete, until)) FROM groups WHERE name {_OF_NAMES}"
+
+READ_PRESENT = """
+    SELECT json_group_array(json_array(group_name, member)) FROM json_each(?) CROSS JOIN members
+    WHERE group_name = json_extract(json_each.value, '$[0]') AND member = json_extract(json_each.value, '$[1]')
+"""
+
+WRITE_MEMBERS = f"INSERT INTO members (group_name, member, value) SELECT {sql_field(0)}, {sql_field(1)}, {BODY} FROM json_each(?1)"
+
+WRITE_GROUPS = """
+    INSERT INTO groups (name, arrived, complete, until)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each(?) WHERE true
+    ON CONFLICT (name) DO UPDATE SET arrived = excluded.arrived, complete = excluded.complete, until = excluded.until
+"""
+
+READ_VALUES = """
+    SELECT json_group_array(length(value)), CAST(group_concat(CAST(value AS TEXT), '') AS BLOB)
+    FROM (SELECT value FROM members WHERE group_name = ? ORDER BY member)
+"""
+
+
+@frozen
+class Progress:
+    """How far a group is: how many members have *arrived*, whether that makes it *complete*, and *until* when that is kept."""
+
+    arrived: int = 0
+    complete: bool = False
+    until: int = 0
+
+
+@frozen
+class Arrivals:
+    """What comes of some joins: the *counted* ones, the positions of the *last* ones, each of which completes its group, and the groups after them."""
+
+    counted: tuple[Join, ...]
+    last: tuple[int, ...]
+    groups: Mapping[str, Progress]
+
+
+def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int) -> Arrivals:
+    """Decide what comes of *joins*, in their order, given the *groups* so far and which of these members were *present* already."""
+    after = dict(groups)
+    seen = set(present)
+    counted: list[Join] = []
+    last: list[int] = []
+    for position, join in enumerate(joins):
+        group = after.get(join.group, Progress())
+        if group.complete or (join.group, join.member) in seen:
+            continue
+        seen.add((join.group, join.member))
+        counted.append(join)
+        complete = group.arrived + 1 >= join.size
+        after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + join.ttl)
+        if complete:
+            last.append(position)
+    return Arrivals(tuple(counted), tuple(last), after)
+
+
+def join_groups(connection: sqlite3.Connection, joins: Sequence[Join], now: int) -> dict[int, list[bytes]]:
+    """Let the members arrive, and return, by the positions of the joins that completed a group, the values of all its members."""
+    if not joins:
+        return {}
+    names = to_json(sorted({join.group for join in joins}))
+    connection.execute(FORGET_MEMBERS, (now, names))
+    connection.execute(FORGET_GROUPS, (now, names))
+    groups, present = _read(connection, joins, names)
+    arrivals = arrive(joins, groups, present, now)
+    for rows, values in pack((join.value, (join.group, join.member)) for join in arrivals.counted):
+        connection.execute(WRITE_MEMBERS, (rows, values))
+    rows = to_json([(name, group.arrived, int(group.complete), group.until) for name, group in arrivals.groups.items()])
+    connection.execute(WRITE_GROUPS, (rows,))
+    return {position: _take_values(connection, joins[position].group) for position in arrivals.last}
+
+
+def _read(connection: sqlite3.Connection, joins: Sequence[Join], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
+    (groups,) = connection.execute(READ_GROUPS, (names,)).fetchone()
+    (present,) = connection.execute(READ_PRESENT, (to_json([(join.group, join.member) for join in joins]),)).fetchone()
+    known = {name: Progress(arrived, bool(complete), until) for name, arrived, complete, until in from_json(groups)}
+    return known, {(name, member) for name, member in from_json(present)}
+
+
+def _take_values(connection: sqlite3.Connection, group: str) -> list[bytes]:
+    sizes, values = connection.execute(READ_VALUES, (group,)).fetchone()
+    connection.execute("DELETE FROM members WHERE group_name = ?", (group,))
+    return list(cut(values or b"", from_json(sizes)))

@@ -1,0 +1,128 @@
+"""What operators ask for: where a message is, how full the queues are, which workers live, what died, and what to do with it."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from fq.brokers.records import DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.sqlite.bulk import to_json
+from fq.brokers.sqlite.commits import fault_from_json
+from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
+from fq.fault import Fault
+
+STATES = {DELAYED: "delayed", READY: "ready", RUNNING: "running"}
+
+_OF_IDS = "message_id IN (SELECT value FROM json_each(?))"
+
+
+def status(connection: sqlite3.Connection, message_id: str, now: int, dead_ttl: int) -> Status:
+    """Return where a message is."""
+    row = connection.execute(
+        "SELECT state, queue, actor, deliveries, due, worker, fault FROM messages WHERE message_id = ?", (message_id,)
+    ).fetchone()
+    if row is not None:
+        state, queue, actor, deliveries, due, worker, fault = row
+        if state == DELAYED and due <= now:
+            state = READY
+        return Status(message_id, STATES[state], queue, actor, deliveries, due if state == DELAYED else 0, worker, fault_from_json(fault))
+    row = connection.execute(
+        "SELECT queue, actor, fault FROM dead WHERE message_id = ? AND died_at > ?", (message_id, now - dead_ttl)
+    ).fetchone()
+    if row is not None:
+        return Status(message_id, "dead", row[0], row[1], fault=fault_from_json(row[2]))
+    row = connection.execute("SELECT 1 FROM results WHERE message_id = ? AND until > ?", (message_id, now)).fetchone()
+    return Status(message_id, "unknown" if row is None else "done")
+
+
+def queues(connection: sqlite3.Connection, now: int, dead_ttl: int) -> tuple[QueueStats, ...]:
+    """Return all queues. What is due counts as ready, whether or not a turn has come by to make it so."""
+    ready = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {READY} GROUP BY queue")
+    delayed = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {DELAYED} AND due > ? GROUP BY queue", now)
+    due = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {DELAYED} AND due <= ? GROUP BY queue", now)
+    running = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {RUNNING} GROUP BY queue")
+    dead = _counts(connection, "SELECT queue, count(*) FROM dead WHERE died_at > ? GROUP BY queue", now - dead_ttl)
+    found = connection.execute("SELECT name, paused FROM queues ORDER BY name").fetchall()
+    return tuple(
+        QueueStats(
+            name,
+            ready.get(name, 0) + due.get(name, 0),
+            delayed.get(name, 0),
+            running.get(name, 0),
+            dead.get(name, 0),
+            _oldest(connection, name, now, name in due),
+            bool(paused),
+        )
+        for name, paused in found
+    )
+
+
+def _counts(connection: sqlite3.Connection, statement: str, *parameters: int) -> dict[str, int]:
+    return dict(connection.execute(statement, parameters).fetchall())
+
+
+def _oldest(connection: sqlite3.Connection, queue: str, now: int, with_delayed: bool) -> int:
+    """Return for how long the message that is claimed next has been ready."""
+    statement = "SELECT priority, due FROM messages WHERE state = {} AND queue = ? {} ORDER BY priority, due LIMIT 1"
+    rows = connection.execute(statement.format(READY, ""), (queue,)).fetchall()
+    if with_delayed:
+        rows += connection.execute(statement.format(DELAYED, "AND due <= ?"), (queue, now)).fetchall()
+    return now - min(rows)[1] if rows else 0
+
+
+def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]:
+    """Return all workers with a lease."""
+    rows = connection.execute(
+        f"""
+        SELECT name, lease_until, (SELECT count(*) FROM messages WHERE state = {RUNNING} AND worker = workers.name) FROM workers ORDER BY name
+        """
+    ).fetchall()
+    return tuple(WorkerStats(name, max(0, until - now), in_flight) for name, until, in_flight in rows)
+
+
+def dead(
+    connection: sqlite3.Connection, queue: str | None, actor: str | None, error: str | None, limit: int, since: int
+) -> tuple[DeadLetter, ...]:
+    """Return dead letters that died after *since*, the latest first."""
+    rows = connection.execute(
+        """
+        SELECT message_id, queue, actor, body, fault, died_at FROM dead
+        WHERE died_at > ?1 AND queue = coalesce(?2, queue) AND actor = coalesce(?3, actor) AND error = coalesce(?4, error)
+        ORDER BY died_at DESC, seq DESC LIMIT ?5
+        """,
+        (since, queue, actor, error, limit),
+    ).fetchall()
+    return tuple(
+        DeadLetter(message_id, of_queue, of_actor, body, fault_from_json(fault) or Fault("", ""), died_at)
+        for message_id, of_queue, of_actor, body, fault, died_at in rows
+    )
+
+
+def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], now: int, since: int) -> int:
+    """Post dead letters again, and return how many there were."""
+    connection.execute(
+        f"""
+        INSERT INTO messages (message_id, queue, actor, priority, state, due, body)
+        SELECT message_id, queue, actor, priority, {READY}, ?, body FROM json_each(?) CROSS JOIN dead WHERE message_id = value AND died_at > ?
+        ON CONFLICT (message_id) DO NOTHING
+        """,
+        (now, to_json(list(message_ids)), since),
+    )
+    return connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (to_json(list(message_ids)), since)).rowcount
+
+
+def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: int) -> int:
+    """Delete dead letters and waiting messages, and return how many there were."""
+    ids = to_json(list(message_ids))
+    letters = connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (ids, since)).rowcount
+    return letters + connection.execute(f"DELETE FROM messages WHERE {_OF_IDS} AND state <> {RUNNING}", (ids,)).rowcount
+
+
+def purge(connection: sqlite3.Connection, queue: str) -> int:
+    """Delete what waits in *queue*, and return how many messages that was."""
+    return sum(
+        connection.execute(f"DELETE FROM messages WHERE state = {state} AND queue = ?", (queue,)).rowcount for state in (READY, DELAYED)
+    )
+
+
+def set_paused(connection: sqlite3.Connection, queue: str, paused: bool) -> None:
+    """Let workers claim from *queue*, or not."""
+    connection.execute("INSERT INTO queues VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused", (queue, int(paused)))

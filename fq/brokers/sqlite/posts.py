@@ -1,0 +1,51 @@
+"""Putting posts on their queues, and keeping results: plain inserts, one or thousands."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from fq.brokers.records import Keep, Post
+from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
+from fq.brokers.sqlite.schema import DELAYED, READY
+
+_COLUMNS = "message_id, queue, actor, priority, state, due, body"
+
+INSERT_ONE = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING"
+
+INSERT_MANY = f"""
+    INSERT INTO messages ({_COLUMNS})
+    SELECT {", ".join(map(sql_field, range(6)))}, {BODY} FROM json_each(?1) WHERE true
+    ON CONFLICT (message_id) DO NOTHING
+"""
+
+INSERT_QUEUES = "INSERT INTO queues (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT (name) DO NOTHING"
+
+KEEP = f"""
+    INSERT INTO results (message_id, until, body)
+    SELECT {sql_field(0)}, {sql_field(1)}, {BODY} FROM json_each(?1) WHERE true
+    ON CONFLICT (message_id) DO UPDATE SET until = excluded.until, body = excluded.body
+"""
+
+
+def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> None:
+    """Put *posts* on their queues, those apart whose messages wait or run already. *known* are queues that are in the table, and grows."""
+    new = {post.queue_name for post in posts} - known
+    if new:
+        connection.execute(INSERT_QUEUES, (to_json(sorted(new)),))
+        known |= new
+    if len(posts) == 1:
+        body, fields = _row(posts[0], now)
+        connection.execute(INSERT_ONE, (*fields, body))
+        return
+    for rows, bodies in pack(_row(post, now) for post in posts):
+        connection.execute(INSERT_MANY, (rows, bodies))
+
+
+def keep(connection: sqlite3.Connection, keeps: Iterable[Keep], now: int) -> None:
+    """Keep results; a later one takes the place of an earlier one."""
+    for rows, bodies in pack((kept.body, (kept.message_id, now + kept.ttl)) for kept in keeps):
+        connection.execute(KEEP, (rows, bodies))
+
+
+def _row(post: Post, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:
+    state = DELAYED if post.delay else READY
+    return post.body, (post.message_id, post.queue_name, post.actor_name, post.priority, state, now + post.delay)

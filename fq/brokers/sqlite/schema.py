@@ -1,0 +1,120 @@
+"""The tables of a SQLite broker, and what a file must be to hold them."""
+
+import sqlite3
+
+from fq.errors import ConfigError
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first release with RETURNING."""
+
+APPLICATION = 0x66710001
+"""What says in a file's header that it is one of fq's."""
+
+VERSION = 1
+"""The version of the tables below, kept in the file's ``user_version``."""
+
+DELAYED, READY, RUNNING = 0, 1, 2
+"""The states of a message, as they are kept."""
+
+TABLES = (
+    # A message that waits or runs. Its arrival is (due, seq). A partial index for each state, so that a change of state costs two index entries
+    # and nothing has to be searched for. `token` is 0 unless it runs.
+    """
+    CREATE TABLE messages (
+        seq         INTEGER PRIMARY KEY,
+        message_id  TEXT NOT NULL,
+        queue       TEXT NOT NULL,
+        actor       TEXT NOT NULL,
+        priority    INTEGER NOT NULL,
+        state       INTEGER NOT NULL,
+        due         INTEGER NOT NULL,
+        token       INTEGER NOT NULL DEFAULT 0,
+        worker      TEXT NOT NULL DEFAULT '',
+        deliveries  INTEGER NOT NULL DEFAULT 0,
+        interrupted TEXT NOT NULL DEFAULT '',
+        fault       TEXT,
+        body        BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX messages_by_id ON messages (message_id)",
+    f"CREATE INDEX messages_delayed ON messages (due, queue) WHERE state = {DELAYED}",
+    f"CREATE INDEX messages_ready ON messages (queue, priority, due) WHERE state = {READY}",
+    f"CREATE INDEX messages_running ON messages (worker, token) WHERE state = {RUNNING}",
+    "CREATE TABLE queues (name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    "CREATE TABLE workers (name TEXT PRIMARY KEY, lease_until INTEGER NOT NULL, turns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    # The latest token; one row.
+    "CREATE TABLE tokens (latest INTEGER NOT NULL)",
+    "INSERT INTO tokens VALUES (0)",
+    "CREATE TABLE results (message_id TEXT PRIMARY KEY, until INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX results_until ON results (until)",
+    "CREATE TABLE groups (name TEXT PRIMARY KEY, arrived INTEGER NOT NULL, complete INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX groups_until ON groups (until)",
+    "CREATE TABLE members (group_name TEXT NOT NULL, member INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (group_name, member)) WITHOUT ROWID",
+    # `error` is the type of the fault, by which letters are asked for; `fault` is all of it, as JSON.
+    """
+    CREATE TABLE dead (
+        seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+        message_id  TEXT NOT NULL UNIQUE,
+        queue       TEXT NOT NULL,
+        actor       TEXT NOT NULL,
+        priority    INTEGER NOT NULL,
+        error       TEXT NOT NULL,
+        fault       TEXT NOT NULL,
+        died_at     INTEGER NOT NULL,
+        body        BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX dead_by_time ON dead (died_at, queue)",
+)
+
+
+def check_library() -> None:
+    """
+    Let the SQLite library pass if it is new enough.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        expected = ".".join(map(str, OLDEST_SQLITE))
+        raise ConfigError(
+            f"found SQLite {sqlite3.sqlite_version}, expected {expected} or newer; use a newer Python, or another broker: redis://"
+        )
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> None:
+    """
+    Make the tables where there are none.
+
+    Raises:
+        ConfigError: the file is another application's, or a newer fq's.
+    """
+    if _version(connection, path) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection, path) != VERSION:  # nobody was faster
+            for statement in TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _version(connection: sqlite3.Connection, path: str) -> int:
+    """Return the version of the tables in the file, 0 for an empty file."""
+    application, version, tables = connection.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)"
+    ).fetchone()
+    if application != APPLICATION and (application or tables):
+        raise ConfigError(
+            f"SQLite database {path}: found tables of another application, expected a database of fq's or none; give fq a file of its own"
+        )
+    if version > VERSION:
+        raise ConfigError(
+            f"SQLite database {path}: found version {version} of fq's tables, expected at most {VERSION}; it was made by a newer fq: pip install --upgrade fq"
+        )
+    return int(version)

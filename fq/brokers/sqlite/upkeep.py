@@ -1,0 +1,43 @@
+"""`Upkeep`: deleting what is past its time, a little now and then, so that no turn takes long and no table grows for ever."""
+
+import sqlite3
+
+BOUND = 1_000
+"""At most so many rows of a table go at once; if there were more, the next turn goes on."""
+
+EVERY = 1_000
+"""How often to look, in ms."""
+
+_SOME = f"LIMIT {BOUND}"
+
+STEPS = (
+    f"DELETE FROM results WHERE message_id IN (SELECT message_id FROM results WHERE until <= ? {_SOME})",
+    f"""
+    DELETE FROM members WHERE (group_name, member) IN
+    (SELECT group_name, member FROM groups CROSS JOIN members ON group_name = name WHERE until <= ? {_SOME})
+    """,
+    f"""
+    DELETE FROM groups WHERE name IN
+    (SELECT name FROM groups WHERE until <= ? AND NOT EXISTS (SELECT 1 FROM members WHERE group_name = name) {_SOME})
+    """,
+)
+
+BURIED = f"DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE died_at <= ? ORDER BY died_at {_SOME})"
+
+
+class Upkeep:
+    """Mutable: remembers when to look again."""
+
+    def __init__(self, dead_ttl: int) -> None:
+        self._dead_ttl = dead_ttl
+        self._look_at = 0
+
+    def do(self, connection: sqlite3.Connection, now: int) -> bool:
+        """Delete some of what is past its time at *now*, if it is time to look, and return whether there may be more."""
+        if now < self._look_at:
+            return False
+        deleted = [connection.execute(step, (now,)).rowcount for step in STEPS]
+        deleted.append(connection.execute(BURIED, (now - self._dead_ttl,)).rowcount)
+        more = max(deleted) >= BOUND
+        self._look_at = now if more else now + EVERY
+        return more

@@ -1,0 +1,76 @@
+"""`broker_from_url`: a broker by its URL. The one place that knows all brokers."""
+
+from urllib.parse import parse_qsl, unquote
+
+from fq.brokers.base import DEAD_TTL, Broker
+from fq.brokers.memory import MemoryBroker
+from fq.brokers.sqlite import SqliteBroker
+from fq.brokers.sqlite.broker import BUSY_TIMEOUT
+from fq.errors import ConfigError
+
+EXPECTED = (
+    "expected memory://, sqlite:///jobs.db (a relative path), sqlite:////var/lib/jobs.db (an absolute one), redis://localhost:6379/0 or another form "
+    "that fq.brokers.redis.place lists"
+)
+
+REDIS = ("redis", "rediss", "unix")
+
+OPTIONS = ("synchronous", "busy_timeout", "dead_ttl")
+"""What may follow the path of a SQLite URL: ``?synchronous=full&busy_timeout=5000``."""
+
+
+def broker_from_url(url: str) -> Broker:
+    """
+    Return the broker that *url* names. Nothing connects yet.
+
+    >>> print(broker_from_url("sqlite:////var/lib/jobs.db?busy_timeout=2000"))
+    sqlite:////var/lib/jobs.db
+    >>> broker_from_url("sqlite://jobs.db")
+    Traceback (most recent call last):
+    ...
+    fq.errors.ConfigError: found sqlite://jobs.db, expected three slashes before a relative path; type: sqlite:///jobs.db
+
+    Raises:
+        ConfigError: *url* names none; says what was found, what was expected and what to type.
+    """
+    scheme, mark, rest = url.partition("://")
+    if mark and scheme.partition("+")[0] in REDIS:
+        from fq.brokers.redis import RedisBroker  # nobody else needs what it imports
+
+        return RedisBroker(url)
+    if mark and scheme == "sqlite":
+        return _sqlite(url, rest)
+    if url == "memory://":
+        return MemoryBroker()
+    raise ConfigError(f"found {url!r} as the URL of a broker, {EXPECTED}{_hint(url)}")
+
+
+def _sqlite(url: str, rest: str) -> Broker:
+    place, _, query = rest.partition("?")
+    if not place.startswith("/"):
+        raise ConfigError(f"found {url}, expected three slashes before a relative path; type: sqlite:///{rest or 'jobs.db'}")
+    path = unquote(place[1:])
+    if path in ("", ":memory:") or path.endswith("/"):
+        raise ConfigError(f"found {url}, which names no file, expected one; type: sqlite:///jobs.db, or memory:// for none")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    if unknown := sorted(set(options).difference(OPTIONS)):
+        raise ConfigError(f"found {unknown[0]!r} in {url}, expected one of {', '.join(OPTIONS)}")
+    synchronous = options.get("synchronous", "NORMAL").upper()
+    busy_timeout = _ms(url, "busy_timeout", options.get("busy_timeout", str(BUSY_TIMEOUT)))
+    return SqliteBroker(
+        path, synchronous=synchronous, busy_timeout=busy_timeout, dead_ttl=_ms(url, "dead_ttl", options.get("dead_ttl", str(DEAD_TTL)))
+    )
+
+
+def _ms(url: str, name: str, found: str) -> int:
+    if not found.isdecimal():
+        raise ConfigError(f"found {name}={found} in {url}, expected ms, a whole number; type: {name}=15000")
+    return int(found)
+
+
+def _hint(url: str) -> str:
+    if url.startswith(("valkey://", "valkeys://")):
+        return f"; type: {url.replace('valkey', 'redis', 1)}"
+    if "://" not in url and url.endswith((".db", ".sqlite", ".sqlite3")):
+        return f"; type: sqlite:///{url}"
+    return "; type: memory://" if url.startswith("memory") else ""

@@ -1,0 +1,87 @@
+"""`ActorView`, an actor as class-style middleware sees it."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fq.actor import AnyActor
+from fq.class_style.message import MessageView
+from fq.duration import Duration, to_ms
+from fq.ids import fresh_id
+from fq.message import Message
+
+if TYPE_CHECKING:
+    from fq.class_style.broker import BrokerView
+
+
+class ActorView:
+    """
+    Mutable: an actor as the hooks see it. Any attribute may be set on it, to be found there by a later hook.
+
+    Attributes:
+        actor_name, queue_name, priority: as declared.
+
+        options: those that the actor was declared with, by name.
+
+        fn: the function.
+
+        logger: called ``<module>.<actor name>``.
+    """
+
+    def __init__(self, broker: "BrokerView", actor: AnyActor) -> None:
+        self.broker = broker
+        self.actor_name = actor.name
+        self.queue_name = actor.queue_name
+        self.priority = actor.priority
+        self.options: dict[str, object] = {**actor.options, **actor.extra}
+        self.fn: Callable[..., object] = actor.fn
+        self.logger = logging.getLogger(f"{getattr(actor.fn, '__module__', None) or '_'}.{actor.name}")
+        self._actor = actor
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Call the function, here and now."""
+        return self.fn(*args, **kwargs)
+
+    def message(self, *args: object, **kwargs: object) -> MessageView:
+        """Return a message with these arguments, not sent."""
+        return self.message_with_options(args=args, kwargs=kwargs)
+
+    def message_with_options(self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object) -> MessageView:
+        """Return a message with these arguments and *options*, not sent."""
+        now = time.time_ns() // 1_000_000
+        return MessageView(self.broker, self._actor.stage(tuple(args), kwargs or {}, options).message(fresh_id(now), now))
+
+    def send(self, *args: object, **kwargs: object) -> MessageView:
+        """Send a message with these arguments, and return it."""
+        return self.broker.enqueue(self.message(*args, **kwargs))
+
+    def send_with_options(
+        self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, delay: Duration | None = None, **options: object
+    ) -> MessageView:
+        """Send a message with these arguments and *options*, to run after *delay* (ms or timedelta), and return it."""
+        return self.broker.enqueue(self.message_with_options(args=args, kwargs=kwargs, **options), delay=None if delay is None else to_ms(delay))
+
+    def __str__(self) -> str:
+        return f"Actor({self.actor_name})"
+
+    def __repr__(self) -> str:
+        return f"ActorView({self._actor!r})"
+
+
+def as_message(broker: "BrokerView", given: object) -> Message:
+    """
+    Return *given*, a view, an `fq.Message`, or any object with the fields of a message, as a message.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(given, Message):
+        return given
+    if isinstance(given, MessageView):
+        return given.folded()
+    try:
+        fields = {name: getattr(given, name) for name in ("queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp")}
+    except AttributeError:
+        raise TypeError(f"found {given!r}, expected a message") from None
+    return Message(**fields)

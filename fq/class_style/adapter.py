@@ -1,0 +1,205 @@
+"""`Hooks`, the layer that a class-style middleware becomes, and `hooks`, which makes one. How a delivery passes through it is in `fq.class_style.passage`."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from attrs import Factory, evolve, field, frozen
+
+from fq.class_style.broker import BrokerView, WorkerView, delay_queue
+from fq.class_style.message import MessageView
+from fq.class_style.names import Hook, forks_of, hooks_of, option_names_of
+from fq.class_style.passage import Passage, log, tolerated
+from fq.events import (
+    ActorDeclared, ActorDeclaring, Committed, Committing, Delayed, Enqueued, Event, ProcessBooted, QueueDeclared, QueueDeclaring, Released, Started,
+    ThreadBooted, ThreadStopping, WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping,
+)  # fmt: skip
+from fq.frozen import NOTHING, frozen_dict
+from fq.layers import Retries
+from fq.message import Message
+from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
+from fq.outcome import Dead, Enqueue, Outcome
+
+if TYPE_CHECKING:
+    from fq.app import App
+
+NOWHERE = BrokerView()
+"""What hooks get as the broker when a layer is called as a pure function, outside of any app."""
+
+_PROCESS = ("before_process_message", "after_process_message", "after_skip_message")
+_ROLES = {"pump": "consumer_thread"}
+
+
+@frozen
+class Hooks(Middleware):
+    """
+    A class-style *middleware*, an object with hooks such as ``before_process_message``, as a layer. `hooks` makes one.
+
+    A stack may hold any number. What the ``actor_options`` of the middleware name are options of actors; hooks find them in ``message.options``
+    and in ``broker.get_actor(name).options``.
+
+    >>> from fq import Outcome, hooks
+    >>> from fq.testing import message
+    >>> class Greeter:
+    ...     def before_process_message(self, broker, message):
+    ...         print("hello", message.actor_name)
+    >>> hooks(Greeter()).wrap(lambda message: Outcome.success(3))(message("add")).result
+    hello add
+    <Success: 3>
+
+    Attributes:
+        middleware: the object.
+
+        fail_open: go on when ``before_process_message``, ``after_process_message`` or ``before_enqueue`` raises, and log it. Default False: the message fails.
+
+        options: those of the actor whose stack this is that the middleware takes.
+    """
+
+    middleware: object = field(repr=lambda middleware: f"{type(middleware).__name__}()")
+    fail_open: bool = field(default=False, kw_only=True)
+    options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict, kw_only=True)
+    broker: BrokerView = field(default=NOWHERE, eq=False, repr=False, kw_only=True)
+    retried: bool = field(default=False, eq=False, repr=False, kw_only=True)  # is Retries outside of it?
+    hooks: Mapping[str, Hook] = field(init=False, eq=False, repr=False, default=Factory(lambda self: hooks_of(self.middleware), takes_self=True))
+    _takes: frozenset[str] = field(init=False, eq=False, repr=False, default=Factory(lambda self: option_names_of(self.middleware), takes_self=True))
+
+    repeatable: ClassVar[bool] = True
+
+    @property
+    def forks(self) -> tuple[Callable[[], object], ...]:
+        """What the middleware wants to have run in processes of their own, beside the workers."""
+        return forks_of(self.middleware)
+
+    @property
+    def stands_for(self) -> type:
+        """The class of the middleware, by which edits of a stack find this layer."""
+        return type(self.middleware)
+
+    def takes(self) -> frozenset[str]:
+        """Return the options in the ``actor_options`` of the middleware."""
+        return self._takes
+
+    def option(self, name: str) -> object:
+        """Return the value of the actor's option *name*."""
+        return self.options[name]
+
+    def overridden(self, options: Mapping[str, object]) -> Self:
+        """Return this layer with those of *options* that it takes."""
+        mine = {name: value for name, value in options.items() if name in self._takes}
+        return evolve(self, options={**self.options, **mine}) if mine else self
+
+    def bound(self, app: "App", outside: tuple[Middleware, ...]) -> Self:
+        """Return this layer as it is in *app*, inside the layers *outside*."""
+        return evolve(self, broker=app.own(BrokerView), retried=any(isinstance(layer, Retries) for layer in outside))
+
+    @guards_itself
+    def wrap(self, next: Handler) -> Handler:
+        """Return *next* between the process hooks, in the thread that runs the actor."""
+        if not any(name in self.hooks for name in _PROCESS):
+            return next
+
+        def handler(message: Message) -> Outcome:
+            with Passage(self, message) as passage:
+                inward = passage.enter(message)
+                return inward if isinstance(inward, Outcome) else passage.leave(passage.call(next, inward))
+
+        return handler
+
+    @guards_itself
+    def awrap(self, next: AsyncHandler) -> AsyncHandler:
+        """Return *next* between the process hooks, in the event loop's thread and the actor's own task."""
+        if not any(name in self.hooks for name in _PROCESS):
+            return next
+
+        async def handler(message: Message) -> Outcome:
+            with Passage(self, message) as passage:
+                inward = passage.enter(message)
+                return inward if isinstance(inward, Outcome) else passage.leave(await passage.acall(next, inward))
+
+        return handler
+
+    def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
+        """Return *enqueue* with what the hooks have written into the options; what ``before_enqueue`` raises goes to the sender."""
+        live = self.broker.deliveries.find(enqueue.message)  # a retry of what runs now
+        message = enqueue.message if live is None else live.fold(enqueue.message)
+        if hook := self.hooks.get("before_enqueue"):
+            view = MessageView(self.broker, message, self.options)
+            with tolerated(self):
+                hook(self.broker, view, enqueue.delay or None)
+            message = view.folded()
+        return enqueue if message is enqueue.message else Enqueue(message, enqueue.delay)
+
+    def on_event(self, event: Event) -> None:
+        """Call the hook that *event* stands for."""
+        match event:
+            case Started(message):
+                self.broker.deliveries.open(self.broker, message)
+            case Committing(message, outcome):
+                self._settle("before", message, outcome)
+            case Committed(message, outcome, stale):
+                try:
+                    if not stale:  # nothing was acknowledged
+                        self._settle("after", message, outcome)
+                finally:
+                    self._close(message)
+            case Released(message):
+                self._close(message)
+            case Enqueued(message, delay):
+                self._call("after_enqueue", lambda: MessageView(self.broker, message, self.options), delay or None)
+            case Delayed(message):
+                self._call("before_delay_message", lambda: MessageView(self.broker, message, self.options))
+            case ActorDeclaring(name) | ActorDeclared(name):
+                self._call("before_declare_actor" if isinstance(event, ActorDeclaring) else "after_declare_actor", lambda: self.broker.get_actor(name))
+            case QueueDeclaring(name):
+                self._call("before_declare_queue", lambda: name)
+            case QueueDeclared(name):
+                self._call("after_declare_queue", lambda: name)
+                self._call("after_declare_delay_queue", lambda: delay_queue(name))
+            case ThreadBooted(_, role):
+                self._call(f"after_{_ROLES.get(role, 'worker_thread')}_boot", threading.current_thread)
+            case ThreadStopping(_, role):
+                self._call(f"before_{_ROLES.get(role, 'worker_thread')}_shutdown", threading.current_thread)
+            case ProcessBooted():
+                if hook := self.hooks.get("after_process_boot"):
+                    hook(self.broker)
+            case WorkerBooting(name) | WorkerBooted(name) | WorkerStopping(name) | WorkerStopped(name):
+                self._call(_WORKER[type(event)], lambda: self.broker.worker(name))
+                if isinstance(event, WorkerStopped):
+                    self.broker.forget_worker(name)
+            case _:
+                pass
+
+    def _call(self, name: str, subject: Callable[[], object], *more: object) -> None:
+        if hook := self.hooks.get(name):
+            hook(self.broker, subject(), *more)
+
+    def _settle(self, when: str, message: Message, outcome: Outcome) -> None:
+        dead = not outcome.succeeded and isinstance(outcome.result.failure(), Dead)
+        if hook := self.hooks.get(f"{when}_{'nack' if dead else 'ack'}"):
+            view = self.broker.deliveries.find(message) or MessageView(self.broker, message, self.options)
+            view.judge(dead)
+            hook(self.broker, view)
+
+    def _close(self, message: Message) -> None:
+        if view := self.broker.deliveries.find(message):
+            self.broker.deliveries.close(view)
+
+
+_WORKER: Mapping[type, str] = {
+    WorkerBooting: "before_worker_boot",
+    WorkerBooted: "after_worker_boot",
+    WorkerStopping: "before_worker_shutdown",
+    WorkerStopped: "after_worker_shutdown",
+}
+
+
+def hooks(middleware: object, *, fail_open: bool = False) -> Hooks:
+    """
+    Return the layer that calls the hooks of *middleware*: any object with methods such as those of `fq.class_style.Middleware`.
+
+    With *fail_open*, a hook that raises is logged and the message goes on; without, the message fails.
+
+    Raises:
+        StackError: a class instead of an object, an object without hooks, or a hook that cannot be called as it will be.
+    """
+    return Hooks(middleware, fail_open=fail_open)

@@ -1,0 +1,30 @@
+"""
+The exceptions that class-style middleware raises on purpose: fq's own, and Dramatiq's where that is in use.
+
+Dramatiq is never imported here: middleware that raises one of its exceptions has imported it already.
+"""
+
+import sys
+
+from fq.errors import AgeLimitExceeded, Interrupt, MiddlewareError, SkipMessage
+
+
+def is_skip(error: BaseException) -> bool:
+    """Does *error* say that the message is not to be run?"""
+    return isinstance(error, (SkipMessage, AgeLimitExceeded, *foreign("SkipMessage")))
+
+
+def is_deliberate(error: BaseException) -> bool:
+    """Does *error* come from a middleware that means the message, or the sender, to get it?"""
+    return isinstance(error, (MiddlewareError, *foreign("MiddlewareError")))
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Was *error* struck into a running actor from outside?"""
+    return isinstance(error, (Interrupt, *foreign("Interrupt")))
+
+
+def foreign(name: str, module: str = "dramatiq.middleware") -> tuple[type[BaseException], ...]:
+    """Return Dramatiq's exception called *name*, nothing if Dramatiq is not in use."""
+    found = getattr(sys.modules.get(module), name, None)
+    return (found,) if isinstance(found, type) and issubclass(found, BaseException) else ()

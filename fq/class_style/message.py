@@ -1,0 +1,203 @@
+"""`MessageView`, a message as class-style middleware sees it: mutable; and `Deliveries`, which keeps one for each delivery that is under way."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve
+
+from fq.codec import encode
+from fq.duration import Duration
+from fq.frozen import NOTHING, frozen_dict
+from fq.message import Message, restamp
+
+if TYPE_CHECKING:
+    from fq.class_style.broker import BrokerView, ResultsView
+
+_REMOVED: Final = object()
+
+FIELDS = ("queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp")
+
+
+class MessageView:
+    """
+    Mutable: one delivery of a message, or one message on its way out, as the hooks see it. All hooks of a delivery get the same one.
+
+    Any attribute may be set on it, to be found there by a later hook. What a hook writes into *options* goes into the message: it is seen further inside,
+    survives retries and travels. What it writes into *args* or *kwargs* is what the actor is called with.
+
+    Attributes:
+        queue_name, actor_name, message_id, message_timestamp: as on `fq.Message`.
+
+        args, kwargs: JSON values.
+
+        options: those of the message; and those of the actor that the middleware's ``actor_options`` name.
+    """
+
+    queue_name: str
+    actor_name: str
+    message_id: str
+    message_timestamp: int
+
+    def __init__(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = NOTHING) -> None:
+        self._broker = broker
+        self._users = 0  # how many hold this view; see Deliveries
+        self._exception: BaseException | None = None
+        self._failed = self._dead = False
+        self._written: dict[str, object] = {}  # by hooks, into the options
+        self._defaults: dict[str, object] = {}
+        self._shown: dict[str, object] = {}  # the options as they were before hooks could write into them
+        self.options: dict[str, object] = {}
+        self.show(message, defaults)
+
+    def show(self, message: Message, defaults: Mapping[str, object] = NOTHING) -> None:
+        """Show *message* from now on; where it and a hook have written the same option, *message* is right. *defaults*: options of the actor."""
+        self._message = message
+        self.queue_name, self.actor_name = message.queue_name, message.actor_name
+        self.message_id, self.message_timestamp = message.message_id, message.message_timestamp
+        self.args: tuple[object, ...] = message.args
+        self.kwargs: dict[str, object] = _thawed_dict(message.kwargs)
+        self._collect()
+        self._written = {name: value for name, value in self._written.items() if message.options.get(name, _REMOVED) == value}
+        self._defaults.update(defaults)
+        self.options.clear()  # the same dict throughout, since hooks may have kept it
+        self.options.update({**self._defaults, **_thawed_dict(message.options)})
+        self._shown = {**self._defaults, **message.options}
+
+    def fold(self, message: Message) -> Message:
+        """Return *message* with what the hooks wrote into the options of this view."""
+        self._collect()
+        options = {name: value for name, value in {**message.options, **_thawed_dict(self._written)}.items() if value is not _REMOVED}
+        return message if options == message.options else restamp(message, options=frozen_dict(options))
+
+    def folded(self) -> Message:
+        """Return the message that is shown, with everything that the hooks have written."""
+        message = self.fold(self._message)
+        if self.args is not message.args or self.kwargs != message.kwargs:
+            message = restamp(message, args=tuple(self.args), kwargs=frozen_dict(self.kwargs))
+        return message
+
+    def _collect(self) -> None:
+        """Learn what the hooks have written."""
+        for name in self._shown.keys() | self.options.keys():
+            value = self.options.get(name, _REMOVED)
+            if self._shown.get(name, _REMOVED) != value:
+                self._written[name] = value
+                self._shown[name] = _thawed(value)
+
+    @property
+    def failed(self) -> bool:
+        """Is the message, as far as is known by now, a dead letter?"""
+        return self._failed or self._dead
+
+    @failed.setter
+    def failed(self, failed: bool) -> None:
+        self._failed = failed
+
+    def fail(self) -> None:
+        """Make the message a dead letter: it is not run, if it has not been, and not retried."""
+        self._failed = True
+
+    def stuff_exception(self, exception: BaseException) -> None:
+        """Keep the exception that the actor raised."""
+        self._exception = exception
+
+    def clear_exception(self) -> None:
+        """Forget the exception, and with it all frames that it holds."""
+        self._exception = None
+
+    @property
+    def message_datetime(self) -> datetime:
+        """When the message was made, in UTC."""
+        return datetime.fromtimestamp(self.message_timestamp / 1_000, UTC)
+
+    def asdict(self) -> dict[str, object]:
+        """Return the fields that travel, by name."""
+        message = self.folded()
+        return {name: getattr(message, name) for name in FIELDS} | {"kwargs": dict(message.kwargs), "options": dict(message.options)}
+
+    def encode(self) -> bytes:
+        """Return the wire form."""
+        return encode(self.folded())
+
+    def copy(self, **changes: object) -> "MessageView":
+        """Return a copy with *changes* of fields; ``options`` are added to those that are there."""
+        message = self.folded()
+        added = changes.pop("options", {})
+        if isinstance(added, Mapping) and added:
+            message = message.with_options(**added)
+        return MessageView(self._broker, evolve(message, **changes))  # type: ignore[arg-type]  # fields are checked by the message
+
+    def get_result(self, *, backend: "ResultsView | None" = None, block: bool = False, timeout: Duration = 10_000) -> object:
+        """
+        Return what the actor returned; with *block*, wait up to *timeout* (ms or timedelta) for it.
+
+        Raises:
+            ResultError: see `Handle.get_result`.
+        """
+        return (backend or self._broker.get_results_backend()).get_result(self, block=block, timeout=timeout)
+
+    def __getattr__(self, name: str) -> object:
+        if name == "_message":  # not there yet
+            raise AttributeError(name)
+        return getattr(self._message, name)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Message):
+            return self.folded() == other
+        return self.folded() == other.folded() if isinstance(other, MessageView) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.message_id)
+
+    def __str__(self) -> str:
+        return str(self.folded())
+
+    def __repr__(self) -> str:
+        return f"MessageView({self.folded()!r})"
+
+
+def _thawed_dict(mapping: Mapping[str, object]) -> dict[str, object]:
+    return {name: _thawed(value) for name, value in mapping.items()}
+
+
+def _thawed(value: object) -> object:
+    """Return a copy of a JSON value that may be changed without anybody else seeing it."""
+    if isinstance(value, dict):
+        return _thawed_dict(value)
+    return [_thawed(item) for item in value] if isinstance(value, list) else value
+
+
+class Deliveries:
+    """
+    Mutable: the views of the deliveries that are under way.
+
+    Each layer opens the view of a delivery, and closes it: when the last has, the view is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._views: dict[tuple[str, int, int], MessageView] = {}
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def find(self, message: Message) -> MessageView | None:
+        """Return the view of the delivery that *message* came with, or was made from as a retry; None if none is open."""
+        return self._views.get((message.message_id, message.deliveries, message.received_at))
+
+    def open(self, broker: "BrokerView", message: Message) -> MessageView:
+        """Return the view of the delivery of *message*."""
+        key = (message.message_id, message.deliveries, message.received_at)
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = MessageView(broker, message)
+        view._users += 1
+        return view
+
+    def close(self, view: MessageView) -> None:
+        """Give up a view that `open` returned."""
+        view._users -= 1
+        if view._users <= 0:
+            view.clear_exception()
+            message = view._message
+            self._views.pop((message.message_id, message.deliveries, message.received_at), None)

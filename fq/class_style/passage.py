@@ -1,0 +1,182 @@
+"""`Passage`: one delivery on its way through one class-style middleware, and what its hooks may do to it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, cast
+
+from attrs import evolve
+from returns.pipeline import is_successful
+
+from fq.class_style.foreign import is_deliberate, is_interrupt, is_skip
+from fq.class_style.message import MessageView
+from fq.errors import Error, FqError, LayerError, MessageFailed
+from fq.message import Message
+from fq.middleware import AsyncHandler, Handler
+from fq.outcome import Dead, Drop, Outcome, Retry, Setback
+
+if TYPE_CHECKING:
+    from fq.class_style.adapter import Hooks
+
+log = logging.getLogger("fq.class_style")
+
+
+class Passage:
+    """Mutable: *layer* around one delivery, that of *message*. A context, in which the view of the delivery is open."""
+
+    def __init__(self, layer: "Hooks", message: Message) -> None:
+        self._layer = layer
+        self._view: MessageView = layer.broker.deliveries.open(layer.broker, message)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._layer.broker.deliveries.close(self._view)
+
+    def enter(self, message: Message) -> Message | Outcome:
+        """Call ``before_process_message``; return the message to pass inwards, or the outcome where a hook has decided it."""
+        layer, view = self._layer, self._view
+        view.show(message, layer.options)
+        try:
+            if hook := layer.hooks.get("before_process_message"):
+                hook(layer.broker, view)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_interrupt(error):
+                raise
+            if is_skip(error) or is_deliberate(error) or is_interrupt(error):
+                return self.leave(failure(error))
+            if not layer.fail_open:
+                return failure(error if isinstance(error, FqError) else LayerError(layer.middleware, cast(Exception, error)))
+            log.exception("%s raised before %s, which runs all the same", type(layer.middleware).__name__, message)
+        return self.leave(Outcome.failure(MessageFailed(_FAILED))) if view.failed else view.folded()
+
+    def call(self, next: Handler, message: Message) -> Outcome:
+        """Return what *next* returns; an interrupt that is none of fq's own becomes a failure here."""
+        try:
+            return next(message)
+        except BaseException as error:
+            return self._cut_short(error)
+
+    async def acall(self, next: AsyncHandler, message: Message) -> Outcome:
+        """`call`, for async actors."""
+        try:
+            return await next(message)
+        except BaseException as error:
+            return self._cut_short(error)
+
+    def leave(self, outcome: Outcome) -> Outcome:
+        """Call ``after_process_message`` or ``after_skip_message``; return what they make of *outcome*."""
+        layer, view = self._layer, self._view
+        setback = None if is_successful(outcome.result) else skipped(outcome.result.failure(), view)
+        if setback is not None:
+            outcome = outcome.alt(lambda _: setback)
+        self._show(setback)
+        try:
+            self._tell(outcome, setback)
+        except Exception as error:
+            if layer.fail_open or setback is not None:
+                log.exception("%s raised after %s, whose outcome stays as it is", type(layer.middleware).__name__, view)
+            else:
+                return failure(error if isinstance(error, FqError) or is_deliberate(error) else LayerError(layer.middleware, error))
+        return self._refold(outcome)
+
+    def _cut_short(self, error: BaseException) -> Outcome:
+        """Return the outcome of an actor that an interrupt ended; of any other end, let the hooks clean up and pass it on."""
+        if is_interrupt(error) or isinstance(error, Exception):
+            return failure(error)
+        layer, view = self._layer, self._view
+        view.stuff_exception(error)
+        if hook := layer.hooks.get("after_process_message"):
+            with logged(layer):
+                hook(layer.broker, view, exception=error)
+        raise error
+
+    def _show(self, setback: Setback | None) -> None:
+        """Bring the view up to date with what came of the message."""
+        view = self._view
+        view.judge(isinstance(setback, Dead) and not self._layer.retried)
+        if isinstance(setback, Retry):
+            view.show(view.fold(setback.message), self._layer.options)
+        if isinstance(setback, Retry | Dead) and setback.error is not None:
+            view.stuff_exception(setback.error)
+
+    def _tell(self, outcome: Outcome, setback: Setback | None) -> None:
+        layer, view = self._layer, self._view
+        if is_skipped(setback):
+            if hook := layer.hooks.get("after_skip_message"):
+                hook(layer.broker, view)
+        elif hook := layer.hooks.get("after_process_message"):
+            if setback is None:
+                hook(layer.broker, view, result=outcome.result.unwrap())
+            else:
+                error = outcome.error
+                hook(layer.broker, view, exception=None if isinstance(error, MessageFailed) else error)
+
+    def _refold(self, outcome: Outcome) -> Outcome:
+        """Return *outcome* with what the hooks wrote into the message, or their verdict that it has failed."""
+        view = self._view
+        if view.marked:
+            return failure(MessageFailed(_FAILED)) if outcome.succeeded else outcome.alt(buried)
+        return outcome.alt(lambda setback: evolve(setback, message=view.fold(setback.message)) if isinstance(setback, Retry) else setback)
+
+
+_FAILED = "a middleware called message.fail()"
+
+
+def failure(error: BaseException) -> Outcome:
+    """Return the outcome of *error*, which may be an interrupt of somebody else's."""
+    return Outcome.raised(cast(Error, error))
+
+
+def skipped(setback: Setback, view: MessageView) -> Setback:
+    """Return *setback*; where somebody else's way to skip a message was taken for an error, the skip. A skip of a failed message is a dead letter."""
+    if isinstance(setback, Drop) and view.marked:
+        return Dead(final(MessageFailed(setback.reason or _FAILED)))
+    if isinstance(setback, Dead) and is_skip(setback.error) and not isinstance(setback.error, FqError):
+        return Dead(final(setback.error)) if view.marked else Drop(str(setback.error))
+    return setback
+
+
+def is_skipped(setback: Setback | None) -> bool:
+    """Has the actor not been run, or asked to be run later, so that there is nothing to report of it?"""
+    if isinstance(setback, Dead):
+        return is_skip(setback.error)
+    return isinstance(setback, Drop) or isinstance(setback, Retry) and setback.error is None
+
+
+def buried(setback: Setback) -> Dead:
+    """Return the dead letter that `MessageView.fail` makes of *setback*."""
+    error = None if isinstance(setback, Drop) else setback.error
+    return Dead(final(MessageFailed(_FAILED) if error is None else error))
+
+
+def final(error: Error) -> Error:
+    """Return *error*, marked as one that is not worth a second attempt."""
+    if getattr(error, "final", False) is True:
+        return error
+    try:
+        error.final = True  # type: ignore[union-attr]  # what Retries asks of any error
+    except AttributeError:  # an exception with slots
+        return MessageFailed(str(error))
+    return error
+
+
+@contextmanager
+def logged(layer: "Hooks") -> Iterator[None]:
+    """Log what a hook of *layer* raises, and go on."""
+    try:
+        yield
+    except Exception:
+        log.exception("a hook of %s failed", type(layer.middleware).__name__)
+
+
+@contextmanager
+def tolerated(layer: "Hooks") -> Iterator[None]:
+    """Log what a hook of *layer* raises, and go on, where the layer fails open and the hook did not mean it."""
+    try:
+        yield
+    except Exception as error:
+        if is_deliberate(error) or not layer.fail_open:
+            raise
+        log.exception("a hook of %s failed", type(layer.middleware).__name__)

@@ -1,0 +1,159 @@
+"""
+How a group completes: each member reports by `Arrive`, as a success or a failure, and what comes next finds all their values in its last argument.
+
+Written for messages that have a `fq.pipe.Place`; `fq.layers.group_callbacks` reports, `fq.layers.pipelines` opens what has been gathered.
+
+An arrival is ``[value]``, or for a failure ``{"type": ..., "message": ...}`` with ``by``, whose it is, and ``depth``, in how many groups it happened. Number 0 has
+the `Place.rest` with it, so that what is common to all members travels once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias, cast
+
+from returns.pipeline import is_successful
+from returns.result import Failure, Result, Success
+
+from fq.errors import GroupFailed, OptionError, SkipMessage
+from fq.frozen import NOTHING as NO_OPTIONS
+from fq.frozen import frozen_dict
+from fq.identity import child_id
+from fq.message import Message, restamp
+from fq.outcome import Arrive, Drop, Outcome
+from fq.pipe import FIRST, GATHERED, GROUP, LAST, NOTHING, PIPE, Passed, Pipe, Place, as_pipe, count, end_of, is_idle, nothing, stage_enqueue, start
+
+Arrival: TypeAlias = Mapping[str, object] | Sequence[object]
+
+NAMED = 5
+"""So many failed members are named in the text of `GroupFailed`."""
+
+_SELF: Pipe = ({},)
+
+
+def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
+    """
+    Return what *message* has to report to its groups after *outcome*, which is kept *ttl* ms: nothing, while it will be retried or its pipe goes on.
+
+    A failure speaks for all that would have come at the end of the pipe.
+    """
+    places = places_of(message)
+    if not places or not outcome.final:
+        return
+    pipe = pipe_of(message)
+    if not outcome.succeeded:
+        for place in places:
+            for number in range(count(end_of((*_SELF, *pipe)))):
+                yield _arrive(message, place, number, _failure(message, outcome, place.depth), ttl)
+    elif is_idle(pipe):
+        value = nothing(pipe) if pipe else outcome.result.unwrap()
+        for place in places:
+            yield _arrive(message, place, 0, [value], ttl)
+
+
+def _arrive(message: Message, place: Place, number: int, arrival: Arrival, ttl: int) -> Arrive:
+    if place.rest and not number:
+        arrival = {**arrival, "rest": place.rest} if isinstance(arrival, Mapping) else [*arrival, place.rest]
+    now, group = message.received_at, place.group
+    callbacks = (
+        stage_enqueue(stage, child_id(group, "then", at), now, Passed(gathered=True, aside=True)) for at, stage in enumerate(place.callbacks)
+    )
+    following = start(place.pipe, child_id(group, "pipe"), now, Passed(gathered=True), place.up) if place.pipe else ()
+    return Arrive(group, place.member + number, place.size, arrival, (*callbacks, *following), ttl)
+
+
+def _failure(message: Message, outcome: Outcome, depth: int) -> dict[str, object]:
+    setback = outcome.result.failure()
+    told = fault_data(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
+    return {**told, "by": f"{message.actor_name} {message.message_id}", "depth": depth}
+
+
+def fault_data(error: BaseException | None) -> dict[str, object]:
+    """
+    Return *error* as callbacks and collecting groups see it.
+
+    >>> fault_data(ValueError("no"))
+    {'type': 'ValueError', 'message': 'no'}
+    """
+    return {"type": type(error).__name__, "message": str(error)}
+
+
+def pipe_of(message: Message) -> Pipe:
+    """Return what comes after *message*."""
+    return PIPE.get(message) or as_pipe(_rest(message).get("pipe", ()))
+
+
+def places_of(message: Message) -> tuple[Place, ...]:
+    """Return the places that the end of the pipe of *message* has in groups."""
+    return tuple(map(Place.from_json, GROUP.get(message) or as_pipe(_rest(message).get("group", ()))))
+
+
+def opened(message: Message) -> Result[Message, GroupFailed]:
+    """
+    Return *message*, to which the values of a group were appended, with the argument that its actor takes in their place.
+
+    Or, where a member failed and the group's policy is to fail then, why the actor cannot be called.
+    """
+    *own, _ = message.args
+    arrived = _arrived(message)
+    settled = _settled(cast("list[object]", _from_first(arrived).get("shape", ["fail", len(arrived)])), arrived, 0, 1)
+    if not is_successful(settled):
+        return Failure(settled.failure())
+    values, rest = settled.unwrap(), _rest(message)
+    takes = _gathered(message).get("takes", LAST)
+    options = {name: value for name, value in message.options.items() if name != GATHERED}
+    options |= {name: rest[name] for name in ("pipe", "group") if name in rest}
+    args = (values, *own) if takes == FIRST else (*own,) if takes == NOTHING else (*own, values)
+    return Success(restamp(message, args=args, options=frozen_dict(options)))
+
+
+def _settled(shape: Sequence[object], arrived: Sequence[Arrival], at: int, depth: int) -> Result[list[object], GroupFailed]:
+    """Return the values of a group of this *shape*, *depth* groups deep, whose arrivals begin at number *at*."""
+    values: list[object] = []
+    failures: list[str] = []
+    for arrival in _members(shape, arrived, at, depth):
+        if isinstance(arrival, Mapping):
+            values.append({"type": arrival.get("type", ""), "message": arrival.get("message", "")})
+            failures.append(f"{arrival.get('by', 'a group')}: {arrival.get('type')}: {arrival.get('message')}")
+        else:
+            values.append(arrival[0])
+    if not failures or shape[0] == "collect":
+        return Success(values)
+    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+    return Failure(GroupFailed(f"{len(failures)} of {len(values)} members failed: {'; '.join(failures[:NAMED])}{more}"))
+
+
+def _members(shape: Sequence[object], arrived: Sequence[Arrival], at: int, depth: int) -> Iterator[Arrival]:
+    """Return one arrival for each member of a group; of a member that is, or ends in, a group, the list of its values, or its failure."""
+    for part in shape[1:]:
+        if isinstance(part, int):
+            yield from arrived[at : at + part]
+        elif count(part) and isinstance(first := arrived[at], Mapping) and cast(int, first.get("depth", 1)) <= depth:
+            yield first  # it never came to that group: what failed was before it
+        else:
+            settled = _settled(cast("Sequence[object]", part), arrived, at, depth + 1)
+            yield [settled.unwrap()] if is_successful(settled) else fault_data(settled.failure())
+        at += count(part)
+
+
+def _gathered(message: Message) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", message.options.get(GATHERED, NO_OPTIONS))
+
+
+def _arrived(message: Message) -> Sequence[Arrival]:
+    arrived = message.args[-1] if message.args else None
+    if not isinstance(arrived, list) or not all(isinstance(each, Mapping) or (isinstance(each, list) and each) for each in arrived):
+        raise OptionError(f"{GATHERED}: found {arrived!r} as the last argument, expected the arrivals of a group")
+    return arrived
+
+
+def _from_first(arrived: Sequence[Arrival]) -> Mapping[str, object]:
+    """Return what number 0 carried for all."""
+    first = arrived[0] if arrived else ()
+    carried = first.get("rest", NO_OPTIONS) if isinstance(first, Mapping) else first[1] if len(first) > 1 else NO_OPTIONS
+    return cast("Mapping[str, object]", carried)
+
+
+def _rest(message: Message) -> Mapping[str, object]:
+    """Return the part of what number 0 carried that is for *message*: callbacks are told the values, and continue nothing."""
+    if GATHERED not in message.options or _gathered(message).get("aside", False):
+        return NO_OPTIONS
+    return _from_first(_arrived(message))

@@ -1,0 +1,74 @@
+"""Reloading: the supervisor replaces its own program by exec, and its children live on until those of the new program have booted."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from time import monotonic
+
+from fq.errors import ConfigError
+from fq.worker.board import Board
+from fq.worker.ward import Ward
+
+log = logging.getLogger("fq.worker")
+
+INHERITED = "FQ_INHERITED_CHILDREN"
+WATCHER = "FQ_WATCHER"
+_CHECK = "import sys; from fq.cli.common import load_app; load_app(sys.argv[1])"
+
+
+def replace_process(app_path: str, wards: Sequence[Ward]) -> None:
+    """
+    Start this program anew in this process, with the new code; *wards* are passed on.
+
+    Code that cannot be imported is found out first, in a process of its own: then everything stays as it is.
+    """
+    check = subprocess.run([sys.executable, "-c", _CHECK, app_path], capture_output=True, text=True, check=False)
+    if check.returncode:
+        log.error("not reloading, since %s cannot be imported: %s", app_path, check.stderr.strip())
+        return
+    log.info("reloading")
+    for ward in wards:
+        os.set_inheritable(ward.board.descriptor, True)
+    children = [{"pid": ward.pid, "name": ward.name, "board": ward.board.descriptor} for ward in wards]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: json.dumps(children)})
+
+
+def inherited() -> list[Ward]:
+    """Return the children that the program before this one had, if it was replaced."""
+    children = json.loads(os.environ.pop(INHERITED, "[]"))
+    now = monotonic()
+    return [Ward(child["pid"], child["name"], Board(_slots(child["board"]), child["board"]), now) for child in children]
+
+
+def _slots(descriptor: int) -> int:
+    return os.fstat(descriptor).st_size // 128 - 1
+
+
+@contextmanager
+def watcher(folder: str | None) -> Iterator[None]:
+    """
+    Have this process reloaded, by a HUP, when a Python file below *folder* changes, for as long as the context lasts; None watches nothing.
+
+    Raises:
+        ConfigError: the package watchfiles, which does the watching, is not installed.
+    """
+    if folder is None:
+        yield
+        return
+    if find_spec("watchfiles") is None:
+        raise ConfigError("--watch needs the package watchfiles: pip install 'fq[watch]'")
+    if WATCHER not in os.environ:  # else the program before this one started it, and it goes on
+        os.environ[WATCHER] = str(subprocess.Popen([sys.executable, "-m", "fq.worker.watch", folder, str(os.getpid())]).pid)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(int(os.environ.pop(WATCHER)), signal.SIGKILL)

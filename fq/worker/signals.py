@@ -1,0 +1,51 @@
+"""`Signals`: the signals of a process as a queue that can be waited on. Mutable shell, main thread only."""
+
+import os
+import select
+import signal
+from collections import deque
+from types import FrameType
+from typing import Self
+
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
+
+
+class Signals:
+    """Collects the signals in `HANDLED` for as long as the context lasts."""
+
+    def __init__(self) -> None:
+        self._queue: deque[int] = deque()
+
+    def __enter__(self) -> Self:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._handlers = {number: signal.signal(number, self._collect) for number in HANDLED}
+        self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._before)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def taken(self) -> list[int]:
+        """Return the signals that have come since the last call; SIGCHLD says no more than that it is time to look."""
+        numbers = []
+        while self._queue:
+            if (number := self._queue.popleft()) != signal.SIGCHLD:
+                numbers.append(number)
+        return numbers
+
+    def wait(self, timeout: float) -> None:
+        """Wait up to *timeout* seconds for a signal."""
+        if self._queue:
+            return
+        ready, _, _ = select.select([self._reader], [], [], timeout)
+        if ready:
+            os.read(self._reader, 4096)
+
+    def _collect(self, number: int, _: FrameType | None) -> None:
+        self._queue.append(number)

@@ -1,0 +1,55 @@
+"""What follows from a message's identity: ids and jitter, the same every time; and fresh ids, never the same."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fq.identity import child_id, jitter
+from fq.ids import fresh_id
+
+IDENTITY = st.lists(st.one_of(st.text(), st.integers()), min_size=1)
+
+
+@given(st.text(), IDENTITY)
+def test_a_child_id_is_the_same_every_time_and_a_uuid(message_id: str, path: list[object]) -> None:
+    assert child_id(message_id, *path) == child_id(message_id, *path)
+    assert str(UUID(child_id(message_id, *path))) == child_id(message_id, *path)
+
+
+def test_child_ids_differ_by_parent_and_by_path() -> None:
+    ids = {child_id(parent, *path) for parent in ("m1", "m2", "m") for path in ((), ("pipe",), ("pipe", 1), ("pipe", 2), ("1", "pipe"), ("group", 1))}
+
+    assert len(ids) == 18
+
+
+def test_child_ids_do_not_change_between_versions() -> None:
+    assert child_id("m1", "pipe") == "eab2a3c7-f4ac-baa5-da56-36be0c8b0e81"
+
+
+@given(IDENTITY)
+def test_jitter_is_a_fraction_that_is_the_same_every_time(identity: list[object]) -> None:
+    assert 0 <= jitter(*identity) < 1
+    assert jitter(*identity) == jitter(*identity)
+
+
+def test_jitter_is_spread_evenly() -> None:
+    buckets = [0] * 10
+    for n in range(10_000):
+        buckets[int(10 * jitter(f"message-{n}", 3))] += 1
+
+    assert min(buckets) > 850
+    assert max(buckets) < 1_150
+
+
+def test_a_fresh_id_is_a_version_7_uuid_that_begins_with_the_time() -> None:
+    fresh = UUID(fresh_id(1_700_000_000_123))
+
+    assert fresh.version == 7
+    assert fresh.variant == "specified in RFC 4122"
+    assert fresh.int >> 80 == 1_700_000_000_123
+
+
+def test_fresh_ids_differ_and_sort_by_time() -> None:
+    assert len({fresh_id(5) for _ in range(10_000)}) == 10_000
+    assert fresh_id(5) < fresh_id(6) < fresh_id(1_700_000_000_123)

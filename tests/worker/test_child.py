@@ -1,0 +1,426 @@
+"""A worker inside this process: real threads and a real event loop over the memory broker."""
+
+import asyncio
+import gc
+import logging
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+import pytest
+from returns.result import Failure, Success
+
+from fq import App, Fault, Handle, RetryAfter, Shutdown, TimeLimitExceeded, compose, default_middleware
+from fq.brokers.memory import MemoryBroker
+from fq.brokers.records import Post
+from fq.errors import BrokerUnavailable
+
+
+def until(condition: Callable[[], object], patience: float = 10.0) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def idle(app: App) -> bool:
+    return not any(queue.ready + queue.delayed + queue.in_flight for queue in app.broker.queues())
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    logging.getLogger("fq").setLevel(logging.CRITICAL)
+    yield App(broker=MemoryBroker())
+    logging.getLogger("fq").setLevel(logging.NOTSET)
+
+
+def test_sync_and_async_actors_run_and_their_results_come_back(app: App) -> None:
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @app.actor
+    async def aadd(a: int, b: int) -> int:
+        await asyncio.sleep(0)
+        return a + b
+
+    with app.worker(threads=2):
+        results = [add.send(1, 2).get(), aadd.send(3, 4).get(), (add.call(1, 1) | _doubled(app)).send().get()]
+
+    assert results == [Success(3), Success(7), Success(4)]
+
+
+def _doubled(app: App):  # noqa: ANN202
+    @app.actor
+    def double(n: int) -> int:
+        return 2 * n
+
+    return double
+
+
+def test_a_sync_actor_past_its_time_limit_is_interrupted(app: App) -> None:
+    seen: list[str] = []
+
+    @app.actor(time_limit=30, max_retries=0)
+    def spin() -> int:
+        try:
+            while True:
+                pass
+        except TimeLimitExceeded:
+            seen.append("interrupted")
+            raise
+
+    with app.worker(threads=1):
+        result = spin.send().get()
+
+    assert seen == ["interrupted"]
+    assert result.failure() == Fault("TimeLimitExceeded", "spin ran longer than its time limit of 30 ms", result.failure().traceback)  # type: ignore[union-attr]
+
+
+def test_a_blanket_except_does_not_swallow_the_time_limit(app: App) -> None:
+    @app.actor(time_limit=30, max_retries=0)
+    def stubborn() -> int:
+        while True:
+            try:
+                while True:
+                    pass
+            except Exception:  # noqa: BLE001, S110, PERF203
+                pass
+
+    with app.worker(threads=1):
+        result = stubborn.send().get()
+
+    assert isinstance(result, Failure)
+
+
+def test_an_async_actor_past_its_time_limit_is_cancelled_and_may_clean_up(app: App) -> None:
+    seen: list[str] = []
+
+    @app.actor(time_limit=30, max_retries=0)
+    async def wait() -> int:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            seen.append("cleaned up")
+        return 1
+
+    with app.worker(threads=1):
+        result = wait.send().get()
+
+    assert seen == ["cleaned up"]
+    assert isinstance(failure := result.failure(), Fault)
+    assert failure.type == "TimeLimitExceeded"
+
+
+def test_messages_after_an_interrupted_one_run_undisturbed(app: App) -> None:
+    @app.actor(time_limit=5, max_retries=0)
+    def spin() -> int:
+        while True:
+            pass
+
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    with app.worker(threads=1):
+        for n in range(20):
+            spin.send()
+            assert add.send(n, 1).get() == Success(n + 1)
+
+
+def test_an_actor_that_exits_is_redelivered_until_it_counts_as_poison(app: App) -> None:
+    runs: list[int] = []
+
+    @app.actor(max_deliveries=3)
+    def leave() -> int:
+        runs.append(1)
+        sys.exit(1)
+
+    with app.worker(threads=2):
+        result = leave.send().get()
+
+    assert len(runs) == 3
+    assert isinstance(failure := result.failure(), Fault)
+    assert failure.type == "Poison"
+
+
+def test_what_cannot_be_decoded_is_a_dead_letter_and_the_rest_of_the_batch_runs(app: App) -> None:
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    app.broker.enqueue([Post("garbage", "default", "add", 0, 0, b"{nonsense")])
+    handles = app.send_many(add.call(n, 1) for n in range(50))
+    with app.worker(threads=2):
+        assert [handle.get() for handle in handles] == [Success(n + 1) for n in range(50)]
+        until(lambda: idle(app))
+
+    (letter,) = app.broker.dead()
+    assert (letter.message_id, letter.body, letter.fault.type) == ("garbage", b"{nonsense", "DecodeError")
+
+
+def test_a_message_for_an_unknown_actor_is_left_for_others_and_then_is_a_dead_letter(app: App) -> None:
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    app.broker.enqueue([Post("m1", "default", "gone", 0, 0, b'{"message_id":"m1","actor_name":"gone"}')])
+    with app.worker(threads=1, unknown_actor_grace=60_000):
+        until(lambda: app.broker.status("m1").state == "delayed")
+    app.broker.enqueue([Post("m2", "default", "gone", 0, 0, b'{"message_id":"m2","actor_name":"gone"}')])
+    with app.worker(threads=1, unknown_actor_grace=0):
+        until(lambda: app.broker.dead())
+
+    (letter,) = app.broker.dead()
+    assert (letter.message_id, letter.fault.type) == ("m2", "ActorNotFound")
+
+
+def test_a_graceful_stop_finishes_what_runs_and_hands_back_the_rest(app: App) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    @app.actor
+    def hold(n: int) -> int:
+        started.set()
+        go_on.wait(10)
+        return n
+
+    handles = app.send_many(hold.call(n) for n in range(10))
+    worker = app.worker(threads=1)
+    worker.start()
+    started.wait(10)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    until(lambda: sum(queue.ready for queue in app.broker.queues()) == 9)
+    go_on.set()
+    stopping.join(10)
+
+    assert handles[0].get(timeout=0) == Success(0)
+    assert [handle.status().state for handle in handles[1:]] == ["ready"] * 9
+    assert all(handle.status().deliveries == 0 for handle in handles[1:])
+
+
+def test_a_stop_that_runs_out_of_patience_hands_back_what_runs_and_its_late_outcome_is_stale(app: App) -> None:
+    started, go_on, finished = threading.Event(), threading.Event(), threading.Event()
+
+    @app.actor
+    def hold() -> int:
+        started.set()
+        go_on.wait(10)
+        finished.set()
+        return 1
+
+    handle = hold.send()
+    worker = app.worker(threads=1)
+    worker.start()
+    started.wait(10)
+    worker.stop(timeout=10)
+    state = handle.status().state
+    go_on.set()
+    finished.wait(10)
+
+    assert state == "ready"
+    assert handle.get(timeout=0).failure() is not None
+
+
+def test_a_sync_actor_sees_the_context_it_was_given_and_leaves_none_behind(app: App) -> None:
+    colour: ContextVar[str] = ContextVar("colour", default="white")
+
+    @app.actor
+    def paint(value: str) -> str:
+        before = colour.get()
+        colour.set(value)
+        return before
+
+    with app.worker(threads=1):
+        assert [paint.send(value).get() for value in ("red", "blue")] == [Success("white")] * 2
+
+
+def test_one_thread_runs_messages_in_the_order_of_their_priority_and_arrival(app: App) -> None:
+    ran: list[int] = []
+
+    @app.actor
+    def note(n: int) -> None:
+        ran.append(n)
+
+    app.send_many(note.call(n).with_options(priority=n % 2) for n in range(10))
+    with app.worker(threads=1):
+        until(lambda: len(ran) == 10)
+
+    assert ran == [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]
+
+
+def test_a_retry_after_runs_again_after_exactly_that_delay(app: App) -> None:
+    times: list[float] = []
+
+    @app.actor
+    def twice() -> int:
+        times.append(time.monotonic())
+        if len(times) == 1:
+            raise RetryAfter(150)
+        return len(times)
+
+    with app.worker(threads=1):
+        assert twice.send().get() == Success(2)
+
+    assert times[1] - times[0] >= 0.149
+
+
+def test_a_paused_worker_claims_nothing_until_it_goes_on(app: App) -> None:
+    @app.actor
+    def one() -> int:
+        return 1
+
+    with app.worker(threads=1) as worker:
+        assert one.send().get() == Success(1)
+        worker.pump.pause(True)
+        handle = one.send()
+        assert handle.get(timeout=100).failure() is not None
+        worker.pump.pause(False)
+        assert handle.get() == Success(1)
+
+
+def test_outcomes_wait_for_a_broker_that_is_gone_and_are_committed_when_it_is_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    runs: list[int] = []
+
+    @app.actor
+    def hold() -> int:
+        runs.append(1)
+        started.set()
+        go_on.wait(10)
+        return 1
+
+    broker = app.broker
+    turn = broker.turn
+    refused = threading.Event()
+
+    def down(*_: object) -> None:
+        refused.set()
+        raise BrokerUnavailable("the broker is down")
+
+    with app.worker(threads=1):
+        handle = hold.send()
+        started.wait(10)
+        monkeypatch.setattr(broker, "turn", down)
+        go_on.set()
+        refused.wait(10)
+        monkeypatch.setattr(broker, "turn", turn)
+        result = handle.get()
+
+    assert result == Success(1)
+    assert runs == [1]
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_an_actors_exception_is_freed_without_the_cyclic_collector(app: App, colour: str) -> None:
+    alive: list[weakref.ref[Exception]] = []
+
+    class Boom(Exception):
+        pass
+
+    def fail() -> int:
+        error = Boom()
+        alive.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    async def afail() -> int:
+        return fail()
+
+    actor = app.actor(name="fail", max_retries=1, min_backoff=1)(fail if colour == "sync" else afail)  # type: ignore[arg-type]
+    gc.collect()
+    gc.disable()
+    try:
+        with app.worker(threads=1):
+            handle: Handle[int] = actor.send()
+            assert handle.get().failure() is not None
+            until(lambda: idle(app))
+            until(lambda: [ref() for ref in alive] == [None, None], 2)
+    finally:
+        gc.enable()
+
+
+def test_a_burst_of_long_jobs_is_not_hoarded_by_one_worker(app: App) -> None:
+    @app.actor(queue="fast")
+    def fast() -> None:
+        pass
+
+    @app.actor(queue="slow")
+    def slow(n: int) -> str:
+        time.sleep(0.3)
+        return threading.current_thread().name
+
+    with app.worker(threads=2) as one:
+        app.send_many(fast.call() for _ in range(5_000))
+        until(lambda: idle(app))
+        handles = app.send_many(slow.call(n) for n in range(8))
+        until(lambda: app.broker.workers()[0].in_flight > 0)
+        with app.worker(threads=2) as two:
+            began = time.monotonic()
+            assert all(isinstance(handle.get(), Success) for handle in handles)
+            took = time.monotonic() - began
+            assert (one.pump.committed > 0, two.pump.committed > 0) == (True, True)
+
+    assert took < 1.2, "8 jobs of 0.3 s on 4 threads take two rounds, and the wait before the second worker takes part"
+
+
+def test_a_thousand_async_messages_wait_at_once(app: App) -> None:
+    at_once = 0
+    most = 0
+
+    @app.actor
+    async def wait() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.3)
+        at_once -= 1
+
+    app.send_many(wait.call() for _ in range(1_000))
+    with app.worker(threads=1, concurrency=1_000):
+        until(lambda: idle(app))
+
+    assert most > 500
+
+
+def test_an_interrupt_never_strikes_a_layer(app: App) -> None:
+    from attrs import frozen
+
+    from fq import Message, Outcome, Step
+
+    struck: list[BaseException] = []
+
+    @frozen
+    class Slow(Step):
+        def after(self, message: Message, outcome: Outcome) -> Outcome:
+            try:
+                for _ in range(20_000):
+                    pass
+            except BaseException as error:
+                struck.append(error)
+                raise
+            return outcome
+
+    slow_app = App(broker=MemoryBroker(), middleware=default_middleware.inside(type(default_middleware.layers[-1]), Slow()))
+
+    @slow_app.actor(time_limit=1, max_retries=0)
+    def brief() -> int:
+        deadline = time.monotonic() + 0.001
+        while time.monotonic() < deadline:
+            pass
+        return 1
+
+    with slow_app.worker(threads=4):
+        handles = slow_app.send_many(brief.call() for _ in range(200))
+        for handle in handles:
+            handle.get()
+
+    assert struck == []
+    assert compose(Slow()).layers[0] == Slow()
+    assert issubclass(Shutdown, BaseException)
