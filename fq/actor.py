@@ -159,7 +159,7 @@ AnyActor: TypeAlias = Actor[..., Any, Any]
 
 def _taken(stack: Stack, name: str) -> object:
     """Return the value of option *name* as its layer holds it: checked, and in ms."""
-    value: object = next(getattr(layer, name) for layer in stack if name in layer.option_names())
+    value = next(layer.option(name) for layer in stack if name in layer.takes())
     if callable(value) or isinstance(value, tuple) and any(isinstance(item, type) for item in value):
         raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
     return value

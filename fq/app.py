@@ -4,15 +4,15 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import TypeVar, Unpack
+from typing import TypeVar, Unpack, cast
 
 from fq.actor import Actor, ActorDecorator, AnyActor, stack_for
 from fq.brokers import broker_from_url
 from fq.brokers.base import Broker
 from fq.call import Call
-from fq.commit import post
+from fq.commit import pack
 from fq.errors import ActorNotFound, ConfigError, DeclarationError
 from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
 from fq.handle import Handle
@@ -27,6 +27,7 @@ from fq.worker.drain import run_until_idle
 from fq.worker.settings import InlineSettings, WorkerSettings
 
 R = TypeVar("R")
+T = TypeVar("T")
 log = logging.getLogger("fq")
 
 DEFAULT_URL = "sqlite:///fq.db"
@@ -65,7 +66,8 @@ class App:
         if url is not None and broker is not None:
             raise ConfigError(f"found the URL {url} and the broker {broker}, expected one of them")
         self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
-        self.stack = compose(middleware)
+        self._owned: dict[Callable[[App], object], object] = {}
+        self.stack = compose(middleware).bound(self)
         self.actor = ActorDecorator(self._add)
         self._actors: dict[str, AnyActor] = {}
         self._queues: dict[str, None] = {}
@@ -106,6 +108,30 @@ class App:
                 if actor.home.app is not self:
                     self._add(actor)
 
+    def edit_stack(self, change: Callable[[Stack], Stack]) -> None:
+        """
+        Let the app's stack be what *change* makes of it, for the actors that are declared and those to come: for set-up code.
+
+        A worker that has begun keeps what it began with.
+
+        >>> from fq import Retries, current_message, default_middleware
+        >>> app = App("memory://", middleware=default_middleware.without(Retries))
+        >>> app.edit_stack(lambda stack: stack.replace(current_message()))
+
+        Raises:
+            StackError: layers that do not fit together.
+            OptionError: an actor has an option that no layer takes any more.
+        """
+        stack = compose(change(self.stack)).bound(self)
+        plans = {name: self._plan(actor, stack) for name, actor in self._actors.items()}
+        self.stack, self._base, self._plans = stack, Plan.of(stack), plans
+
+    def own(self, kind: Callable[["App"], T]) -> T:
+        """Return the one *kind* of this app: ``kind(app)``, called at the first asking. For what the layers of an app share."""
+        if kind not in self._owned:
+            self._owned[kind] = kind(self)
+        return cast(T, self._owned[kind])
+
     def get_actor(self, name: str) -> AnyActor:
         """
         Return the actor called *name*.
@@ -132,14 +158,14 @@ class App:
 
     def send(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.send` is the way to write it."""
-        enqueue = self._fresh(call)
-        self._broker.enqueue([post(enqueue, self.send_side)])
+        enqueue = self.send_side(self._fresh(call))
+        self._broker.enqueue([pack(enqueue)])
         return self._sent(call, enqueue)
 
     async def asend(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.asend` is the way to write it."""
-        enqueue = self._fresh(call)
-        await self._broker.aenqueue([post(enqueue, self.send_side)])
+        enqueue = self.send_side(self._fresh(call))
+        await self._broker.aenqueue([pack(enqueue)])
         return self._sent(call, enqueue)
 
     def send_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
@@ -151,11 +177,19 @@ class App:
         handles: list[Handle[R]] = []
         batch: list[tuple[Call[R], Enqueue]] = []
         for call in calls:
-            batch.append((call, self._fresh(call)))
+            batch.append((call, self.send_side(self._fresh(call))))
             if len(batch) == BATCH:
                 handles += self._send_batch(batch)
                 batch = []
         return handles + self._send_batch(batch) if batch else handles
+
+    def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
+        """Send messages that are made already, all or none, and return them as they were sent."""
+        sent = tuple(self.send_side(enqueue) for enqueue in enqueues)
+        self._broker.enqueue([pack(enqueue) for enqueue in sent])
+        for enqueue in sent:
+            self.announce(enqueue)
+        return sent
 
     def send_side(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* as the stack of its actor sends it."""
@@ -170,6 +204,14 @@ class App:
                 plan.stack.on_event(event)
             except ExceptionGroup as errors:
                 log.exception("%s", errors.message)
+
+    def announce(self, enqueue: Enqueue) -> None:
+        """Tell the layers of its actor that *enqueue* is on its queue."""
+        plan = self.plan(enqueue.message.actor_name)
+        if plan.watches:
+            if enqueue.delay:
+                self.tell(Delayed(enqueue.message, enqueue.delay), plan)
+            self.tell(Enqueued(enqueue.message, enqueue.delay), plan)
 
     def run_until_idle(self) -> int:
         """
@@ -195,23 +237,21 @@ class App:
         return Child(self, WorkerSettings(processes=1, **settings), f"{socket.gethostname()}:{os.getpid()}:inline-{self._inline}")
 
     def _send_batch(self, batch: list[tuple[Call[R], Enqueue]]) -> list[Handle[R]]:
-        self._broker.enqueue([post(enqueue, self.send_side) for _, enqueue in batch])
+        self._broker.enqueue([pack(enqueue) for _, enqueue in batch])
         return [self._sent(call, enqueue) for call, enqueue in batch]
+
+    def _plan(self, actor: AnyActor, base: Stack) -> Plan:
+        return Plan.of(stack_for(actor, base).bound(self), actor)
 
     def _fresh(self, call: Call[R]) -> Enqueue:
         now = time.time_ns() // 1_000_000
         return call.enqueue(fresh_id(now), now)
 
     def _sent(self, call: Call[R], enqueue: Enqueue) -> Handle[R]:
-        message = enqueue.message
-        plan = self.plan(message.actor_name)
-        if plan.watches:
-            if enqueue.delay:
-                self.tell(Delayed(message, enqueue.delay), plan)
-            self.tell(Enqueued(message, enqueue.delay), plan)
+        self.announce(enqueue)
         last = call.stages[-1]
         stored = last.options.get("store_results", self.plan(last.actor.name).stores) is True
-        return Handle(call.result_id(message.message_id), last.actor.name, stored, last.actor.signature, self)
+        return Handle(call.result_id(enqueue.message.message_id), last.actor.name, stored, last.actor.signature, self)
 
     def _add(self, actor: AnyActor) -> None:
         if actor.name in self._actors:
@@ -221,15 +261,15 @@ class App:
             )
         if actor.home.app is not None and actor.home.app is not self:
             raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
-        plan = Plan.of(stack_for(actor, self.stack), actor)
+        plan = self._plan(actor, self.stack)
+        actor.home.app = self
+        self._actors[actor.name] = actor  # before anybody is told, so that who watches can look it up
+        self._plans[actor.name] = plan
         self.tell(ActorDeclaring(actor.name, actor.queue_name), plan)
         if actor.queue_name not in self._queues:
             self.tell(QueueDeclaring(actor.queue_name))
             self._queues[actor.queue_name] = None
             self.tell(QueueDeclared(actor.queue_name))
-        actor.home.app = self
-        self._actors[actor.name] = actor
-        self._plans[actor.name] = plan
         self.tell(ActorDeclared(actor.name, actor.queue_name), plan)
 
 

@@ -44,6 +44,11 @@ def encode(message: Message) -> bytes:
     Raises:
         InvalidResult: a value that is not JSON, with its path.
     """
+    return encode_value(as_json(message), message.actor_name)
+
+
+def as_json(message: Message) -> dict[str, object]:
+    """Return *message* as a JSON object."""
     fields = {
         "message_id": message.message_id,
         "actor_name": message.actor_name,
@@ -54,9 +59,7 @@ def encode(message: Message) -> bytes:
         "message_timestamp": message.message_timestamp,
         "priority": message.priority,
     }
-    if message.extra:
-        fields = {**message.extra, **fields}
-    return encode_value(fields, message.actor_name)
+    return {**message.extra, **fields} if message.extra else fields
 
 
 def decode(body: bytes, *, received_at: int = 0, deliveries: int = 1, interrupted: str = "") -> Message:

@@ -4,17 +4,19 @@ Lowering: an outcome, which talks about messages and values, becomes a commit, w
 Done once, for every broker; what cannot be encoded is found here and fails its own message alone.
 """
 
-from collections.abc import Callable
-from typing import Never
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Never, cast
 
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice
 from fq.brokers.rules import check_commits
-from fq.codec import encode, encode_result, encode_value
+from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Error, InvalidResult
 from fq.fault import Fault
+from fq.gather import GROUP_TTL, arrivals
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
 
@@ -24,26 +26,43 @@ SendSide = Callable[[Enqueue], Enqueue]
 
 def post(enqueue: Enqueue, send_side: SendSide) -> Post:
     """Return *enqueue*, passed through *send_side*, as a broker takes it."""
-    sent = send_side(enqueue)
-    message = sent.message
-    return Post(message.message_id, message.queue_name, message.actor_name, message.priority, sent.delay, encode(message))
+    return pack(send_side(enqueue))
+
+
+def pack(enqueue: Enqueue) -> Post:
+    """Return *enqueue*, which has passed the send side, as a broker takes it."""
+    message = enqueue.message
+    return Post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(message))
 
 
 def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
     """
     Return the commit of *outcome* for *delivery*.
 
-    An outcome that cannot be encoded becomes a dead letter with the path of the value, and its stored result, if it has one, that failure.
+    An outcome that cannot be encoded becomes a dead letter with the path of the value; and that failure is what its groups, and those who wait for its result, hear.
     """
+    return settle(delivery, outcome, send_side)[1]
+
+
+def settle(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> tuple[Outcome, Commit]:
+    """Return what `lower` returns, and before it the outcome that it stands for: *outcome*, or the failure to encode that."""
     try:
-        return _lower(delivery, outcome, send_side)
+        return outcome, _lower(delivery, outcome, send_side)
     except Exception as error:
-        stores = [Store(effect.message_id, Failure(error), effect.ttl) for effect in outcome.effects if isinstance(effect, Store)]
         dead = Outcome.failure(error)
-    try:
-        return _lower(delivery, dead.also(*stores), send_side)
-    except Exception:  # what was to be stored is not as it should be either
-        return _lower(delivery, dead, send_side)
+        for effects in (_awaited(delivery, outcome, dead), _stores(outcome, error)):
+            with suppress(Exception):  # what others wait for is not as it should be either
+                return dead, _lower(delivery, dead.also(*effects), send_side)
+        return dead, _lower(delivery, dead, send_side)
+
+
+def _stores(outcome: Outcome, error: Exception) -> Iterator[Store]:
+    return (Store(effect.message_id, Failure(error), effect.ttl) for effect in outcome.effects if isinstance(effect, Store))
+
+
+def _awaited(delivery: Delivery, outcome: Outcome, dead: Outcome) -> Iterator[Effect]:
+    yield from _stores(outcome, cast("Exception", dead.error))
+    yield from arrivals(decode(delivery.body, received_at=delivery.received_at), dead, GROUP_TTL)
 
 
 def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
@@ -99,4 +118,4 @@ def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
     return Splice(marked, *parts)
 
 
-__all__ = ["SendSide", "lower", "post"]
+__all__ = ["SendSide", "lower", "pack", "post", "settle"]

@@ -18,7 +18,8 @@
             ├── ActorFailure         an actor returned a `Failure` of something that is no exception
             ├── ActorNotFound        a message for an actor that nobody declared here
             ├── MiddlewareError      raised by a layer on purpose
-            │   └── SkipMessage      acknowledge this message without running it
+            │   ├── SkipMessage      acknowledge this message without running it
+            │   └── MessageFailed    a class-style middleware called ``message.fail()``
             ├── LayerError           a layer raised something else
             ├── AgeLimitExceeded     the message was too old to run
             ├── Poison               the message killed its process again and again
@@ -132,6 +133,12 @@ class MiddlewareError(FqError):
 
 class SkipMessage(MiddlewareError):
     """Raised by a layer or an actor: acknowledge the message, run nothing, store nothing."""
+
+
+class MessageFailed(MiddlewareError):
+    """A class-style middleware called ``message.fail()``: the message is a dead letter."""
+
+    final = True
 
 
 class LayerError(FqError):

@@ -18,6 +18,7 @@ Claimed            a worker has claimed a message                         the wo
 Started            the actor's chain is about to run                      the thread or event loop that runs it
 Committing         its outcome is about to be committed                   the thread or event loop that ran it
 Committed          its outcome was committed, or came too late (*stale*)  the worker's pump thread
+Released           it was claimed, and is handed back without outcome     the worker's pump thread
 ProcessBooted      a worker process has imported the application          its main thread
 WorkerBooting      a worker is about to start its threads                 its main thread
 WorkerBooted       the threads run                                        its main thread
@@ -114,6 +115,13 @@ class Committed:
 
 
 @frozen
+class Released:
+    """A message that was claimed is handed back to its queue without an outcome: the worker stops, or its process was cut short."""
+
+    message: Message
+
+
+@frozen
 class ProcessBooted:
     """A worker process has imported the application."""
 
@@ -148,16 +156,18 @@ class WorkerStopped:
 
 @frozen
 class ThreadBooted:
-    """A worker thread has started."""
+    """A worker thread has started. *role*: ``"worker"`` (it runs sync actors), ``"loop"`` (async actors) or ``"pump"`` (it talks to the broker)."""
 
     name: str
+    role: str = "worker"
 
 
 @frozen
 class ThreadStopping:
-    """A worker thread is about to end."""
+    """A worker thread is about to end. *role*: as in `ThreadBooted`."""
 
     name: str
+    role: str = "worker"
 
 
 Event: TypeAlias = (
@@ -171,6 +181,7 @@ Event: TypeAlias = (
     | Started
     | Committing
     | Committed
+    | Released
     | ProcessBooted
     | WorkerBooting
     | WorkerBooted

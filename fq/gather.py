@@ -19,9 +19,12 @@ from fq.frozen import frozen_dict
 from fq.identity import child_id
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Drop, Outcome
-from fq.pipe import FIRST, GATHERED, GROUP, LAST, NOTHING, PIPE, Passed, Pipe, Place, as_pipe, count, end_of, is_idle, nothing, stage_enqueue, start
+from fq.pipe import FIRST, GATHERED, GROUP, LAST, NOTHING, PIPE, Passed, Pipe, Place, as_pipe, count, end_of, ends, is_idle, nothing, stage_enqueue, start
 
 Arrival: TypeAlias = Mapping[str, object] | Sequence[object]
+
+GROUP_TTL = 45 * 24 * 60 * 60 * 1000
+"""How long a group is remembered after its latest arrival, unless told otherwise: 45 days, which is what `Retries` may take with its own defaults; in ms."""
 
 NAMED = 5
 """So many failed members are named in the text of `GroupFailed`."""
@@ -84,6 +87,12 @@ def pipe_of(message: Message) -> Pipe:
 def places_of(message: Message) -> tuple[Place, ...]:
     """Return the places that the end of the pipe of *message* has in groups."""
     return tuple(map(Place.from_json, GROUP.get(message) or as_pipe(_rest(message).get("group", ()))))
+
+
+def unreached(message: Message) -> Iterator[str]:
+    """Return the ids of the results that there will not be if the pipe of *message* ends with it."""
+    pipe = pipe_of(message)
+    return ends(pipe, child_id(message.message_id, "pipe")) if pipe else iter(())
 
 
 def opened(message: Message) -> Result[Message, GroupFailed]:

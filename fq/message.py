@@ -124,3 +124,6 @@ class Key(Generic[T]):
 
 
 RETRIES = Key("retries", int, 0)
+
+ITS_OWN = ""
+"""As the `queue_name` of a message about to be sent: the queue of its actor, and what else the actor says of its messages; the app looks it up."""

@@ -7,7 +7,7 @@ Start with `Step`. Stacks of layers are in `fq.stack`.
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import wraps
-from typing import ClassVar, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias, TypeVar
 
 import attrs
 from attrs import evolve, frozen
@@ -16,6 +16,9 @@ from fq.errors import LayerError, OptionError, SkipMessage
 from fq.events import Event
 from fq.message import Message
 from fq.outcome import Enqueue, Outcome
+
+if TYPE_CHECKING:
+    from fq.app import App
 
 Handler: TypeAlias = Callable[[Message], Outcome]
 AsyncHandler: TypeAlias = Callable[[Message], Awaitable[Outcome]]
@@ -74,6 +77,24 @@ class Middleware:
         fields: tuple[attrs.Attribute[object], ...] = getattr(cls, "__attrs_attrs__", ())
         return frozenset(field.name for field in fields if field.init)
 
+    def takes(self) -> frozenset[str]:
+        """Return the options that this very layer takes: those of its class, unless a subclass says otherwise."""
+        return self.option_names()
+
+    def option(self, name: str) -> object:
+        """Return the value that is in force here of *name*, one of the options that this layer takes."""
+        value: object = getattr(self, name)
+        return value
+
+    @property
+    def stands_for(self) -> type:
+        """The class by which edits of a stack find this layer, beside its own."""
+        return type(self)
+
+    def bound(self, app: "App", outside: tuple["Middleware", ...]) -> Self:
+        """Return this layer as it is in *app*, inside the layers *outside*: for a layer that has to know where it is."""
+        return self
+
     def overridden(self, options: Mapping[str, object]) -> Self:
         """
         Return this layer with those of *options* that it takes in the place of its fields.
@@ -81,7 +102,7 @@ class Middleware:
         Raises:
             OptionError: a value that the field cannot take.
         """
-        changes = {name: options[name] for name in self.option_names() if name in options}
+        changes = {name: options[name] for name in self.takes() if name in options}
         if not changes:
             return self
         try:

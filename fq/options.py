@@ -6,11 +6,22 @@ misspelt name or a wrong type is found before anything runs; a test holds them a
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict
+from typing import Any, Protocol, TypedDict
 
 from fq.duration import Duration
 from fq.errors import Error
 from fq.stack import Stack
+
+
+class Callback(Protocol):
+    """An actor that can be called with two positional arguments, such as `Callbacks` has for it."""
+
+    @property
+    def name(self) -> str:
+        """See `Actor.name`."""
+
+    def call(self, message: Any, said: Any, /) -> object:  # noqa: ANN401  # each kind of callback says something else
+        """See `Actor.call`."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -33,6 +44,11 @@ class CallOptions(TypedDict, total=False):
     store_results: bool
     result_ttl: Duration
     pipe_ignore: bool
+    on_success: "Callback | str | None"
+    on_failure: "Callback | str | None"
+    on_retry_exhausted: "Callback | str | None"
+    group_ttl: Duration
+    notify_shutdown: bool
 
 
 class Options(CallOptions, total=False):

@@ -8,7 +8,7 @@ along with it. The broker applies all of it or nothing. Continue with `fq.middle
 from collections.abc import Callable
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
@@ -27,9 +27,10 @@ class Retry:
 
 @frozen
 class Dead:
-    """Move the message to the dead letters, with *error* as the reason."""
+    """Move the message to the dead letters, with *error* as the reason; *exhausted*, where no retry was left, is how many there were, of how many."""
 
     error: Error
+    exhausted: tuple[int, int | None] | None = field(default=None, eq=False, repr=False)
 
 
 @frozen

@@ -7,7 +7,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -16,6 +16,9 @@ from fq.errors import OptionError, StackError
 from fq.events import Announcing, Event
 from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
 from fq.outcome import Enqueue
+
+if TYPE_CHECKING:
+    from fq.app import App
 
 L = TypeVar("L", bound=Middleware)
 
@@ -105,7 +108,7 @@ class Stack(Middleware):
         return len(self.layers)
 
     def __contains__(self, kind: object) -> bool:
-        return any(type(layer) is kind or layer is kind for layer in self.layers)
+        return any(_is(layer, kind) or layer is kind for layer in self.layers)
 
     def __repr__(self) -> str:
         return f"compose({', '.join(map(repr, self.layers))})"
@@ -127,18 +130,18 @@ class Stack(Middleware):
         self._position(kind)
         return Stack(tuple(change(layer) if type(layer) is kind else layer for layer in self.layers))
 
-    def without(self, kind: type[Middleware]) -> "Stack":
-        """Return the stack without its layers of class *kind*."""
+    def without(self, kind: type) -> "Stack":
+        """Return the stack without its layers of class *kind*, which may also be that of class-style middleware."""
         self._position(kind)
-        return Stack(tuple(layer for layer in self.layers if type(layer) is not kind))
+        return Stack(tuple(layer for layer in self.layers if not _is(layer, kind)))
 
-    def outside(self, kind: type[Middleware], *layers: Middleware) -> "Stack":
-        """Return the stack with *layers* placed just outside the layer of class *kind*."""
+    def outside(self, kind: type, *layers: Middleware) -> "Stack":
+        """Return the stack with *layers* placed just outside the layer of class *kind*, which may also be that of class-style middleware."""
         at = self._position(kind)
         return Stack((*self.layers[:at], *layers, *self.layers[at:]))
 
-    def inside(self, kind: type[Middleware], *layers: Middleware) -> "Stack":
-        """Return the stack with *layers* placed just inside the layer of class *kind*."""
+    def inside(self, kind: type, *layers: Middleware) -> "Stack":
+        """Return the stack with *layers* placed just inside the layer of class *kind*, which may also be that of class-style middleware."""
         at = self._position(kind) + 1
         return Stack((*self.layers[:at], *layers, *self.layers[at:]))
 
@@ -174,13 +177,17 @@ class Stack(Middleware):
 
     def takes(self) -> frozenset[str]:
         """Return the names of all options that the layers take."""
-        return frozenset().union(*(layer.option_names() for layer in self.layers))
+        return frozenset().union(*(layer.takes() for layer in self.layers))
 
-    def _position(self, kind: type[Middleware]) -> int:
+    def bound(self, app: "App", outside: tuple[Middleware, ...] = ()) -> "Stack":
+        """Return the stack with every layer told where it is: in *app*, inside *outside* and the layers before it."""
+        return Stack(tuple(layer.bound(app, (*outside, *self.layers[:at])) for at, layer in enumerate(self.layers)))
+
+    def _position(self, kind: type) -> int:
         if isinstance(kind, Middleware):
             raise StackError(f"found {kind!r}, expected a class of layers: write {type(kind).__name__}")
         for at, layer in enumerate(self.layers):
-            if type(layer) is kind:
+            if _is(layer, kind):
                 return at
         raise StackError(f"no {kind.__name__} in this stack; it has {', '.join(type(layer).__name__ for layer in self.layers) or 'no layers'}")
 
@@ -201,6 +208,10 @@ def summary(layer: Middleware) -> str:
     values = ((field, getattr(layer, field.name)) for field in fields if field.repr)
     shown = (f"{field.name}={(field.repr if callable(field.repr) else repr)(value)}" for field, value in values if value not in (None, ()))
     return f"{type(layer).__name__}({', '.join(shown)})"
+
+
+def _is(layer: Middleware, kind: object) -> bool:
+    return type(layer) is kind or layer.stands_for is kind
 
 
 def _misplaced(layers: tuple[Middleware, ...]) -> str | None:

@@ -9,7 +9,7 @@ from attrs import Factory, evolve, field, frozen
 from fq.class_style.broker import BrokerView, WorkerView, delay_queue
 from fq.class_style.message import MessageView
 from fq.class_style.names import Hook, forks_of, hooks_of, option_names_of
-from fq.class_style.passage import Passage, log, tolerated
+from fq.class_style.passage import Passage, tolerated
 from fq.events import (
     ActorDeclared, ActorDeclaring, Committed, Committing, Delayed, Enqueued, Event, ProcessBooted, QueueDeclared, QueueDeclaring, Released, Started,
     ThreadBooted, ThreadStopping, WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping,
@@ -17,7 +17,7 @@ from fq.events import (
 from fq.frozen import NOTHING, frozen_dict
 from fq.layers import Retries
 from fq.message import Message
-from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
+from fq.middleware import AsyncHandler, Handler, Middleware, caught, guards_itself
 from fq.outcome import Dead, Enqueue, Outcome
 
 if TYPE_CHECKING:
@@ -99,9 +99,12 @@ class Hooks(Middleware):
             return next
 
         def handler(message: Message) -> Outcome:
-            with Passage(self, message) as passage:
-                inward = passage.enter(message)
-                return inward if isinstance(inward, Outcome) else passage.leave(passage.call(next, inward))
+            try:
+                with Passage(self, message) as passage:
+                    inward = passage.enter(message)
+                    return inward if isinstance(inward, Outcome) else passage.leave(passage.call(next, inward))
+            except Exception as error:
+                return caught(self, error)
 
         return handler
 
@@ -112,9 +115,12 @@ class Hooks(Middleware):
             return next
 
         async def handler(message: Message) -> Outcome:
-            with Passage(self, message) as passage:
-                inward = passage.enter(message)
-                return inward if isinstance(inward, Outcome) else passage.leave(await passage.acall(next, inward))
+            try:
+                with Passage(self, message) as passage:
+                    inward = passage.enter(message)
+                    return inward if isinstance(inward, Outcome) else passage.leave(await passage.acall(next, inward))
+            except Exception as error:
+                return caught(self, error)
 
         return handler
 
@@ -133,7 +139,7 @@ class Hooks(Middleware):
         """Call the hook that *event* stands for."""
         match event:
             case Started(message):
-                self.broker.deliveries.open(self.broker, message)
+                self.broker.deliveries.open(self.broker, message, self.options)
             case Committing(message, outcome):
                 self._settle("before", message, outcome)
             case Committed(message, outcome, stale):

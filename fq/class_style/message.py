@@ -45,13 +45,13 @@ class MessageView:
         self._exception: BaseException | None = None
         self._failed = self._dead = False
         self._written: dict[str, object] = {}  # by hooks, into the options
-        self._defaults: dict[str, object] = {}
+        self._defaults = dict(defaults)
         self._shown: dict[str, object] = {}  # the options as they were before hooks could write into them
         self.options: dict[str, object] = {}
-        self.show(message, defaults)
+        self.show(message)
 
-    def show(self, message: Message, defaults: Mapping[str, object] = NOTHING) -> None:
-        """Show *message* from now on; where it and a hook have written the same option, *message* is right. *defaults*: options of the actor."""
+    def show(self, message: Message) -> None:
+        """Show *message* from now on; where it and a hook have written the same option, *message* is right."""
         self._message = message
         self.queue_name, self.actor_name = message.queue_name, message.actor_name
         self.message_id, self.message_timestamp = message.message_id, message.message_timestamp
@@ -59,10 +59,15 @@ class MessageView:
         self.kwargs: dict[str, object] = _thawed_dict(message.kwargs)
         self._collect()
         self._written = {name: value for name, value in self._written.items() if message.options.get(name, _REMOVED) == value}
-        self._defaults.update(defaults)
         self.options.clear()  # the same dict throughout, since hooks may have kept it
         self.options.update({**self._defaults, **_thawed_dict(message.options)})
         self._shown = {**self._defaults, **message.options}
+
+    def offer(self, defaults: Mapping[str, object]) -> None:
+        """Show *defaults*, options of the actor, among the options, where the message itself does not say otherwise."""
+        self._defaults.update(defaults)
+        for options in (self._shown, self.options):
+            options.update({name: value for name, value in defaults.items() if name not in options})
 
     def fold(self, message: Message) -> Message:
         """Return *message* with what the hooks wrote into the options of this view."""
@@ -93,6 +98,15 @@ class MessageView:
     @failed.setter
     def failed(self, failed: bool) -> None:
         self._failed = failed
+
+    @property
+    def marked(self) -> bool:
+        """Has a hook called `fail`?"""
+        return self._failed
+
+    def judge(self, dead: bool) -> None:
+        """Take it that the message is a *dead* letter, or is not."""
+        self._dead = dead
 
     def fail(self) -> None:
         """Make the message a dead letter: it is not run, if it has not been, and not retried."""
@@ -185,12 +199,14 @@ class Deliveries:
         """Return the view of the delivery that *message* came with, or was made from as a retry; None if none is open."""
         return self._views.get((message.message_id, message.deliveries, message.received_at))
 
-    def open(self, broker: "BrokerView", message: Message) -> MessageView:
-        """Return the view of the delivery of *message*."""
+    def open(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = NOTHING) -> MessageView:
+        """Return the view of the delivery of *message*, with *defaults*, options of the actor, among its options."""
         key = (message.message_id, message.deliveries, message.received_at)
         view = self._views.get(key)
         if view is None:
             view = self._views[key] = MessageView(broker, message)
+        if defaults:
+            view.offer(defaults)
         view._users += 1
         return view
 

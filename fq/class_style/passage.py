@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from attrs import evolve
 from returns.pipeline import is_successful
+from returns.result import Failure
 
 from fq.class_style.foreign import is_deliberate, is_interrupt, is_skip
 from fq.class_style.message import MessageView
@@ -26,7 +27,7 @@ class Passage:
 
     def __init__(self, layer: "Hooks", message: Message) -> None:
         self._layer = layer
-        self._view: MessageView = layer.broker.deliveries.open(layer.broker, message)
+        self._view: MessageView = layer.broker.deliveries.open(layer.broker, message, layer.options)
 
     def __enter__(self) -> Self:
         return self
@@ -37,19 +38,21 @@ class Passage:
     def enter(self, message: Message) -> Message | Outcome:
         """Call ``before_process_message``; return the message to pass inwards, or the outcome where a hook has decided it."""
         layer, view = self._layer, self._view
-        view.show(message, layer.options)
+        view.show(message)
         try:
             if hook := layer.hooks.get("before_process_message"):
                 hook(layer.broker, view)
         except BaseException as error:
             if not isinstance(error, Exception) and not is_interrupt(error):
                 raise
-            if is_skip(error) or is_deliberate(error) or is_interrupt(error):
+            if is_skip(error):
+                return self.leave(failure(final(cast(Error, error))) if view.marked else Outcome.drop(str(error)))
+            if is_deliberate(error) or is_interrupt(error):
                 return self.leave(failure(error))
             if not layer.fail_open:
                 return failure(error if isinstance(error, FqError) else LayerError(layer.middleware, cast(Exception, error)))
             log.exception("%s raised before %s, which runs all the same", type(layer.middleware).__name__, message)
-        return self.leave(Outcome.failure(MessageFailed(_FAILED))) if view.failed else view.folded()
+        return self.leave(Outcome.failure(MessageFailed(_FAILED))) if view.marked else view.folded()
 
     def call(self, next: Handler, message: Message) -> Outcome:
         """Return what *next* returns; an interrupt that is none of fq's own becomes a failure here."""
@@ -89,7 +92,7 @@ class Passage:
         view.stuff_exception(error)
         if hook := layer.hooks.get("after_process_message"):
             with logged(layer):
-                hook(layer.broker, view, exception=error)
+                hook(layer.broker, view, result=None, exception=error)
         raise error
 
     def _show(self, setback: Setback | None) -> None:
@@ -97,7 +100,7 @@ class Passage:
         view = self._view
         view.judge(isinstance(setback, Dead) and not self._layer.retried)
         if isinstance(setback, Retry):
-            view.show(view.fold(setback.message), self._layer.options)
+            view.show(view.fold(setback.message))
         if isinstance(setback, Retry | Dead) and setback.error is not None:
             view.stuff_exception(setback.error)
 
@@ -107,11 +110,8 @@ class Passage:
             if hook := layer.hooks.get("after_skip_message"):
                 hook(layer.broker, view)
         elif hook := layer.hooks.get("after_process_message"):
-            if setback is None:
-                hook(layer.broker, view, result=outcome.result.unwrap())
-            else:
-                error = outcome.error
-                hook(layer.broker, view, exception=None if isinstance(error, MessageFailed) else error)
+            error = None if isinstance(outcome.error, MessageFailed) else outcome.error
+            hook(layer.broker, view, result=outcome.result.unwrap() if setback is None else None, exception=error)
 
     def _refold(self, outcome: Outcome) -> Outcome:
         """Return *outcome* with what the hooks wrote into the message, or their verdict that it has failed."""
@@ -126,15 +126,13 @@ _FAILED = "a middleware called message.fail()"
 
 def failure(error: BaseException) -> Outcome:
     """Return the outcome of *error*, which may be an interrupt of somebody else's."""
-    return Outcome.raised(cast(Error, error))
+    return Outcome(Failure(Dead(cast(Error, error))))
 
 
 def skipped(setback: Setback, view: MessageView) -> Setback:
-    """Return *setback*; where somebody else's way to skip a message was taken for an error, the skip. A skip of a failed message is a dead letter."""
-    if isinstance(setback, Drop) and view.marked:
-        return Dead(final(MessageFailed(setback.reason or _FAILED)))
+    """Return *setback*; where somebody else's way to skip a message was taken for an error, the skip."""
     if isinstance(setback, Dead) and is_skip(setback.error) and not isinstance(setback.error, FqError):
-        return Dead(final(setback.error)) if view.marked else Drop(str(setback.error))
+        return setback if view.marked else Drop(str(setback.error))
     return setback
 
 

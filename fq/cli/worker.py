@@ -11,6 +11,7 @@ import click
 from fq.app import App
 from fq.cli.common import Refused, app_path, load_app, plain_errors
 from fq.cli.pidfile import pid_file
+from fq.errors import BrokerUnavailable
 from fq.observe.logs import LogFormat, set_up
 from fq.worker.reload import watcher
 from fq.worker.settings import WorkerSettings
@@ -80,8 +81,17 @@ def worker(
         logging.getLogger("fq.worker").info(
             "%s: %d processes, %d actors, queues %s", app.broker, settings.processes, len(app.actors), ", ".join(settings.queues or app.queues)
         )
+        find_broker(app)
         with watcher(watch):
             raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn).run())
+
+
+def find_broker(app: App) -> None:
+    """Reach the broker once, so that what only a person can mend is said at once. A server that is down is waited for."""
+    try:
+        app.broker.workers()
+    except BrokerUnavailable as error:
+        logging.getLogger("fq.worker").error("waiting for the broker: %s", error)
 
 
 def check(app: App, app_path: str, settings: WorkerSettings) -> None:

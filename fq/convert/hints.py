@@ -66,9 +66,9 @@ def resolve(annotation: object, scope: Mapping[str, object], owner: object = Non
     >>> resolve("list[Order]", {"Order": int}), resolve("list[Order]", {})
     (list[int], Unresolved(text='list[Order]'))
     """
-    holder = SimpleNamespace(__annotations__={"it": annotation}, __type_params__=getattr(owner, "__type_params__", ()))
+    parameters = {parameter.__name__: parameter for parameter in getattr(owner, "__type_params__", ())}
     try:
-        return get_type_hints(holder, dict(scope), include_extras=True)["it"]
+        return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), {**scope, **parameters}, include_extras=True)["it"]
     except Exception:  # evaluating what somebody wrote may raise anything
         return Unresolved(annotation if isinstance(annotation, str) else name_of(annotation))
 

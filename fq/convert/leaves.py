@@ -48,7 +48,9 @@ def leaf(annotation: object) -> Coder:
         return _refusal(name)
     encode, decode = _guarded(name, write, _kind(annotation)), _guarded(name, lambda tree: read(tree, annotation))
     passing = SCALARS & {annotation}
-    return Coder(name, encode, decode, wire=_wires.get(write, _OBJECT if is_record(annotation) else JSON), is_plain=bool(passing), passing=passing)
+    return Coder(
+        name, encode, decode, wire=_wires.get(write, _OBJECT if is_record(annotation) else JSON), is_plain=bool(passing), passing=passing
+    )
 
 
 def _is_hashable(annotation: object) -> bool:

@@ -5,7 +5,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from fq.duration import Duration, to_ms
-from fq.gather import arrivals
+from fq.gather import GROUP_TTL, arrivals
 from fq.layers.age_limit import AgeLimit
 from fq.layers.poison_limit import PoisonLimit
 from fq.layers.retries import Retries
@@ -36,7 +36,7 @@ class GroupCallbacks(Step):
             delays and retries included. Default 45 days, which is what `Retries` may take with its own defaults.
     """
 
-    group_ttl: int = field(default=3_888_000_000, converter=to_ms)
+    group_ttl: int = field(default=GROUP_TTL, converter=to_ms)
 
     outside_of: ClassVar[tuple[Rule, ...]] = (
         Rule(Retries, "only a final outcome counts, and inside Retries no failure is final"),
@@ -50,6 +50,6 @@ class GroupCallbacks(Step):
         return outcome.also(*arrivals(message, outcome, self.group_ttl)) if "group" in options or "gathered" in options else outcome
 
 
-def group_callbacks(*, group_ttl: Duration = 3_888_000_000) -> GroupCallbacks:
+def group_callbacks(*, group_ttl: Duration = GROUP_TTL) -> GroupCallbacks:
     """Return a `GroupCallbacks` layer; *group_ttl* in ms or as timedelta."""
     return GroupCallbacks(group_ttl=group_ttl)

@@ -7,11 +7,12 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result
 
 from fq.duration import Duration, to_ms
-from fq.errors import Error
+from fq.errors import Error, SkipMessage
+from fq.gather import unreached
 from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
-from fq.outcome import Dead, Outcome, Store
+from fq.outcome import Drop, Outcome, Retry, Store
 
 
 @frozen
@@ -42,9 +43,13 @@ class Results(Step):
         """Add the effect that stores a final result."""
         if is_successful(outcome.result):
             return outcome.also(Store(message.message_id, cast("Result[object, Error]", outcome.result), self.result_ttl)) if self.store_results else outcome
-        error = outcome.error if outcome.final else None
-        own = (message.message_id,) if self.store_results and error is not None else ()
-        return outcome.also(*(Store(message_id, Failure(error), self.result_ttl) for message_id in (*own, *unreached(message, outcome))))
+        setback = outcome.result.failure()
+        if isinstance(setback, Retry):
+            return outcome
+        dropped = isinstance(setback, Drop)
+        failure = Failure(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
+        own = (message.message_id,) if self.store_results and not dropped else ()
+        return outcome.also(*(Store(message_id, failure, self.result_ttl) for message_id in (*own, *unreached(message))))
 
 
 def results(*, store_results: bool = True, result_ttl: Duration = 600_000) -> Results:

@@ -79,17 +79,20 @@ class Retries(Step):
         error = setback.error
         if isinstance(error, Snooze):
             return Retry(message, to_ms(error.delay))
-        if self.is_final(message, error):
+        if self.is_final(error):
             return setback
         retries = RETRIES.get(message)
+        if self.is_exhausted(retries, error):
+            return Dead(error, (retries, self.max_retries))
         delay = to_ms(error.delay) if isinstance(error, RetryAfter) else self.backoff_ms(message.message_id, retries)
         return Retry(RETRIES.set(message, retries + 1), delay, error)
 
-    def is_final(self, message: Message, error: Error) -> bool:
-        """Is *error* the end of *message*?"""
-        if isinstance(error, (Shutdown, *self.throws)) or getattr(error, "final", False) is True:
-            return True
-        retries = RETRIES.get(message)
+    def is_final(self, error: Error) -> bool:
+        """Is *error* not worth another attempt?"""
+        return isinstance(error, (Shutdown, *self.throws)) or getattr(error, "final", False) is True
+
+    def is_exhausted(self, retries: int, error: Error) -> bool:
+        """Were *retries*, the last of which ended with *error*, all that there may be?"""
         if self.retry_when is not None:
             return not self.retry_when(retries, error)
         return self.max_retries is not None and retries >= self.max_retries

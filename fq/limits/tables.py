@@ -27,11 +27,17 @@ TABLES = (
 )
 
 CROWD = """
+    WITH mine AS (
+        SELECT ifnull((SELECT turn FROM limit_line WHERE :waits AND key = :key AND owner = :owner AND back > :absent), 1 << 62) AS turn
+    )
     SELECT
         (SELECT count(*) FROM limit_slots WHERE key = :key AND until > :now AND holder <> :holder),
         EXISTS (SELECT 1 FROM limit_slots WHERE key = :key AND until > :now AND holder = :holder),
-        (SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND turn <= :now AND (turn, owner) < (:turn, :owner))
+        (SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND turn <= :now AND (turn, owner) < (mine.turn, :owner)),
+        mine.turn
+    FROM mine
 """
+"""How many slots others hold, whether the holder has one already, how many are due before the owner, and its place in the line (at its end if it has none)."""
 
 FIRST = "SELECT since, until, (SELECT hold FROM limit_holds WHERE key = :key) FROM limit_slots WHERE key = :key AND until > :now ORDER BY until, holder LIMIT 1"
 
@@ -41,8 +47,8 @@ RANK = "SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND 
 def take(connection: sqlite3.Connection, key: str, limit: Limit, owner: str, token: str, waits: bool, now: int) -> Answer:
     """See `LimitStore.take`."""
     holder = owner if isinstance(limit, Slots) else token
-    asked = {"key": key, "holder": holder, "owner": owner, "now": now, "absent": now - ABSENT, "turn": _turn(connection, key, owner, waits, now)}
-    held, mine, ahead = connection.execute(CROWD, asked).fetchone()
+    asked = {"key": key, "holder": holder, "owner": owner, "waits": waits, "now": now, "absent": now - ABSENT}
+    held, mine, ahead, asked["turn"] = connection.execute(CROWD, asked).fetchone()
     if mine or admits(limit, held, ahead):
         _grant(connection, key, holder, owner, token, now, limit.ends(now))
         return Granted(token)
@@ -53,12 +59,6 @@ def take(connection: sqlite3.Connection, key: str, limit: Limit, owner: str, tok
     if waits:
         _line_up(connection, key, owner, now, now + wait, now + retry_in)
     return Refused(retry_in)
-
-
-def _turn(connection: sqlite3.Connection, key: str, owner: str, waits: bool, now: int) -> int:
-    """Return the place of *owner* in the line; the end of it, if it does not stand there."""
-    found = waits and connection.execute("SELECT turn FROM limit_line WHERE key = ? AND owner = ? AND back > ?", (key, owner, now - ABSENT)).fetchone()
-    return found[0] if found else 2**62
 
 
 def _grant(connection: sqlite3.Connection, key: str, holder: str, owner: str, token: str, now: int, until: int) -> None:
@@ -113,9 +113,9 @@ def arrive(connection: sqlite3.Connection, key: str, party: str, now: int, until
     if not connection.execute("UPDATE barriers SET until = ? WHERE key = ? AND until > ?", (until, key, now)).rowcount:
         return None
     connection.execute("INSERT OR IGNORE INTO barrier_parties VALUES (?, ?)", (key, party))
-    missing: int = connection.execute(MISSING, (key,)).fetchone()[0]
-    return max(0, missing)
+    missing: int = connection.execute(MISSING, (key, now)).fetchone()[0]
+    return missing
 
 
-MISSING = "SELECT parties - (SELECT count(*) FROM barrier_parties WHERE key = barriers.key) FROM barriers WHERE key = ?"
+MISSING = "SELECT max(0, parties - (SELECT count(*) FROM barrier_parties WHERE key = barriers.key)) FROM barriers WHERE key = ? AND until > ?"
 """How many parties are missing at a barrier."""

@@ -27,7 +27,8 @@ PATIENCE = 1_000
 """So often, at least, a slot is looked at that is held for longer than was expected."""
 
 
-def _whole(_: object, attribute: "Attribute[int]", found: object) -> None:
+def whole(_: object, attribute: "Attribute[int]", found: object) -> None:
+    """Raise `OptionError` unless *found* is a whole number from 1."""
     if type(found) is not int or found < 1:
         raise OptionError(f"{attribute.name}: found {found!r}, expected a whole number from 1")
 
@@ -49,7 +50,7 @@ def span(found: Duration) -> int:
 class Slots:
     """*limit* at once: a slot is held until it is given back, or until *ttl* after its holder was last heard of."""
 
-    limit: int = field(validator=_whole)
+    limit: int = field(validator=whole)
     ttl: int = field(converter=span)
 
     def name(self, key: str) -> str:
@@ -65,7 +66,7 @@ class Slots:
 class Window:
     """*limit* in any *window*: a slot is taken for as long as the window."""
 
-    limit: int = field(validator=_whole)
+    limit: int = field(validator=whole)
     window: int = field(converter=span)
 
     def name(self, key: str) -> str:
@@ -81,7 +82,7 @@ class Window:
 class Bucket:
     """*limit* in each *bucket* of time, buckets beginning at multiples of their length since the epoch: a slot is taken until the next one begins."""
 
-    limit: int = field(validator=_whole)
+    limit: int = field(validator=whole)
     bucket: int = field(converter=span)
 
     def name(self, key: str) -> str:

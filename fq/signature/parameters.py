@@ -103,10 +103,10 @@ class Parameters:
         needed, free = self._left[min(len(args), len(self._positional))]
         if not kwargs.keys() <= free and (said := self._misnamed(kwargs, free)):
             return said
-        if partial or needed <= kwargs.keys():
+        missing = needed - (kwargs.keys() & free)
+        if partial or not missing:
             return ""
-        missing = next(p.name for p in self.all if p.name in needed and p.name not in kwargs)
-        return f"missing a required argument: {missing!r}"
+        return f"missing a required argument: {next(p.name for p in self.all if p.name in missing)!r}"
 
     def _misnamed(self, kwargs: Kwargs, free: frozenset[str]) -> str:
         for name in kwargs.keys() - free:

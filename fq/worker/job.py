@@ -8,14 +8,14 @@ from attrs import define, frozen
 
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
-from fq.commit import lower
+from fq.commit import SendSide, lower, settle
 from fq.errors import ActorNotFound, DecodeError, Shutdown
-from fq.events import Claimed, Committed, Committing, Started
+from fq.events import Claimed, Committed, Committing, Released, Started
 from fq.fault import Fault
 from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
 from fq.message import Key, Message
 from fq.middleware import AsyncHandler, Handler
-from fq.outcome import Dead, Outcome, Retry
+from fq.outcome import Dead, Enqueue, Outcome, Retry
 from fq.plan import Plan
 
 if TYPE_CHECKING:
@@ -30,22 +30,28 @@ RECHECK = 1_000
 
 @frozen
 class Chain:
-    """The stack of one actor, built once around its function: exactly one of the two handlers, by the actor's colour."""
+    """
+    The stack of one actor, built once around its function: exactly one of the two handlers, by the actor's colour.
+
+    *watched*: do layers watch, its own or those of an actor that it may send to?
+    """
 
     plan: Plan
     handler: Handler | None = None
     ahandler: AsyncHandler | None = None
+    watched: bool = True
 
 
 @define(eq=False)
 class Job:
-    """Mutable: a claimed message; *commit* is filled in when it has run, *outcome* only where layers watch."""
+    """Mutable: a claimed message; *commit* is filled in when it has run, *outcome* and *sent*, its follow-ups, only where layers watch."""
 
     delivery: Delivery
     message: Message
     chain: Chain
     commit: Commit | None = None
     outcome: Outcome | None = None
+    sent: tuple[Enqueue, ...] = ()
 
 
 class Chains:
@@ -69,7 +75,10 @@ class Chains:
             return Commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)))
         chain = self._chains.get(message.actor_name) or self._build(message.actor_name)
         if chain is None:
-            return lower(delivery, unknown_actor(message, self._grace), self.app.send_side)
+            unknown = unknown_actor(message, self._grace)
+            if not unknown.final:
+                return lower(delivery, unknown, self.app.send_side)
+            chain = Chain(self.app.plan(message.actor_name), lambda _: unknown)  # no actor's layers, but who watches is told
         if chain.plan.watches:
             self.app.tell(Claimed(message), chain.plan)
         return Job(delivery, message, chain)
@@ -77,12 +86,15 @@ class Chains:
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Take *outcome* as what came of *job*: log it if it is a failure, and lower it. The exception does not outlive this call."""
         plan = job.chain.plan
+        sent: dict[str, Enqueue] = {}
+        outcome, job.commit = settle(job.delivery, outcome, self._noting(sent) if job.chain.watched else self.app.send_side)
         if not outcome.succeeded:
             report(job.message, outcome, plan)
+        if sent:
+            job.sent = tuple(sent[message_id] for message_id in _follow_ups(outcome) if message_id in sent)
         if plan.watches:
             self.app.tell(Committing(job.message, outcome), plan)
             job.outcome = outcome
-        job.commit = lower(job.delivery, outcome, self.app.send_side)
 
     def started(self, job: Job) -> None:
         """Tell the layers that *job* is about to run, where any of them watches."""
@@ -90,23 +102,45 @@ class Chains:
             self.app.tell(Started(job.message), job.chain.plan)
 
     def committed(self, job: Job, stale: bool) -> None:
-        """Tell the layers, where any of them watches, that the outcome of *job* is in, or came too late."""
+        """Tell the layers, where any of them watches, that the outcome of *job* is in, or came too late, or that there is none."""
         if stale:
             log.warning("%s %s: its outcome came too late and was dropped; it has been handed to another worker", job.message.actor_name, job.message.message_id)
+        if not stale:
+            for enqueue in job.sent:
+                self.app.announce(enqueue)
         if job.outcome is not None:
             self.app.tell(Committed(job.message, job.outcome, stale), job.chain.plan)
+        elif job.chain.plan.watches:
+            self.app.tell(Released(job.message), job.chain.plan)
+
+    def _noting(self, sent: dict[str, Enqueue]) -> SendSide:
+        """Return the send side, which also notes in *sent*, by message id, what it was passed."""
+
+        def send_side(enqueue: Enqueue) -> Enqueue:
+            folded = sent[enqueue.message.message_id] = self.app.send_side(enqueue)
+            return folded
+
+        return send_side
 
     def _build(self, actor_name: str) -> Chain | None:
         actor = self.app.actors.get(actor_name)
         if actor is None:
             return None
         plan = self.app.plan(actor_name)
+        watched = any(other.watches for other in self.app.plans())
         if actor.signature.is_async:
-            chain = Chain(plan, ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun)))
+            chain = Chain(plan, ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun)), watched=watched)
         else:
-            chain = Chain(plan, handler=plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)))
+            chain = Chain(plan, plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)), watched=watched)
         self._chains[actor_name] = chain
         return chain
+
+
+def _follow_ups(outcome: Outcome) -> list[str]:
+    """Return the ids of the messages that *outcome* itself sends; those of a group's callbacks are sent by the broker, when the last member is there."""
+    retried = [] if outcome.final else [outcome.result.failure()]
+    ids = [setback.message.message_id for setback in retried if isinstance(setback, Retry)]
+    return ids + [effect.message.message_id for effect in outcome.effects if isinstance(effect, Enqueue)]
 
 
 def unknown_actor(message: Message, grace: int) -> Outcome:

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fq.brokers.records import Commit, Turn, Want
-from fq.errors import BrokerError
+from fq.errors import FqError
 from fq.worker.job import Job
 from fq.worker.pool import hand_back
 from fq.worker.prefetch import PATIENCE, Prefetch
@@ -120,8 +120,8 @@ class Pump:
             self._gather(commits, jobs, stopping)
             try:
                 turn = self._turn(commits, len(jobs))
-            except BrokerError as error:
-                log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error)
+            except Exception as error:
+                log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unforeseen(error))
                 if stopping:
                     log.error("stopping all the same: the messages of these outcomes will be run again")
                     return
@@ -237,8 +237,13 @@ class Pump:
             if timeout > 0 and not self._bell.is_set():
                 child = self._child
                 child.app.broker.wait(Want(child.name, child.queues, 1, child.settings.lease), timeout)
-        except BrokerError as error:
-            log.error("cannot reach the broker: %s", error)
+        except Exception as error:
+            log.error("cannot reach the broker: %s", error, exc_info=unforeseen(error))
             self._bell.wait(PAUSES[0])
         finally:
             self._listening = False
+
+
+def unforeseen(error: Exception) -> Exception | None:
+    """Return *error* if its traceback belongs in the log, None if it is one of fq's own, whose text says all."""
+    return None if isinstance(error, FqError) else error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from fq.errors import BrokerError
+from fq.errors import FqError
 from fq.worker import reload
 from fq.worker.board import Board
 from fq.worker.launch import fork, memory_of, slots, spawn
@@ -225,7 +225,7 @@ class Supervisor:
         """Return what *call* returns, None if the broker cannot be used just now: the leases do the rest."""
         try:
             return call()
-        except BrokerError as error:
+        except FqError as error:
             log.error("cannot use the broker: %s", error)
             return None
 

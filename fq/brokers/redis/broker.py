@@ -1,47 +1,39 @@
 """`RedisBroker`: the broker protocol on Redis and Valkey, one method a call. What a turn does on the server is in ``lua/turn.lua``."""
 
-import asyncio
 import os
-import threading
-import uuid
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 from fq.brokers.base import DEAD_TTL
 from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.redis import inspect
-from fq.brokers.redis.doorbell import Doorbell
-from fq.brokers.redis.ear import Ear
 from fq.brokers.redis.keys import Keys
-from fq.brokers.redis.place import Place, from_client, from_url
+from fq.brokers.redis.local import Local
+from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.scripts import script
-from fq.brokers.redis.turns import Turns
-from fq.brokers.redis.wire import posts_written
 from fq.brokers.rules import check_posts
-from fq.brokers.waiting import Awaited
 from fq.errors import ConfigError
 
 
 class RedisBroker:
     """
-    Keeps messages on Redis (6.2 or later) or Valkey (7.2 or later): one server, Sentinel or Cluster.
+    Keeps messages on Redis (6.2 or later) or Valkey (7.2 or later): one server, Sentinel or Cluster. Connects at the first call.
 
-    >>> broker = RedisBroker("redis://localhost:6379/0", namespace="shop")
+    >>> RedisBroker("redis://fq:secret@localhost:6379/0", namespace="shop")
+    RedisBroker('redis://fq:***@localhost:6379/0', namespace='shop')
 
     Args:
-        url: where the server is; see `fq.brokers.redis.place` for all forms.
+        url: where the server is; all forms are in `fq.brokers.redis.place`.
 
-        client: instead of a URL, a `redis.Redis` or `redis.RedisCluster` whose settings are used.
+        client: instead of a URL, a `redis.Redis` or `redis.RedisCluster` whose settings to use.
 
-        namespace: what the names of all keys begin with, in braces.
+        namespace: what the names of all keys begin with, in braces. Brokers of one namespace see the same messages.
 
         dead_ttl: how long dead letters are kept, ms.
 
         patience: for how long a call is repeated while the server is away, ms, before it raises `BrokerUnavailable`.
 
-        timeout: for how long to wait for a connection, and for an answer, ms.
+        timeout: how long to wait for a connection, and for an answer, ms, where neither URL nor client say.
 
     Raises:
         ConfigError: the URL is none of the known forms; says what was found and what was expected.
@@ -59,81 +51,78 @@ class RedisBroker:
     ) -> None:
         keys = Keys(namespace)
         if (client is None) == (not url):
-            raise ConfigError("RedisBroker takes a URL or a client, one of the two; for a server on this machine: redis://localhost:6379/0")
-        self._place: Place = from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix)
+            raise ConfigError(
+                f"found {'no URL and no client' if not url else 'a URL and a client'}, expected one of the two: redis://localhost:6379/0"
+            )
+        self._namespace = namespace
+        self._dead_ttl = dead_ttl
+        self._place = from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix)
         self._server = Server(self._place, keys, patience / 1_000)
-        self._doorbell = Doorbell()
-        self._awaited = Awaited()
-        self._turns = Turns(self._server, self._doorbell, dead_ttl)
-        self._producers: deque[str] = deque()
-        self._reader = keys.reader(uuid.uuid4().hex)
-        self._ear: Ear | None = None
-        self._ear_lock = threading.Lock()
-        self._pid = os.getpid()
+        self._local = Local(self._server, dead_ttl)
 
     def __repr__(self) -> str:
-        return f"RedisBroker({self._place.name!r}, namespace={self._server.keys.prefix[1:-2]!r})"
+        return f"RedisBroker({self._place.name!r}, namespace={self._namespace!r})"
+
+    @property
+    def offset(self) -> int:
+        """What is added to the server's clock, ms: for tests, which put all brokers of a namespace ahead alike."""
+        return self._server.offset
+
+    @offset.setter
+    def offset(self, ms: int) -> None:
+        self._server.offset = ms
+
+    @property
+    def _here(self) -> Local:
+        if self._local.pid != os.getpid():
+            self._local = Local(self._server, self._dead_ttl)
+        return self._local
 
     def enqueue(self, posts: Sequence[Post]) -> None:
         """Put *posts* on their queues, all or none, in one round trip."""
-        if not posts:
-            return
-        check_posts(posts)
-        server = self._server
-        sheet = server.sheet()
-        arguments = posts_written(sheet, posts)
-        producer = self._producers.pop() if self._producers else server.keys.sent(uuid.uuid4().hex)
-        sheet.extra.append(producer)
-        server.run("enqueue", sheet, (server.number(), *arguments))
-        self._producers.append(producer)
+        self._here.sender.send(posts)
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
-        """`enqueue` for async producers."""
-        await asyncio.to_thread(self.enqueue, posts)
+        """`enqueue` for async producers; what several send at the same time goes in one round trip."""
+        if posts:
+            check_posts(posts)
+            await self._here.post(posts)
 
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """Apply *commits* and claim what is wanted, in one script."""
-        channel = self._server.keys.bell(want.worker)
-        ear = self._ear
-        return self._turns.turn(commits, want, channel if ear is not None and ear.hears(channel) else "")
+        here, channel = self._here, self._server.keys.bell(want.worker)
+        return here.turns.turn(commits, want, channel if here.hears(channel) else "")
 
     def wait(self, want: Want, timeout: int) -> None:
-        """Block until there may be something to claim; polls nothing."""
-        channel = self._server.keys.bell(want.worker)
-        self._listening(channel)
-        self._turns.wait(want, timeout, channel)
+        """Block until there may be something to claim; asks the server nothing meanwhile."""
+        here, channel = self._here, self._server.keys.bell(want.worker)
+        here.listen(channel)
+        here.turns.wait(want, timeout, channel)
 
     def wake(self) -> None:
-        """End a `wait` of another thread, or the next one."""
-        self._doorbell.wake()
+        """End a `wait` that is under way in another thread, or the next one."""
+        self._here.doorbell.wake()
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """Renew the leases of *workers* that have not been taken back."""
-        self._server.run_for("renew", (), lease, *workers)
+        if workers:
+            self._server.run_for("renew", (), lease, *workers)
 
     def release(self, worker: str, interrupted: Mapping[str, str]) -> int:
         """Take back everything that the dead *worker* holds; return how many messages that was."""
-        return self._turns.release(worker, interrupted)
+        return self._here.turns.release(worker, interrupted)
 
     def result(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
-        found = cast(bytes | None, self._server.line.command("GET", self._server.keys.result(message_id)))
-        return found[1:] if found is not None and found[:1] == b"R" else None
+        return self._here.results.get(message_id)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
-        """Return the result kept for *message_id*, waiting up to *timeout* ms for it; polls nothing."""
-        if (found := self.result(message_id)) is not None or timeout <= 0:
-            return found
-        self._listening(self._reader)
-        return self._awaited.wait(message_id, timeout, lambda: self._look(message_id, timeout))
+        """Return the result kept for *message_id*, waiting up to *timeout* ms for it; asks once and is told."""
+        return self._here.results.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """`wait_result` for async callers."""
-        found = await asyncio.to_thread(self.result, message_id)
-        if found is not None or timeout <= 0:
-            return found
-        await asyncio.to_thread(self._listening, self._reader)
-        return await self._awaited.await_(message_id, timeout, lambda: self._look(message_id, timeout))
+        return await self._here.results.await_(message_id, timeout)
 
     def status(self, message_id: str) -> Status:
         """Return where a message is."""
@@ -167,7 +156,7 @@ class RedisBroker:
 
     def pause(self, queue: str) -> None:
         """Let nobody claim from *queue* until it is resumed."""
-        self._server.line.command("SADD", f"{self._server.keys.prefix}paused", queue)
+        self._server.run_for("pause", (queue,))
 
     def resume(self, queue: str) -> None:
         """Let workers claim from *queue* again."""
@@ -180,42 +169,5 @@ class RedisBroker:
 
     def close(self) -> None:
         """Let go of connections; the next call connects again."""
-        with self._ear_lock:
-            ear, self._ear = self._ear, None
-        if ear is not None and self._pid == os.getpid():
-            ear.close()
+        self._here.close()
         self._server.line.close()
-
-    def _look(self, message_id: str, timeout: int) -> bytes | None:
-        """Return the result if it is there, else register as a reader of it."""
-        key = self._server.keys.result(message_id)
-        return cast(bytes | None, self._server.line.call(script("await"), (key,), (self._reader, timeout + 1_000)))
-
-    def _listening(self, channel: str) -> None:
-        """Return once this process hears *channel*."""
-        ear = self._ear
-        if ear is None or self._pid != os.getpid():
-            with self._ear_lock:
-                if self._ear is None or self._pid != os.getpid():
-                    self._pid = os.getpid()
-                    self._ear = Ear(self._place, self._on_news, self._on_return)
-                ear = self._ear
-        ear.hear(channel, self._server.line.patience)
-
-    def _on_news(self, channel: str, text: bytes) -> None:
-        if channel != self._reader:
-            self._doorbell.ring(channel.removeprefix(self._server.keys.bell("")))
-            return
-        id_, mark, body = text.partition(b"\0")
-        message_id = id_.decode()
-        found = body if mark else self.result(message_id)
-        if found is not None:
-            self._awaited.deliver(message_id, found)
-
-    def _on_return(self) -> None:
-        """The connection was lost and is back: whoever waits looks again."""
-        self._turns.disarm()
-        for message_id in self._awaited.ids():
-            found = self._look(message_id, 60_000)
-            if found is not None:
-                self._awaited.deliver(message_id, found)

@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from redis.connection import Connection
 from redis.exceptions import RedisError
 
-from fq.brokers.redis.place import Place
+from fq.brokers.redis.place import Connection, Place
 from fq.errors import BrokerUnavailable
 
 CHECK = 30.0
@@ -111,7 +110,7 @@ class Ear:
         quiet = False
         with selectors.DefaultSelector() as selector:
             selector.register(self._inbox, selectors.EVENT_READ)
-            selector.register(connection._sock, selectors.EVENT_READ)  # noqa: SLF001  # redis-py shows its socket nowhere else
+            selector.register(connection._sock, selectors.EVENT_READ)  # redis-py shows its socket nowhere else
             while not self._closed:
                 events = selector.select(CHECK)
                 if not events:

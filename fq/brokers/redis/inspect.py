@@ -1,4 +1,8 @@
-"""Looking at what a namespace holds, and changing it by hand: states, queues, workers, dead letters. Each step on the server is small and whole."""
+"""
+Looking at what a namespace holds and changing it by hand: states, queues, workers, dead letters.
+
+However much there is, each step on the server is small, and whole.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
@@ -20,8 +24,7 @@ MOVES = 100
 
 def status(server: Server, message_id: str) -> Status:
     """Return where a message is. Its queue is found first; should it move on meanwhile, the script says so."""
-    prefix = server.keys.prefix
-    record = cast(bytes | None, server.line.command("HGET", f"{prefix}messages", message_id))
+    record = cast(bytes | None, server.line.command("HGET", server.keys.messages, message_id))
     for _ in range(MOVES):
         queues = [] if record is None else [_head(record)[0]]
         workers = [] if record is None else _workers(server)
@@ -32,7 +35,7 @@ def status(server: Server, message_id: str) -> Status:
             record = cast(bytes, rest[0])
             continue
         return _status(message_id, cast(bytes, state).decode(), rest)
-    raise BrokerError(f"message {message_id} was never found where it was said to be; is something else writing to {prefix}*?")
+    raise BrokerError(f"message {message_id} was never found where it was said to be; is something else writing to {server.keys.prefix}*?")
 
 
 def _status(message_id: str, state: str, rest: Sequence[bytes | int]) -> Status:
@@ -50,12 +53,12 @@ def _head(record: bytes) -> tuple[str, str, bytes]:
 
 
 def _workers(server: Server) -> list[str]:
-    return [name.decode() for name in cast(list[bytes], server.line.command("ZRANGE", f"{server.keys.prefix}leases", 0, -1))]
+    return [name.decode() for name in cast(list[bytes], server.line.command("ZRANGE", server.keys.leases, 0, -1))]
 
 
 def queues(server: Server) -> tuple[QueueStats, ...]:
     """Return all queues, by name."""
-    names = sorted(name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", f"{server.keys.prefix}queues")))
+    names = sorted(name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", server.keys.queue_names)))
     workers = _workers(server)
     return tuple(stats for part in _parts(names, max(1, AT_ONCE // (len(workers) + 4))) for stats in _queues(server, part, workers))
 
@@ -70,13 +73,10 @@ def _queues(server: Server, names: Sequence[str], workers: Sequence[str]) -> Ite
 
 def workers(server: Server) -> tuple[WorkerStats, ...]:
     """Return all workers with a lease, by name."""
-    prefix = server.keys.prefix
-    now = int(cast(list[bytes], server.line.command("TIME"))[0])
-    del now
     names = _workers(server)
     if not names:
         return ()
-    memories = cast(list[bytes | None], server.line.command("HMGET", f"{prefix}workers", *names))
+    memories = cast(list[bytes | None], server.line.command("HMGET", server.keys.workers, *names))
     rows: list[WorkerStats] = []
     for name, memory in zip(names, memories, strict=True):
         queues_ = server.queues_of(memory or b"")
@@ -90,7 +90,9 @@ def dead(server: Server, queue: str | None, actor: str | None, error: str | None
     """Return up to *limit* dead letters that match, the latest first."""
     prefix = server.keys.prefix
     names = (
-        [queue] if queue is not None else [name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", f"{prefix}queues"))]
+        [queue]
+        if queue is not None
+        else [name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", server.keys.queue_names))]
     )
     found = [letter for name in names for letter in _dead_of(server, name, actor or "", error or "", limit)]
     return tuple(sorted(found, key=lambda letter: -letter.died_at)[:limit])
@@ -119,7 +121,7 @@ def by_id(server: Server, name: str, message_ids: Sequence[str]) -> int:
     """Run the script *name* (``requeue`` or ``discard``) on messages and return how many it changed."""
     total = 0
     for part in _parts(list(dict.fromkeys(message_ids)), AT_ONCE):
-        records = cast(list[bytes | None], server.line.command("HMGET", f"{server.keys.prefix}messages", *part))
+        records = cast(list[bytes | None], server.line.command("HMGET", server.keys.messages, *part))
         sheet = server.sheet()
         pairs = [(sheet.queue(_head(record)[0]), id_) for id_, record in zip(part, records, strict=True) if record is not None]
         if pairs:

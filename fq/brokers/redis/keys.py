@@ -1,4 +1,8 @@
-"""The names of all keys of a namespace. They share one hash tag, so that a cluster keeps them on one node and a script may use them together."""
+"""
+The names of all keys of a namespace.
+
+They share one hash tag, so that a cluster keeps them on one node and one script may use them all.
+"""
 
 from collections.abc import Iterable
 from urllib.parse import quote
@@ -17,6 +21,7 @@ class Keys:
             raise ConfigError(f"found namespace {namespace!r}, expected a name without braces, such as 'fq'")
         self.prefix = f"{{{namespace}}}:"
         self.fixed = tuple(self.prefix + kind for kind in KINDS)
+        self.messages, _, _, self.leases, self.workers, _, self.queue_names, self.paused, self.waiting = self.fixed
         self._queues: dict[tuple[str, str], tuple[str, str, str, str]] = {}
 
     def queue(self, name: str, worker: str = "") -> tuple[str, str, str, str]:

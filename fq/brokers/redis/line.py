@@ -1,5 +1,5 @@
 """
-`Line`: calls a script on the server and returns its reply, over connections that are kept; repeats the call while the server is away.
+`Line`: calls scripts on the server, over connections that are kept, and repeats a call while the server is away.
 
 Mutable shell. Any thread may call; a forked child opens connections of its own.
 """
@@ -8,10 +8,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from hiredis import pack_command
-from redis.connection import Connection
 from redis.exceptions import (
     AskError,
     AuthenticationError,
@@ -22,34 +21,46 @@ from redis.exceptions import (
     MovedError,
     NoPermissionError,
     NoScriptError,
-    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
-    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
 
-from fq.brokers.redis.place import Place
+from fq.brokers.redis.place import Connection, Place
 from fq.brokers.redis.scripts import Script
 from fq.errors import BrokerError, BrokerUnavailable
 
 T = TypeVar("T")
-Argument = str | bytes | int
+Argument: TypeAlias = str | bytes | int | float
 
-PASSING = (NotConnected, TimedOut, BusyLoadingError, ClusterDownError, MasterDownError, MovedError, AskError, TryAgainError, ReadOnlyError)
-"""Errors that go by: the server is being restarted, replaced, or reached at the wrong address."""
+PASSING = (NotConnected, TimedOut, BusyLoadingError, ReadOnlyError, MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError)
+"""Errors that go by: the server is being started, replaced, or was looked for at the wrong address."""
+
+PASSING_WORDS = ("READONLY ", "LOADING ", "BUSY ", "CLUSTERDOWN ", "MASTERDOWN ")
+"""The same, as a script of Redis 6.2 and a busy server report them: within a text."""
 
 REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
-"""Errors that look like a lost connection to redis-py but will not go by."""
+"""Errors that redis-py takes for a lost connection in part, but that will not go by."""
+
+ADVICE = {
+    "OOM command": "the server's memory is full: let workers drain it, or raise maxmemory",
+    "WRONGTYPE": "something else writes to these keys: give fq a namespace of its own",
+    "MISCONF": "the server cannot save to its disk: make room there",
+    "unknown command": "fq needs Redis 6.2 or Valkey 7.2, or later",
+    "read only replica": "this is a replica: name its master, or use redis+sentinel://",
+    "loading the dataset": "it is still reading its data after a start: wait for it",
+    "slot not served": "a node of the cluster is missing: see CLUSTER NODES",
+}
+"""What to do about an error whose text has these words."""
 
 SPARE = 16
-"""So many connections are kept for the next caller."""
+"""So many idle connections are kept."""
 
 
 class Line:
-    """Calls scripts; *patience* is for how long, in seconds, a call is repeated while the server is away."""
+    """Calls the server at *place*; for *patience* seconds a call is repeated while it is away."""
 
     def __init__(self, place: Place, patience: float) -> None:
         self.place = place
@@ -74,91 +85,75 @@ class Line:
             except NoScriptError:
                 return _exchange(connection, pack_command((b"EVAL", script.text, len(keys), *keys, *arguments)))
 
-        return self.repeat(once)
+        return self._repeat(once)
 
-    def command(self, *arguments: Argument) -> object:
+    def command(self, *words: Argument) -> object:
         """Return the reply of one plain command; raises as `call` does."""
-        packed = pack_command(arguments)
-        return self.repeat(lambda connection: _exchange(connection, packed))
-
-    def repeat(self, once: Callable[[Connection], T]) -> T:
-        """Return what *once* returns for a connection, tried again with growing pauses while the server is away."""
-        deadline, pause = 0.0, 0.005
-        while True:
-            connection: Connection | None = None
-            try:
-                connection = self._take()
-                result = once(connection)
-            except BaseException as error:
-                if not isinstance(error, RedisError):
-                    _drop(connection)
-                    raise
-                self._judge(connection, error)
-                deadline = deadline or time.monotonic() + self.patience
-                if time.monotonic() + pause > deadline:
-                    raise self._unavailable(error) from error
-                time.sleep(pause)
-                pause = min(pause * 2, 0.5)
-            else:
-                self._idle.append(connection)
-                return result
+        packed = pack_command(words)
+        return self._repeat(lambda connection: _exchange(connection, packed))
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:
             self._idle.pop().disconnect()
 
-    def forget(self) -> None:
-        """Drop the connections that are not in use, since they may be dead or lead to the wrong server."""
-        self.close()
+    def _repeat(self, once: Callable[[Connection], T]) -> T:
+        """Return what *once* returns for a connection, tried again, after growing pauses, while the server is away."""
+        deadline, pause = 0.0, 0.0
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = self._take()
+                reply = once(connection)
+            except RedisError as error:
+                self._clear_up(connection, error)
+                now = time.monotonic()
+                deadline = deadline or now + self.patience
+                if now + pause > deadline:
+                    raise BrokerUnavailable(
+                        f"{self.place.name} could not be used for {self.patience:g} s: {error}; {_advice(error, 'start it, or check the URL')}"
+                    ) from error
+                time.sleep(pause)
+                pause = min(2 * pause, 0.5) or 0.005
+            except BaseException:
+                if connection is not None:
+                    connection.disconnect()  # half of a reply may still be on its way
+                raise
+            else:
+                self._idle.append(connection)
+                return reply
 
     def _take(self) -> Connection:
         if self._pid != os.getpid():
-            self._pid, self._idle = os.getpid(), deque(maxlen=SPARE)  # the parent's sockets are the parent's
+            self._pid, self._idle = os.getpid(), deque(maxlen=SPARE)  # the parent's connections stay the parent's
         try:
             return self._idle.pop()
         except IndexError:
             return self.place.connect()
 
-    def _judge(self, connection: Connection | None, error: RedisError) -> None:
+    def _clear_up(self, connection: Connection | None, error: RedisError) -> None:
         """Return if the call is worth another try, raise if not."""
         if isinstance(error, REFUSED):
-            _drop(connection)
+            if connection is not None:
+                connection.disconnect()
             raise BrokerError(
-                f"{self.place.name} lets nobody in: {error}; check user and password, and what they are allowed to do"
+                f"{self.place.name} lets fq not do this: {error}; check user, password and what they are allowed to do"
             ) from error
-        if isinstance(error, PASSING):
-            _drop(connection)
-            self.close()
+        if isinstance(error, PASSING) or any(word in str(error) for word in PASSING_WORDS):
+            if connection is not None:
+                connection.disconnect()
+            self.close()  # the others lead to the same server
             self.place.moved(error)
             return
         if connection is not None:
-            self._idle.append(connection)  # the server has answered: the connection is in order
-        raise BrokerError(f"{self.place.name} refuses: {error}{_advice(error)}") from error
-
-    def _unavailable(self, error: RedisError) -> BrokerUnavailable:
-        if isinstance(error, ReadOnlyError):
-            return BrokerUnavailable(
-                f"{self.place.name} is a replica, which takes no writes; name its master, or use redis+sentinel://: {error}"
-            )
-        if isinstance(error, BusyLoadingError):
-            return BrokerUnavailable(f"{self.place.name} is still reading its data after a start; wait for it: {error}")
-        return BrokerUnavailable(f"{self.place.name} could not be reached for {self.patience:g} s: {error}; start it, or check the URL")
+            self._idle.append(connection)  # it has brought an answer: it is in order
+        raise BrokerError(f"{self.place.name} refuses: {error}; {_advice(error, 'nothing of this call was applied')}") from error
 
 
 def _exchange(connection: Connection, packed: bytes) -> object:
-    connection.send_packed_command([packed], check_health=False)
-    return connection.read_response(disable_decoding=True)
+    connection.send_packed_command((packed,), check_health=False)
+    return connection.read_response(disable_decoding=True, disconnect_on_error=True)
 
 
-def _drop(connection: Connection | None) -> None:
-    if connection is not None:
-        connection.disconnect()
-
-
-def _advice(error: RedisError) -> str:
-    if isinstance(error, OutOfMemoryError):
-        return "; nothing was queued: let workers drain it, or raise maxmemory"
-    if isinstance(error, ResponseError) and "WRONGTYPE" in str(error):
-        return "; give fq a namespace of its own"
-    return ""
+def _advice(error: RedisError, otherwise: str) -> str:
+    return next((advice for words, advice in ADVICE.items() if words in str(error)), otherwise)

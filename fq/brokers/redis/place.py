@@ -30,7 +30,6 @@ from redis.retry import Retry
 from fq.errors import ConfigError
 
 
-
 class Connection(Protocol):
     """What fq uses of redis-py's connections."""
 
@@ -271,7 +270,9 @@ def from_client(client: object, slot_of: str) -> Place:
 
 def _from_cluster(client: redis.RedisCluster, slot_of: str) -> Place:
     nodes = tuple((str(node.host), int(node.port)) for node in client.nodes_manager.startup_nodes.values())
-    settings = {key: value for key, value in client.nodes_manager.connection_kwargs.items() if key not in ("host", "port", "connection_class")}
+    settings = {
+        key: value for key, value in client.nodes_manager.connection_kwargs.items() if key not in ("host", "port", "connection_class")
+    }
     kind = SSLConnection if settings.pop("ssl", False) else PlainConnection
     shown = ",".join(f"{host}:{port}" for host, port in nodes)
     return ByCluster(f"the client's cluster at {shown}", cast(Kind, kind), _ours(settings), nodes, key_slot(slot_of.encode()))

@@ -24,7 +24,7 @@ SCRIPTS = 80
 
 @frozen
 class Armed:
-    """A worker's registration as waiting for *queues*, good until *deadline*, seconds of the process's own clock, while *hearing* is the ear's state."""
+    """A worker is registered as waiting for *queues*; by *deadline*, in seconds of `time.monotonic`, something falls due."""
 
     queues: tuple[str, ...]
     deadline: float
@@ -64,10 +64,9 @@ class Turns:
         wanted = len(sheet.queues)
         self._started += 1
         armed = want.worker in self._armed
-        head: tuple[Argument, ...] = (
-            want.worker, self._server.number(), want.lease, max(0, limit), channel, int(armed), wanted, self._dead_ttl, self._started % max(1, wanted),
-        )  # fmt: skip
-        reply = self._server.run("turn", sheet, (*head, *commits_written(sheet, commits)), want.worker)
+        first = self._started % max(1, wanted)  # each queue in its turn, so that no full one starves the rest
+        whole = (want.worker, self._server.number(), want.lease, max(0, limit), channel, int(armed), wanted, self._dead_ttl, first)
+        reply = self._server.run("turn", sheet, (*whole, *commits_written(sheet, commits)), want.worker)
         now, token, idle_for, stale, expired, claims = cast(
             tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim]], reply
         )
@@ -100,7 +99,7 @@ class Turns:
     def release(self, worker: str, interrupted: Mapping[str, str]) -> int:
         """Take back everything that *worker* holds; return how many messages that was."""
         keys = self._server.keys
-        memory = self._server.line.command("HGET", f"{keys.prefix}workers", worker)
+        memory = self._server.line.command("HGET", keys.workers, worker)
         return self.take_back(worker, cast(bytes | None, memory) or b"", interrupted, None)
 
     def take_back(self, worker: str, memory: bytes, interrupted: Mapping[str, str] | None, scripts: int | None) -> int:
@@ -114,7 +113,7 @@ class Turns:
         texts = [text.replace("\0", "") for pair in (interrupted or {}).items() for text in pair]
         total = 0
         while scripts is None or scripts > 0:
-            arguments = (worker, int(scripts is None), TAKEN, bell, *texts)
+            arguments: list[Argument] = [worker, int(scripts is None), TAKEN, bell, *texts]
             taken, all_ = cast(list[int], self._server.run_for("take_back", queues, *arguments, worker=worker))
             total += taken
             if all_:

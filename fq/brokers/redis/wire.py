@@ -1,4 +1,8 @@
-"""What a turn says to the server and what it hears: commits become flat arguments of ``lua/turn.lua``, its reply becomes deliveries. Pure but for a cache."""
+"""
+What is said to the server, and heard: commits become the flat arguments of ``lua/turn.lua``, its reply becomes deliveries.
+
+Pure, but for a cache.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +14,7 @@ from fq.brokers.records import Ack, Bury, Change, Commit, Delivery, Join, Keep, 
 from fq.brokers.redis.keys import Keys
 from fq.fault import Fault
 
-Argument: TypeAlias = str | bytes | int
+Argument: TypeAlias = str | bytes | int | float
 Claim: TypeAlias = tuple[int, list[bytes], list[bytes | None], list[bytes | None]]
 
 PLACE = 14
@@ -92,7 +96,7 @@ def read_fault(text: bytes) -> Fault | None:
 
 @define
 class Group:
-    """Commits of one queue: those whose message is *gone* afterwards (done, or replaced), and those whose message is *left* (buried, handed back)."""
+    """Commits of one queue: of messages that are *gone* afterwards (done, or replaced), and of those *left* (buried, handed back). Mutable."""
 
     gone: list[str] = Factory(list)
     gone_tokens: list[int] = Factory(list)

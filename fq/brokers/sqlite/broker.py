@@ -58,7 +58,7 @@ class SqliteBroker(InThreads):
         self._dead_ttl = dead_ttl
         self._writer = Database(settings)
         self._reader = Database(settings)
-        self._listener = Listener(self._reader, self.clock)
+        self._listener = Listener(self._reader, self.clock, f"{self.path}-wal")
         self._upkeep = Upkeep(dead_ttl)
         forks.register(self)
 

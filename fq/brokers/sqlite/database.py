@@ -97,8 +97,7 @@ class Database:
 
     def version(self) -> tuple[int, int]:
         """Return what differs from the last time if another connection has changed the database since."""
-        with self._using(lambda connection: connection.execute("PRAGMA data_version").fetchone()) as (version,):
-            return self._opened, version
+        return self._opened, self.query("PRAGMA data_version")[0][0]
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""

@@ -17,10 +17,11 @@ RESULTS = "SELECT message_id, body FROM results WHERE message_id IN (SELECT valu
 
 
 class Listener:
-    """Mutable: waits on behalf of callers, reading through *reader*, which must be another connection than the one that writes."""
+    """Mutable: waits on behalf of callers, reading through *reader*, which must be another connection than the one that writes; *log* is its write-ahead log."""
 
-    def __init__(self, reader: Database, clock: Clock) -> None:
+    def __init__(self, reader: Database, clock: Clock, log: str) -> None:
         self._reader = reader
+        self._log = log
         self._clock = clock
         self._begin()
         clock.watch(self.changed)
@@ -28,7 +29,7 @@ class Listener:
     def _begin(self) -> None:
         self._bell = Bell()
         self._awaited = Awaited()
-        self._poller = Poller(self._reader.version, self._hear)
+        self._poller = Poller(self._reader.version, self._hear, self._log)
 
     def after_fork_in_child(self) -> None:
         """Begin anew: those who waited, and the thread that listened, are in the parent."""

@@ -44,6 +44,12 @@ local function bulk(command, target, values)
   for i = 1, #values, CHUNK do call(command, target, unpack(values, i, math.min(i + CHUNK - 1, #values))) end
 end
 
+-- What a worker has claimed is a hash: token by id, and this. Its length alone makes the server keep the hash as a table, where the form for short
+-- hashes, a list that is searched from its beginning, would make a turn of 256 messages quadratic.
+local PAD, PADDING = '', string.rep(' ', 80)
+
+local function held(claimed) return math.max(0, call('HLEN', claimed) - 1) end
+
 -- A record is <place><priority>\0<queue>\0<actor>\0<body>; its place is when it became ready, or will, in microseconds and 14 hex digits.
 local function place(record)
   return sub(record, 15, find(record, '\0', 15, true) - 1), sub(record, 1, 14)

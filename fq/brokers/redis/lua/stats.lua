@@ -8,7 +8,7 @@ local at = 10 + 4 * queues
 for queue = 1, queues do
   local due, running, since = call('ZCOUNT', key(queue, DELAYED), '-inf', now), 0, now
   for _ = 1, workers do
-    running = running + call('HLEN', KEYS[at])
+    running = running + held(KEYS[at])
     at = at + 1
   end
   local first = call('ZRANGE', key(queue, READY), 0, 0)[1] or due > 0 and call('ZRANGE', key(queue, DELAYED), 0, 0)[1]

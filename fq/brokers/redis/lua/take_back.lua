@@ -14,7 +14,10 @@ for i = p + 4, #ARGV, 2 do interrupted[ARGV[i]] = ARGV[i + 1] end
 call('HDEL', LETTERS, '') -- as in a turn: goes on when the memory is full
 local taken, left = 0, 0
 for queue = 1, queues do
-  local ids = taken < most and call('HRANDFIELD', key(queue, CLAIMED), most - taken) or {}
+  local ids = {}
+  for _, id in ipairs(taken < most and call('HRANDFIELD', key(queue, CLAIMED), most - taken + 1) or {}) do
+    if id ~= PAD then ids[#ids + 1] = id end
+  end
   if #ids > 0 then
     local notes, changed = call('HMGET', AGAIN, unpack(ids)), {}
     for i, record in ipairs(call('HMGET', MESSAGES, unpack(ids))) do
@@ -31,13 +34,16 @@ for queue = 1, queues do
     call('HDEL', key(queue, CLAIMED), unpack(ids))
     taken = taken + #ids
   end
-  left = left + call('HLEN', key(queue, CLAIMED))
+  left = left + held(key(queue, CLAIMED))
 end
 flush()
 if left == 0 then
   call('ZREM', LEASES, worker)
   call('HDEL', WORKERS, worker)
-  for queue = 1, queues do call('ZREM', WAITING, name(queue) .. '\0' .. channel) end
+  for queue = 1, queues do
+    call('DEL', key(queue, CLAIMED))
+    call('ZREM', WAITING, name(queue) .. '\0' .. channel)
+  end
 end
 ring_all()
 return {taken, left == 0 and 1 or 0}

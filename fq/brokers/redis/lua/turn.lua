@@ -235,15 +235,22 @@ if limit > 0 then
     local members = not paused[name(queue)] and limit > claimed and call('ZRANGE', key(queue, READY), 0, limit - claimed - 1) or {}
     if #members > 0 then
       if token == 0 then token = call('INCR', COUNTER) end
-      local text, ids, held = format('%.0f', token), {}, {}
+      local text, ids, pairs_ = format('%.0f', token), {}, {PAD, PADDING}
       for i, member in ipairs(members) do
         local id = sub(member, 15)
-        ids[i], held[2 * i - 1], held[2 * i] = id, id, text
+        ids[i], pairs_[2 * i + 1], pairs_[2 * i + 2] = id, id, text
       end
       call('ZREMRANGEBYRANK', key(queue, READY), 0, #members - 1)
-      call('HSET', key(queue, CLAIMED), unpack(held))
+      call('HSET', key(queue, CLAIMED), unpack(pairs_))
       read_claim(queue, ids, members)
     end
+  end
+end
+
+-- With nothing to do, leave nothing behind.
+if claimed == 0 then
+  for queue = 1, wanted do
+    if held(key(queue, CLAIMED)) == 0 then call('DEL', key(queue, CLAIMED)) end
   end
 end
 

@@ -5,6 +5,6 @@
 
 local lease = call('ZSCORE', LEASES, ARGV[p])
 if not lease then return false end
-local held = 0
-for queue = 1, queues do held = held + call('HLEN', key(queue, CLAIMED)) end
-return {math.max(0, tonumber(lease) - now), held}
+local count = 0
+for queue = 1, queues do count = count + held(key(queue, CLAIMED)) end
+return {math.max(0, tonumber(lease) - now), count}

@@ -1,0 +1,74 @@
+"""`Local`: what a broker has in one process and shares with no child of it: its threads, and who waits there. Mutable shell."""
+
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+from fq.brokers.records import Post
+from fq.brokers.redis.doorbell import Doorbell
+from fq.brokers.redis.ear import Ear
+from fq.brokers.redis.post_office import PostOffice
+from fq.brokers.redis.results import Results
+from fq.brokers.redis.sender import Sender
+from fq.brokers.redis.server import Server
+from fq.brokers.redis.turns import Turns
+from fq.errors import BrokerError
+
+
+class Local:
+    """The parts of a broker that need to be new in a forked child, made anew when it is found to be one."""
+
+    def __init__(self, server: Server, dead_ttl: int) -> None:
+        self.pid = os.getpid()
+        self.sender = Sender(server)
+        self.doorbell = Doorbell()
+        self.turns = Turns(server, self.doorbell, dead_ttl)
+        self.results = Results(server, self.listen)
+        self._server = server
+        self._lock = threading.Lock()
+        self._ear: Ear | None = None
+        self._post_office: PostOffice | None = None
+
+    def hears(self, channel: str) -> bool:
+        """Return whether *channel* is being heard."""
+        return self._ear is not None and self._ear.hears(channel)
+
+    def listen(self, channel: str) -> None:
+        """Return once *channel* is heard."""
+        with self._lock:
+            if self._ear is None:
+                self._ear = Ear(self._server.line.place, self._on_news, self._on_return)
+            ear = self._ear
+        ear.hear(channel, self._server.line.patience)
+
+    async def post(self, posts: Sequence[Post]) -> None:
+        """Send *posts*, together with what other coroutines send at the same time."""
+        with self._lock:
+            if self._post_office is None:
+                self._post_office = PostOffice(self.sender.send)
+            office = self._post_office
+        await office.post(posts)
+
+    def close(self) -> None:
+        """End the threads."""
+        with self._lock:
+            ear, self._ear = self._ear, None
+            office, self._post_office = self._post_office, None
+        if office is not None:
+            office.close()
+        if ear is not None:
+            ear.close()
+        self.turns.disarm()
+
+    def _on_news(self, channel: str, text: bytes) -> None:
+        if channel == self.results.channel:
+            with suppress(BrokerError):  # it is looked for again when the connection is back
+                self.results.heard(text)
+        else:
+            self.doorbell.ring(channel.removeprefix(self._server.keys.bell("")))
+
+    def _on_return(self) -> None:
+        """The ear was deaf for a while: whoever waits looks again."""
+        self.turns.disarm()
+        self.results.look_again()

@@ -1,0 +1,38 @@
+"""
+Limits on how often, and how many at once: limiters and barriers for use inside actors, and two layers. In reading order:
+
+- ``terms.py``: what is decided, as pure functions;
+- ``store.py``: what is asked of a place that keeps the state; ``tables.py`` and ``local.py`` for memory and SQLite, ``redis.py`` and ``lua/`` for Redis;
+- ``limits.py``: slots that this process holds, which ``leases.py`` renews; ``backend.py`` finds the place: an app's broker;
+- ``limiters.py``, ``barrier.py``: what users write inside actors;
+- ``rate_limit.py``, ``concurrency_limit.py``: the layers. They ask the broker, so they are not part of the core, as the other layers are.
+"""
+
+from fq.limits.backend import limiter_backend
+from fq.limits.barrier import Barrier
+from fq.limits.concurrency_limit import ConcurrencyLimit, concurrency_limit
+from fq.limits.limiters import BucketRateLimiter, ConcurrentRateLimiter, NoSlot, RateLimiter, WindowRateLimiter
+from fq.limits.limits import Limits
+from fq.limits.rate_limit import RateLimit, rate_limit
+from fq.limits.store import LimitStore
+from fq.limits.terms import Bucket, Refused, Slots, Window
+
+__all__ = [
+    "Barrier",
+    "Bucket",
+    "BucketRateLimiter",
+    "ConcurrencyLimit",
+    "ConcurrentRateLimiter",
+    "LimitStore",
+    "Limits",
+    "NoSlot",
+    "RateLimit",
+    "RateLimiter",
+    "Refused",
+    "Slots",
+    "Window",
+    "WindowRateLimiter",
+    "concurrency_limit",
+    "limiter_backend",
+    "rate_limit",
+]

@@ -1,0 +1,67 @@
+"""`limiter_backend`: the `Limits` of an app, a broker or a URL. Nothing is set up for them: they use the broker's own connections and its clock."""
+
+import sys
+from functools import cache
+from typing import Protocol, TypeAlias
+from weakref import WeakKeyDictionary
+
+from fq.brokers import MemoryBroker, SqliteBroker, broker_from_url
+from fq.brokers.base import Broker
+from fq.errors import ConfigError
+from fq.limits.limits import Limits
+from fq.limits.local import InMemory, LocalStore
+from fq.limits.store import LimitStore
+
+
+class HasBroker(Protocol):
+    """An app."""
+
+    @property
+    def broker(self) -> Broker:
+        """Its broker."""
+
+
+Backend: TypeAlias = HasBroker | Broker | Limits | str
+
+_known: "WeakKeyDictionary[object, Limits]" = WeakKeyDictionary()
+
+
+def limiter_backend(where: Backend) -> Limits:
+    """
+    Return what limiters of *where* work with: the same for an app, its broker and, among themselves, for equal URLs.
+
+    >>> from fq import App
+    >>> app = App("memory://")
+    >>> limiter_backend(app) is limiter_backend(app.broker)
+    True
+
+    Raises:
+        ConfigError: it is neither an app, nor a broker of fq's, nor a URL of one.
+    """
+    if isinstance(where, Limits):
+        return where
+    if isinstance(where, str):
+        return limiter_backend(_broker(where))
+    broker = getattr(where, "broker", where)
+    if broker not in _known:
+        _known[broker] = Limits(_store(broker))
+    return _known[broker]
+
+
+@cache
+def _broker(url: str) -> Broker:
+    return broker_from_url(url)
+
+
+def _store(broker: object) -> LimitStore:
+    if isinstance(broker, MemoryBroker):
+        return LocalStore(InMemory(), broker.clock)
+    if isinstance(broker, SqliteBroker):
+        return LocalStore(broker._writer, broker.clock)
+    if "fq.brokers.redis" in sys.modules:  # who has a Redis broker has loaded what it needs
+        from fq.brokers.redis import RedisBroker
+        from fq.limits.redis import RedisStore
+
+        if isinstance(broker, RedisBroker):
+            return RedisStore(broker._server)
+    raise ConfigError(f"found {broker!r} as the backend of a limiter, expected an app, one of fq's brokers, or a URL such as redis://localhost:6379/0")

@@ -1,0 +1,85 @@
+"""`Leases`: the slots that this process holds, and a thread that renews them. Mutable shell."""
+
+import os
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from attrs import frozen
+
+
+@frozen
+class Slot:
+    """A slot of *key*, taken by *owner* with *token*. It lapses *ttl* ms after it was last renewed; 0 for one that is not given back at all."""
+
+    key: str
+    owner: str
+    token: str
+    ttl: int = 0
+
+
+class Leases:
+    """
+    Calls *renew* for every slot that is held, each third of its ttl, until it is let go.
+
+    So a ttl may be short: it is how long the slot of a process that died stays taken, not how long a slot may be held. The thread starts with the first slot.
+    """
+
+    def __init__(self, renew: Callable[[Slot], None]) -> None:
+        self._renew = renew
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._due: dict[Slot, float] = {}
+        self._owners: set[tuple[str, str]] = set()
+        self._thread: threading.Thread | None = None
+        self._asleep_until = 0.0
+
+    def reserve(self, key: str, owner: str) -> bool:
+        """Let *owner* have its slot of *key* under its own name, unless it has one in this process already; `free` undoes it."""
+        if self._pid != os.getpid():
+            self._begin()  # what the parent holds, the parent renews
+        with self._changed:
+            is_new = (key, owner) not in self._owners
+            self._owners.add((key, owner))
+            return is_new
+
+    def free(self, key: str, owner: str) -> None:
+        """Let *owner* have no slot of *key* under its own name any more."""
+        with self._changed:
+            self._owners.discard((key, owner))
+
+    def hold(self, slot: Slot) -> None:
+        """Renew *slot* from now on."""
+        if self._pid != os.getpid():
+            self._begin()
+        due = monotonic() + slot.ttl / 3_000
+        with self._changed:
+            self._due[slot] = due
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="fq-limits", daemon=True)
+                self._thread.start()
+            elif due < self._asleep_until:
+                self._changed.notify()
+
+    def let_go(self, slot: Slot) -> None:
+        """Renew *slot* no more."""
+        with self._changed:
+            self._due.pop(slot, None)
+            self._owners.discard((slot.key, slot.owner))
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                now = monotonic()
+                due = [slot for slot, at in self._due.items() if at <= now]
+                if not due:
+                    self._asleep_until = min(self._due.values(), default=now + 3_600)
+                    self._changed.wait(self._asleep_until - now)
+                    self._asleep_until = 0.0
+                    continue
+                self._due.update((slot, now + slot.ttl / 3_000) for slot in due)
+            for slot in due:
+                self._renew(slot)

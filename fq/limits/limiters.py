@@ -1,0 +1,174 @@
+"""
+Limiters, for use inside actors and anywhere else: `ConcurrentRateLimiter`, `BucketRateLimiter`, `WindowRateLimiter`.
+
+Limiters are values. Those of one class with the same backend and key share their slots, in all processes.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import partial
+
+from attrs import Attribute, field, frozen
+
+from fq.duration import Duration
+from fq.errors import OptionError, RateLimitExceeded, Snooze
+from fq.identity import jitter
+from fq.layers.current_message import get_current_message
+from fq.limits.backend import limiter_backend
+from fq.limits.leases import Slot
+from fq.limits.limits import Limits
+from fq.limits.terms import Bucket, Limit, Refused, Slots, Window, span, whole
+
+
+class NoSlot(RateLimitExceeded, Snooze):
+    """
+    What `acquire` raises: no slot was free. *retry_in* says in how many ms one can be.
+
+    It is a `Snooze`, too: an actor that lets it pass runs again after *delay*, which is a little later, and no attempt is used up.
+    """
+
+    def __init__(self, key: str, retry_in: int, delay: int) -> None:
+        super().__init__(delay, f"no slot of {key} is free; one can be in {retry_in} ms")
+        self.key = key
+        self.retry_in = retry_in
+
+
+def check_key(_: object, __: "Attribute[str]", found: object) -> None:
+    """Raise `OptionError` unless *found* can be the key of a limiter."""
+    if not isinstance(found, str) or not found or not found.isprintable():
+        raise OptionError(f"key: found {found!r}, expected a printable text that is not empty")
+
+
+@frozen
+class RateLimiter:
+    """What all limiters do. *backend* is an app, a broker or its URL; *key* names what is limited."""
+
+    backend: Limits = field(converter=limiter_backend, eq=False, repr=False)
+    key: str = field(validator=check_key)
+
+    @property
+    def terms(self) -> Limit:
+        """The limit."""
+        raise NotImplementedError
+
+    @contextmanager
+    def acquire(self, *, raise_on_failure: bool = True) -> Iterator[bool]:
+        """
+        Hold a slot as long as the context lasts, and yield True.
+
+        Where none is free: raise, or, without *raise_on_failure*, yield False.
+
+        Raises:
+            RateLimitExceeded: no slot is free; its *retry_in* says in how many ms one can be. An actor may let it pass, see `NoSlot`.
+
+            BrokerError: the backend cannot be used.
+        """
+        slot = self.backend.take(self.key, self.terms)
+        if isinstance(slot, Slot):
+            try:
+                yield True
+            finally:
+                self.backend.give_back(slot)
+        else:
+            yield self._refused(slot, raise_on_failure)
+
+    @asynccontextmanager
+    async def aacquire(self, *, raise_on_failure: bool = True) -> AsyncIterator[bool]:
+        """`acquire` for coroutines: ``async with limiter.aacquire():``."""
+        slot = await self.backend.atake(partial(self.backend.take, self.key, self.terms))
+        if isinstance(slot, Slot):
+            try:
+                yield True
+            finally:
+                await self.backend.agive_back(slot)
+        else:
+            yield self._refused(slot, raise_on_failure)
+
+    def _refused(self, refused: Refused, raise_on_failure: bool) -> bool:
+        """Raise if that is wanted; actors that were refused together come back spread over as much time again as they have to wait."""
+        if raise_on_failure:
+            message = get_current_message()
+            who = (message.message_id, message.received_at) if message else ()
+            raise NoSlot(self.key, refused.retry_in, int(refused.retry_in * (1 + jitter(self.key, *who))))
+        return False
+
+
+@frozen
+class ConcurrentRateLimiter(RateLimiter):
+    """
+    At most *limit* hold a slot at once.
+
+    >>> mutex = ConcurrentRateLimiter("memory://", "report")
+    >>> with mutex.acquire(), mutex.acquire(raise_on_failure=False) as acquired:
+    ...     acquired
+    False
+
+    Attributes:
+        limit: how many. Default 1.
+
+        ttl: how long a slot outlives a process that died with it, ms or timedelta; while held, a slot is renewed every third of it. Default 15 minutes.
+    """
+
+    limit: int = field(default=1, kw_only=True, validator=whole)
+    ttl: int = field(default=900_000, kw_only=True, converter=span)
+
+    @property
+    def terms(self) -> Slots:
+        """The limit."""
+        return Slots(self.limit, self.ttl)
+
+
+@frozen
+class BucketRateLimiter(RateLimiter):
+    """
+    At most *limit* in each bucket of time: 10:00:00 to 10:00:59, 10:01:00 to 10:01:59. Up to twice as many may fall together where two buckets meet.
+
+    >>> limiter = BucketRateLimiter("memory://", "search", limit=2, bucket=timedelta(days=1))
+    >>> with limiter.acquire() as acquired:
+    ...     acquired
+    True
+
+    Attributes:
+        limit: how many. Default 1.
+
+        bucket: how long a bucket is, ms or timedelta; they begin at multiples of that since the epoch, by the broker's clock. Default 1 second.
+    """
+
+    limit: int = field(default=1, kw_only=True, validator=whole)
+    bucket: int = field(default=1_000, kw_only=True, converter=span)
+
+    @property
+    def terms(self) -> Bucket:
+        """The limit."""
+        return Bucket(self.limit, self.bucket)
+
+
+def _window(found: Duration) -> int:
+    if type(found) is int and 0 < found < 100:  # who comes from Dramatiq may mean seconds
+        raise OptionError(f"window: found {found}, and windows are in ms; write window={found}_000, or timedelta(seconds={found}) if it is seconds")
+    return span(found)
+
+
+@frozen
+class WindowRateLimiter(RateLimiter):
+    """
+    At most *limit* in any stretch of time as long as *window*.
+
+    >>> limiter = WindowRateLimiter("memory://", "search", limit=2, window=timedelta(minutes=1))
+    >>> [limiter.acquire(raise_on_failure=False).__enter__() for _ in range(3)]
+    [True, True, False]
+
+    Attributes:
+        limit: how many. Default 1.
+
+        window: ms or timedelta (a number below 100 is refused: in Dramatiq it is seconds). Default 1 second.
+    """
+
+    limit: int = field(default=1, kw_only=True, validator=whole)
+    window: int = field(default=1_000, kw_only=True, converter=_window)
+
+    @property
+    def terms(self) -> Window:
+        """The limit."""
+        return Window(self.limit, self.window)

@@ -1,0 +1,127 @@
+"""`Limits`: slots taken and given back, by threads and coroutines alike, on top of a `LimitStore`. Mutable shell: it knows what this process holds."""
+
+import asyncio
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+
+from fq.errors import BrokerError
+from fq.layers.current_message import get_current_message
+from fq.limits.leases import Leases, Slot
+from fq.limits.store import LimitStore
+from fq.limits.terms import Limit, Refused, Slots
+
+log = logging.getLogger("fq.limits")
+
+
+class Limits:
+    """
+    What limiters and barriers work with; `limiter_backend` returns the one of an app or a broker.
+
+    >>> from fq.limits import Slots, limiter_backend
+    >>> limits, one = limiter_backend("memory://"), Slots(1, ttl=1_000)
+    >>> slot = limits.take("mail", one)
+    >>> limits.take("mail", one)
+    Refused(retry_in=10)
+    >>> limits.give_back(slot)
+    """
+
+    def __init__(self, store: LimitStore) -> None:
+        self.store = store
+        self._leases = Leases(self._renew)
+
+    def take(self, key: str, limit: Limit) -> Slot | Refused:
+        """
+        Take a slot of *key*, if one is free.
+
+        Inside an actor it belongs to the message: should the process die, the message's next delivery takes it over.
+        """
+        message = get_current_message()
+        if message is None or not isinstance(limit, Slots) or not self._leases.reserve(limit.name(key), message.message_id):
+            return self._take(key, limit, "", False)
+        answer: Slot | Refused | None = None
+        try:
+            answer = self._take(key, limit, message.message_id, False)
+            return answer
+        finally:
+            if not isinstance(answer, Slot):
+                self._leases.free(limit.name(key), message.message_id)
+
+    def take_in_turn(self, key: str, limit: Limit, owner: str) -> Slot | Refused:
+        """Take a slot of *key* for *owner*, if one is free and it is its turn. Who is refused stands in line from then on, and is expected back."""
+        return self._take(key, limit, owner, True)
+
+    def give_back(self, slot: Slot, learn: bool = True) -> None:
+        """Give *slot* back, at any time and any number of times; a slot that cannot be given back lapses. *learn* for how long slots are held."""
+        if not slot.ttl:
+            return
+        self._leases.let_go(slot)
+        try:
+            if not self.store.release(slot.key, slot.owner, slot.token, learn):
+                log.warning("a slot of %s had lapsed before it was given back: more may have run at once than its limit", slot.key)
+        except BrokerError as error:
+            log.warning("a slot of %s could not be given back, and lapses in at most %d ms: %s", slot.key, slot.ttl, error)
+
+    async def atake(self, take: Callable[[], Slot | Refused]) -> Slot | Refused:
+        """Return what *take*, one of the methods above, returns in a thread. Who is cancelled meanwhile holds no slot afterwards."""
+        taking = _Taking(take, self.give_back)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(None, copy_context().run, taking)
+        except asyncio.CancelledError:
+            taking.abandon()
+            raise
+
+    async def agive_back(self, slot: Slot, learn: bool = True) -> None:
+        """`give_back` for coroutines. It is done even if who waits for it is cancelled."""
+        if slot.ttl:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.give_back, slot, learn))
+
+    def _take(self, key: str, limit: Limit, owner: str, waits: bool) -> Slot | Refused:
+        token = secrets.token_hex(8)
+        answer = self.store.take(limit.name(key), limit, owner or token, token, waits)
+        if isinstance(answer, Refused):
+            return answer
+        slot = Slot(limit.name(key), owner or token, answer.token, limit.ttl if isinstance(limit, Slots) else 0)
+        if slot.ttl:
+            self._leases.hold(slot)
+        return slot
+
+    def _renew(self, slot: Slot) -> None:
+        try:
+            if not self.store.renew(slot.key, slot.owner, slot.token, slot.ttl):
+                log.debug("a slot of %s was given back, or had lapsed, before it was renewed", slot.key)
+        except BrokerError as error:
+            log.warning("a slot of %s could not be renewed; it is tried again: %s", slot.key, error)
+
+
+class _Taking:
+    """Mutable: a slot on its way from a thread to a coroutine, which may be gone when it arrives."""
+
+    def __init__(self, take: Callable[[], Slot | Refused], give_back: Callable[[Slot], None]) -> None:
+        self._take = take
+        self._give_back = give_back
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._slot: Slot | None = None
+
+    def __call__(self) -> Slot | Refused:
+        """Take a slot, and give it back at once if nobody wants it any more."""
+        answer = self._take()
+        if isinstance(answer, Slot):
+            with self._lock:
+                self._slot = answer
+                abandoned = self._abandoned
+            if abandoned:
+                self._give_back(answer)
+        return answer
+
+    def abandon(self) -> None:
+        """Want it no more."""
+        with self._lock:
+            self._abandoned = True
+            slot = self._slot
+        if slot is not None:
+            threading.Thread(target=self._give_back, args=(slot,), daemon=True).start()

@@ -1,0 +1,15 @@
+-- Gives a slot back, and returns 1 if it was still the holder's.
+--
+-- ARGV[2]   owner, token, "1" to learn for how long slots are held
+
+local token, since = facts(ARGV[2])
+if token ~= ARGV[3] then return 0 end
+call('ZREM', SLOTS, ARGV[2])
+call('HDEL', FACTS, ARGV[2])
+if ARGV[4] == '1' then
+  local hold, held = tonumber(call('HGET', FACTS, '') or 0), now - since
+  hold = math.max(1, hold == 0 and held or hold + math.floor((held - hold) / 4))
+  call('HSET', FACTS, '', whole(hold))
+  keep(FACTS, REMEMBERED)
+end
+return 1

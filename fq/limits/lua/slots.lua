@@ -1,0 +1,23 @@
+-- What is kept of the slots of a key:
+--
+-- SLOTS     zset: who holds a slot, by when it lapses
+-- FACTS     hash: for each of them "<token> <since>"; under "" for how long slots are held lately, ms
+-- LINE      zset: who waits, by its turn
+-- BACKS     zset: the same, by when it will ask again
+
+local SLOTS, FACTS, LINE, BACKS = unpack(KEYS)
+local REMEMBERED = 86400000
+
+local lapsed = call('ZRANGEBYSCORE', SLOTS, '-inf', whole(now))
+for _, holder in ipairs(lapsed) do
+  call('ZREM', SLOTS, holder)
+  call('HDEL', FACTS, holder)
+end
+
+-- The token of *holder*, and since when it holds its slot.
+local function facts(holder)
+  local text = call('HGET', FACTS, holder)
+  if not text then return nil end
+  local token, since = string.match(text, '^(%S+) (%S+)$')
+  return token, tonumber(since)
+end

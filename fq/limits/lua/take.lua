@@ -1,0 +1,75 @@
+-- Takes a slot: `fq.limits.terms` where the data is, line by line the same decisions.
+--
+-- ARGV[2]   kind: "slots", "window" or "bucket"
+-- ARGV[3]   how many slots there are
+-- ARGV[4]   the ttl, or the length of the window or bucket
+-- ARGV[5]   owner, token, "1" if it waits
+-- ARGV[8]   ABSENT, FIRST_GUESS, SOON, PATIENCE
+-- returns   {1, 0}, or {0, in how many ms to ask again}
+
+local kind, limit, length = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local owner, token, waits = ARGV[5], ARGV[6], ARGV[7] == '1'
+local ABSENT, FIRST_GUESS, SOON, PATIENCE = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local floor, max, min = math.floor, math.max, math.min
+
+for _, gone in ipairs(call('ZRANGEBYSCORE', BACKS, '-inf', whole(now - ABSENT))) do
+  call('ZREM', LINE, gone)
+  call('ZREM', BACKS, gone)
+end
+
+local holder = kind == 'slots' and owner or token
+local mine = call('ZSCORE', SLOTS, holder)
+local held = call('ZCARD', SLOTS) - (mine and 1 or 0)
+local place = waits and call('ZRANK', LINE, owner)
+local ahead = call('ZCOUNT', LINE, '-inf', whole(now))
+if place then ahead = min(ahead, place) end
+
+if mine or limit - held > ahead then
+  local ends = kind == 'bucket' and now - now % length + length or now + length
+  call('ZADD', SLOTS, whole(ends), holder)
+  call('HSET', FACTS, holder, token .. ' ' .. whole(now))
+  call('ZREM', LINE, owner)
+  call('ZREM', BACKS, owner)
+  keep(SLOTS, ends - now)
+  keep(FACTS, ends - now)
+  return {1, 0}
+end
+
+local hold = tonumber(call('HGET', FACTS, '') or 0)
+local first, taken_at, age = nil, nil, 0
+if held > 0 then
+  local nearest = call('ZRANGE', SLOTS, 0, 0, 'WITHSCORES')
+  local _, since = facts(nearest[1])
+  first, age = tonumber(nearest[2]), now - since
+  taken_at = since
+end
+
+local function first_free()
+  if kind ~= 'slots' then return first end
+  if age < hold then return min(first, taken_at + hold) end
+  local look = hold > 0 and floor(hold / 16) or FIRST_GUESS
+  return min(first, now + min(max(age - hold, look, 1), max(look, PATIENCE)))
+end
+
+local function held_for()
+  if kind ~= 'slots' then return length end
+  if not first then return FIRST_GUESS end
+  return hold > 0 and hold or max(FIRST_GUESS, min(age, PATIENCE))
+end
+
+local rank = ahead
+if waits then rank = place or call('ZCARD', LINE) end
+local free = held < limit or not first
+local wait = max(1, (free and 0 or first_free() - now) + floor(rank * held_for() / limit))
+local retry_in = wait
+if kind == 'slots' and wait > SOON then retry_in = floor(wait / 2) end
+if waits then
+  if not place then
+    local last = call('ZRANGE', LINE, -1, -1, 'WITHSCORES')
+    call('ZADD', LINE, whole(max(now + wait, tonumber(last[2] or 0))), owner)
+  end
+  call('ZADD', BACKS, whole(now + retry_in), owner)
+  keep(LINE, retry_in + ABSENT)
+  keep(BACKS, retry_in + ABSENT)
+end
+return {0, retry_in}

@@ -1,0 +1,92 @@
+"""`RedisStore`: the state of limiters on the server of a `RedisBroker`, over its connections. What it decides is in ``lua/``. Mutable shell."""
+
+from functools import cache
+from importlib.resources import files
+from time import monotonic
+from typing import cast
+
+from hiredis import pack_command
+from redis.connection import Connection
+
+from fq.brokers.redis.line import Argument
+from fq.brokers.redis.scripts import Script
+from fq.brokers.redis.server import Server
+from fq.limits.terms import ABSENT, FIRST_GUESS, PATIENCE, SOON, Answer, Bucket, Granted, Limit, Refused, Slots, Window
+
+BLOCK = 1_000
+"""How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
+
+
+@cache
+def script(name: str) -> Script:
+    """Return the script in ``lua/<name>.lua``, with what it shares with others put before it."""
+    parts = ("common", name) if name in ("create", "arrive") else ("common", "slots", name)
+    folder = files(__package__) / "lua"
+    return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))
+
+
+class RedisStore:
+    """A `LimitStore` on *server*, by its clock; *now*, ms since the epoch, is for tests that have to stop the time."""
+
+    def __init__(self, server: Server, now: int | None = None) -> None:
+        self._server = server
+        self.now = now
+
+    def take(self, key: str, limit: Limit, owner: str, token: str, waits: bool) -> Answer:
+        """See `LimitStore.take`."""
+        granted, retry_in = cast(
+            list[int], self._run("take", key, *_written(limit), owner, token, int(waits), ABSENT, FIRST_GUESS, SOON, PATIENCE)
+        )
+        return Granted(token) if granted else Refused(retry_in)
+
+    def renew(self, key: str, owner: str, token: str, ttl: int) -> bool:
+        """See `LimitStore.renew`."""
+        return self._run("renew", key, owner, token, ttl) == 1
+
+    def release(self, key: str, owner: str, token: str, learn: bool) -> bool:
+        """See `LimitStore.release`."""
+        return self._run("release", key, owner, token, int(learn)) == 1
+
+    def create(self, key: str, parties: int, ttl: int) -> bool:
+        """See `LimitStore.create`."""
+        return self._run("create", key, parties, ttl) == 1
+
+    def arrive(self, key: str, party: str, ttl: int) -> int | None:
+        """See `LimitStore.arrive`."""
+        missing = cast(int, self._run("arrive", key, party, ttl))
+        return missing if missing >= 0 else None
+
+    def wait(self, key: str, timeout: float) -> bool:
+        """See `LimitStore.wait`; polls nothing."""
+        deadline = monotonic() + timeout
+        opened = self._keys(key, "barrier", "opened")[1]
+        while True:
+            left = int((deadline - monotonic()) * 1_000)
+            block = pack_command((b"XREAD", b"BLOCK", max(1, min(left, BLOCK)), b"STREAMS", opened, b"0"))
+            if self._server.line.repeat(lambda connection, block=block: _asked(connection, block)) is not None:
+                return True
+            if left <= 0:
+                return False
+
+    def _run(self, name: str, key: str, *arguments: Argument) -> object:
+        kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "line", "backs")
+        clock: Argument = self._server.offset if self.now is None else f"={self.now}"
+        return self._server.line.call(script(name), self._keys(key, *kinds), (clock, *arguments))
+
+    def _keys(self, key: str, *kinds: str) -> list[str]:
+        return [f"{self._server.keys.prefix}limit:{key}:{kind}" for kind in kinds]
+
+
+def _asked(connection: Connection, packed: bytes) -> object:
+    connection.send_packed_command([packed], check_health=False)
+    return connection.read_response(disable_decoding=True)
+
+
+def _written(limit: Limit) -> tuple[str, int, int]:
+    match limit:
+        case Slots(limit=count, ttl=ttl):
+            return "slots", count, ttl
+        case Window(limit=count, window=length):
+            return "window", count, length
+        case Bucket(limit=count, bucket=length):
+            return "bucket", count, length

@@ -1,0 +1,93 @@
+"""Worker processes to torment, and the account of what happened."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from attrs import define, field
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def until(condition: Callable[[], object], patience: float = 30.0, what: str = "it") -> None:
+    """Wait for what another process does."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {patience} s"
+        time.sleep(0.02)
+
+
+@define
+class Rig:
+    """An application with a broker at *url*, whose account is kept in *folder*."""
+
+    url: str
+    folder: Path
+    more: dict[str, str] = field(factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the application reads."""
+        return {**os.environ, "FQ_URL": self.url, "FQ_CHAOS_LOG": str(self.folder / "account"), "PYTHONPATH": str(ROOT), **self.more}
+
+    def start(self, *options: str, app: str = "tests.chaos.tasks:app") -> subprocess.Popen[bytes]:
+        """Start ``fq worker``; its log goes to a file beside the account."""
+        command = [sys.executable, "-m", "fq", "worker", app, *options]
+        with (self.folder / "worker.log").open("ab") as log:
+            return subprocess.Popen(command, env=self.environment, cwd=ROOT, stderr=log, stdout=log, start_new_session=True)
+
+    @contextmanager
+    def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker for as long as the context lasts; it must then stop gracefully, with exit code 0."""
+        process = self.start(*options)
+        try:
+            until(lambda: children(process), what="the worker's start")
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                code = process.wait(30)
+            except subprocess.TimeoutExpired:
+                kill_all(process)
+                raise
+        assert code == 0, self.log()
+
+    def account(self) -> list[tuple[str, str]]:
+        """Return what was noted: (event, number)."""
+        path = self.folder / "account"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(event, number) for event, number, *_ in map(str.split, lines)]
+
+    def runs(self, event: str = "run") -> Counter[str]:
+        """Return how often each number ran."""
+        return Counter(number for noted, number in self.account() if noted == event)
+
+    def log(self) -> str:
+        """Return the worker's log."""
+        return (self.folder / "worker.log").read_text()
+
+
+def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return the worker's child processes."""
+    try:
+        return psutil.Process(process.pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker and its children at once, as a machine that loses power does."""
+    victims = [*children(process), psutil.Process(process.pid)]
+    for victim in victims:
+        try:
+            victim.kill()
+        except psutil.NoSuchProcess:
+            pass
+    process.wait(10)

@@ -1,0 +1,114 @@
+"""
+The application that the fault runs drive. Every run of an actor appends a line to a file, in one write, before and after its work.
+
+Environment: FQ_URL, the broker; FQ_CHAOS_LOG, the file.
+"""
+
+import ctypes
+import os
+import random
+import time
+
+from fq import App, get_current_message
+
+app = App(os.environ.get("FQ_URL", "memory://"))
+
+
+def note(event: str, number: object) -> None:
+    """Append *event* to the account: a single write of a line to a file opened for appending is not torn."""
+    descriptor = os.open(os.environ["FQ_CHAOS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(descriptor, f"{event} {number} {os.getpid()} {time.time():.4f}\n".encode())
+    os.close(descriptor)
+
+
+def attempts() -> int:
+    """Return the retries of the current message so far."""
+    message = get_current_message()
+    return int(str(message.options.get("retries", 0))) if message else 0
+
+
+@app.actor(max_retries=5, min_backoff=10, max_backoff=50, result_ttl=600_000, max_deliveries=1_000)
+def work(number: int) -> int:
+    """Take a moment; every fifth number fails at its first attempt, every seventh at its first two."""
+    note("run", number)
+    time.sleep(random.random() * 0.004)
+    if (number % 5 == 0 and attempts() < 1) or (number % 7 == 0 and attempts() < 2):
+        raise ValueError(f"{number} fails at attempt {attempts()}")
+    return number * 2
+
+
+@app.actor(max_retries=5, min_backoff=10, max_backoff=50, max_deliveries=1_000)
+async def awork(number: int) -> int:
+    """The same, async, without failures."""
+    import asyncio
+
+    note("run", number)
+    await asyncio.sleep(random.random() * 0.004)
+    return number * 2
+
+
+@app.actor(max_deliveries=1_000)
+def follow(doubled: int) -> int:
+    """What comes after `work`: its runs are counted by the id of their message, to find follow-ups that were sent twice."""
+    message = get_current_message()
+    note("follow", f"{doubled}:{message.message_id if message else ''}")
+    return doubled
+
+
+@app.actor(max_retries=0, max_deliveries=3)
+def die() -> int:
+    """Take the process along."""
+    note("die", 0)
+    os._exit(9)
+
+
+@app.actor(max_retries=0, max_deliveries=3)
+def segfault() -> int:
+    """Take the process along, by a fault in C."""
+    note("segfault", 0)
+    return ctypes.string_at(0)[0]
+
+
+@app.actor(max_retries=1, min_backoff=1, max_backoff=1, time_limit=200, max_deliveries=3)
+def block(seconds: float) -> int:
+    """Block in C, where no exception reaches, with the GIL let go."""
+    note("block", seconds)
+    time.sleep(seconds)
+    return 1
+
+
+@app.actor(max_retries=0, time_limit=60_000)
+def hold_gil(seconds: float) -> float:
+    """Hold the GIL in C for so long."""
+    note("hold", seconds)
+    began = time.monotonic()
+    sleep = ctypes.PyDLL(None).usleep  # PyDLL keeps the GIL
+    while time.monotonic() - began < seconds:
+        sleep(int(min(seconds, 0.9) * 1_000_000))
+    return seconds
+
+
+@app.actor(max_retries=0)
+def leak(megabytes: int) -> int:
+    """Keep memory for good."""
+    _kept.append(bytearray(os.urandom(1024)) * 1024 * megabytes)
+    return megabytes
+
+
+_kept: list[bytearray] = []
+
+
+@app.actor
+def nap(seconds: float) -> int:
+    """Sleep, in small steps."""
+    note("nap", seconds)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)
+    return os.getpid()
+
+
+@app.actor
+def pid() -> int:
+    """Return the process that ran it."""
+    return os.getpid()

@@ -1,0 +1,214 @@
+"""What a worker does when actors block, crash, leak and hold the GIL, and when it is told to reload or to stop: with real processes."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from returns.pipeline import is_successful
+from returns.result import Success
+
+from fq import App, Fault
+from tests.chaos.harness import ROOT, Rig, children, until
+
+
+def test_an_actor_blocked_in_c_past_its_limit_is_killed_and_fails_without_being_run_again(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import block, nap
+
+    options = ("--processes", "1", "--threads", "3", "--hard-limit-grace", "300", "--heartbeat", "500")
+    with rig.worker(*options):
+        napping = nap.send(2.5)
+        blocked = block.call(60.0).with_options(max_retries=0).send()
+        result = blocked.get(15_000)
+        other = napping.get(15_000)
+
+    assert isinstance(fault := result.failure(), Fault)
+    assert fault.type == "TimeLimitExceeded"
+    assert rig.runs("block") == {"60.0": 1}
+    assert is_successful(other)
+    assert rig.runs("nap") == {"2.5": 2}, "the other message was handed back, and ran again"
+
+
+def test_a_hard_kill_is_a_failed_attempt_that_is_retried(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import block
+
+    with rig.worker("--processes", "1", "--hard-limit-grace", "200"):
+        result = block.send(60.0).get(20_000)
+
+    assert isinstance(result.failure(), Fault)
+    assert rig.runs("block") == {"60.0": 2}, "the first attempt, and one retry"
+
+
+def test_a_child_whose_actor_holds_the_gil_for_three_leases_keeps_its_messages(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import hold_gil
+
+    with rig.worker("--processes", "2", "--threads", "1", "--heartbeat", "300"):
+        result = hold_gil.send(2.0).get(20_000)
+
+    assert result == Success(2.0)
+    assert rig.runs("hold") == {"2.0": 1}
+
+
+@pytest.mark.parametrize("name", ["die", "segfault"])
+def test_a_message_that_kills_its_process_is_taken_out_and_others_are_unaffected(app: App, rig: Rig, name: str) -> None:
+    from tests.chaos import tasks
+
+    with rig.worker("--processes", "1", "--threads", "4", "--heartbeat", "500"):
+        long = tasks.nap.send(3.0)
+        poison = getattr(tasks, name).send()
+        others = app.send_many(tasks.awork.call(n) for n in range(50))
+        result = poison.get(30_000)
+        rest = [handle.get(30_000) for handle in others]
+        longest = long.get(30_000)
+
+    assert isinstance(fault := result.failure(), Fault)
+    assert (fault.type, rig.runs(name)["0"]) == ("Poison", 3)
+    assert rest == [Success(2 * n) for n in range(50)]
+    assert is_successful(longest)
+
+
+def test_a_child_that_has_done_its_share_is_replaced_and_no_message_is_lost(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import pid
+
+    handles = app.send_many(pid.call() for _ in range(300))
+    with rig.worker("--processes", "1", "--threads", "1", "--max-tasks-per-child", "100"):
+        until(lambda: "a successor starts" in rig.log(), what="the recycling")
+        handles += [pid.send() for _ in range(20)]
+        until(lambda: handles[-1].status().state == "done")
+        handles.append(pid.send())
+        until(lambda: len({handle.get(5_000).unwrap() for handle in [*handles, pid.send()]}) > 1, what="the successor's first message")
+
+
+def test_a_child_that_has_grown_too_large_is_replaced(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import leak, pid
+
+    with rig.worker("--processes", "1", "--max-memory-per-child", "150"):
+        first = pid.send().get().unwrap()
+        assert leak.send(150).get() == Success(150)
+        until(lambda: pid.send().get().unwrap() != first, what="the replacement")
+        until(lambda: not psutil.pid_exists(first), what="the first child's end")
+
+
+def test_a_reload_under_load_takes_up_new_code_and_loses_and_delays_nothing(rig: Rig, tmp_path: Path) -> None:
+    code = (
+        "import os, time\nfrom fq import App\napp = App(os.environ['FQ_URL'])\n"
+        "@app.actor\ndef version(n: int) -> int:\n    time.sleep(0.002)\n    return VERSION\n"
+    )
+    module = tmp_path / "reloaded.py"
+    module.write_text(code.replace("VERSION", "1"))
+    app = App(rig.url)
+
+    @app.actor
+    def version(n: int) -> int:
+        raise NotImplementedError
+
+    rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PYTHONDONTWRITEBYTECODE": "1"}
+    process = rig.start("--processes", "2", "--heartbeat", "500", app="reloaded:app")
+    try:
+        assert version.send(0).get(20_000) == Success(1)
+        module.write_text(code.replace("VERSION", "2"))
+        handles = app.send_many(version.call(n) for n in range(2_000))
+        process.send_signal(signal.SIGHUP)
+        waits = []
+        while True:
+            began = time.monotonic()
+            result = version.send(1).get(20_000)
+            waits.append(time.monotonic() - began)
+            if result == Success(2):
+                break
+        results = [handle.get(30_000) for handle in handles]
+        until(lambda: len(children(process)) == 2, what="the end of the old children")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code_of_exit = process.wait(30)
+
+    assert all(map(is_successful, results))
+    assert code_of_exit == 0
+    assert max(waits) < 10
+    app.broker.close()
+
+
+def test_code_that_cannot_be_imported_is_not_reloaded(rig: Rig, tmp_path: Path) -> None:
+    module = tmp_path / "broken.py"
+    code = "import os\nfrom fq import App\napp = App(os.environ['FQ_URL'])\n@app.actor\ndef one() -> int:\n    return 1\n"
+    module.write_text(code)
+    rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PYTHONDONTWRITEBYTECODE": "1"}
+    app = App(rig.url)
+
+    @app.actor
+    def one() -> int:
+        raise NotImplementedError
+
+    process = rig.start("--processes", "1", app="broken:app")
+    try:
+        assert one.send().get(20_000) == Success(1)
+        module.write_text(code + "this is not Python\n")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "not reloading" in rig.log(), what="the refusal")
+        assert one.send().get(20_000) == Success(1)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        app.broker.close()
+
+
+def test_a_busy_worker_that_is_told_to_stop_hands_back_what_has_not_started_within_a_second(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    process = rig.start("--processes", "1", "--threads", "1")
+    handles = app.send_many(nap.call(1.0) for _ in range(5))
+    until(lambda: rig.runs("nap"), what="the first run")
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert process.wait(20) == 0
+    took = time.monotonic() - began
+    with rig.worker("--processes", "1", "--threads", "4"):
+        results = [handle.get(20_000) for handle in handles]
+
+    assert took < 2.5, "the running message lasts a second, and the stop a second more at most"
+    assert all(map(is_successful, results))
+    assert rig.runs("nap")["1.0"] == 5
+
+
+def test_a_second_signal_stops_at_once_and_hands_back_what_runs(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    process = rig.start("--processes", "1", "--threads", "1")
+    handle = nap.send(20.0)
+    until(lambda: rig.runs("nap"), what="the first run")
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+    assert handle.status().state == "ready"
+
+
+def test_a_quieted_worker_claims_nothing_until_it_is_told_to_go_on(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import pid
+
+    with rig.worker("--processes", "1") as process:
+        assert is_successful(pid.send().get())
+        process.send_signal(signal.SIGUSR1)
+        until(lambda: not is_successful(pid.send().get(300)), what="the quiet")
+        handle = pid.send()
+        process.send_signal(signal.SIGUSR2)
+        assert is_successful(handle.get())
+
+
+def test_children_can_be_fresh_interpreters(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import pid
+
+    with rig.worker("--processes", "1", "--spawn"):
+        assert is_successful(pid.send().get(20_000))
+
+
+def test_a_worker_whose_database_cannot_be_made_says_so_in_one_line(tmp_path: Path) -> None:
+    missing = Rig(f"sqlite:///{tmp_path}/missing/chaos.db", tmp_path)
+    process = missing.start("--processes", "1")
+
+    assert process.wait(20) in (2, 3)
+    assert len([line for line in missing.log().splitlines() if line.startswith("Error: ")]) == 1
+    assert f"{tmp_path}/missing" in missing.log()

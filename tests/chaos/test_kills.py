@@ -1,0 +1,105 @@
+"""``kill -9`` at random moments: nothing lost, no result missing, no follow-up twice. The account is kept outside of the queue."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from returns.result import Success
+
+from fq import App
+from tests.chaos.harness import Rig, children, kill_all, until
+
+
+def torment(app: App, rig: Rig, count: int, seed: int) -> None:
+    """Send *count* messages while workers are killed, then let them finish and hold the account against what was sent."""
+    from tests.chaos.tasks import awork, follow, work
+
+    chance = random.Random(seed)
+    calls = [(work.call(n) | follow).delay(chance.choice([0, 0, 0, 50])) if n % 2 else awork.call(n) | follow for n in range(count)]
+    handles = app.send_many(calls)
+    process = rig.start("--processes", "2", "--threads", "4", "--heartbeat", "300")
+    for _ in range(6):
+        time.sleep(chance.uniform(0.2, 0.5))
+        if chance.random() < 0.3:
+            kill_all(process)
+            process = rig.start("--processes", "2", "--threads", "4", "--heartbeat", "300")
+        elif victims := children(process):
+            chance.choice(victims).kill()
+    until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 90, "the end of the work")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+    lost = [n for n in range(count) if not rig.runs()[str(n)]]
+    missing = [n for n, handle in enumerate(handles) if handle.get(0) != Success(2 * n)]
+    follow_ids: dict[str, set[str]] = {}
+    for number in rig.runs("follow"):
+        doubled, _, message_id = number.partition(":")
+        follow_ids.setdefault(doubled, set()).add(message_id)
+    unexpected = [number for number in rig.runs() if int(number) >= count]
+
+    assert (lost, missing, unexpected) == ([], [], [])
+    assert [doubled for doubled, ids in follow_ids.items() if len(ids) > 1] == [], "a follow-up was sent twice"
+    assert len(follow_ids) == count
+    assert app.broker.dead() == ()
+
+
+def test_killed_workers_lose_nothing_and_send_no_follow_up_twice(app: App, rig: Rig) -> None:
+    torment(app, rig, 600, seed=1)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_workers_lose_nothing_round(app: App, rig: Rig, seed: int) -> None:
+    torment(app, rig, 2_000, seed)
+
+
+def test_a_child_that_is_killed_is_replaced_and_its_messages_are_run_at_once(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    with rig.worker("--processes", "1", "--threads", "2") as process:
+        handle = nap.send(1.0)
+        until(lambda: rig.runs("nap"), what="the first run")
+        first = children(process)[0].pid
+        os.kill(first, signal.SIGKILL)
+        result = handle.get(10_000)
+
+    assert rig.runs("nap")["1.0"] == 2
+    assert result.unwrap() != first
+
+
+def test_children_end_when_their_supervisor_is_killed_and_what_they_held_runs_elsewhere(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    process = rig.start("--processes", "2", "--heartbeat", "500")
+    handle = nap.send(3.0)
+    until(lambda: rig.runs("nap"), what="the first run")
+    orphans = children(process)
+    process.kill()
+    process.wait()
+    with rig.worker("--processes", "1", "--heartbeat", "500"):
+        result = handle.get(20_000)
+        until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
+
+    assert result.unwrap() not in [orphan.pid for orphan in orphans]
+
+
+def test_a_stopped_child_loses_its_messages_and_its_late_outcome_changes_nothing(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    with rig.worker("--processes", "2", "--threads", "1", "--heartbeat", "300") as process:
+        handle = nap.send(1.5)
+        until(lambda: rig.runs("nap"), what="the first run")
+        holder = next(worker for worker in app.broker.workers() if worker.in_flight)
+        stopped = int((rig.folder / "account").read_text().split()[2])
+        os.kill(stopped, signal.SIGSTOP)
+        result = handle.get(20_000)
+        os.kill(stopped, signal.SIGCONT)
+        until(lambda: "came too late" in rig.log(), what="the late outcome")
+
+    assert result.unwrap() != stopped
+    assert handle.get(0) == result
+    assert holder.in_flight == 1
+    assert process.returncode == 0

@@ -1,0 +1,222 @@
+"""Lowering: every outcome becomes one commit, and one that cannot be encoded becomes a dead letter."""
+
+import json
+
+import pytest
+from returns.result import Failure, Success
+
+from fq import Dead, Drop, Enqueue, InvalidResult, Message, Outcome, Retry, Store, TimeLimitExceeded
+from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Replace, Splice
+from fq.brokers.rules import spliced
+from fq.codec import decode, decode_result, encode
+from fq.commit import lower, post
+from fq.fault import Fault
+from fq.message import restamp
+from fq.outcome import Arrive, Effect
+from fq.testing import message
+
+DELIVERY = Delivery("m1", "default", b"", token=7, deliveries=1, received_at=0)
+MESSAGE = message("add", 1, 2, message_id="m1")
+FOLLOW_UP = message("report", 3, message_id="m2", queue_name="slow")
+ERROR = ValueError("no")
+
+
+def unchanged(enqueue: Enqueue) -> Enqueue:
+    return enqueue
+
+
+def lowered(outcome: Outcome) -> Commit:
+    commit = lower(DELIVERY, outcome, unchanged)
+    assert (commit.message_id, commit.queue_name, commit.token) == ("m1", "default", 7)
+    return commit
+
+
+def buried(commit: Commit) -> Fault:
+    assert isinstance(commit.disposition, Bury)
+    return commit.disposition.fault
+
+
+def test_a_success_acknowledges() -> None:
+    assert lowered(Outcome.success(3)) == Commit("m1", "default", 7, Ack())
+
+
+def test_a_retry_replaces_the_message() -> None:
+    again = MESSAGE.with_options(retries=1)
+
+    assert lowered(Outcome(Failure(Retry(again, 50, ERROR)))).disposition == Replace(
+        Post("m1", "default", "add", 0, 50, encode(again)), Fault("ValueError", "no")
+    )
+
+
+def test_a_retry_that_used_no_attempt_keeps_no_fault() -> None:
+    assert lowered(Outcome(Failure(Retry(MESSAGE, 50)))).disposition == Replace(Post("m1", "default", "add", 0, 50, encode(MESSAGE)))
+
+
+def test_a_dead_letter_is_buried_with_its_fault() -> None:
+    assert buried(lowered(Outcome.failure(ERROR))) == Fault("ValueError", "no")
+    assert buried(lowered(Outcome.failure(TimeLimitExceeded("slow")))) == Fault("TimeLimitExceeded", "slow")
+
+
+def test_a_dropped_message_is_acknowledged() -> None:
+    assert lowered(Outcome(Failure(Drop("not today")))) == Commit("m1", "default", 7, Ack())
+
+
+def test_effects_are_committed_in_order_with_every_disposition() -> None:
+    effects: tuple[Effect, ...] = (Enqueue(FOLLOW_UP, 5), Store("m1", Success([3]), 60), Store("m9", Failure(ERROR), 60))
+    changes = (
+        Post("m2", "slow", "report", 0, 5, encode(FOLLOW_UP)),
+        Keep("m1", b'{"value":[3]}', 60),
+        Keep("m9", b'{"fault":{"type":"ValueError","message":"no","traceback":""}}', 60),
+    )
+
+    for outcome in (Outcome.success(3), Outcome.failure(ERROR), Outcome.drop("no"), Outcome(Failure(Retry(MESSAGE)))):
+        assert lowered(outcome.also(*effects)).changes == changes
+
+
+def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None:
+    seen: list[Enqueue] = []
+
+    def traced(enqueue: Enqueue) -> Enqueue:
+        seen.append(enqueue)
+        return Enqueue(enqueue.message.with_options(trace=1), enqueue.delay + 1)
+
+    commit = lower(DELIVERY, Outcome(Failure(Retry(MESSAGE, 50))).also(Enqueue(FOLLOW_UP), Store("m1", Success(3), 60)), traced)
+
+    assert seen == [Enqueue(MESSAGE, 50), Enqueue(FOLLOW_UP)]
+    assert isinstance(commit.disposition, Replace)
+    assert commit.disposition.post.delay == 51
+    assert decode(commit.disposition.post.body).options == {"trace": 1}
+
+
+def test_a_post_says_where_and_when() -> None:
+    sent = restamp(FOLLOW_UP, priority=-3)
+
+    assert post(Enqueue(sent, 9), unchanged) == Post("m2", "slow", "report", -3, 9, encode(sent))
+
+
+UNENCODABLE = message("report", {"items": [1, object()]}, message_id="m2")
+CANNOT_ENCODE = {
+    "a result": (Outcome.success().also(Store("m1", Success({"rows": [object()]}), 60)), "result.rows[0]: found "),
+    "a follow-up": (Outcome.success().also(Enqueue(UNENCODABLE)), "report.args[0].items[1]: found "),
+    "a retry": (Outcome(Failure(Retry(UNENCODABLE))), "report.args[0].items[1]: found "),
+    "a value for a group": (Outcome.success().also(Arrive("g", 0, 1, [object()])), "result[0]: found "),
+    "what a group runs then": (Outcome.success().also(Arrive("g", 0, 1, 3, (Enqueue(UNENCODABLE),))), "report.args[0].items[1]: found "),
+}
+
+
+@pytest.mark.parametrize(("outcome", "path"), CANNOT_ENCODE.values(), ids=CANNOT_ENCODE)
+def test_what_cannot_be_encoded_makes_a_dead_letter_with_the_path(outcome: Outcome, path: str) -> None:
+    fault = buried(lowered(outcome))
+
+    assert fault.type == "InvalidResult"
+    assert fault.message.startswith(path)
+    assert "expected a JSON value" in fault.message
+
+
+def test_the_waiting_handle_is_told_of_what_could_not_be_encoded_and_nothing_else_happens() -> None:
+    commit = lowered(Outcome.success().also(Enqueue(FOLLOW_UP), Store("m1", Success(object()), 60), Store("m9", Success(1), 70)))
+
+    assert [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, Keep)] == [("m1", 60), ("m9", 70)]
+    assert len(commit.changes) == 2
+    for change in commit.changes:
+        assert isinstance(change, Keep)
+        assert decode_result(change.body).failure().type == "InvalidResult"
+
+
+def test_a_sending_side_that_raises_makes_a_dead_letter() -> None:
+    def refuses(enqueue: Enqueue) -> Enqueue:
+        raise PermissionError("no tenant")
+
+    fault = buried(lower(DELIVERY, Outcome.success().also(Enqueue(FOLLOW_UP)), refuses))
+
+    assert (fault.type, fault.message) == ("PermissionError", "no tenant")
+
+
+IMPOSSIBLE = {
+    "a negative delay": Outcome(Failure(Retry(MESSAGE, -1))),
+    "a delay that is no number": Outcome(Failure(Retry(MESSAGE, "soon"))),  # type: ignore[arg-type]
+    "a delay past the end of time": Outcome.success().also(Enqueue(FOLLOW_UP, 10**30)),
+    "a priority that is no number": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, priority="high"))),
+    "a priority past every range": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, priority=2**70))),
+    "a queue without a name": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, queue_name=""))),
+    "a queue whose name is no text": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, queue_name=3))),
+    "an actor whose name cannot be kept": Outcome(Failure(Retry(restamp(MESSAGE, actor_name="\ud800")))),
+    "a result without an end": Outcome.success().also(Store("m1", Success(3), -1)),
+    "an error where a setback belongs": Outcome(Failure(ERROR)),  # type: ignore[arg-type]
+    "a message where an effect belongs": Outcome.success().also(FOLLOW_UP),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("outcome", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_no_broker_could_keep_never_gets_to_one(outcome: Outcome) -> None:
+    fault = buried(lowered(outcome))
+
+    assert "found " in fault.message
+    assert "expected " in fault.message
+
+
+def test_an_error_where_a_setback_belongs_is_told_what_to_write() -> None:
+    fault = buried(lowered(IMPOSSIBLE["an error where a setback belongs"]))
+
+    assert fault.message == (
+        "found ValueError('no'), expected Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error"
+    )
+
+
+def test_an_error_whose_text_cannot_be_had_is_buried_all_the_same() -> None:
+    class Unprintable(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    assert buried(lowered(Outcome.failure(Unprintable()))).type == "Unprintable"
+
+
+def joined(then: Message) -> Join:
+    commit = lowered(Outcome.success().also(Arrive("g1", 2, 5, {"n": 3}, (Enqueue(then, 9),), 1_000)))
+    (change,) = commit.changes
+    assert isinstance(change, Join)
+    return change
+
+
+def test_an_arrival_says_which_member_of_which_group_and_what_it_brings() -> None:
+    join = joined(FOLLOW_UP)
+
+    assert (join.group, join.member, join.size, join.value, join.ttl) == ("g1", 2, 5, b'{"n":3}', 1_000)
+
+
+@pytest.mark.parametrize("values", [[], [b"1"], [b"1", b'{"a":[2]}', b"null"]])
+def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argument(values: list[bytes]) -> None:
+    (splice,) = joined(FOLLOW_UP).then
+    posted = spliced(splice, values)
+
+    assert isinstance(splice, Splice)
+    assert (posted.message_id, posted.delay) == ("m2", 9)
+    assert decode(posted.body) == restamp(FOLLOW_UP, args=(3, [json.loads(value) for value in values]))
+
+
+def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_than_filled() -> None:
+    (mark,) = json.loads(joined(FOLLOW_UP).then[0].post.body)["args"][1:]
+
+    assert "stands for the group's values is there 2 times, expected once" in buried(
+        lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))
+    ).message
+
+
+def test_dead_is_what_an_impossible_outcome_becomes_whatever_was_to_be_stored() -> None:
+    outcome = Outcome(Failure(Dead(ERROR))).also(Store("m1", Success(3), 10**30))
+
+    assert buried(lowered(outcome)).type == "BrokerError"
+    assert lowered(outcome).changes == ()
+
+
+def test_lowering_is_pure() -> None:
+    for outcome in (*IMPOSSIBLE.values(), *(outcome for outcome, _ in CANNOT_ENCODE.values())):
+        fault, again = buried(lowered(outcome)), buried(lowered(outcome))
+
+        assert (fault.type, fault.message) == (again.type, again.message)
+
+
+def test_an_invalid_result_of_the_signature_is_kept_as_it_is() -> None:
+    error = InvalidResult("result: expected int, found 'x'")
+
+    assert buried(lowered(Outcome.failure(error))) == Fault("InvalidResult", "result: expected int, found 'x'")
