@@ -18,6 +18,7 @@ from fq.actor import Actor, actor
 from fq.app import App
 from fq.call import Call
 from fq.handle import Handle, Missing, NotStored, TaskError, TimedOut
+from fq.workflow import Group, group, pipeline
 
 # The core: messages, outcomes, layers
 from fq.fault import Fault
@@ -31,6 +32,7 @@ from fq.explain import Explanation, explain
 from fq.layers import (
     AgeLimit,
     Callbacks,
+    Cancellation,
     CurrentMessage,
     GroupCallbacks,
     Pipelines,
@@ -41,6 +43,7 @@ from fq.layers import (
     TimeLimit,
     age_limit,
     callbacks,
+    cancellation,
     current_message,
     default_middleware,
     get_current_message,
@@ -54,6 +57,21 @@ from fq.layers import (
     time_limit,
 )
 
+# Class-style middleware
+from fq.class_style import Hooks, hooks
+
+# Limiters, and the layers that limit
+from fq.limits import (
+    Barrier,
+    BucketRateLimiter,
+    ConcurrencyLimit,
+    ConcurrentRateLimiter,
+    RateLimit,
+    WindowRateLimiter,
+    concurrency_limit,
+    rate_limit,
+)
+
 # Errors
 from fq.errors import (
     ActorFailure,
@@ -61,6 +79,7 @@ from fq.errors import (
     AgeLimitExceeded,
     BrokerError,
     BrokerUnavailable,
+    Cancelled,
     ConfigError,
     DeclarationError,
     DecodeError,
@@ -70,6 +89,7 @@ from fq.errors import (
     InvalidArguments,
     InvalidResult,
     LayerError,
+    MessageFailed,
     MiddlewareError,
     OptionError,
     Poison,
@@ -88,12 +108,14 @@ from fq.errors import (
 )
 
 __all__ = [
-    "ActorFailure", "ActorNotFound", "AgeLimit", "AgeLimitExceeded", "Actor", "App", "Around", "Arrive", "AsyncHandler", "BrokerError",
-    "BrokerUnavailable", "Call", "ConfigError", "CurrentMessage", "Dead", "DeclarationError", "DecodeError", "Drop", "Effect", "Enqueue",
-    "Explanation", "Fault", "FqError", "Handle", "Handler", "Interrupt", "InvalidArguments", "InvalidResult", "Key", "LayerError", "Message",
-    "Middleware", "MiddlewareError", "Missing", "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "RateLimitExceeded",
-    "ResultError", "ResultFailure", "ResultMissing", "ResultNotStored", "ResultTimeout", "Results", "Retries", "Retry", "RetryAfter", "Rule",
-    "Setback", "Shutdown", "SkipMessage", "Snooze", "Stack", "StackError", "Step", "Store", "TaskError", "TimeLimit", "TimeLimitExceeded",
-    "TimedOut", "actor", "age_limit", "compose", "current_message", "default_middleware", "explain", "get_current_message", "pipelines",
-    "poison_limit", "results", "retries", "time_limit",
+    "Actor", "ActorFailure", "ActorNotFound", "AgeLimit", "AgeLimitExceeded", "App", "Around", "Arrive", "AsyncHandler", "Barrier", "BrokerError",
+    "BrokerUnavailable", "BucketRateLimiter", "Call", "ConcurrencyLimit", "ConcurrentRateLimiter", "Callbacks", "Cancellation", "Cancelled", "ConfigError", "CurrentMessage", "Dead", "DeclarationError", "DecodeError", "Drop", "Effect",
+    "Enqueue", "Explanation", "Fault", "FqError", "Group", "GroupCallbacks", "GroupFailed", "Handle", "Handler", "Hooks", "Interrupt",
+    "InvalidArguments", "InvalidResult", "Key", "LayerError", "Message", "MessageFailed", "Middleware", "MiddlewareError", "Missing",
+    "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "RateLimit", "RateLimitExceeded", "ResultError", "ResultFailure",
+    "ResultMissing", "ResultNotStored", "Results", "ResultTimeout", "Retries", "Retry", "RetryAfter", "Rule", "Setback", "Shutdown",
+    "ShutdownNotifications", "SkipMessage", "Snooze", "Stack", "StackError", "Step", "Store", "TaskError", "TimedOut", "WindowRateLimiter", "TimeLimit",
+    "TimeLimitExceeded", "actor", "age_limit", "callbacks", "cancellation", "compose", "concurrency_limit", "current_message", "default_middleware", "explain",
+    "get_current_message", "group", "group_callbacks", "hooks", "pipeline", "pipelines", "poison_limit", "rate_limit", "results", "retries", "shutdown",
+    "shutdown_notifications", "time_limit",
 ]  # fmt: skip

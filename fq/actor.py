@@ -8,13 +8,15 @@ from attrs import define, evolve, field, frozen
 from returns.result import Result
 from typing_extensions import TypeVar
 
-from fq.call import Call, Stage
-from fq.errors import DeclarationError, OptionError
+from fq.call import Call
+from fq.errors import DeclarationError, InvalidArguments, OptionError
 from fq.frozen import NOTHING, frozen_dict
 from fq.middleware import Middleware
 from fq.options import OWN, CallOptions, Options
+from fq.pipe import FIRST
 from fq.signature import Signature
 from fq.stack import Stack, compose
+from fq.stage import Stage
 
 if TYPE_CHECKING:
     from fq.handle import Handle
@@ -107,10 +109,15 @@ class Actor(Generic[P, R, V]):
         """
         Return the call with these arguments, to be modified, chained or sent.
 
+        Missing ones are an error when it is sent: as a step of a pipeline, it gets its last one from the step before.
+
         Raises:
             InvalidArguments: arguments that do not fit the signature.
         """
-        return Call((self.stage(args, kwargs, {}),))
+        try:
+            return Call((self.stage(args, kwargs),))
+        except InvalidArguments as error:
+            return Call((evolve(self._stage(self.signature.dump(args, kwargs, partial=True)), lacks=str(error)),))
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
         """
@@ -120,18 +127,32 @@ class Actor(Generic[P, R, V]):
             InvalidArguments: arguments that do not fit the signature.
             BrokerUnavailable: the broker could not be reached.
         """
-        call: Call[R] = Call((self.stage(args, kwargs, {}),))
+        call: Call[R] = Call((self.stage(args, kwargs),))
         return self.app.send(call)
 
     async def asend(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
         """`send`, for async producers."""
-        call: Call[R] = Call((self.stage(args, kwargs, {}),))
+        call: Call[R] = Call((self.stage(args, kwargs),))
         return await self.app.asend(call)
 
-    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object], partial: bool = False) -> Stage:
-        """Return the call with these arguments as a stage; *partial* if the result of a step before it is still to come."""
-        dumped, named = self.signature.dump(args, kwargs, partial=partial)
-        return Stage(self, dumped, named, {**self.extra, **options} if options else self.extra, self.queue_name, self.priority)
+    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = NOTHING) -> Stage:
+        """Return the call with these arguments as a stage, with *options* of its own."""
+        return self._stage(self.signature.dump(args, kwargs), options)
+
+    def node(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Stage:
+        """Return the call with these arguments as a step that gets a result besides; *takes* says where."""
+        if self.ignores_pipe:
+            return self.stage(args, kwargs)
+        return evolve(self._stage(self.signature.dump_step(args, kwargs, first=takes == FIRST)), takes=takes)
+
+    @property
+    def ignores_pipe(self) -> bool:
+        """Does it run without the result of the step before, unless a call says otherwise?"""
+        layers = self.layers if self.home.app is None else self.home.app.stack_of(self)
+        return self.options.get("pipe_ignore", any(getattr(layer, "pipe_ignore", False) is True for layer in layers)) is True
+
+    def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = NOTHING) -> Stage:
+        return Stage(self, *arguments, {**self.extra, **options} if options else self.extra, self.queue_name, self.priority)
 
     def optioned(self, stage: Stage, options: CallOptions) -> Stage:
         """

@@ -15,9 +15,11 @@ from fq.call import Call
 from fq.commit import pack
 from fq.errors import ActorNotFound, ConfigError, DeclarationError
 from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
+from fq.group_handle import handle_for
 from fq.handle import Handle
 from fq.ids import fresh_id
 from fq.layers import default_middleware
+from fq.message import ITS_OWN
 from fq.middleware import Middleware
 from fq.outcome import Enqueue
 from fq.plan import Plan
@@ -25,6 +27,7 @@ from fq.stack import Stack, compose
 from fq.worker.child import Child
 from fq.worker.drain import run_until_idle
 from fq.worker.settings import InlineSettings, WorkerSettings
+from fq.workflow import Grouping, check
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -69,6 +72,7 @@ class App:
         self._owned: dict[Callable[[App], object], object] = {}
         self.stack = compose(middleware).bound(self)
         self.actor = ActorDecorator(self._add)
+        self.group = Grouping(self)
         self._actors: dict[str, AnyActor] = {}
         self._queues: dict[str, None] = {}
         self._plans: dict[str, Plan] = {}
@@ -157,30 +161,32 @@ class App:
         return tuple(self._plans.values())
 
     def send(self, call: Call[R]) -> Handle[R]:
-        """Send *call*; `Call.send` is the way to write it."""
-        enqueue = self.send_side(self._fresh(call))
-        self._broker.enqueue([pack(enqueue)])
-        return self._sent(call, enqueue)
+        """Send *call*; `Call.send` is the way to write it. Of a workflow, all that starts at once is sent at once, or nothing."""
+        message_id, enqueues = self._fresh(call)
+        self._broker.enqueue([pack(enqueue) for enqueue in enqueues])
+        return self._sent(call, message_id, enqueues)
 
     async def asend(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.asend` is the way to write it."""
-        enqueue = self.send_side(self._fresh(call))
-        await self._broker.aenqueue([pack(enqueue)])
-        return self._sent(call, enqueue)
+        message_id, enqueues = self._fresh(call)
+        await self._broker.aenqueue([pack(enqueue) for enqueue in enqueues])
+        return self._sent(call, message_id, enqueues)
 
     def send_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
         """
-        Send *calls*, a thousand to a round trip, and return their handles in the same order.
+        Send *calls*, a thousand messages to a round trip, and return their handles in the same order.
 
         Each thousand is enqueued as a whole or not at all: after an error, those before it have been sent.
         """
         handles: list[Handle[R]] = []
-        batch: list[tuple[Call[R], Enqueue]] = []
+        batch: list[tuple[Call[R], str, tuple[Enqueue, ...]]] = []
+        count = 0
         for call in calls:
-            batch.append((call, self.send_side(self._fresh(call))))
-            if len(batch) == BATCH:
+            batch.append((call, *self._fresh(call)))
+            count += len(batch[-1][2])
+            if count >= BATCH:
                 handles += self._send_batch(batch)
-                batch = []
+                batch, count = [], 0
         return handles + self._send_batch(batch) if batch else handles
 
     def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
@@ -194,6 +200,8 @@ class App:
     def send_side(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* as the stack of its actor sends it."""
         plan = self.plan(enqueue.message.actor_name)
+        if enqueue.message.queue_name == ITS_OWN:
+            enqueue = plan.addressed(enqueue)
         return plan.stack.on_enqueue(enqueue) if plan.edits_sends else enqueue
 
     def tell(self, event: Event, plan: Plan | None = None) -> None:
@@ -236,22 +244,24 @@ class App:
         self._inline += 1
         return Child(self, WorkerSettings(processes=1, **settings), f"{socket.gethostname()}:{os.getpid()}:inline-{self._inline}")
 
-    def _send_batch(self, batch: list[tuple[Call[R], Enqueue]]) -> list[Handle[R]]:
-        self._broker.enqueue([pack(enqueue) for _, enqueue in batch])
-        return [self._sent(call, enqueue) for call, enqueue in batch]
+    def _send_batch(self, batch: list[tuple[Call[R], str, tuple[Enqueue, ...]]]) -> list[Handle[R]]:
+        self._broker.enqueue([pack(enqueue) for _, _, enqueues in batch for enqueue in enqueues])
+        return [self._sent(*sent) for sent in batch]
 
     def _plan(self, actor: AnyActor, base: Stack) -> Plan:
         return Plan.of(stack_for(actor, base).bound(self), actor)
 
-    def _fresh(self, call: Call[R]) -> Enqueue:
+    def _fresh(self, call: Call[R]) -> tuple[str, tuple[Enqueue, ...]]:
         now = time.time_ns() // 1_000_000
-        return call.enqueue(fresh_id(now), now)
+        message_id = fresh_id(now)
+        if not call.is_single:
+            check(call, self)
+        return message_id, tuple(map(self.send_side, call.enqueues(message_id, now)))
 
-    def _sent(self, call: Call[R], enqueue: Enqueue) -> Handle[R]:
-        self.announce(enqueue)
-        last = call.stages[-1]
-        stored = last.options.get("store_results", self.plan(last.actor.name).stores) is True
-        return Handle(call.result_id(enqueue.message.message_id), last.actor.name, stored, last.actor.signature, self)
+    def _sent(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
+        for enqueue in enqueues:
+            self.announce(enqueue)
+        return cast("Handle[R]", handle_for(self, call.stages, message_id))
 
     def _add(self, actor: AnyActor) -> None:
         if actor.name in self._actors:

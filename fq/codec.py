@@ -12,12 +12,11 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.errors import DecodeError, InvalidResult
+from fq.fastjson import dumps, loads
 from fq.fault import Fault
 from fq.frozen import NOTHING, FrozenDict
 from fq.message import Message
 
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
-_loads = json.JSONDecoder().decode
 _new = object.__new__
 _INFINITE = float("inf")
 _FIELDS = {
@@ -70,7 +69,7 @@ def decode(body: bytes, *, received_at: int = 0, deliveries: int = 1, interrupte
         DecodeError: *body* is no message; says what was found.
     """
     try:
-        fields = _loads(body.decode())
+        fields = loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"found {_shortened(body)}, expected a message as JSON: {type(error).__name__}: {error}") from None
     if type(fields) is not dict:
@@ -126,7 +125,7 @@ def encode_value(value: object, name: str = "value") -> bytes:
         InvalidResult: a value that is not JSON, with its path, which begins with *name*.
     """
     try:
-        return _dumps(value).encode("ascii")
+        return dumps(value).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidResult(_why_not(value, name, error)) from None
 

@@ -6,7 +6,7 @@ Done once, for every broker; what cannot be encoded is found here and fails its 
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Never, cast
+from typing import Never
 
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
@@ -16,9 +16,12 @@ from fq.brokers.rules import check_commits
 from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Error, InvalidResult
 from fq.fault import Fault
-from fq.gather import GROUP_TTL, arrivals
+from fq.gather import GROUP_TTL, arrivals, unreached
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
+
+RESULT_TTL = 600_000
+"""How long a failure is kept that no layer asked to store, ms."""
 
 SendSide = Callable[[Enqueue], Enqueue]
 """What is folded over every message that leaves: the `on_enqueue` faces of its actor's stack."""
@@ -39,7 +42,8 @@ def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
     """
     Return the commit of *outcome* for *delivery*.
 
-    An outcome that cannot be encoded becomes a dead letter with the path of the value; and that failure is what its groups, and those who wait for its result, hear.
+    An outcome that cannot be encoded becomes a dead letter with the path of the value; and that failure is what its groups hear, and those
+    who wait for its result.
     """
     return settle(delivery, outcome, send_side)[1]
 
@@ -50,19 +54,19 @@ def settle(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> tuple[O
         return outcome, _lower(delivery, outcome, send_side)
     except Exception as error:
         dead = Outcome.failure(error)
-        for effects in (_awaited(delivery, outcome, dead), _stores(outcome, error)):
-            with suppress(Exception):  # what others wait for is not as it should be either
-                return dead, _lower(delivery, dead.also(*effects), send_side)
+        stores = tuple(Store(effect.message_id, Failure(error), effect.ttl) for effect in outcome.effects if isinstance(effect, Store))
+        with suppress(Exception):  # what others wait for may not be as it should be either
+            return dead, _lower(delivery, dead.also(*stores, *_awaited(delivery, error)), send_side)
+        with suppress(Exception):
+            return dead, _lower(delivery, dead.also(*stores), send_side)
         return dead, _lower(delivery, dead, send_side)
 
 
-def _stores(outcome: Outcome, error: Exception) -> Iterator[Store]:
-    return (Store(effect.message_id, Failure(error), effect.ttl) for effect in outcome.effects if isinstance(effect, Store))
-
-
-def _awaited(delivery: Delivery, outcome: Outcome, dead: Outcome) -> Iterator[Effect]:
-    yield from _stores(outcome, cast("Exception", dead.error))
-    yield from arrivals(decode(delivery.body, received_at=delivery.received_at), dead, GROUP_TTL)
+def _awaited(delivery: Delivery, error: Exception) -> Iterator[Effect]:
+    """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
+    message = decode(delivery.body, received_at=delivery.received_at)
+    yield from (Store(message_id, Failure(error), RESULT_TTL) for message_id in unreached(message))
+    yield from arrivals(message, Outcome.failure(error), GROUP_TTL)
 
 
 def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:

@@ -5,7 +5,8 @@
     BaseException
     ├── Interrupt                    struck into a running actor
     │   ├── TimeLimitExceeded        it ran longer than its time limit
-    │   └── Shutdown                 the worker is stopping (opted-in actors only)
+    │   ├── Shutdown                 the worker is stopping (opted-in actors only)
+    │   └── Cancelled                somebody cancelled the message
     └── Exception
         └── FqError
             ├── ConfigError          a bad URL, application path or setting
@@ -55,6 +56,12 @@ class TimeLimitExceeded(Interrupt):
 
 class Shutdown(Interrupt):
     """The worker is stopping and this actor asked to be told. The message is handed back, no attempt is used up."""
+
+
+class Cancelled(Interrupt):
+    """The message was cancelled. Final: it is not tried again."""
+
+    final: ClassVar[bool] = True
 
 
 class FqError(Exception):

@@ -2,7 +2,7 @@
 What a layer may watch: the closed union `Event`.
 
 An event is told to the `on_event` face of every layer that has one. Watching never changes anything: an exception is logged and the work goes on.
-Events that announce something (`ActorDeclaring`, `QueueDeclaring`, `Committing`, `WorkerBooting`, `WorkerStopping`, `ThreadStopping`) are told from the outermost
+Events that announce something (`ActorDeclaring`, `QueueDeclaring`, `Delayed`, `Committing`, `WorkerBooting`, `WorkerStopping`, `ThreadStopping`) are told from the outermost
 layer inwards, all others from the innermost layer outwards.
 
 =================  =====================================================  ==============================================
@@ -191,4 +191,4 @@ Event: TypeAlias = (
     | ThreadStopping
 )
 
-Announcing: tuple[type, ...] = (ActorDeclaring, QueueDeclaring, Committing, WorkerBooting, WorkerStopping, ThreadStopping)
+Announcing: tuple[type, ...] = (ActorDeclaring, QueueDeclaring, Delayed, Committing, WorkerBooting, WorkerStopping, ThreadStopping)

@@ -1,15 +1,16 @@
 """
-How a group completes: each member reports by `Arrive`, as a success or a failure, and what comes next finds all their values in its last argument.
+How a group completes: each member reports by `Arrive`, as a success or a failure; what comes next finds all values in its last argument.
 
-Written for messages that have a `fq.pipe.Place`; `fq.layers.group_callbacks` reports, `fq.layers.pipelines` opens what has been gathered.
+It is about messages that have a `fq.pipe.Place`. `fq.layers.group_callbacks` reports, `fq.layers.pipelines` opens what has been gathered.
 
-An arrival is ``[value]``, or for a failure ``{"type": ..., "message": ...}`` with ``by``, whose it is, and ``depth``, in how many groups it happened. Number 0 has
-the `Place.rest` with it, so that what is common to all members travels once.
+An arrival is ``[value]``, or for a failure ``{"type": ..., "message": ...}`` with ``by``, whose it is, and ``depth``, in how many groups it
+happened. Number 0 has the `Place.rest` with it, so that what is common to all members travels once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
+from attrs import evolve
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
@@ -19,12 +20,30 @@ from fq.frozen import frozen_dict
 from fq.identity import child_id
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Drop, Outcome
-from fq.pipe import FIRST, GATHERED, GROUP, LAST, NOTHING, PIPE, Passed, Pipe, Place, as_pipe, count, end_of, ends, is_idle, nothing, stage_enqueue, start
+from fq.pipe import (
+    FIRST,
+    GATHERED,
+    GROUP,
+    LAST,
+    NOTHING,
+    PIPE,
+    Passed,
+    Pipe,
+    Place,
+    as_pipe,
+    count,
+    end_of,
+    ends,
+    is_idle,
+    nothing,
+    stage_enqueue,
+    start,
+)
 
 Arrival: TypeAlias = Mapping[str, object] | Sequence[object]
 
 GROUP_TTL = 45 * 24 * 60 * 60 * 1000
-"""How long a group is remembered after its latest arrival, unless told otherwise: 45 days, which is what `Retries` may take with its own defaults; in ms."""
+"""How long a group is remembered after its latest arrival unless told otherwise, ms: 45 days, as `Retries` may take by its defaults."""
 
 NAMED = 5
 """So many failed members are named in the text of `GroupFailed`."""
@@ -34,9 +53,9 @@ _SELF: Pipe = ({},)
 
 def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
     """
-    Return what *message* has to report to its groups after *outcome*, which is kept *ttl* ms: nothing, while it will be retried or its pipe goes on.
+    Return what *message* has to report to its groups after *outcome*, for them to keep *ttl* ms.
 
-    A failure speaks for all that would have come at the end of the pipe.
+    That is nothing while it will be retried or its pipe goes on. A failure speaks for all that would have come at the end of the pipe.
     """
     places = places_of(message)
     if not places or not outcome.final:
@@ -55,12 +74,11 @@ def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
 def _arrive(message: Message, place: Place, number: int, arrival: Arrival, ttl: int) -> Arrive:
     if place.rest and not number:
         arrival = {**arrival, "rest": place.rest} if isinstance(arrival, Mapping) else [*arrival, place.rest]
-    now, group = message.received_at, place.group
-    callbacks = (
-        stage_enqueue(stage, child_id(group, "then", at), now, Passed(gathered=True, aside=True)) for at, stage in enumerate(place.callbacks)
-    )
-    following = start(place.pipe, child_id(group, "pipe"), now, Passed(gathered=True), place.up) if place.pipe else ()
-    return Arrive(group, place.member + number, place.size, arrival, (*callbacks, *following), ttl)
+    passed = Passed(message.received_at, gathered=True)
+    aside = evolve(passed, aside=True)
+    told = (stage_enqueue(stage, child_id(place.group, "then", at), aside) for at, stage in enumerate(place.callbacks))
+    following = start(place.pipe, child_id(place.group, "pipe"), passed, place.up) if place.pipe else ()
+    return Arrive(place.group, place.member + number, place.size, arrival, (*told, *following), ttl)
 
 
 def _failure(message: Message, outcome: Outcome, depth: int) -> dict[str, object]:

@@ -1,5 +1,12 @@
-"""`Handle`: what `send` returns, to wait for the result by; and `TaskError`, the closed union of the reasons why there is none."""
+"""
+`Handle`: what `send` returns, to wait for the result by; and `TaskError`, the closed union of the reasons why there is none.
 
+Handles of groups, and how the handle of what was sent is made, are in `fq.group_handle`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, Never, TypeAlias, TypeVar, assert_never
 
 from attrs import field, frozen
@@ -46,48 +53,151 @@ class NotStored:
 TaskError: TypeAlias = Fault | TimedOut | Missing | NotStored
 
 
-@frozen
-class Handle(Generic[R_co]):
+class Handle(ABC, Generic[R_co]):
     """
-    A handle on the result, of type *R*, of a call that was sent. It may be kept, passed on and asked any number of times.
+    A handle on the result, of type *R*, of a call, a pipeline or a group that was sent. It may be kept, and asked any number of times.
 
     Attributes:
-        message_id: under which the result is stored: of a pipeline, the last step's.
+        message_id: under which the result is stored: of a pipeline, the last step's. Of a group its own: the members store the results.
 
-        actor_name: whose result it is.
+        actor_name: whose result it is; of a group, ``"group"``.
+
+        before: of a pipeline, the handles of the steps before the last.
     """
+
+    __slots__ = ()
+
+    message_id: str
+    actor_name: str
+    app: "App"
+    before: tuple["Handle[object]", ...]
+
+    @property
+    @abstractmethod
+    def stored(self) -> bool:
+        """Is there a result to wait for?"""
+
+    @abstractmethod
+    def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+        """Return the result, waiting up to *timeout* (ms or timedelta) for it; as a value, whatever came of it."""
+
+    @abstractmethod
+    async def aget(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+        """`get`, for async callers."""
+
+    @abstractmethod
+    def status(self) -> Status:
+        """Return where the message is: of a pipeline, the last step's."""
+
+    def cancel(self) -> bool:
+        """
+        Cancel what was sent, all parts of it; was there anything that still waited or ran?
+
+        What waits never starts. A running async actor is cancelled; a running sync actor is interrupted if it is `cancellable`, and finishes otherwise.
+        """
+        return any([self.app.broker.cancel(part.message_id) if part is self else part.cancel() for part in self.parts()])
+
+    @abstractmethod
+    def parts(self) -> tuple["Handle[object]", ...]:
+        """Return the handles of the steps of a pipeline, or of the members of a group; of a single call, this handle."""
+
+    def get_result(self, *, block: bool = False, timeout: Duration = PATIENCE) -> R_co:
+        """
+        Return the value that the actor returned, of a group, all of them; with *block*, wait up to *timeout* (ms or timedelta) for it.
+
+        Raises:
+            ResultMissing: there is none yet (without *block*), or it has expired.
+            ResultTimeout: none came in time.
+            ResultNotStored: the actor stores no results.
+            ResultFailure: the task failed for good, or a step before it or, unless that collects failures, a member of the group.
+        """
+        result = self.get(timeout if block else 0)
+        return result.unwrap() if is_successful(result) else _raise(self, result.failure(), block)
+
+    def get_results(self, *, block: bool = False, timeout: Duration = PATIENCE) -> list[object]:
+        """
+        Return the results of all `parts`, in order; *timeout* is for all together.
+
+        Raises:
+            ResultError: see `get_result`.
+        """
+        left = countdown(to_ms(timeout) if block else 0)
+        return [part.get_result(block=block, timeout=left()) for part in self.parts()]
+
+    def wait(self, timeout: Duration = PATIENCE) -> None:
+        """
+        Wait until it is `completed`, whatever came of it.
+
+        Raises:
+            ResultTimeout: it was not in time.
+            ResultNotStored: there is no telling, since an actor stores no results.
+        """
+        left = countdown(to_ms(timeout))
+        for part in self.awaited():
+            result = part.get(left())
+            if not is_successful(result) and isinstance(error := result.failure(), TimedOut | Missing):
+                raise ResultTimeout(f"{self.actor_name} {self.message_id} was not completed within {to_ms(timeout)} ms")
+            if not is_successful(result) and isinstance(error, NotStored):
+                _raise(part, error, True)
+
+    def awaited(self) -> tuple["Handle[object]", ...]:
+        """Return the handles whose results make this one complete."""
+        return (self,)
+
+    @property
+    def completed(self) -> bool:
+        """
+        Is there an outcome, be it a failure? Of a group: of every member.
+
+        Raises:
+            ResultNotStored: there is no telling, since an actor stores no results.
+        """
+        return all(map(_is_there, self.awaited()))
+
+    @property
+    def completed_count(self) -> int:
+        """
+        How many of the `parts` have an outcome. A step that stores nothing counts once a later one has.
+
+        Raises:
+            ResultNotStored: there is no telling, since a member, or the last step, stores no results.
+        """
+        count = 0
+        for number, step in enumerate(self.parts(), 1):
+            if step.stored or step is self:
+                if not _is_there(step):
+                    break
+                count = number
+        return count
+
+
+@frozen
+class TaskHandle(Handle[R_co]):
+    """The `Handle` of a call, or of a pipeline with a call at its end."""
 
     message_id: str
     actor_name: str
     stored: bool = field(repr=False)
     signature: Signature = field(repr=False)
     app: "App" = field(repr=False)
+    before: tuple[Handle[object], ...] = field(default=(), repr=False)
 
     def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
-        """Return the result, waiting up to *timeout* (ms or timedelta) for it; as a value, whatever came of it."""
+        """See `Handle.get`."""
         return self._read(self.app.broker.wait_result(self.message_id, to_ms(timeout)) if self.stored else None, to_ms(timeout))
 
     async def aget(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
-        """`get`, for async callers."""
+        """See `Handle.aget`."""
         body = await self.app.broker.await_result(self.message_id, to_ms(timeout)) if self.stored else None
         return self._read(body, to_ms(timeout))
 
-    def get_result(self, *, block: bool = False, timeout: Duration = PATIENCE) -> R_co:
-        """
-        Return the value that the actor returned; with *block*, wait up to *timeout* (ms or timedelta) for it.
-
-        Raises:
-            ResultMissing: there is none yet (without *block*), or it has expired.
-            ResultTimeout: none came in time.
-            ResultNotStored: the actor stores no results.
-            ResultFailure: the task failed for good.
-        """
-        result = self.get(timeout if block else 0)
-        return result.unwrap() if is_successful(result) else _raise(self, result.failure(), block)
-
     def status(self) -> Status:
-        """Return where the message is."""
+        """See `Handle.status`."""
         return self.app.broker.status(self.message_id)
+
+    def parts(self) -> tuple[Handle[object], ...]:
+        """See `Handle.parts`."""
+        return (*self.before, self)
 
     def _read(self, body: bytes | None, timeout: int) -> Result[R_co, TaskError]:
         if not self.stored:
@@ -96,6 +206,19 @@ class Handle(Generic[R_co]):
             return Failure(TimedOut(timeout) if timeout else Missing(self.message_id))
         result = decode_result(body)
         return Success(self.signature.load_result(result.unwrap())) if is_successful(result) else Failure(result.failure())  # type: ignore[arg-type]  # R is what the signature says
+
+
+def _is_there(handle: Handle[object]) -> bool:
+    result = handle.get(0)
+    if is_successful(result) or isinstance(error := result.failure(), Fault):
+        return True
+    return _raise(handle, error, False) if isinstance(error, NotStored) else False
+
+
+def countdown(timeout: int) -> Callable[[], int]:
+    """Return what tells how many of *timeout* ms are left: never none, so that running out of time is told from not waiting at all."""
+    until = monotonic() + timeout / 1_000
+    return lambda: max(1, round((until - monotonic()) * 1_000)) if timeout else 0
 
 
 def _raise(handle: "Handle[object]", error: TaskError, block: bool) -> Never:

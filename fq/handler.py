@@ -6,8 +6,9 @@ from typing import Protocol, cast
 from returns.pipeline import is_successful
 from returns.result import Result, Success
 
-from fq.errors import ActorFailure, Interrupt
-from fq.message import Message
+from fq.errors import ActorFailure, Cancelled, Interrupt
+from fq.layers.time_limit import exceeded
+from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Outcome
 from fq.signature import Signature
@@ -42,6 +43,8 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = pl
     bind, judge = signature.bind, _judge(signature)
 
     def handler(message: Message) -> Outcome:
+        if message.interrupted:
+            return cut_short(message)
         try:
             args, kwargs = bind(message.args, message.kwargs)
             return judge(run(message, fn, args, kwargs))
@@ -56,6 +59,8 @@ def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRun
     bind, judge = signature.bind, _judge(signature)
 
     async def handler(message: Message) -> Outcome:
+        if message.interrupted:
+            return cut_short(message)
         try:
             args, kwargs = bind(message.args, message.kwargs)
             return judge(await run(message, fn, args, kwargs))
@@ -63,6 +68,13 @@ def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRun
             return Outcome.raised(error)
 
     return handler
+
+
+def cut_short(message: Message) -> Outcome:
+    """Return the outcome of a message whose previous delivery was cut short for good: it fails for that, without being run again."""
+    if message.interrupted == CANCELLED:
+        return Outcome.failure(Cancelled(f"{message.actor_name} {message.message_id} was cancelled"))
+    return Outcome.failure(exceeded(message.actor_name, message.time_limit))
 
 
 def _judge(signature: Signature) -> Callable[[object], Outcome]:

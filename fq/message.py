@@ -123,6 +123,10 @@ class Key(Generic[T]):
         return message.with_options(**{self.name: value})
 
 
+TIME_LIMIT = "time_limit"
+CANCELLED = "cancelled"
+"""What `Message.interrupted` may say: the process had to be killed to enforce the time limit; somebody cancelled the message."""
+
 RETRIES = Key("retries", int, 0)
 
 ITS_OWN = ""

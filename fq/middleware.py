@@ -208,6 +208,10 @@ class Step(Middleware):
         """Return the outcome to pass outwards. *message* is what this layer's own `before` passed inwards."""
         return outcome
 
+    def idle(self) -> bool:
+        """Does this layer, with its fields as they are, leave alone every message that has no options of its own? Then such messages pass it by."""
+        return False
+
     @guards_itself
     def wrap(self, next: Handler) -> Handler:
         """Return a handler that calls `before`, *next* and `after`; a face left alone costs nothing."""
@@ -228,7 +232,7 @@ class Step(Middleware):
             # No local for the outcome: through a traceback's frames it would keep its own exception alive.
             return step.left(inward, next(inward)) if leaves else next(inward)
 
-        return handler
+        return (lambda message: handler(message) if message.options else next(message)) if self.idle() else handler
 
     @guards_itself
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
@@ -249,7 +253,7 @@ class Step(Middleware):
                 return answered(self, inward)
             return step.left(inward, await next(inward)) if leaves else await next(inward)
 
-        return handler
+        return (lambda message: handler(message) if message.options else next(message)) if self.idle() else handler
 
     def left(self, message: Message, outcome: Outcome) -> Outcome:
         """Return what `after` returns, or the failure that it raises."""

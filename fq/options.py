@@ -48,6 +48,7 @@ class CallOptions(TypedDict, total=False):
     on_failure: "Callback | str | None"
     on_retry_exhausted: "Callback | str | None"
     group_ttl: Duration
+    cancellable: bool
     notify_shutdown: bool
 
 

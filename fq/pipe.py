@@ -1,9 +1,9 @@
 """
 What is left to run of a workflow, as it travels in messages: a *pipe* of nodes, as JSON, and how it starts.
 
-A node is a *stage*, one call: ``{"actor_name": "add", "args": [1]}``; or a *fork*, the members of a group, all at once: ``{"members": [pipe, ...]}``. Where a
-fork has something to start when all its members are done, each of their messages has a `Place` in the group, in its option ``group``. How a
-group completes is the subject of `fq.gather`.
+A node is a *stage*, one call: ``{"actor_name": "add", "args": [1]}``; or a *fork*, the members of a group, all at once:
+``{"members": [pipe, ...]}``. Where something has to start when all members of a fork are done, each of their messages has a `Place` in the
+group, in its option ``group``. How a group completes is the subject of `fq.gather`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,14 +35,16 @@ GATHERED = "gathered"
 
 @frozen
 class Passed:
-    """What is passed on to the start of a pipe: *values*, none or one; or, where *gathered*, those of a group, which the broker appends."""
+    """
+    What is passed on to the start of a pipe at the time *now*: *values*, none or one; or, where *gathered*, those of a group.
 
+    These the broker appends. A callback of a group is told *aside*: it does not continue what comes after the group.
+    """
+
+    now: int
     values: tuple[object, ...] = ()
     gathered: bool = False
     aside: bool = False
-
-
-NO_VALUE = Passed()
 
 
 @frozen
@@ -162,7 +164,7 @@ def shape(fork: Node) -> list[object]:
 
 
 def end_of(pipe: Pipe) -> Shape:
-    """Return the shape of what arrives at the end of *pipe*: 1, or that of its last fork. Before an idle end, the message itself arrives."""
+    """Return the shape of what arrives at the end of *pipe*: 1, or that of its last fork; for an idle fork, the message before it does."""
     ends_here = not is_fork(pipe[-1]) or (is_idle(pipe[-1:]) and not is_idle(pipe))
     return 1 if ends_here else shape(pipe[-1])
 
@@ -172,37 +174,36 @@ def count(shape: object) -> int:
     return sum(map(count, shape[1:])) if isinstance(shape, list) else cast(int, shape)
 
 
-def start(pipe: Pipe, message_id: str, now: int, passed: Passed = NO_VALUE, places: Sequence[Place] = ()) -> Iterator[Enqueue]:
+def start(pipe: Pipe, message_id: str, passed: Passed, places: Sequence[Place] = ()) -> Iterator[Enqueue]:
     """
     Return what has to be sent to start *pipe*.
 
-    The id of its first node is *message_id*, the clock says *now*, the node takes *passed*, and where the pipe ends it has *places* in groups.
+    The id of its first node is *message_id*, which takes what is *passed* on, and the pipe's end has *places* in groups.
     """
     node, rest = pipe[0], pipe[1:]
     if not is_fork(node):
-        yield stage_enqueue(node, message_id, now, passed, rest, places)
+        yield stage_enqueue(node, message_id, passed, rest, places)
     elif not is_idle(pipe[:1]):
-        yield from _fork(node, rest, message_id, now, passed, places)
+        yield from _fork(node, rest, message_id, passed, places)
     else:
         empty = nothing(pipe[:1])
         for at, callback in enumerate(as_pipe(node.get("callbacks", ()))):
-            yield stage_enqueue(callback, child_id(message_id, "then", at), now, evolve(passed, values=(empty,), aside=True))
+            yield stage_enqueue(callback, child_id(message_id, "then", at), evolve(passed, values=(empty,), aside=True))
         for at, member in enumerate(members(node)):
-            yield from start(member, child_id(message_id, at), now, evolve(passed, values=(empty,), aside=True))
+            yield from start(member, child_id(message_id, at), evolve(passed, values=(empty,), aside=True))
         if rest:
-            yield from start(rest, child_id(message_id, "pipe"), now, evolve(passed, values=(empty,)), places)
+            yield from start(rest, child_id(message_id, "pipe"), evolve(passed, values=(empty,)), places)
 
 
-def _fork(fork: Node, rest: Pipe, message_id: str, now: int, passed: Passed, places: Sequence[Place]) -> Iterator[Enqueue]:
+def _fork(fork: Node, rest: Pipe, message_id: str, passed: Passed, places: Sequence[Place]) -> Iterator[Enqueue]:
     form, callbacks = shape(fork), as_pipe(fork.get("callbacks", ()))
-    size, offset = count(form), 0
+    offset = 0
     own = _own_place(rest, message_id, form, callbacks, places) if rest or callbacks else None
     outer = () if rest else places
     for at, member in enumerate(members(fork)):
         inner = tuple(place.inner(offset) for place in ((own, *outer) if own is not None else outer))
-        yield from start(member, child_id(message_id, at), now, passed, inner)
+        yield from start(member, child_id(message_id, at), passed, inner)
         offset += count(end_of(member))
-    assert offset == size, "arrivals are numbered through"
 
 
 def _own_place(rest: Pipe, message_id: str, form: list[object], callbacks: Pipe, places: Sequence[Place]) -> Place:
@@ -215,7 +216,7 @@ def _own_place(rest: Pipe, message_id: str, form: list[object], callbacks: Pipe,
     return Place(message_id, 0, size, 0, rest, callbacks, tuple(places) if rest else (), carried)
 
 
-def stage_enqueue(stage: Node, message_id: str, now: int, passed: Passed = NO_VALUE, rest: Pipe = (), places: Sequence[Place] = ()) -> Enqueue:
+def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (), places: Sequence[Place] = ()) -> Enqueue:
     """Return what has to be sent to run *stage*, with *rest* to come after it, and *places* in groups for the end of that."""
     if not isinstance(stage.get("actor_name"), str):
         raise OptionError(f"pipe: found the stage {stage!r}, expected one with an actor_name")
@@ -234,7 +235,7 @@ def stage_enqueue(stage: Node, message_id: str, now: int, passed: Passed = NO_VA
         args=(*values, *own) if takes == FIRST else (*own, *values),
         kwargs=cast("Mapping[str, object]", stage.get("kwargs", {})),
         options=options,
-        message_timestamp=now,
+        message_timestamp=passed.now,
         priority=cast(int, stage.get("priority", 0)),
     )
     return Enqueue(message, cast(int, stage.get("delay", 0)))

@@ -206,7 +206,7 @@ def summary(layer: Middleware) -> str:
     """Return *layer* as one short line: its class, and the fields that say something."""
     fields: tuple[attrs.Attribute[object], ...] = getattr(type(layer), "__attrs_attrs__", ())
     values = ((field, getattr(layer, field.name)) for field in fields if field.repr)
-    shown = (f"{field.name}={(field.repr if callable(field.repr) else repr)(value)}" for field, value in values if value not in (None, ()))
+    shown = (f"{field.name}={(field.repr if callable(field.repr) else repr)(value)}" for field, value in values if value not in (None, (), {}))
     return f"{type(layer).__name__}({', '.join(shown)})"
 
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 
 DEAD_TTL = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
@@ -68,6 +68,17 @@ class Broker(Protocol):
 
     def workers(self) -> tuple[WorkerStats, ...]:
         """Return all workers with a lease, by name."""
+
+    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+        """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
+
+    def cancel(self, message_id: str) -> bool:
+        """
+        Cancel a message that waits or is held; False if there is none.
+
+        One that waits becomes ready, and is delivered as ``interrupted="cancelled"``, so that it ends through its layers without being run. The holder of one
+        that is held hears of it in its next turn; should the message come back, by a retry or a lost lease, it is delivered in the same way.
+        """
 
     def dead(self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""

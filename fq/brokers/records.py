@@ -159,12 +159,15 @@ class Turn:
 
         stale: ids of the messages whose commit was not applied.
 
+        cancelled: ids of messages that this worker holds and that have been cancelled; each is told at least once.
+
         idle_for: ms until something that the broker knows of falls due (a delay, a lease): with nothing to do, wait no longer than that.
     """
 
     deliveries: tuple[Delivery, ...] = ()
     stale: tuple[str, ...] = ()
     idle_for: int = 1_000
+    cancelled: tuple[str, ...] = ()
 
 
 @frozen
@@ -218,3 +221,14 @@ class WorkerStats:
     worker: str
     lease_left: int
     in_flight: int
+
+
+@frozen
+class Held:
+    """A message that a worker holds: claimed at *since*, ms since the epoch on the broker's clock."""
+
+    message_id: str
+    queue_name: str
+    actor_name: str
+    worker: str
+    since: int

@@ -50,7 +50,8 @@ class ActorView:
     def message_with_options(self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object) -> MessageView:
         """Return a message with these arguments and *options*, not sent."""
         now = time.time_ns() // 1_000_000
-        return MessageView(self.broker, self._actor.stage(tuple(args), kwargs or {}, options).message(fresh_id(now), now))
+        (enqueue,) = self._actor.call(*args, **(kwargs or {})).enqueues(fresh_id(now), now)
+        return MessageView(self.broker, enqueue.message.with_options(**options))
 
     def send(self, *args: object, **kwargs: object) -> MessageView:
         """Send a message with these arguments, and return it."""

@@ -12,7 +12,7 @@ from fq.codec import decode_result
 from fq.duration import Duration, to_ms
 from fq.errors import ActorNotFound, ConfigError
 from fq.frozen import NOTHING
-from fq.handle import Handle
+from fq.handle import TaskHandle
 from fq.layers import Results
 from fq.outcome import Enqueue
 from fq.stack import Stack
@@ -129,7 +129,7 @@ class BrokerView:
         Raises:
             StackError: no middleware of that class, or an order that is wrong.
         """
-        from fq.class_style.adapter import add_middleware
+        from fq.class_style.setup import add_middleware
 
         add_middleware(self.app, middleware, before, after)
 
@@ -211,7 +211,7 @@ class ResultsView:
         """
         app = self._broker.app
         actor = app.get_actor(message.actor_name)
-        handle: Handle[object] = Handle(message.message_id, actor.name, True, actor.signature, app)
+        handle: TaskHandle[object] = TaskHandle(message.message_id, actor.name, True, actor.signature, app)
         return handle.get_result(block=block, timeout=10_000 if timeout is None else timeout)
 
 

@@ -67,6 +67,7 @@ def hooks_of(middleware: object) -> Mapping[str, Hook]:
     found = {name: getattr(middleware, name) for name in HOOKS if hasattr(middleware, name)}
     if not found and not hasattr(middleware, "actor_options") and not hasattr(middleware, "forks"):
         raise StackError(f"found {middleware!r}, expected an object with hooks such as before_process_message: see fq.class_style.Middleware")
+    forks_of(middleware)
     return {name: _checked(middleware, name, hook) for name, hook in found.items() if not _is_idle(hook)}
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Self, cast
 
 from attrs import evolve
@@ -150,14 +151,16 @@ def buried(setback: Setback) -> Dead:
 
 
 def final(error: Error) -> Error:
-    """Return *error*, marked as one that is not worth a second attempt."""
+    """Return *error*, or a copy of it, that says that it is not worth a second attempt; the one that was raised may be raised again elsewhere."""
     if getattr(error, "final", False) is True:
         return error
     try:
-        error.final = True  # type: ignore[union-attr]  # what Retries asks of any error
-    except AttributeError:  # an exception with slots
-        return MessageFailed(str(error))
-    return error
+        marked = copy(error)
+        marked.final = True  # type: ignore[union-attr]  # what Retries asks of any error
+    except Exception:  # it cannot be copied, or marked
+        marked = MessageFailed(f"{_FAILED} after {type(error).__name__}: {error}")
+    marked.__cause__, marked.__traceback__ = error.__cause__, error.__traceback__
+    return marked
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from importlib.metadata import version
 
 import click
 
-from fq.cli.queues import queues
+from fq.cli.message import cancel, dead, show
+from fq.cli.queues import pause, purge, queues, resume
 from fq.cli.send import send
 from fq.cli.stack import stack
 from fq.cli.worker import worker
+from fq.cli.workers import health, workers
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,5 +18,5 @@ def main() -> None:
     """Run and look after fq, a functional, composable task queue. APP is module:attribute, such as tasks:app."""
 
 
-for command in (worker, stack, send, queues):
+for command in (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health):
     main.add_command(command)

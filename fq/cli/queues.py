@@ -27,3 +27,31 @@ def queues(app_path: str, as_json: bool) -> None:
             name = f"{queue.queue_name} (paused)" if queue.paused else queue.queue_name
             table.add_row(name, *map(str, (queue.ready, oldest, queue.delayed, queue.in_flight, queue.dead)))
         Console().print(table)
+
+
+@click.command()
+@app_path
+@click.argument("queue")
+def pause(app_path: str, queue: str) -> None:
+    """Let nobody claim from QUEUE of APP until it is resumed."""
+    with plain_errors():
+        load_app(app_path).broker.pause(queue)
+
+
+@click.command()
+@app_path
+@click.argument("queue")
+def resume(app_path: str, queue: str) -> None:
+    """Let workers claim from QUEUE of APP again."""
+    with plain_errors():
+        load_app(app_path).broker.resume(queue)
+
+
+@click.command()
+@app_path
+@click.argument("queue")
+@click.confirmation_option(prompt="Delete everything that waits in this queue?")
+def purge(app_path: str, queue: str) -> None:
+    """Delete what waits in QUEUE of APP: ready and delayed messages, not running ones, not dead letters."""
+    with plain_errors():
+        click.echo(f"{load_app(app_path).broker.purge(queue)} deleted")

@@ -50,6 +50,9 @@ class Unresolved:
 
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @runtime_checkable
 class Alias(Protocol):
@@ -70,7 +73,7 @@ def resolve(annotation: object, scope: Mapping[str, object], owner: object = Non
     try:
         return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), {**scope, **parameters}, include_extras=True)["it"]
     except Exception:  # evaluating what somebody wrote may raise anything
-        return Unresolved(annotation if isinstance(annotation, str) else name_of(annotation))
+        return Unresolved(name_of(annotation))
 
 
 def module_scope(owner: type) -> Mapping[str, object]:
@@ -94,7 +97,7 @@ def bare(annotation: object) -> object:
     if annotation in _ANYTHING or isinstance(annotation, ParamSpecArgs | ParamSpecKwargs):
         return Any
     if isinstance(annotation, ForwardRef):
-        return Unresolved(annotation.__forward_arg__)
+        return Unresolved(name_of(annotation))
     if isinstance(annotation, NewType):
         return bare(annotation.__supertype__)
     if isinstance(annotation, TypeVar):
@@ -145,19 +148,22 @@ def name_of(annotation: object) -> str:
     ('dict[str, int | None]', "Literal['a', 1]")
     """
     origin, args = get_origin(annotation), get_args(annotation)
-    if annotation is NoneType:
-        return "None"
-    if annotation is Ellipsis:
-        return "..."
-    if isinstance(annotation, Unresolved):
-        return annotation.text
-    if isinstance(annotation, list):
-        return f"[{', '.join(map(name_of, annotation))}]"
     if origin is Annotated:
         return name_of(args[0])
     if origin is Literal:
         return f"Literal[{', '.join(map(repr, args))}]"
     if origin in (Union, UnionType):
         return " | ".join(map(name_of, args))
-    name = getattr(origin or annotation, "__name__", "") or str(annotation).removeprefix("typing.")
-    return f"{name}[{', '.join(map(name_of, args))}]" if args else name
+    if isinstance(annotation, list):  # the parameters of a Callable
+        return f"[{', '.join(map(name_of, annotation))}]"
+    return f"{_word_for(origin)}[{', '.join(map(name_of, args))}]" if args else _word_for(annotation)
+
+
+def _word_for(annotation: object) -> str:
+    if annotation is NoneType:
+        return "None"
+    if annotation is Ellipsis:
+        return "..."
+    if isinstance(annotation, ForwardRef):
+        return annotation.__forward_arg__
+    return getattr(annotation, "__name__", "") or str(annotation).removeprefix("typing.")

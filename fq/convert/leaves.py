@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
-from typing import TypeVar, is_typeddict
+from typing import Never, TypeVar, is_typeddict
 from uuid import UUID
 
 from cattrs import Converter
@@ -30,9 +30,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _wires: dict[object, frozenset[type]] = {}
 
 
-def _unknown(value: object, _: object = None) -> object:
-    """Stand for the hooks that nobody registered."""
-    return value
+def _unknown(*_: object) -> Never:
+    """Stand for the hooks that nobody registered; `leaf` never calls it."""
+    raise NotImplementedError
 
 
 converter = Converter(unstructure_fallback_factory=lambda _: _unknown, structure_fallback_factory=lambda _: _unknown)
@@ -44,7 +44,7 @@ def leaf(annotation: object) -> Coder:
     if not _is_hashable(annotation):
         return _refusal(name)
     write, read = converter.get_unstructure_hook(annotation), converter.get_structure_hook(annotation)
-    if read is _unknown:
+    if _unknown in (write, read):
         return _refusal(name)
     encode, decode = _guarded(name, write, _kind(annotation)), _guarded(name, lambda tree: read(tree, annotation))
     passing = SCALARS & {annotation}

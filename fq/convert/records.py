@@ -80,8 +80,8 @@ class DictRecord(Record):
         if not isinstance(value, dict):
             raise misfit(name_of(self.annotation), value)
         tree = {field.name: within(field.name, coder.encode, value[field.name]) for field, coder in self._present(value)}
-        for key in value.keys() - tree.keys():
-            raise misfit(f"a key of {name_of(self.annotation)}", key)
+        if unknown := [key for key in value if key not in tree]:
+            raise misfit(f"a key of {name_of(self.annotation)}", unknown[0])
         return tree
 
 

@@ -1,12 +1,14 @@
 """
 The layers that come with fq: one file each, and `default_middleware`, the stack that an `App` starts from.
 
-One sentence explains the order: whatever acts on a final result is outside Retries. Of those, GroupCallbacks is the outermost, so that a group hears of
-whatever goes wrong further inside; and Pipelines is inside Callbacks, which thus hear of a step that could not be called because the group before it failed.
+One sentence explains the order: whatever acts on a final result is outside Retries. Of these, GroupCallbacks is the outermost, so that a
+group hears of whatever goes wrong further inside; and Pipelines is inside Callbacks, so that these hear of a step that cannot be called
+because members of the group before it failed.
 """
 
 from fq.layers.age_limit import AgeLimit, age_limit
 from fq.layers.callbacks import Callbacks, callbacks
+from fq.layers.cancellation import Cancellation, cancellation
 from fq.layers.current_message import CurrentMessage, current_message, get_current_message
 from fq.layers.group_callbacks import GroupCallbacks, group_callbacks
 from fq.layers.pipelines import Pipelines, pipelines
@@ -24,6 +26,7 @@ default_middleware = compose(
     pipelines(),
     age_limit(),
     poison_limit(),
+    cancellation(),
     shutdown_notifications(),
     retries(),
     time_limit(),
@@ -33,6 +36,7 @@ default_middleware = compose(
 __all__ = [
     "AgeLimit",
     "Callbacks",
+    "Cancellation",
     "CurrentMessage",
     "GroupCallbacks",
     "Pipelines",
@@ -43,6 +47,7 @@ __all__ = [
     "TimeLimit",
     "age_limit",
     "callbacks",
+    "cancellation",
     "current_message",
     "default_middleware",
     "get_current_message",

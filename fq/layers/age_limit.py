@@ -32,6 +32,9 @@ class AgeLimit(Step):
 
     outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "an expired message must not be retried"),)
 
+    def idle(self) -> bool:
+        return self.max_age is None
+
     def before(self, message: Message) -> Message | Outcome:
         """Refuse a message that is too old."""
         if self.max_age is None:

@@ -27,8 +27,9 @@ class Callbacks(Step):
     """
     Actors that are called after a message, each by a message that is enqueued in the same commit.
 
-    All get the message first, as a dict or, annotated so, as a `Message`. The place of the layer decides: outside Retries, the default, *on_failure* hears of the
-    final failure; inside, of every attempt that failed. A name that no actor has makes the callback a dead letter, not the message.
+    All get the message first, as a dict or, annotated so, as a `Message`. The place of the layer decides: outside Retries, the default,
+    *on_failure* hears of the final failure; inside, of every attempt that failed. A name that no actor has makes the callback a dead
+    letter, not the message.
 
     >>> from fq import Outcome, callbacks
     >>> from fq.testing import message

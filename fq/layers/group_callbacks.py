@@ -19,10 +19,10 @@ _ARRIVES = "that is the member's final outcome, and a group that never hears of 
 @frozen
 class GroupCallbacks(Step):
     """
-    A member of a group reports its final outcome in the commit that acknowledges it; the commit of the last one to do so enqueues what comes after the group.
+    A member of a group reports its final outcome in its own commit; that of the last one to do so enqueues what comes after the group.
 
-    Arrivals are a set of member numbers, so that a member which is delivered twice counts once. Members that failed for good, expired, were dropped or
-    killed their process arrive, too: as failures, and the group's ``on_member_failure`` says what becomes of it.
+    Arrivals are a set of member numbers, so that a member which is delivered twice counts once. Members that failed for good, expired, were
+    dropped or killed their process arrive, too: as failures, and the group's ``on_member_failure`` says what becomes of it.
 
     >>> from fq import Outcome, group_callbacks
     >>> from fq.testing import message
@@ -32,8 +32,8 @@ class GroupCallbacks(Step):
     ('g1', 0, 2, [3], 'report')
 
     Attributes:
-        group_ttl: how long the broker remembers a group after its latest arrival, ms: longer than any member takes after the one before, its
-            delays and retries included. Default 45 days, which is what `Retries` may take with its own defaults.
+        group_ttl: how long the broker remembers a group after its latest arrival, ms: longer than any member takes after the one before,
+            delays and retries included. Default 45 days, as long as `Retries` may take by its defaults.
     """
 
     group_ttl: int = field(default=GROUP_TTL, converter=to_ms)

@@ -14,11 +14,11 @@ from fq.pipe import GATHERED, Passed, start
 @frozen
 class Pipelines(Step):
     """
-    When a step of a pipeline succeeds, the next one is enqueued in the same commit, with the result as its last positional argument (its first, after
-    `Call.then` with arguments). A step that fails for good, or is dropped, ends the pipeline.
+    When a step of a pipeline succeeds, the next one is enqueued in the same commit.
 
-    The steps that are still to come travel in the option ``pipe``; each message carries only those after it. Where the next step is a group, all
-    its members are enqueued, each with the result. What comes after a group finds the results of the members as a list.
+    It gets the result as its last positional argument (its first, after `Call.then` with arguments). A step that fails for good, or is
+    dropped, ends the pipeline. The steps still to come travel in the option ``pipe``; each message carries only those after it. Where the
+    next step is a group, all its members are enqueued, each with the result. What comes after a group gets a list of its results.
 
     >>> from fq import Outcome, pipelines
     >>> from fq.testing import message
@@ -44,8 +44,10 @@ class Pipelines(Step):
         if "pipe" not in message.options or not outcome.succeeded:
             return outcome
         pipe = pipe_of(message)
-        passed = Passed((outcome.result.unwrap(),))
-        return outcome.also(*start(pipe, child_id(message.message_id, "pipe"), message.received_at, passed, places_of(message))) if pipe else outcome
+        if not pipe:
+            return outcome
+        passed = Passed(message.received_at, (outcome.result.unwrap(),))
+        return outcome.also(*start(pipe, child_id(message.message_id, "pipe"), passed, places_of(message)))
 
 
 def pipelines(*, pipe_ignore: bool = False) -> Pipelines:

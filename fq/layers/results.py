@@ -12,7 +12,7 @@ from fq.gather import unreached
 from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
-from fq.outcome import Drop, Outcome, Retry, Store
+from fq.outcome import Dead, Drop, Outcome, Retry, Store
 
 
 @frozen
@@ -20,8 +20,8 @@ class Results(Step):
     """
     The final result of a message is stored in the same commit that acknowledges it.
 
-    A retry stores nothing, a message that was dropped stores nothing. An actor whose return annotation is None stores nothing unless it says so.
-    A step that ends its pipeline early is why the last one has no result, and is stored as that, too.
+    A retry stores nothing, a message that was dropped stores nothing. An actor whose return annotation is None stores nothing unless told to.
+    Why a step ended its pipeline early is stored as the result of the last one, too.
 
     >>> from fq import Outcome, results
     >>> from fq.testing import message
@@ -42,14 +42,20 @@ class Results(Step):
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Add the effect that stores a final result."""
         if is_successful(outcome.result):
-            return outcome.also(Store(message.message_id, cast("Result[object, Error]", outcome.result), self.result_ttl)) if self.store_results else outcome
+            return (
+                outcome.also(self._store(message.message_id, cast("Result[object, Error]", outcome.result)))
+                if self.store_results
+                else outcome
+            )
         setback = outcome.result.failure()
         if isinstance(setback, Retry):
             return outcome
-        dropped = isinstance(setback, Drop)
         failure = Failure(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
-        own = (message.message_id,) if self.store_results and not dropped else ()
-        return outcome.also(*(Store(message_id, failure, self.result_ttl) for message_id in (*own, *unreached(message))))
+        own = (message.message_id,) if self.store_results and isinstance(setback, Dead) else ()
+        return outcome.also(*(self._store(message_id, failure) for message_id in (*own, *unreached(message))))
+
+    def _store(self, message_id: str, result: Result[object, Error]) -> Store:
+        return Store(message_id, result, self.result_ttl)
 
 
 def results(*, store_results: bool = True, result_ttl: Duration = 600_000) -> Results:

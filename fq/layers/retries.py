@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
 from attrs import field, frozen, validators
 
 from fq.duration import Duration, to_ms
 from fq.errors import Error, OptionError, RetryAfter, Shutdown, Snooze
 from fq.identity import jitter
-from fq.layers.time_limit import TimeLimit
 from fq.message import RETRIES, Message
-from fq.middleware import Rule, Step
+from fq.middleware import Step
 from fq.outcome import Dead, Outcome, Retry, Setback
 
 _MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
@@ -65,8 +63,6 @@ class Retries(Step):
     max_backoff: int = field(default=604_800_000, converter=to_ms)
     retry_when: Callable[[int, Error], bool] | None = field(default=None, validator=validators.optional(validators.is_callable()))
     throws: tuple[type[BaseException], ...] = field(default=(), converter=_error_classes, repr=_as_written)
-
-    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(TimeLimit, "every attempt has a time limit of its own, and running out of it is a failure to retry"),)
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Refine a dead letter into a retry, where one is due."""

@@ -21,18 +21,20 @@ def _flag_or_function(value: object) -> bool | Callable[[], object]:
 @frozen
 class ShutdownNotifications(Step):
     """
-    An actor with *notify_shutdown* gets `Shutdown` raised inside it when its worker stops; its message is handed back, and no attempt is used up.
+    An actor with *notify_shutdown* gets `Shutdown` raised inside it when its worker stops; its message is handed back, no attempt used up.
 
-    The worker raises it: in a sync actor at its next bytecode, in an async one by cancelling it. An actor that catches it may put things in order, and should
-    let it go on; one that returns instead has succeeded. Actors that did not ask are left in peace for the worker's ``shutdown_timeout``.
+    The worker raises it: in a sync actor at its next bytecode, in an async one by cancelling it. An actor that catches it may put things in
+    order, and should let it go on; one that returns instead has succeeded. Actors that did not ask are left in peace for the worker's
+    ``shutdown_timeout``.
 
     >>> from fq import Outcome, Shutdown, shutdown_notifications
     >>> from fq.testing import message
-    >>> shutdown_notifications(notify_shutdown=True).wrap(lambda message: Outcome.failure(Shutdown()))(message("add", retries=1)).result.failure()
+    >>> handle = shutdown_notifications(notify_shutdown=True).wrap(lambda message: Outcome.failure(Shutdown()))
+    >>> handle(message("add", retries=1)).result.failure()
     Retry(message=..., delay=0, error=None)
 
     Attributes:
-        notify_shutdown: default False. A function here, in the stack of the app, is called when a worker stops, and nothing is raised in actors.
+        notify_shutdown: default False. A function, in the stack of the app, is called when a worker stops, and nothing is raised in actors.
     """
 
     notify_shutdown: bool | Callable[[], object] = field(default=False, converter=_flag_or_function)
@@ -52,6 +54,11 @@ class ShutdownNotifications(Step):
     def tells(self, message: Message) -> bool:
         """Is the actor that runs *message* to be told?"""
         return self.overridden(message.options).notify_shutdown is True
+
+    def call(self) -> None:
+        """Call the function, if that is what *notify_shutdown* is: for the worker that stops."""
+        if callable(self.notify_shutdown):
+            self.notify_shutdown()
 
 
 def shutdown_notifications(*, notify_shutdown: bool | Callable[[], object] = False) -> ShutdownNotifications:

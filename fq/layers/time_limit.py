@@ -6,11 +6,6 @@ from fq.duration import Duration, limit_ms, to_ms
 from fq.errors import TimeLimitExceeded
 from fq.message import Message, restamp
 from fq.middleware import Step
-from fq.outcome import Outcome
-
-INTERRUPTED = "time_limit"
-"""`Message.interrupted` of a message whose worker process had to be killed to enforce the limit."""
-
 
 @frozen
 class TimeLimit(Step):
@@ -18,8 +13,8 @@ class TimeLimit(Step):
     An actor that runs longer than *time_limit* gets `TimeLimitExceeded` raised inside it, which is a failure like any other.
 
     The layer only stamps the limit on the message; the worker enforces it: a sync actor gets the exception at its next bytecode, an async actor
-    is cancelled. An actor stuck in blocking C code cannot be interrupted: the worker kills the process, and on redelivery this layer
-    answers for the attempt, without running the actor again.
+    is cancelled. An actor stuck in blocking C code cannot be interrupted: the worker kills the process, and the
+    redelivered message fails for that attempt without running the actor again.
 
     >>> from fq import Outcome, time_limit
     >>> from fq.testing import message
@@ -35,10 +30,8 @@ class TimeLimit(Step):
     time_limit: float = field(default=600_000, converter=limit_ms, repr=lambda limit: "float('inf')" if limit == float("inf") else repr(limit))
     interval: int = field(default=1_000, converter=to_ms)
 
-    def before(self, message: Message) -> Message | Outcome:
-        """Stamp the limit, or answer for an attempt that was killed for overrunning it."""
-        if message.interrupted == INTERRUPTED:
-            return Outcome.failure(exceeded(message.actor_name, self.time_limit))
+    def before(self, message: Message) -> Message:
+        """Stamp the limit."""
         return restamp(message, time_limit=self.time_limit)
 
 

@@ -1,6 +1,7 @@
-"""`limiter_backend`: the `Limits` of an app, a broker or a URL. Nothing is set up for them: they use the broker's own connections and its clock."""
+"""`limiter_backend`: the `Limits` of an app, a broker or a URL. Nothing is set up: they use the broker's own connections, and its clock."""
 
 import sys
+import threading
 from functools import cache
 from typing import Protocol, TypeAlias
 from weakref import WeakKeyDictionary
@@ -24,6 +25,7 @@ class HasBroker(Protocol):
 Backend: TypeAlias = HasBroker | Broker | Limits | str
 
 _known: "WeakKeyDictionary[object, Limits]" = WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 def limiter_backend(where: Backend) -> Limits:
@@ -43,9 +45,10 @@ def limiter_backend(where: Backend) -> Limits:
     if isinstance(where, str):
         return limiter_backend(_broker(where))
     broker = getattr(where, "broker", where)
-    if broker not in _known:
-        _known[broker] = Limits(_store(broker))
-    return _known[broker]
+    with _lock:
+        if broker not in _known:
+            _known[broker] = Limits(_store(broker))
+        return _known[broker]
 
 
 @cache
@@ -59,9 +62,9 @@ def _store(broker: object) -> LimitStore:
     if isinstance(broker, SqliteBroker):
         return LocalStore(broker._writer, broker.clock)
     if "fq.brokers.redis" in sys.modules:  # who has a Redis broker has loaded what it needs
-        from fq.brokers.redis import RedisBroker
-        from fq.limits.redis import RedisStore
+        from fq.brokers.redis import RedisBroker  # noqa: PLC0415
+        from fq.limits.redis import RedisStore  # noqa: PLC0415
 
         if isinstance(broker, RedisBroker):
             return RedisStore(broker._server)
-    raise ConfigError(f"found {broker!r} as the backend of a limiter, expected an app, one of fq's brokers, or a URL such as redis://localhost:6379/0")
+    raise ConfigError(f"found {broker!r} as the backend of a limiter, expected an app, one of fq's brokers, or its URL")

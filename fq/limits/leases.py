@@ -1,28 +1,19 @@
-"""`Leases`: the slots that this process holds, and a thread that renews them. Mutable shell."""
+"""`Leases`: the slots that this process holds, and the thread that renews them. Mutable shell."""
 
 import os
 import threading
 from collections.abc import Callable
 from time import monotonic
 
-from attrs import frozen
-
-
-@frozen
-class Slot:
-    """A slot of *key*, taken by *owner* with *token*. It lapses *ttl* ms after it was last renewed; 0 for one that is not given back at all."""
-
-    key: str
-    owner: str
-    token: str
-    ttl: int = 0
+from fq.limits.terms import Slot
 
 
 class Leases:
     """
     Calls *renew* for every slot that is held, each third of its ttl, until it is let go.
 
-    So a ttl may be short: it is how long the slot of a process that died stays taken, not how long a slot may be held. The thread starts with the first slot.
+    So a ttl may be short: it says how long a slot outlives a process that died with it, not how long it may be held. The thread starts with
+    the first slot.
     """
 
     def __init__(self, renew: Callable[[Slot], None]) -> None:
@@ -38,23 +29,21 @@ class Leases:
         self._asleep_until = 0.0
 
     def reserve(self, key: str, owner: str) -> bool:
-        """Let *owner* have its slot of *key* under its own name, unless it has one in this process already; `free` undoes it."""
-        if self._pid != os.getpid():
-            self._begin()  # what the parent holds, the parent renews
+        """Let *owner* have its slot of *key* under its own name, unless it has one in this process already."""
+        self._begin_if_forked()
         with self._changed:
             is_new = (key, owner) not in self._owners
             self._owners.add((key, owner))
             return is_new
 
-    def free(self, key: str, owner: str) -> None:
+    def unreserve(self, key: str, owner: str) -> None:
         """Let *owner* have no slot of *key* under its own name any more."""
         with self._changed:
             self._owners.discard((key, owner))
 
     def hold(self, slot: Slot) -> None:
         """Renew *slot* from now on."""
-        if self._pid != os.getpid():
-            self._begin()
+        self._begin_if_forked()
         due = monotonic() + slot.ttl / 3_000
         with self._changed:
             self._due[slot] = due
@@ -70,6 +59,10 @@ class Leases:
             self._due.pop(slot, None)
             self._owners.discard((slot.key, slot.owner))
 
+    def _begin_if_forked(self) -> None:
+        if self._pid != os.getpid():
+            self._begin()  # what the parent holds, the parent renews
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -78,7 +71,6 @@ class Leases:
                 if not due:
                     self._asleep_until = min(self._due.values(), default=now + 3_600)
                     self._changed.wait(self._asleep_until - now)
-                    self._asleep_until = 0.0
                     continue
                 self._due.update((slot, now + slot.ttl / 3_000) for slot in due)
             for slot in due:

@@ -6,7 +6,6 @@ Limiters are values. Those of one class with the same backend and key share thei
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
 from functools import partial
 
 from attrs import Attribute, field, frozen
@@ -16,9 +15,8 @@ from fq.errors import OptionError, RateLimitExceeded, Snooze
 from fq.identity import jitter
 from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
-from fq.limits.leases import Slot
 from fq.limits.limits import Limits
-from fq.limits.terms import Bucket, Limit, Refused, Slots, Window, span, whole
+from fq.limits.terms import Bucket, Limit, Refused, Slot, Slots, Window, span, whole
 
 
 class NoSlot(RateLimitExceeded, Snooze):
@@ -34,10 +32,15 @@ class NoSlot(RateLimitExceeded, Snooze):
         self.retry_in = retry_in
 
 
-def check_key(_: object, __: "Attribute[str]", found: object) -> None:
+def check_key(found: object) -> None:
     """Raise `OptionError` unless *found* can be the key of a limiter."""
     if not isinstance(found, str) or not found or not found.isprintable():
         raise OptionError(f"key: found {found!r}, expected a printable text that is not empty")
+
+
+def valid_key(_: object, __: "Attribute[str]", found: object) -> None:
+    """`check_key` for attrs."""
+    check_key(found)
 
 
 @frozen
@@ -45,7 +48,7 @@ class RateLimiter:
     """What all limiters do. *backend* is an app, a broker or its URL; *key* names what is limited."""
 
     backend: Limits = field(converter=limiter_backend, eq=False, repr=False)
-    key: str = field(validator=check_key)
+    key: str = field(validator=valid_key)
 
     @property
     def terms(self) -> Limit:
@@ -107,7 +110,8 @@ class ConcurrentRateLimiter(RateLimiter):
     Attributes:
         limit: how many. Default 1.
 
-        ttl: how long a slot outlives a process that died with it, ms or timedelta; while held, a slot is renewed every third of it. Default 15 minutes.
+        ttl: how long a slot outlives a process that died with it, ms or timedelta; a slot that is held is renewed every third of it.
+            Default 15 minutes.
     """
 
     limit: int = field(default=1, kw_only=True, validator=whole)
@@ -122,8 +126,9 @@ class ConcurrentRateLimiter(RateLimiter):
 @frozen
 class BucketRateLimiter(RateLimiter):
     """
-    At most *limit* in each bucket of time: 10:00:00 to 10:00:59, 10:01:00 to 10:01:59. Up to twice as many may fall together where two buckets meet.
+    At most *limit* in each bucket of time: 10:00:00 to 10:00:59, 10:01:00 to 10:01:59. Where two meet, twice as many may fall together.
 
+    >>> from datetime import timedelta
     >>> limiter = BucketRateLimiter("memory://", "search", limit=2, bucket=timedelta(days=1))
     >>> with limiter.acquire() as acquired:
     ...     acquired
@@ -132,7 +137,7 @@ class BucketRateLimiter(RateLimiter):
     Attributes:
         limit: how many. Default 1.
 
-        bucket: how long a bucket is, ms or timedelta; they begin at multiples of that since the epoch, by the broker's clock. Default 1 second.
+        bucket: how long a bucket is, ms or timedelta. They begin at multiples of that since the epoch, by the broker's clock. Default 1 s.
     """
 
     limit: int = field(default=1, kw_only=True, validator=whole)
@@ -146,7 +151,9 @@ class BucketRateLimiter(RateLimiter):
 
 def _window(found: Duration) -> int:
     if type(found) is int and 0 < found < 100:  # who comes from Dramatiq may mean seconds
-        raise OptionError(f"window: found {found}, and windows are in ms; write window={found}_000, or timedelta(seconds={found}) if it is seconds")
+        raise OptionError(
+            f"window: found {found}, expected ms, at least 100, or a timedelta; for {found} s write timedelta(seconds={found})"
+        )
     return span(found)
 
 
@@ -155,14 +162,19 @@ class WindowRateLimiter(RateLimiter):
     """
     At most *limit* in any stretch of time as long as *window*.
 
-    >>> limiter = WindowRateLimiter("memory://", "search", limit=2, window=timedelta(minutes=1))
-    >>> [limiter.acquire(raise_on_failure=False).__enter__() for _ in range(3)]
-    [True, True, False]
+    >>> from datetime import timedelta
+    >>> limiter = WindowRateLimiter("memory://", "maps", limit=2, window=timedelta(minutes=1))
+    >>> for _ in range(3):
+    ...     with limiter.acquire(raise_on_failure=False) as acquired:
+    ...         print(acquired)
+    True
+    True
+    False
 
     Attributes:
         limit: how many. Default 1.
 
-        window: ms or timedelta (a number below 100 is refused: in Dramatiq it is seconds). Default 1 second.
+        window: ms or timedelta. A number below 100 is refused, since in Dramatiq it is seconds. Default 1 s.
     """
 
     limit: int = field(default=1, kw_only=True, validator=whole)

@@ -1,4 +1,4 @@
-"""`Limits`: slots taken and given back, by threads and coroutines alike, on top of a `LimitStore`. Mutable shell: it knows what this process holds."""
+"""`Limits`: slots taken and given back, by threads and coroutines alike. Mutable shell: it knows what this process holds."""
 
 import asyncio
 import logging
@@ -9,16 +9,16 @@ from contextvars import copy_context
 
 from fq.errors import BrokerError
 from fq.layers.current_message import get_current_message
-from fq.limits.leases import Leases, Slot
+from fq.limits.leases import Leases
 from fq.limits.store import LimitStore
-from fq.limits.terms import Limit, Refused, Slots
+from fq.limits.terms import Ask, Limit, Refused, Slot, Slots
 
 log = logging.getLogger("fq.limits")
 
 
 class Limits:
     """
-    What limiters and barriers work with; `limiter_backend` returns the one of an app or a broker.
+    What limiters and barriers work with, on top of *store*; `limiter_backend` returns the one of an app or a broker.
 
     >>> from fq.limits import Slots, limiter_backend
     >>> limits, one = limiter_backend("memory://"), Slots(1, ttl=1_000)
@@ -47,20 +47,20 @@ class Limits:
             return answer
         finally:
             if not isinstance(answer, Slot):
-                self._leases.free(limit.name(key), message.message_id)
+                self._leases.unreserve(limit.name(key), message.message_id)
 
     def take_in_turn(self, key: str, limit: Limit, owner: str) -> Slot | Refused:
-        """Take a slot of *key* for *owner*, if one is free and it is its turn. Who is refused stands in line from then on, and is expected back."""
+        """Take a slot of *key* for *owner*, if one is free and it is its turn. Who is refused stands in line, and is expected back."""
         return self._take(key, limit, owner, True)
 
     def give_back(self, slot: Slot, learn: bool = True) -> None:
-        """Give *slot* back, at any time and any number of times; a slot that cannot be given back lapses. *learn* for how long slots are held."""
+        """Give *slot* back, and *learn* for how long slots are held. Too late, or twice, harms nobody; what cannot be given back lapses."""
         if not slot.ttl:
             return
         self._leases.let_go(slot)
         try:
-            if not self.store.release(slot.key, slot.owner, slot.token, learn):
-                log.warning("a slot of %s had lapsed before it was given back: more may have run at once than its limit", slot.key)
+            if not self.store.release(slot, learn):
+                log.warning("a slot of %s had lapsed, or was taken over, before it was given back", slot.key)
         except BrokerError as error:
             log.warning("a slot of %s could not be given back, and lapses in at most %d ms: %s", slot.key, slot.ttl, error)
 
@@ -81,17 +81,18 @@ class Limits:
 
     def _take(self, key: str, limit: Limit, owner: str, waits: bool) -> Slot | Refused:
         token = secrets.token_hex(8)
-        answer = self.store.take(limit.name(key), limit, owner or token, token, waits)
+        ask = Ask(limit.name(key), limit, owner or token, token, waits)
+        answer = self.store.take(ask)
         if isinstance(answer, Refused):
             return answer
-        slot = Slot(limit.name(key), owner or token, answer.token, limit.ttl if isinstance(limit, Slots) else 0)
+        slot = Slot(ask.key, ask.owner, token, limit.ttl if isinstance(limit, Slots) else 0)
         if slot.ttl:
             self._leases.hold(slot)
         return slot
 
     def _renew(self, slot: Slot) -> None:
         try:
-            if not self.store.renew(slot.key, slot.owner, slot.token, slot.ttl):
+            if not self.store.renew(slot):
                 log.debug("a slot of %s was given back, or had lapsed, before it was renewed", slot.key)
         except BrokerError as error:
             log.warning("a slot of %s could not be renewed; it is tried again: %s", slot.key, error)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fq.brokers.clock import Clock
 from fq.limits import tables
-from fq.limits.terms import Answer, Limit
+from fq.limits.terms import Ask, Granted, Refused, Slot
 
 LOOK = 0.008
 """How often one who waits at a barrier looks who has come, in seconds."""
@@ -57,33 +57,30 @@ class LocalStore:
         self._prepared: sqlite3.Connection | None = None
         self._arrived = threading.Condition()
 
-    def take(self, key: str, limit: Limit, owner: str, token: str, waits: bool) -> Answer:
+    def take(self, ask: Ask) -> Granted | Refused:
         """See `LimitStore.take`."""
         with self._writing() as connection:
-            return tables.take(connection, key, limit, owner, token, waits, self._clock.now)
+            return tables.take(connection, ask, self._clock.now)
 
-    def renew(self, key: str, owner: str, token: str, ttl: int) -> bool:
+    def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
         with self._writing() as connection:
-            now = self._clock.now
-            return tables.renew(connection, key, owner, token, now, now + ttl)
+            return tables.renew(connection, slot, self._clock.now)
 
-    def release(self, key: str, owner: str, token: str, learn: bool) -> bool:
+    def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
         with self._writing() as connection:
-            return tables.release(connection, key, owner, token, learn, self._clock.now)
+            return tables.release(connection, slot, learn, self._clock.now)
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
         with self._writing() as connection:
-            now = self._clock.now
-            return tables.create(connection, key, parties, now, now + ttl)
+            return tables.create(connection, key, parties, ttl, self._clock.now)
 
     def arrive(self, key: str, party: str, ttl: int) -> int | None:
         """See `LimitStore.arrive`."""
         with self._writing() as connection:
-            now = self._clock.now
-            missing = tables.arrive(connection, key, party, now, now + ttl)
+            missing = tables.arrive(connection, key, party, ttl, self._clock.now)
         with self._arrived:
             self._arrived.notify_all()
         return missing

@@ -1,17 +1,14 @@
-"""`RedisStore`: the state of limiters on the server of a `RedisBroker`, over its connections. What it decides is in ``lua/``. Mutable shell."""
+"""`RedisStore`: the state of limiters on the server of a `RedisBroker`, over its connections. What is decided there is in ``lua/``."""
 
 from functools import cache
 from importlib.resources import files
 from time import monotonic
 from typing import cast
 
-from hiredis import pack_command
-from redis.connection import Connection
-
 from fq.brokers.redis.line import Argument
 from fq.brokers.redis.scripts import Script
 from fq.brokers.redis.server import Server
-from fq.limits.terms import ABSENT, FIRST_GUESS, PATIENCE, SOON, Answer, Bucket, Granted, Limit, Refused, Slots, Window
+from fq.limits.terms import ABSENT, FIRST_GUESS, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
 
 BLOCK = 1_000
 """How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
@@ -32,20 +29,19 @@ class RedisStore:
         self._server = server
         self.now = now
 
-    def take(self, key: str, limit: Limit, owner: str, token: str, waits: bool) -> Answer:
+    def take(self, ask: Ask) -> Granted | Refused:
         """See `LimitStore.take`."""
-        granted, retry_in = cast(
-            list[int], self._run("take", key, *_written(limit), owner, token, int(waits), ABSENT, FIRST_GUESS, SOON, PATIENCE)
-        )
-        return Granted(token) if granted else Refused(retry_in)
+        arguments = (*_written(ask.limit), ask.owner, ask.token, int(ask.waits), ABSENT, FIRST_GUESS, SOON, PATIENCE)
+        granted, number = cast(list[int], self._run("take", ask.key, *arguments))
+        return Granted(number) if granted else Refused(number)
 
-    def renew(self, key: str, owner: str, token: str, ttl: int) -> bool:
+    def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
-        return self._run("renew", key, owner, token, ttl) == 1
+        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl) == 1
 
-    def release(self, key: str, owner: str, token: str, learn: bool) -> bool:
+    def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
-        return self._run("release", key, owner, token, int(learn)) == 1
+        return self._run("release", slot.key, slot.owner, slot.token, int(learn)) == 1
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
@@ -59,13 +55,12 @@ class RedisStore:
     def wait(self, key: str, timeout: float) -> bool:
         """See `LimitStore.wait`; polls nothing."""
         deadline = monotonic() + timeout
-        opened = self._keys(key, "barrier", "opened")[1]
+        (opened,) = self._keys(key, "opened")
         while True:
             left = int((deadline - monotonic()) * 1_000)
-            block = pack_command((b"XREAD", b"BLOCK", max(1, min(left, BLOCK)), b"STREAMS", opened, b"0"))
-            if self._server.line.repeat(lambda connection, block=block: _asked(connection, block)) is not None:
+            if self._server.line.command("XREAD", "BLOCK", max(1, min(left, BLOCK)), "STREAMS", opened, "0") is not None:
                 return True
-            if left <= 0:
+            if left <= 0 or self._server.line.command("EXISTS", *self._keys(key, "barrier")) == 0:
                 return False
 
     def _run(self, name: str, key: str, *arguments: Argument) -> object:
@@ -75,11 +70,6 @@ class RedisStore:
 
     def _keys(self, key: str, *kinds: str) -> list[str]:
         return [f"{self._server.keys.prefix}limit:{key}:{kind}" for kind in kinds]
-
-
-def _asked(connection: Connection, packed: bytes) -> object:
-    connection.send_packed_command([packed], check_health=False)
-    return connection.read_response(disable_decoding=True)
 
 
 def _written(limit: Limit) -> tuple[str, int, int]:

@@ -1,19 +1,21 @@
 """
-What limiters keep in SQLite, in memory or in a file: tables, and the statements on them. Each function is a part of one transaction.
+What limiters keep in SQLite, in memory or in a file: the tables, and what is done with them. Each function is part of one transaction.
 
 What has lapsed is ignored wherever it is looked for, and deleted whenever something is added: nothing stays for ever.
 """
 
 import sqlite3
 
-from fq.limits.terms import ABSENT, Answer, First, Granted, Limit, Refused, Slots, admits, learnt, nap, planned
+from fq.limits.terms import ABSENT, Ask, First, Granted, Refused, Slot, admits, learnt, nap, planned
 
 REMEMBERED = 86_400_000
 """For how long it is remembered how long the slots of a key are held: a day."""
 
 TABLES = (
-    "CREATE TABLE IF NOT EXISTS limit_slots "
-    "(key TEXT, holder TEXT, token TEXT, since INTEGER, until INTEGER, PRIMARY KEY (key, holder)) WITHOUT ROWID",
+    """
+    CREATE TABLE IF NOT EXISTS limit_slots (key TEXT, holder TEXT, token TEXT, since INTEGER, until INTEGER, PRIMARY KEY (key, holder))
+    WITHOUT ROWID
+    """,
     "CREATE INDEX IF NOT EXISTS limit_slots_by_key ON limit_slots (key, until)",
     "CREATE INDEX IF NOT EXISTS limit_slots_by_end ON limit_slots (until)",
     # Who waits. `turn` is its place in the line, `back` when it will ask again.
@@ -37,85 +39,82 @@ CROWD = """
         mine.turn
     FROM mine
 """
-"""How many slots others hold, whether the holder has one already, how many are due before the owner, and its place in the line (at its end if it has none)."""
+"""How many slots others hold; has the holder one already; how many are due before the owner; the owner's place in the line, or its end."""
 
-FIRST = "SELECT since, until, (SELECT hold FROM limit_holds WHERE key = :key) FROM limit_slots WHERE key = :key AND until > :now ORDER BY until, holder LIMIT 1"
+FIRST = """
+    SELECT since, until, ifnull((SELECT hold FROM limit_holds WHERE key = :key), 0) FROM limit_slots
+    WHERE key = :key AND until > :now ORDER BY until, holder LIMIT 1
+"""
 
 RANK = "SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND (turn, owner) < (:turn, :owner)"
 
+LINE_UP = """
+    INSERT INTO limit_line VALUES (:key, :owner, max(:at, ifnull((SELECT max(turn) FROM limit_line WHERE key = :key), 0)), :back)
+    ON CONFLICT DO UPDATE SET back = excluded.back
+"""
+"""The owner keeps its place in the line, or gets the one at the end."""
 
-def take(connection: sqlite3.Connection, key: str, limit: Limit, owner: str, token: str, waits: bool, now: int) -> Answer:
+MISSING = """
+    SELECT max(0, parties - (SELECT count(*) FROM barrier_parties WHERE key = barriers.key)) FROM barriers WHERE key = ? AND until > ?
+"""
+"""How many parties are missing at a barrier."""
+
+
+def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refused:
     """See `LimitStore.take`."""
-    holder = owner if isinstance(limit, Slots) else token
-    asked = {"key": key, "holder": holder, "owner": owner, "waits": waits, "now": now, "absent": now - ABSENT}
+    asked = {"key": ask.key, "owner": ask.owner, "holder": ask.holder, "waits": ask.waits, "now": now, "absent": now - ABSENT}
     held, mine, ahead, asked["turn"] = connection.execute(CROWD, asked).fetchone()
-    if mine or admits(limit, held, ahead):
-        _grant(connection, key, holder, owner, token, now, limit.ends(now))
-        return Granted(token)
+    if mine or admits(ask.limit, held, ahead):
+        return _grant(connection, ask, now)
     first = connection.execute(FIRST, asked).fetchone()
-    rank = connection.execute(RANK, asked).fetchone()[0] if waits else ahead
-    wait = planned(limit, held, rank, first and First(first[0], first[1], first[2] or 0), now)
-    retry_in = nap(limit, wait)
-    if waits:
-        _line_up(connection, key, owner, now, now + wait, now + retry_in)
+    rank = connection.execute(RANK, asked).fetchone()[0] if ask.waits else ahead
+    wait = planned(ask.limit, held, rank, First(*first) if first else None, now)
+    retry_in = nap(ask.limit, wait)
+    if ask.waits:
+        connection.execute("DELETE FROM limit_line WHERE back <= :absent", asked)
+        connection.execute(LINE_UP, {**asked, "at": now + wait, "back": now + retry_in})
     return Refused(retry_in)
 
 
-def _grant(connection: sqlite3.Connection, key: str, holder: str, owner: str, token: str, now: int, until: int) -> None:
+def _grant(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted:
+    until = ask.limit.ends(now)
     connection.execute("DELETE FROM limit_slots WHERE until <= ?", (now,))
-    connection.execute("DELETE FROM limit_line WHERE (key = ? AND owner = ?) OR back <= ?", (key, owner, now - ABSENT))
-    connection.execute("REPLACE INTO limit_slots VALUES (?, ?, ?, ?, ?)", (key, holder, token, now, until))
+    connection.execute("DELETE FROM limit_line WHERE (key = ? AND owner = ?) OR back <= ?", (ask.key, ask.owner, now - ABSENT))
+    connection.execute("REPLACE INTO limit_slots VALUES (?, ?, ?, ?, ?)", (ask.key, ask.holder, ask.token, now, until))
+    return Granted(until)
 
 
-def _line_up(connection: sqlite3.Connection, key: str, owner: str, now: int, turn: int, back: int) -> None:
-    """Let *owner* keep its place in the line, or else put it at the end."""
-    connection.execute("DELETE FROM limit_line WHERE back <= ?", (now - ABSENT,))
-    connection.execute(
-        "INSERT INTO limit_line VALUES (?1, ?2, max(?3, ifnull((SELECT max(turn) FROM limit_line WHERE key = ?1), 0)), ?4) "
-        "ON CONFLICT DO UPDATE SET back = excluded.back",
-        (key, owner, turn, back),
-    )
-
-
-def renew(connection: sqlite3.Connection, key: str, owner: str, token: str, now: int, until: int) -> bool:
+def renew(connection: sqlite3.Connection, slot: Slot, now: int) -> bool:
     """See `LimitStore.renew`."""
-    return bool(
-        connection.execute(
-            "UPDATE limit_slots SET until = ? WHERE key = ? AND holder = ? AND token = ? AND until > ?", (until, key, owner, token, now)
-        ).rowcount
-    )
+    statement = "UPDATE limit_slots SET until = ? WHERE key = ? AND holder = ? AND token = ? AND until > ?"
+    return connection.execute(statement, (now + slot.ttl, slot.key, slot.owner, slot.token, now)).rowcount == 1
 
 
-def release(connection: sqlite3.Connection, key: str, owner: str, token: str, learn: bool, now: int) -> bool:
+def release(connection: sqlite3.Connection, slot: Slot, learn: bool, now: int) -> bool:
     """See `LimitStore.release`."""
-    deleted = connection.execute(
-        "DELETE FROM limit_slots WHERE key = ? AND holder = ? AND token = ? RETURNING since, until", (key, owner, token)
-    ).fetchone()
-    if deleted is None or deleted[1] <= now:
+    statement = "DELETE FROM limit_slots WHERE key = ? AND holder = ? AND token = ? RETURNING since, until"
+    since, until = connection.execute(statement, (slot.key, slot.owner, slot.token)).fetchone() or (0, 0)
+    if until <= now:
         return False
     if learn:
         connection.execute("DELETE FROM limit_holds WHERE until <= ?", (now,))
-        known = connection.execute("SELECT hold FROM limit_holds WHERE key = ?", (key,)).fetchone()
-        hold = learnt(known[0] if known else 0, now - deleted[0])
-        connection.execute("REPLACE INTO limit_holds VALUES (?, ?, ?)", (key, hold, now + REMEMBERED))
+        known = connection.execute("SELECT hold FROM limit_holds WHERE key = ?", (slot.key,)).fetchone()
+        hold = learnt(known[0] if known else 0, now - since)
+        connection.execute("REPLACE INTO limit_holds VALUES (?, ?, ?)", (slot.key, hold, now + REMEMBERED))
     return True
 
 
-def create(connection: sqlite3.Connection, key: str, parties: int, now: int, until: int) -> bool:
+def create(connection: sqlite3.Connection, key: str, parties: int, ttl: int, now: int) -> bool:  # as the protocol has them
     """See `LimitStore.create`."""
     connection.execute("DELETE FROM barrier_parties WHERE key IN (SELECT key FROM barriers WHERE until <= ?)", (now,))
     connection.execute("DELETE FROM barriers WHERE until <= ?", (now,))
-    return bool(connection.execute("INSERT OR IGNORE INTO barriers VALUES (?, ?, ?)", (key, parties, until)).rowcount)
+    return connection.execute("INSERT OR IGNORE INTO barriers VALUES (?, ?, ?)", (key, parties, now + ttl)).rowcount == 1
 
 
-def arrive(connection: sqlite3.Connection, key: str, party: str, now: int, until: int) -> int | None:
+def arrive(connection: sqlite3.Connection, key: str, party: str, ttl: int, now: int) -> int | None:  # as above
     """See `LimitStore.arrive`."""
-    if not connection.execute("UPDATE barriers SET until = ? WHERE key = ? AND until > ?", (until, key, now)).rowcount:
+    if not connection.execute("UPDATE barriers SET until = ? WHERE key = ? AND until > ?", (now + ttl, key, now)).rowcount:
         return None
     connection.execute("INSERT OR IGNORE INTO barrier_parties VALUES (?, ?)", (key, party))
     missing: int = connection.execute(MISSING, (key, now)).fetchone()[0]
     return missing
-
-
-MISSING = "SELECT max(0, parties - (SELECT count(*) FROM barrier_parties WHERE key = barriers.key)) FROM barriers WHERE key = ? AND until > ?"
-"""How many parties are missing at a barrier."""

@@ -1,10 +1,12 @@
 """
 What a limiter decides: pure functions of what is known about its key. All times are ms.
 
-A key has so many slots. Every grant takes one, until it is given back or its time is up; the three kinds of limit differ only in when that is. Whoever is
-refused learns when to come back, and may leave its name in a line, so that it is neither overtaken for ever nor comes back together with all others.
+A key has so many slots. Every grant takes one, until it is given back or its time is up; the three kinds of limit differ only in when
+that is. Whoever is refused learns when to come back, and may stand in a line, so that it is neither overtaken for ever nor comes back
+together with all others.
 
-Two stores act on these decisions: `fq.limits.local` calls them, ``lua/take.lua`` repeats them where the data is. One test-suite holds both to the same answers.
+Two stores act on these decisions: `fq.limits.local` calls them, ``lua/take.lua`` repeats them where the data is. One test suite holds both
+to the same answers.
 """
 
 from typing import TypeAlias
@@ -80,7 +82,7 @@ class Window:
 
 @frozen
 class Bucket:
-    """*limit* in each *bucket* of time, buckets beginning at multiples of their length since the epoch: a slot is taken until the next one begins."""
+    """*limit* in each *bucket* of time, beginning at multiples of its length since the epoch: a slot is taken until the next one begins."""
 
     limit: int = field(validator=whole)
     bucket: int = field(converter=span)
@@ -98,10 +100,41 @@ Limit: TypeAlias = Slots | Window | Bucket
 
 
 @frozen
-class Granted:
-    """A slot was free, and now belongs to whoever asked with this *token*."""
+class Ask:
+    """
+    A slot of *key* is asked for, by *owner*.
 
+    *token* is another for every attempt. Of slots that are given back, an owner has one at most: another token of the same owner takes it
+    over, since the earlier attempt is dead. Who *waits* and is refused stands in the line from then on, and is expected back.
+    """
+
+    key: str
+    limit: Limit
+    owner: str
     token: str
+    waits: bool = False
+
+    @property
+    def holder(self) -> str:
+        """Who will hold the slot: the owner, if it can give it back; else the attempt, for each of them counts."""
+        return self.owner if isinstance(self.limit, Slots) else self.token
+
+
+@frozen
+class Slot:
+    """A slot of *key* that *owner* has taken with *token*. It lapses *ttl* after it was last renewed; 0 if it cannot be given back."""
+
+    key: str
+    owner: str
+    token: str
+    ttl: int = 0
+
+
+@frozen
+class Granted:
+    """A slot was free, and is taken now; it is free again at *until* if nobody gives it back."""
+
+    until: int
 
 
 @frozen
@@ -116,7 +149,7 @@ Answer: TypeAlias = Granted | Refused
 
 @frozen
 class First:
-    """The slot that lapses first: taken at *since*, free again by itself at *until*. *hold* is for how long slots have been held lately, 0 if unknown."""
+    """The slot that lapses first: taken at *since*, free again by itself at *until*. Slots are held for *hold* lately; 0 if unknown."""
 
     since: int
     until: int

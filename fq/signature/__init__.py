@@ -24,6 +24,7 @@ Function: TypeAlias = Callable[..., object]
 
 _AWAITABLE = (Awaitable, Coroutine)
 _STARS: Mapping[int, str] = {Declared.VAR_POSITIONAL: "*", Declared.VAR_KEYWORD: "**"}
+_RESULT = object()  # stands for the result of the step before
 _UNKNOWN = Inspected([Declared("args", Declared.VAR_POSITIONAL), Declared("kwargs", Declared.VAR_KEYWORD)])
 
 
@@ -73,6 +74,17 @@ class Signature:
         if not kwargs and tuple(map(type, args)) in self._passing:
             return args, kwargs
         return self._converted(Parameter.encode, args, kwargs, partial=partial)
+
+    def dump_step(self, args: Args, kwargs: Kwargs, *, first: bool) -> tuple[Args, Kwargs]:
+        """
+        Return the JSON values for a step of a pipeline: the result of the step before goes ahead of *args* if *first*, else after them.
+
+        Raises:
+            InvalidArguments: missing, too many or unknown ones, or one that does not fit its annotation, with its path.
+        """
+        whole = (_RESULT, *args) if first else (*args, _RESULT)
+        dumped, named = self._converted(_around_result, whole, kwargs)
+        return tuple(value for value in dumped if value is not _RESULT), named
 
     def dump_result(self, value: object) -> object:
         """
@@ -156,6 +168,10 @@ class Signature:
 
     def _shown(self, annotation: object) -> object:
         return annotation if annotation is Declared.empty else _Shown(name_of(self._resolved(annotation)))
+
+
+def _around_result(parameter: Parameter, value: object, path: str) -> object:
+    return value if value is _RESULT else parameter.encode(value, path)
 
 
 class _Shown(str):

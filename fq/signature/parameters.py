@@ -109,7 +109,7 @@ class Parameters:
         return f"missing a required argument: {next(p.name for p in self.all if p.name in missing)!r}"
 
     def _misnamed(self, kwargs: Kwargs, free: frozenset[str]) -> str:
-        for name in kwargs.keys() - free:
+        for name in (name for name in kwargs if name not in free):
             if name in self._named:
                 return f"got multiple values for argument {name!r}"
             if self._others is _ABSENT:

@@ -2,13 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from fq.errors import BrokerError
+from fq.errors import BrokerError, Cancelled, Shutdown
 from fq.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
+from fq.layers.cancellation import Cancellation
+from fq.layers.shutdown_notifications import ShutdownNotifications
 from fq.layers.time_limit import TimeLimit
+from fq.message import Message
 from fq.worker.board import Board
 from fq.worker.deadlines import Deadlines
 from fq.worker.job import Chains
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from fq.app import App
 
 log = logging.getLogger("fq.worker")
+
+HEAD_START = 0.05
+"""How long a stopping worker's actors have before those that asked are told, in seconds: what has not started is handed back meanwhile."""
 
 
 class Child:
@@ -67,7 +73,11 @@ class Child:
         """
         patience = self.settings.shutdown_timeout if timeout is None else timeout
         self.app.tell(WorkerStopping(self.name))
-        self.pump.drain(patience / 1_000)
+        self._call()
+        if not self.pump.drain(min(patience / 1_000, HEAD_START)):
+            self.deadlines.strike(self._notice)
+            self.loop.strike(self._notice)
+            self.pump.drain(patience / 1_000)
         self.pool.stop()
         self.quarantine.stop()
         self.loop.stop(min(1.0, patience / 1_000))
@@ -84,6 +94,34 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _call(self) -> None:
+        """Call the function that the app's stack has for a worker that stops."""
+        layer = self.app.stack.get(ShutdownNotifications)
+        try:
+            if layer is not None:
+                layer.call()
+        except Exception:
+            log.exception("%s could not be told that the worker stops", layer)
+
+    def _notice(self, message: Message) -> Shutdown | None:
+        """Return what to raise in the actor that runs *message*, if it asked to be told."""
+        layer = self.app.plan(message.actor_name).stack.get(ShutdownNotifications)
+        return Shutdown("the worker is stopping") if layer is not None and layer.tells(message) else None
+
+    def cancel(self, message_ids: Sequence[str]) -> None:
+        """Interrupt what runs of *message_ids*: async actors, and those sync actors that are cancellable."""
+        chosen = frozenset(message_ids)
+
+        def cancelled(message: Message) -> Cancelled | None:
+            return Cancelled(f"{message.actor_name} {message.message_id} was cancelled") if message.message_id in chosen else None
+
+        def cancelled_if_it_may_be(message: Message) -> Cancelled | None:
+            layer = self.app.plan(message.actor_name).stack.get(Cancellation)
+            return cancelled(message) if layer is not None and layer.interrupts(message) else None
+
+        self.deadlines.strike(cancelled_if_it_may_be)
+        self.loop.strike(cancelled)
 
     def _renew(self) -> None:
         self.app.broker.renew([self.name], self.settings.lease)

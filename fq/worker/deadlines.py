@@ -1,7 +1,7 @@
 """
 `Deadlines`: interrupts running sync actors, and nothing but actors. Mutable: shared by the worker's threads and one watcher.
 
-An interrupt may strike only inside the actor's own call. Each thread enters and leaves that region under a lock which whoever strikes holds, too; a strike
+An interrupt may strike only inside the actor's own call. Each thread leaves that region under a lock which whoever strikes holds, too; a strike
 that is still on its way when the region is left is dropped. So no layer, and no later message, is ever hit.
 """
 
@@ -85,11 +85,10 @@ class Deadlines:
         """Return ``fn(*args, **kwargs)``; raises what it raises, or the interrupt that struck it."""
         region = self._regions.get(threading.get_ident()) or self._new_region()
         limit = message.time_limit
-        with region.lock:
-            region.started = monotonic()
-            region.deadline = region.started + limit / 1_000
-            region.struck = None
-            region.message = message
+        region.started = monotonic()
+        region.deadline = region.started + limit / 1_000
+        region.struck = None
+        region.message = message  # last: whoever strikes looks at nothing before this is set
         if region.slot is not None:
             region.slot.enter(message.message_id, region.started, region.deadline)
         if limit < _FINE:

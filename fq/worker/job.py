@@ -13,10 +13,12 @@ from fq.errors import ActorNotFound, DecodeError, Shutdown
 from fq.events import Claimed, Committed, Committing, Released, Started
 from fq.fault import Fault
 from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
+from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.message import Key, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Enqueue, Outcome, Retry
 from fq.plan import Plan
+from fq.stack import Stack
 
 if TYPE_CHECKING:
     from fq.app import App
@@ -78,7 +80,8 @@ class Chains:
             unknown = unknown_actor(message, self._grace)
             if not unknown.final:
                 return lower(delivery, unknown, self.app.send_side)
-            chain = Chain(self.app.plan(message.actor_name), lambda _: unknown)  # no actor's layers, but who watches is told
+            plan = self.app.plan(message.actor_name)
+            chain = Chain(plan, told(plan.stack).wrap(lambda _: unknown))  # no actor's layers, but who watches or waits is told
         if chain.plan.watches:
             self.app.tell(Claimed(message), chain.plan)
         return Job(delivery, message, chain)
@@ -109,7 +112,8 @@ class Chains:
             for enqueue in job.sent:
                 self.app.announce(enqueue)
         if job.outcome is not None:
-            self.app.tell(Committed(job.message, job.outcome, stale), job.chain.plan)
+            outcome, job.outcome = job.outcome, None  # through its frames, an exception in it would keep the job and so itself alive
+            self.app.tell(Committed(job.message, outcome, stale), job.chain.plan)
         elif job.chain.plan.watches:
             self.app.tell(Released(job.message), job.chain.plan)
 
@@ -141,6 +145,11 @@ def _follow_ups(outcome: Outcome) -> list[str]:
     retried = [] if outcome.final else [outcome.result.failure()]
     ids = [setback.message.message_id for setback in retried if isinstance(setback, Retry)]
     return ids + [effect.message.message_id for effect in outcome.effects if isinstance(effect, Enqueue)]
+
+
+def told(stack: Stack) -> Stack:
+    """Return those layers of *stack* that tell others what came of a message."""
+    return Stack(tuple(layer for layer in stack if isinstance(layer, GroupCallbacks | Results | Callbacks)))
 
 
 def unknown_actor(message: Message, grace: int) -> Outcome:

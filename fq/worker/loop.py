@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from attrs import define
 
 from fq.errors import Interrupt
+from fq.events import ThreadBooted, ThreadStopping
 from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.worker.board import Board
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from fq.worker.child import Child
 
 log = logging.getLogger("fq.worker")
+
+
+BLOCKED = 1.0
+"""An event loop that has not turned for so long, in seconds, is blocked by an actor."""
 
 
 @define(eq=False)
@@ -50,6 +56,8 @@ class Loop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
+        self._turned = monotonic()
+        self._blamed: asyncio.Task[None] | None = None
         self._winding_up: asyncio.Future[None] | None = None  # held here, since a loop holds its tasks weakly
 
     def put(self, jobs: Sequence[Job]) -> None:
@@ -58,6 +66,7 @@ class Loop:
         if self._thread is None:
             self._thread = threading.Thread(target=self._main, name="fq-loop", daemon=True)
             self._thread.start()
+            threading.Thread(target=self._watch, name="fq-loop-watch", daemon=True).start()
             self._ready.wait()
         self._waiting.extend(jobs)
         self._soon(self._fill)
@@ -123,6 +132,14 @@ class Loop:
             self._loop.call_soon_threadsafe(call, *args)
 
     def _main(self) -> None:
+        tell, name = self._child.app.tell, threading.current_thread().name
+        tell(ThreadBooted(name, "loop"))
+        try:
+            self._serve()
+        finally:
+            tell(ThreadStopping(name, "loop"))
+
+    def _serve(self) -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
             self._loop.call_soon(self._ready.set)
@@ -161,11 +178,26 @@ class Loop:
         if self._waiting:
             self._fill()
 
+    def _watch(self) -> None:
+        """Log the actor that keeps the loop from turning: everything else on it waits."""
+        while self._thread is not None and self._thread.is_alive():
+            time.sleep(BLOCKED / 2)
+            stuck = monotonic() - self._turned
+            task = None if self._loop is None or stuck < BLOCKED + self._interval else asyncio.current_task(self._loop)
+            if task in self._tasks and task is not self._blamed:
+                self._blamed = task
+                log.warning(
+                    "%s has kept the event loop from turning for %.1f s, and all other async actors wait: call what blocks with asyncio.to_thread",
+                    self._tasks[task].message.actor_name,
+                    stuck,
+                )
+
     def _flush(self) -> None:
         self._flushing = False
         self._child.pump.flush()
 
     def _look(self) -> None:
+        self._turned = monotonic()
         for call in list(self._calls.values()):
             self._strike_if_overdue(call)
         cast(asyncio.AbstractEventLoop, self._loop).call_later(self._interval, self._look)

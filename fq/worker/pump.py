@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fq.brokers.records import Commit, Turn, Want
 from fq.errors import FqError
+from fq.events import ThreadBooted, ThreadStopping
 from fq.worker.job import Job
 from fq.worker.pool import hand_back
 from fq.worker.prefetch import PATIENCE, Prefetch
@@ -26,6 +27,9 @@ LINGER = 0.003
 
 BATCH = 500
 """With so many outcomes gathered, they leave at once."""
+
+HEARSAY = 1.0
+"""While anything is held, hear from the broker at least this often, in seconds: a message may have been cancelled."""
 
 SUSPECT = 3
 """From this delivery on a message is in quarantine, where one runs at a time: so that one that kills its process takes no innocents along for ever."""
@@ -53,9 +57,11 @@ class Pump:
         self._prefetch = Prefetch()
         self._more = True  # the broker may have more than it gave
         self._idle_for = 1_000
+        self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
+        self._turned = monotonic()
         self._measured = monotonic()
         self._filled = monotonic()
-        self._thread = threading.Thread(target=self._run, name="fq-pump", daemon=True)
+        self._thread = threading.Thread(target=self._main, name="fq-pump", daemon=True)
 
     def start(self) -> None:
         """Start pumping."""
@@ -111,6 +117,14 @@ class Pump:
             self._listening = False
             self._child.app.broker.wake()
 
+    def _main(self) -> None:
+        tell, name = self._child.app.tell, self._thread.name
+        tell(ThreadBooted(name, "pump"))
+        try:
+            self._run()
+        finally:
+            tell(ThreadStopping(name, "pump"))
+
     def _run(self) -> None:
         commits: list[Commit] = []
         jobs: list[Job] = []
@@ -146,7 +160,8 @@ class Pump:
         self._flush.clear()
         commits += self._at_once
         self._at_once = []
-        unstarted = self._unstarted() if self._claims_nothing or self._waits_too_long() else []
+        unstarted = self._unstarted() if self._claims_nothing or self._cancelled or self._waits_too_long() else []
+        self._cancelled = False
         while self._outbox:
             jobs.append(job := self._outbox.popleft())
             commits.append(job.commit or hand_back(job))
@@ -173,13 +188,16 @@ class Pump:
             self._prefetch = self._prefetch.measured(finished, elapsed, starved=not backlog)
             self._measured = now
         limit = 0 if self._claims_nothing else self._room()
-        if not commits and not limit:
+        if not commits and not limit and (not self._held or now - self._turned < HEARSAY):
             return Turn(idle_for=self._idle_for)
         turn = child.app.broker.turn(commits, Want(child.name, child.queues, limit, child.settings.lease))
         if limit:
             self._more = len(turn.deliveries) >= limit
             self._prefetch = self._prefetch.claimed(limit, backlog)
-        self._idle_for = turn.idle_for
+        self._idle_for, self._turned = turn.idle_for, now
+        if turn.cancelled:
+            self._cancelled = True
+            child.cancel(turn.cancelled)
         return turn
 
     def _room(self) -> int:
@@ -196,7 +214,7 @@ class Pump:
         self.committed += len(jobs)
         stale = set(turn.stale)
         for job in jobs:
-            if job.outcome is not None or stale:
+            if job.chain.watched or stale:
                 self._child.chains.committed(job, job.delivery.message_id in stale)
 
     def _dispatch(self, turn: Turn) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from fq.errors import FqError
+from fq.message import TIME_LIMIT
 from fq.worker import reload
 from fq.worker.board import Board
 from fq.worker.launch import fork, memory_of, slots, spawn
@@ -209,7 +210,7 @@ class Supervisor:
 
     def _hand_back(self, ward: Ward) -> int | None:
         running = frozenset(running.message_id for running in ward.board.read().running)
-        reasons = dict.fromkeys(ward.interrupted, "time_limit")
+        reasons = dict.fromkeys(ward.interrupted, TIME_LIMIT)
         counted = ward.interrupted or running
         return self._quietly(lambda: self.app.broker.release(ward.name, reasons, counted))
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,11 @@ def test_what_was_encoded_decodes_as_what_it_was(built: Message) -> None:
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | OBJECTS.map(lambda fields: json.dumps(fields).encode()))
 def test_any_bytes_are_a_message_or_a_decode_error(body: bytes) -> None:
     try:
-        assert isinstance(decode(body), Message)
+        outcome: object = decode(body)
     except DecodeError as error:
-        assert str(error).startswith("found ")
-        assert ", expected a message" in str(error)
+        outcome = str(error)
+
+    assert isinstance(outcome, Message) or re.match(r"found b.*, expected a message", str(outcome), re.DOTALL)
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(FIELDS), JSON)))
@@ -152,9 +154,9 @@ def test_a_large_number_travels_whole_and_one_too_large_to_print_is_refused_on_b
     large = message("add", 10**4_000)
 
     assert decode(encode(large)) == large
-    with pytest.raises(InvalidResult, match="cannot be encoded as JSON: Exceeds the limit"):
+    with pytest.raises(InvalidResult, match=r"cannot be encoded as JSON: Exceeds the limit"):
         encode(message("add", 10**5_000))
-    with pytest.raises(DecodeError, match="ValueError: Exceeds the limit"):
+    with pytest.raises(DecodeError, match=r"ValueError: Exceeds the limit"):
         decode(b'{"priority":1' + b"0" * 5_000 + b"}")
 
 
@@ -162,9 +164,9 @@ def test_nesting_without_end_is_refused_on_both_sides() -> None:
     deep: list[object] = []
     for _ in range(200_000):
         deep = [deep]
-    with pytest.raises(InvalidResult, match="^add.*: cannot be encoded as JSON: it contains itself, or is nested too deeply$"):
+    with pytest.raises(InvalidResult, match=r"^add.*: cannot be encoded as JSON: it contains itself, or is nested too deeply$"):
         encode(message("add", deep))
-    with pytest.raises(DecodeError, match="expected a message as JSON: RecursionError"):
+    with pytest.raises(DecodeError, match=r"expected a message as JSON: RecursionError"):
         decode(b"[" * 200_000)
     while deep:  # taken apart from the outside: freeing it at once would need as deep a stack
         deep = deep[0]  # type: ignore[assignment]
@@ -174,7 +176,7 @@ def test_a_value_that_contains_itself_is_refused() -> None:
     loop: list[object] = []
     loop.append(loop)
 
-    with pytest.raises(InvalidResult, match="^add: cannot be encoded as JSON: it contains itself, or is nested too deeply$"):
+    with pytest.raises(InvalidResult, match=r"^add: cannot be encoded as JSON: it contains itself, or is nested too deeply$"):
         encode(message("add", loop))
 
 
@@ -184,7 +186,10 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         (b"x", "value: found b'x' of type bytes, expected a JSON value; annotate it to have it converted"),
         ({"a": [1, {2}]}, "value.a[1]: found {2} of type set, expected a JSON value; annotate it to have it converted"),
         ({"a": {(1, 2): 3}}, "value.a: found the key (1, 2), expected str, as JSON has no other keys; annotate it to have it converted"),
-        ([1, [2, [object]]], "value[1][1][0]: found <class 'object'> of type type, expected a JSON value; annotate it to have it converted"),
+        (
+            [1, [2, [object]]],
+            "value[1][1][0]: found <class 'object'> of type type, expected a JSON value; annotate it to have it converted",
+        ),
     ],
 )
 def test_a_value_that_is_not_json_is_refused_with_its_path(value: object, text: str) -> None:

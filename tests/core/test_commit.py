@@ -197,9 +197,10 @@ def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argume
 def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_than_filled() -> None:
     (mark,) = json.loads(joined(FOLLOW_UP).then[0].post.body)["args"][1:]
 
-    assert "stands for the group's values is there 2 times, expected once" in buried(
-        lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))
-    ).message
+    assert (
+        "stands for the group's values is there 2 times, expected once"
+        in buried(lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))).message
+    )
 
 
 def test_dead_is_what_an_impossible_outcome_becomes_whatever_was_to_be_stored() -> None:

@@ -14,6 +14,7 @@ from typing import (
     Any,
     ClassVar,
     Final,
+    ForwardRef,
     Generic,
     Literal,
     NamedTuple,
@@ -32,6 +33,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fq.convert import Misfit, converter, decoder, encoder, from_json, to_json
+from fq.frozen import FrozenDict
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -132,6 +134,14 @@ class Money:
         return isinstance(other, Money) and self.cents == other.cents
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class Stack(list):
+    """A list of one's own."""
+
+
+class Tenth(float):
+    """A float of one's own."""
 
 
 class Opaque:
@@ -314,7 +324,9 @@ def test_it_arrives_exactly(annotation, value):
         (Mapping[int, str], {1: "a"}, {1: "a"}),
         (Any, (1, [2]), [1, [2]]),
         (Any, {"mood": Mood.GOOD, "level": Level.LOW}, {"mood": "good", "level": 1}),
+        (Any, FrozenDict({Mood.GOOD: Stack([1, Tenth(0.1)])}), {"good": [1, 0.1]}),
         (float, 1, 1.0),
+        (float, Tenth(0.1), 0.1),
         (Number, 1, 1),
         (str, Mood.GOOD, "good"),
         (int, Level.HIGH, 2),
@@ -422,6 +434,7 @@ def test_what_other_producers_write_is_read_too(annotation, tree, value):
         (Order, Order([], replaces=Order([3])), "x.replaces.items[0]: expected Item, found 3"),
         (Order | str, Order([3]), "x.items[0]: expected Item, found 3"),
         (Point, Point("a"), "x.x: expected float, found 'a'"),
+        (Options, [], "x: expected Options, found []"),
         (Options, {}, "x.color: expected Color, found nothing"),
         (Options, {"color": Color.RED, "deep": 1}, "x: expected a key of Options, found 'deep'"),
         (Page[int], Page(["a"]), "x.items[0]: expected int, found 'a'"),
@@ -449,6 +462,7 @@ def test_a_value_that_does_not_fit_is_named_by_its_path(annotation, value, expec
         (Color, "green", "x: expected Color, found 'green'"),
         (Corner, "NONE", "x: expected Corner, found 'NONE'"),
         (Level, True, "x: expected Level, found True"),
+        (Literal["a", 1], True, "x: expected Literal['a', 1], found True"),
         (dict[int, int], {"a": 1}, "x (key): expected int, found 'a'"),
         (dict[int, int], {'"1"': 1}, "x (key): expected int, found '1'"),
         (dict[date, int], {"1": 1}, "x (key): expected date, found '1'"),
@@ -472,6 +486,13 @@ def test_what_is_not_annotated_must_be_json():
     assert said([1, {"a": date(2030, 1, 1)}], Any) == f"x[1].a: found datetime.date(2030, 1, 1) of type date, {advice}"
     assert said({1: 2}, Any).startswith("x: found the key 1, expected str")
     assert said({1, 2}, Any | None) == f"x: found {{1, 2}} of type set, {advice}"
+
+
+def test_what_names_nothing_must_be_json_too():
+    assert sent([1], ForwardRef("Nowhere")) == [1]
+    assert said({1, 2}, ForwardRef("Nowhere")).endswith(
+        "(its annotation 'Nowhere' names nothing at run time: is that imported under TYPE_CHECKING only?)"
+    )
 
 
 def test_an_instance_of_a_subclass_is_refused_since_it_would_not_arrive_as_one():
@@ -578,6 +599,7 @@ type Prices = dict[str, Decimal]
 type Tree = dict[str, Tree] | list[Tree] | Decimal | None
 type Branch = list[Leaf]
 type Leaf = Branch | date
+type Broken = dict[str, NoSuchName]
 
 @attrs.frozen
 class Box[T]:
@@ -597,6 +619,7 @@ class Crate[V](Box[list[V]]):
         ("Pair[Decimal]", (Decimal(1), Decimal(2))),
         ("Prices", {"a": Decimal(1)}),
         ("Tree", {"a": [Decimal(1), {"b": None}]}),
+        ("Broken", {"a": [1]}),
         ("Leaf | None", [[date(2030, 1, 1)], date(2030, 1, 2)]),
         ("Box[Decimal]", "Box(Decimal(1), Box(Decimal(2)))"),
         ("Crate[Decimal]", "Crate([Decimal(1)], None, Decimal(2))"),

@@ -26,7 +26,9 @@ def test_a_duration_is_ms_or_a_timedelta(duration: int | timedelta, milliseconds
     assert to_ms(duration) == milliseconds
 
 
-@pytest.mark.parametrize("duration", [-1, LONGEST + 1, 1.5, INFINITE, float("nan"), True, "1s", None, timedelta(seconds=-1), timedelta.max, [1]])
+@pytest.mark.parametrize(
+    "duration", [-1, LONGEST + 1, 1.5, INFINITE, float("nan"), True, "1s", None, timedelta(seconds=-1), timedelta.max, [1]]
+)
 def test_anything_else_is_refused_with_what_was_found_and_expected(duration: object) -> None:
     with pytest.raises(OptionError) as caught:
         to_ms(duration)  # type: ignore[arg-type]

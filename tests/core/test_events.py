@@ -2,36 +2,25 @@
 
 import typing
 
+import attrs
 import pytest
 from attrs import frozen
 
-from fq import Middleware, Outcome, Stack, compose, events
+from fq import Message, Middleware, Outcome, Stack, compose, events
 from fq.events import Announcing, Event
 from fq.testing import message
 
 MESSAGE = message("add")
-EVENTS: dict[type, Event] = {
-    type(event): event
-    for event in (
-        events.ActorDeclaring("add", "default"),
-        events.ActorDeclared("add", "default"),
-        events.QueueDeclaring("default"),
-        events.QueueDeclared("default"),
-        events.Enqueued(MESSAGE, 0),
-        events.Delayed(MESSAGE, 5),
-        events.Claimed(MESSAGE),
-        events.Started(MESSAGE),
-        events.Committing(MESSAGE, Outcome.success()),
-        events.Committed(MESSAGE, Outcome.success()),
-        events.ProcessBooted(),
-        events.WorkerBooting("w"),
-        events.WorkerBooted("w"),
-        events.WorkerStopping("w"),
-        events.WorkerStopped("w"),
-        events.ThreadBooted("t"),
-        events.ThreadStopping("t"),
-    )
-}
+VALUES = {Message: MESSAGE, Outcome: Outcome.success(), str: "x", int: 5, bool: False}
+
+
+def built(kind: type) -> Event:
+    """Return an event of class *kind*."""
+    event: Event = kind(*(VALUES[field.type] for field in attrs.fields(kind)))
+    return event
+
+
+EVENTS: dict[type, Event] = {kind: built(kind) for kind in typing.get_args(Event)}
 
 
 class Watches(Middleware):
@@ -51,10 +40,6 @@ class Breaks(Middleware):
 
     def on_event(self, event: Event) -> None:
         raise self.error
-
-
-def test_the_table_holds_every_event() -> None:
-    assert set(EVENTS) == set(typing.get_args(Event))
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=lambda event: type(event).__name__)

@@ -53,7 +53,9 @@ def test_an_explanation_is_drawn_with_what_changed() -> None:
 
     assert lines[:2] == ["Results(store_results=True, result_ttl=600000)", "  AgeLimit(max_age=1000)"]
     assert lines[2] == "    Retries(max_retries=1, min_backoff=15000, max_backoff=604800000)"
-    assert lines[3].startswith("      out: Outcome(result=<Failure: Dead(error=RetryAfter(7, ''))>, effects=()) became Outcome(result=<Failure: Retry(")
+    assert lines[3].startswith(
+        "      out: Outcome(result=<Failure: Dead(error=RetryAfter(7, ''))>, effects=()) became Outcome(result=<Failure: Retry("
+    )
     assert lines[4:6] == ["      TimeLimit(time_limit=5, interval=1000)", "        in:  time_limit: inf -> 5"]
     assert lines[6].startswith("outcome: Outcome(result=<Failure: Retry(message=Message(message_id='m1'")
 
@@ -90,7 +92,9 @@ def test_of_a_layer_that_calls_twice_the_last_call_is_told() -> None:
         def wrap(self, next: Handler) -> Handler:
             return lambda message: (next(message), next(message.with_options(second=True)))[1]
 
-    explanation = explain(compose(results(), Twice(), time_limit(time_limit=9)), MESSAGE, lambda message: Outcome.success(dict(message.options)))
+    explanation = explain(
+        compose(results(), Twice(), time_limit(time_limit=9)), MESSAGE, lambda message: Outcome.success(dict(message.options))
+    )
 
     assert [ring.entered.options for ring in explanation.rings] == [{}, {}, {"second": True}]
     assert [ring.answered for ring in explanation.rings] == [Outcome.success({"second": True})] * 3
@@ -98,6 +102,8 @@ def test_of_a_layer_that_calls_twice_the_last_call_is_told() -> None:
 
 def test_explaining_agrees_with_running_for_the_default_stack() -> None:
     for result in (3, ValueError("no"), RetryAfter(5), Outcome.drop("no")):
-        outcome = result if isinstance(result, Outcome) else Outcome.raised(result) if isinstance(result, Exception) else Outcome.success(result)
+        outcome = (
+            result if isinstance(result, Outcome) else Outcome.raised(result) if isinstance(result, Exception) else Outcome.success(result)
+        )
 
         assert explain(default_middleware, MESSAGE, result).outcome == default_middleware.wrap(lambda _, outcome=outcome: outcome)(MESSAGE)

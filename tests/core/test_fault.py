@@ -48,7 +48,10 @@ def test_of_a_long_traceback_the_last_frames_are_kept() -> None:
     def deeper(n: int) -> None:
         if n == 0:
             raise ValueError("bottom")
-        deeper(n - 1) if n % 2 else deeper(n - 1)
+        if n % 2:
+            deeper(n - 1)
+        else:
+            deeper(n - 1)  # on another line, or Python would not repeat the frames but count them
 
     try:
         deeper(200)

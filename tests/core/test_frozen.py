@@ -26,7 +26,7 @@ CHANGES: dict[str, Callable[[FrozenDict[str, int]], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_every_change_is_refused(change: Callable[[FrozenDict[str, int]], object]) -> None:
-    with pytest.raises(TypeError, match="^a FrozenDict cannot be changed: build a new one with"):
+    with pytest.raises(TypeError, match=r"^a FrozenDict cannot be changed: build a new one with"):
         change(FROZEN)
 
     assert FROZEN == {"a": 1, "b": 2}

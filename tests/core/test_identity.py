@@ -18,7 +18,11 @@ def test_a_child_id_is_the_same_every_time_and_a_uuid(message_id: str, path: lis
 
 
 def test_child_ids_differ_by_parent_and_by_path() -> None:
-    ids = {child_id(parent, *path) for parent in ("m1", "m2", "m") for path in ((), ("pipe",), ("pipe", 1), ("pipe", 2), ("1", "pipe"), ("group", 1))}
+    ids = {
+        child_id(parent, *path)
+        for parent in ("m1", "m2", "m")
+        for path in ((), ("pipe",), ("pipe", 1), ("pipe", 2), ("1", "pipe"), ("group", 1))
+    }
 
     assert len(ids) == 18
 

@@ -7,7 +7,9 @@ from typing import Any, ClassVar, TypeAlias
 
 import pytest
 from attrs import frozen
+from returns.result import Failure, Success
 
+import fq.layers
 from fq import (
     AgeLimit,
     Around,
@@ -36,7 +38,6 @@ from fq import (
 )
 from fq.errors import FqError
 from fq.testing import message
-from returns.result import Failure, Success
 
 Colour: TypeAlias = Callable[[Middleware, Handler, Message], Outcome]
 
@@ -215,7 +216,7 @@ def test_a_stack_without_layers_is_the_handler_itself() -> None:
     assert compose() == Stack() == compose(compose(), Stack())
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_the_empty_stack_is_the_identity_of_compose(layer: Middleware) -> None:
     assert compose(compose(), layer) == compose(layer, compose()) == compose(layer)
 
@@ -313,7 +314,7 @@ def test_a_stack_reads_back_from_its_repr(size: int) -> None:
 
 
 def test_the_default_stack_reads_back_from_its_repr() -> None:
-    assert eval(repr(default_middleware)) == default_middleware
+    assert eval(repr(default_middleware), {"compose": compose}, vars(fq.layers)) == default_middleware
 
 
 def test_stacks_are_equal_by_value_and_so_are_their_hashes() -> None:

@@ -10,8 +10,8 @@ from attrs import field, frozen, validators
 
 from fq import Around, AsyncHandler, Dead, Handler, LayerError, Message, Middleware, OptionError, Outcome, SkipMessage, Step, compose
 from fq.duration import to_ms
-from fq.testing import message
 from fq.errors import TimeLimitExceeded
+from fq.testing import message
 
 MESSAGE = message("add", 1, 2)
 
@@ -96,7 +96,9 @@ def test_options_of_a_message_are_in_force_in_both_methods_of_a_step(options: di
     assert Slow().wrap(answer)(sent) == run(Slow().awrap(aanswer)(sent)) == Outcome.success((limit, limit))
 
 
-@pytest.mark.parametrize(("options", "text"), [({"limit": "soon"}, "limit: found 'soon'"), ({"limit": 3, "strict": None}, "strict: 'strict' must be")])
+@pytest.mark.parametrize(
+    ("options", "text"), [({"limit": "soon"}, "limit: found 'soon'"), ({"limit": 3, "strict": None}, "strict: 'strict' must be")]
+)
 def test_a_message_with_an_option_that_a_layer_cannot_take_never_reaches_the_actor(options: dict[str, object], text: str) -> None:
     reached: list[Message] = []
 

@@ -26,7 +26,13 @@ def test_a_failure_is_a_dead_letter_unless_somebody_refines_it() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "succeeded", "final", "error"),
-    [(SUCCESS, True, True, None), (RETRY, False, False, ERROR), (SNOOZE, False, False, None), (DEAD, False, True, ERROR), (DROP, False, True, None)],
+    [
+        (SUCCESS, True, True, None),
+        (RETRY, False, False, ERROR),
+        (SNOOZE, False, False, None),
+        (DEAD, False, True, ERROR),
+        (DROP, False, True, None),
+    ],
     ids=["success", "retry", "snooze", "dead", "drop"],
 )
 def test_an_outcome_says_whether_it_succeeded_and_is_final_and_why_not(

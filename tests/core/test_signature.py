@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Coroutine
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Never, NoReturn, NotRequired, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Never, NoReturn, NotRequired, Optional, ParamSpec, TypedDict, Unpack
 from uuid import UUID
 
 import attrs
@@ -16,6 +16,8 @@ from returns.result import Result
 
 from fq.errors import InvalidArguments, InvalidResult
 from fq.signature import Signature
+
+P = ParamSpec("P")
 
 if TYPE_CHECKING:
     from nowhere import Unseen
@@ -64,6 +66,9 @@ def unseen(order: "Unseen", count: int) -> "Unseen": ...
 @attrs.frozen
 class DeclaredLater:
     price: Decimal
+
+
+def through(count: int, *args: P.args, **kwargs: P.kwargs) -> None: ...
 
 
 class Shop:
@@ -265,6 +270,15 @@ def test_a_partial_call_may_lack_arguments_but_nothing_else():
     assert refused(add, ("x",), side="dump", partial=True) == "add(a, b): a: expected int, found 'x'"
 
 
+def test_a_step_leaves_room_for_the_result_of_the_step_before():
+    signature = Signature.of(ship)
+
+    assert signature.dump_step((), {"when": date(2030, 1, 1)}, first=True) == ((), {"when": "2030-01-01"})
+    assert Signature.of(add).dump_step((1,), {}, first=False) == ((1,), {})
+    with pytest.raises(InvalidArguments, match="takes 2 positional arguments but 3 were given"):
+        Signature.of(add).dump_step((1, 2), {}, first=True)
+
+
 # --- annotations ---------------------------------------------------------------------------------
 
 
@@ -276,6 +290,7 @@ def test_an_annotation_that_names_nothing_means_json():
     assert travelled(unseen, {"a": [1]}, 1) == (({"a": [1]}, 1), {})
     assert refused(unseen, ({}, "x")) == "unseen(order, count): count: expected int, found 'x'"
     assert Signature.of(unseen).dump_result([1]) == [1]
+    assert str(returning(Optional["Unseen"])) == "work() -> Unseen | None"
     assert refused(unseen, (Decimal(1), 1), side="dump").endswith(
         "(its annotation 'Unseen' names nothing at run time: is that imported under TYPE_CHECKING only?)"
     )
@@ -336,6 +351,10 @@ def test_arguments_that_a_partial_gives_need_not_be_sent():
 
     assert signature.bind(("2030-01-01", "a"), {}) == ((date(2030, 1, 1), "a"), {})
     assert str(signature) == "ship(when: date, *notes: str, due: datetime | None = None, **sizes: Decimal) -> None"
+
+
+def test_arguments_of_no_known_type_are_json():
+    assert travelled(through, 1, [2], a={"b": 3}) == ((1, [2]), {"a": {"b": 3}})
 
 
 def test_a_class_method_takes_no_class():

@@ -72,7 +72,9 @@ def test_update_changes_a_layer() -> None:
 
 
 def test_update_changes_every_layer_of_a_repeatable_class() -> None:
-    assert compose(Many(1), results(), Many(2)).update(Many, lambda layer: Many(layer.number * 10)) == compose(Many(10), results(), Many(20))
+    assert compose(Many(1), results(), Many(2)).update(Many, lambda layer: Many(layer.number * 10)) == compose(
+        Many(10), results(), Many(20)
+    )
 
 
 def test_without_takes_out_every_layer_of_a_class() -> None:
@@ -80,7 +82,9 @@ def test_without_takes_out_every_layer_of_a_class() -> None:
 
 
 def test_outside_and_inside_place_layers_next_to_one() -> None:
-    assert STACK.outside(Retries, age_limit(), poison_limit()) == compose(results(), age_limit(), poison_limit(), retries(max_retries=3), time_limit())
+    assert STACK.outside(Retries, age_limit(), poison_limit()) == compose(
+        results(), age_limit(), poison_limit(), retries(max_retries=3), time_limit()
+    )
     assert STACK.inside(Retries, Tenant(), Many(1)) == compose(results(), retries(max_retries=3), Tenant(), Many(1), time_limit())
     assert STACK.inside(Retries) == STACK
 
@@ -111,7 +115,7 @@ def test_an_edit_that_names_an_absent_class_raises(edit: object) -> None:
 
 
 def test_an_edit_of_an_empty_stack_says_that_it_is_empty() -> None:
-    with pytest.raises(StackError, match="^no Retries in this stack; it has no layers$"):
+    with pytest.raises(StackError, match=r"^no Retries in this stack; it has no layers$"):
         compose().without(Retries)
 
 
@@ -135,7 +139,10 @@ def test_a_layer_outside_the_one_that_it_must_be_inside_of_is_refused_with_reaso
 @pytest.mark.parametrize(
     ("layers", "reason"),
     [
-        ((retries(), results()), "Results must be outside Retries: only the final result is stored, and inside Retries no failure is final"),
+        (
+            (retries(), results()),
+            "Results must be outside Retries: only the final result is stored, and inside Retries no failure is final",
+        ),
         ((retries(), poison_limit()), "PoisonLimit must be outside Retries: a message that kills its process must not be retried"),
         (
             (time_limit(), retries()),
@@ -151,11 +158,11 @@ def test_each_order_rule_gives_its_reason(layers: tuple[Middleware, ...], reason
 
 
 def test_rules_hold_across_any_distance_and_for_edits() -> None:
-    with pytest.raises(StackError, match="^AgeLimit must be outside Retries"):
+    with pytest.raises(StackError, match=r"^AgeLimit must be outside Retries"):
         compose(retries(), Tenant(), Many(1), age_limit())
-    with pytest.raises(StackError, match="^AgeLimit must be outside Retries"):
+    with pytest.raises(StackError, match=r"^AgeLimit must be outside Retries"):
         STACK.inside(Retries, age_limit())
-    with pytest.raises(StackError, match="^Results must be outside Retries"):
+    with pytest.raises(StackError, match=r"^Results must be outside Retries"):
         STACK.update(Results, lambda _: Tenant()).inside(TimeLimit, results())
 
 
@@ -163,7 +170,7 @@ def test_a_rule_about_a_class_holds_for_its_subclasses() -> None:
     class Mine(Retries):
         pass
 
-    with pytest.raises(StackError, match="^AgeLimit must be outside Retries"):
+    with pytest.raises(StackError, match=r"^AgeLimit must be outside Retries"):
         compose(Mine(), age_limit())
 
 
@@ -177,7 +184,7 @@ def test_a_rule_of_ones_own_is_checked_like_a_built_in_one() -> None:
         outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Results, "an audit must see what is stored"),)
 
     assert len(compose(Audit(), results())) == 2
-    with pytest.raises(StackError, match="^Audit must be outside Results: an audit must see what is stored\n"):
+    with pytest.raises(StackError, match=r"^Audit must be outside Results: an audit must see what is stored\n"):
         compose(results(), Audit())
 
 
@@ -251,9 +258,9 @@ def test_an_unknown_option_is_refused_with_the_nearest_name(name: str, meant: st
 
 
 def test_an_unknown_option_with_no_near_name_is_refused_with_all_names() -> None:
-    with pytest.raises(OptionError, match="^unknown option zzz: the layers of this stack take interval, time_limit$"):
+    with pytest.raises(OptionError, match=r"^unknown option zzz: the layers of this stack take interval, time_limit$"):
         compose(time_limit()).with_options({"zzz": 1})
-    with pytest.raises(OptionError, match="^unknown option zzz: the layers of this stack take none$"):
+    with pytest.raises(OptionError, match=r"^unknown option zzz: the layers of this stack take none$"):
         compose().with_options({"zzz": 1})
 
 
@@ -269,7 +276,10 @@ def test_an_unknown_option_with_no_near_name_is_refused_with_all_names() -> None
         ),
         (
             {"throws": "ValueError"},
-            "throws: found 'ValueError', expected an exception class, or a tuple of them; give it to the actor, it cannot travel in a message",
+            (
+                "throws: found 'ValueError', expected an exception class, or a tuple of them; "
+                "give it to the actor, it cannot travel in a message"
+            ),
         ),
         ({"store_results": 1}, "store_results: 'store_results' must be <class 'bool'> (got 1 that is a <class 'int'>)."),
         ({"max_deliveries": 0}, "max_deliveries: 'max_deliveries' must be >= 1: 0"),

@@ -75,5 +75,5 @@ def test_the_message_is_as_the_layers_further_out_left_it() -> None:
     assert seen.time_limit == 5
 
 
-def test_it_is_in_the_default_stack() -> None:
-    assert current_message() in default_middleware
+def test_it_is_the_innermost_layer_of_the_default_stack() -> None:
+    assert list(default_middleware)[-1] == current_message()

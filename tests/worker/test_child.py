@@ -424,3 +424,17 @@ def test_an_interrupt_never_strikes_a_layer(app: App) -> None:
     assert struck == []
     assert compose(Slow()).layers[0] == Slow()
     assert issubclass(Shutdown, BaseException)
+
+
+def test_an_async_actor_that_blocks_the_loop_is_named_in_the_log(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("fq").setLevel(logging.WARNING)
+
+    @app.actor
+    async def rude() -> int:
+        time.sleep(3)  # noqa: ASYNC251  # the fault under test
+        return 1
+
+    with app.worker(threads=1):
+        assert rude.send().get() == Success(1)
+
+    assert "rude has kept the event loop from turning" in caplog.text

@@ -1,7 +1,7 @@
 """`RedisBroker`: the broker protocol on Redis and Valkey, one method a call. What a turn does on the server is in ``lua/turn.lua``."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from fq.brokers.base import DEAD_TTL
@@ -108,9 +108,9 @@ class RedisBroker:
         if workers:
             self._server.run_for("renew", (), lease, *workers)
 
-    def release(self, worker: str, interrupted: Mapping[str, str]) -> int:
+    def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """Take back everything that the dead *worker* holds; return how many messages that was."""
-        return self._here.turns.release(worker, interrupted)
+        return self._here.turns.release(worker, interrupted, counted)
 
     def result(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
@@ -144,11 +144,11 @@ class RedisBroker:
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues; return how many there were."""
-        return inspect.by_id(self._server, "requeue", message_ids)
+        return inspect.requeue(self._server, message_ids)
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""
-        return inspect.by_id(self._server, "discard", message_ids)
+        return inspect.discard(self._server, message_ids)
 
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue*; return how many messages that was."""

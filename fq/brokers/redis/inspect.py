@@ -7,11 +7,10 @@ However much there is, each step on the server is small, and whole.
 from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
-from fq.brokers.records import DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import PLACE, read_fault
+from fq.brokers.redis.wire import Argument, letter_read, queues_remembered, read_fault, record_read
 from fq.errors import BrokerError
-from fq.fault import Fault
 
 T = TypeVar("T")
 
@@ -24,48 +23,85 @@ MOVES = 100
 
 def status(server: Server, message_id: str) -> Status:
     """Return where a message is. Its queue is found first; should it move on meanwhile, the script says so."""
+    record = _found(server, message_id)
+    for _ in range(MOVES):
+        queues_ = [] if record is None else [record_read(record)[0]]
+        workers_ = [] if record is None else _workers(server)
+        sheet = server.sheet(queues_)
+        sheet.extra += [server.keys.result(message_id), *(server.keys.claimed(queues_[0], worker) for worker in workers_)]
+        state, *rest = cast(list[bytes | int], server.run("status", sheet, (message_id, *workers_)))
+        if state != b"moved":
+            return _status(message_id, cast(bytes, state).decode(), rest)
+        record = cast(bytes, rest[0])
+    raise _lost(server, message_id)
+
+
+def cancel(server: Server, message_id: str) -> bool:
+    """Cancel a message that waits or is held; return whether there is one."""
     record = cast(bytes | None, server.line.command("HGET", server.keys.messages, message_id))
     for _ in range(MOVES):
-        queues = [] if record is None else [_head(record)[0]]
-        workers = [] if record is None else _workers(server)
-        sheet = server.sheet(queues)
-        sheet.extra += [server.keys.result(message_id), *(server.keys.claimed(queues[0], worker) for worker in workers)]
-        state, *rest = cast(list[bytes | int], server.run("status", sheet, (message_id, *workers)))
-        if state == b"moved":
-            record = cast(bytes, rest[0])
-            continue
-        return _status(message_id, cast(bytes, state).decode(), rest)
-    raise BrokerError(f"message {message_id} was never found where it was said to be; is something else writing to {server.keys.prefix}*?")
+        if record is None:
+            return False
+        queue, workers_ = record_read(record)[0], _workers(server)
+        sheet = server.sheet([queue])
+        sheet.extra += [server.keys.claimed(queue, worker) for worker in workers_]
+        reply = server.run("cancel", sheet, (message_id, server.keys.bell(""), *workers_))
+        if isinstance(reply, int):
+            return bool(reply)
+        record = cast(bytes, reply)
+    raise _lost(server, message_id)
+
+
+def _found(server: Server, message_id: str) -> bytes | None:
+    """Return the record of a message, or of its dead letter."""
+    record = cast(bytes | None, server.line.command("HGET", server.keys.messages, message_id))
+    if record is None:
+        letter = cast(bytes | None, server.line.command("HGET", server.keys.letters, message_id))
+        return letter.split(b"\0", 3)[3] if letter else None
+    return record
+
+
+def _lost(server: Server, message_id: str) -> BrokerError:
+    found = f"message {message_id} was {MOVES} times not where it was said to be"
+    return BrokerError(f"{found}, expected it to stay for a moment; see if something else writes to {server.keys.prefix}*")
 
 
 def _status(message_id: str, state: str, rest: Sequence[bytes | int]) -> Status:
     if not rest:
         return Status(message_id, state)
     record, deliveries, due, worker, fault = cast(tuple[bytes, int, int, bytes, bytes], rest)
-    queue, actor, _ = _head(record)
+    queue, actor, _ = record_read(record)
     return Status(message_id, state, queue, actor, deliveries, due, worker.decode(), read_fault(fault))
-
-
-def _head(record: bytes) -> tuple[str, str, bytes]:
-    """Return queue, actor and body of a record."""
-    _, queue, actor, body = record[PLACE:].split(b"\0", 3)
-    return queue.decode(), actor.decode(), body
 
 
 def _workers(server: Server) -> list[str]:
     return [name.decode() for name in cast(list[bytes], server.line.command("ZRANGE", server.keys.leases, 0, -1))]
 
 
+def _queues_of(server: Server, worker: str) -> list[str]:
+    return queues_remembered(cast(bytes | None, server.line.command("HGET", server.keys.workers, worker)))
+
+
+def held(server: Server, worker: str, limit: int) -> tuple[Held, ...]:
+    """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
+    rows = cast(list[tuple[bytes, bytes, bytes]], server.run_for("held", _queues_of(server, worker), limit, worker=worker))
+    found: list[Held] = []
+    for message_id, record, token in rows:
+        queue, actor, _ = record_read(record)
+        found.append(Held(message_id.decode(), queue, actor, worker, int(token) // 1_000))
+    return tuple(found)
+
+
 def queues(server: Server) -> tuple[QueueStats, ...]:
     """Return all queues, by name."""
-    names = sorted(name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", server.keys.queue_names)))
-    workers = _workers(server)
-    return tuple(stats for part in _parts(names, max(1, AT_ONCE // (len(workers) + 4))) for stats in _queues(server, part, workers))
+    workers_ = _workers(server)
+    at_once = max(1, AT_ONCE // (len(workers_) + 4))
+    return tuple(stats for part in _parts(_queue_names(server), at_once) for stats in _queues(server, part, workers_))
 
 
-def _queues(server: Server, names: Sequence[str], workers: Sequence[str]) -> Iterator[QueueStats]:
+def _queues(server: Server, names: Sequence[str], workers_: Sequence[str]) -> Iterator[QueueStats]:
     sheet = server.sheet(names)
-    sheet.extra += [server.keys.claimed(name, worker) for name in names for worker in workers]
+    sheet.extra += [server.keys.claimed(name, worker) for name in names for worker in workers_]
     for name, row in zip(names, cast(list[list[int]], server.run("stats", sheet)), strict=True):
         ready, delayed, in_flight, dead, oldest, paused = row
         yield QueueStats(name, ready, delayed, in_flight, dead, oldest, bool(paused))
@@ -73,60 +109,57 @@ def _queues(server: Server, names: Sequence[str], workers: Sequence[str]) -> Ite
 
 def workers(server: Server) -> tuple[WorkerStats, ...]:
     """Return all workers with a lease, by name."""
-    names = _workers(server)
-    if not names:
-        return ()
-    memories = cast(list[bytes | None], server.line.command("HMGET", server.keys.workers, *names))
-    rows: list[WorkerStats] = []
-    for name, memory in zip(names, memories, strict=True):
-        queues_ = server.queues_of(memory or b"")
-        row = cast(list[int] | None, server.run_for("worker", queues_, name, worker=name))
+    found: list[WorkerStats] = []
+    for name in sorted(_workers(server)):
+        row = cast(list[int] | None, server.run_for("worker", _queues_of(server, name), name, worker=name))
         if row is not None:
-            rows.append(WorkerStats(name, row[0], row[1]))
-    return tuple(sorted(rows, key=lambda row: row.worker))
+            found.append(WorkerStats(name, *row))
+    return tuple(found)
 
 
 def dead(server: Server, queue: str | None, actor: str | None, error: str | None, limit: int) -> tuple[DeadLetter, ...]:
     """Return up to *limit* dead letters that match, the latest first."""
-    prefix = server.keys.prefix
-    names = (
-        [queue]
-        if queue is not None
-        else [name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", server.keys.queue_names))]
-    )
-    found = [letter for name in names for letter in _dead_of(server, name, actor or "", error or "", limit)]
-    return tuple(sorted(found, key=lambda letter: -letter.died_at)[:limit])
+    names = [queue] if queue is not None else _queue_names(server)
+    found = [row for name in names for row in _dead_of(server, name, actor or "", error or "", limit)]
+    return tuple(letter_read(id_, letter) for id_, letter, _ in sorted(found, key=lambda row: -int(row[2]))[:limit])
 
 
-def _dead_of(server: Server, queue: str, actor: str, error: str, limit: int) -> list[DeadLetter]:
-    found: list[DeadLetter] = []
-    start = 0
-    while len(found) < limit:
+def _queue_names(server: Server) -> list[str]:
+    return sorted(name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", server.keys.queue_names)))
+
+
+def _dead_of(server: Server, queue: str, actor: str, error: str, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+    found: list[tuple[bytes, bytes, bytes]] = []
+    start, looked = 0, AT_ONCE
+    while len(found) < limit and looked == AT_ONCE:
         reply = server.run_for("letters", (queue,), start, AT_ONCE, actor, error, limit - len(found))
         looked, rows = cast(tuple[int, list[tuple[bytes, bytes, bytes]]], reply)
-        found += [_letter(*row) for row in rows]
+        found += rows
         start += looked
-        if looked < AT_ONCE:
-            break
     return found
 
 
-def _letter(message_id: bytes, record: bytes, letter: bytes) -> DeadLetter:
-    queue, actor, body = _head(record)
-    died_at, _, fault = letter.partition(b"\0")
-    return DeadLetter(message_id.decode(), queue, actor, body, read_fault(fault) or Fault("", ""), int(died_at))
+def requeue(server: Server, message_ids: Sequence[str]) -> int:
+    """Put dead letters back on their queues; return how many there were."""
+    return sum(_by_queue(server, "requeue", part, letters=True) for part in _parts(list(dict.fromkeys(message_ids)), AT_ONCE))
 
 
-def by_id(server: Server, name: str, message_ids: Sequence[str]) -> int:
-    """Run the script *name* (``requeue`` or ``discard``) on messages and return how many it changed."""
-    total = 0
-    for part in _parts(list(dict.fromkeys(message_ids)), AT_ONCE):
-        records = cast(list[bytes | None], server.line.command("HMGET", server.keys.messages, *part))
-        sheet = server.sheet()
-        pairs = [(sheet.queue(_head(record)[0]), id_) for id_, record in zip(part, records, strict=True) if record is not None]
-        if pairs:
-            total += cast(int, server.run(name, sheet, [argument for pair in pairs for argument in pair]))
-    return total
+def discard(server: Server, message_ids: Sequence[str]) -> int:
+    """Delete dead letters and waiting messages; return how many there were."""
+    distinct = list(dict.fromkeys(message_ids))
+    return sum(_by_queue(server, "discard", part, letters=letters) for part in _parts(distinct, AT_ONCE) for letters in (True, False))
+
+
+def _by_queue(server: Server, script: str, message_ids: Sequence[str], *, letters: bool) -> int:
+    """Run *script* on messages, or dead letters, each with the queue that it was found in."""
+    key = server.keys.letters if letters else server.keys.messages
+    sheet = server.sheet()
+    arguments: list[Argument] = []
+    for id_, found in zip(message_ids, cast(list[bytes | None], server.line.command("HMGET", key, *message_ids)), strict=True):
+        if found is not None:
+            record = found.split(b"\0", 3)[3] if letters else found
+            arguments += (sheet.queue(record_read(record)[0]), id_)
+    return cast(int, server.run(script, sheet, arguments)) if arguments else 0
 
 
 def purge(server: Server, queue: str) -> int:

@@ -35,6 +35,8 @@ from fq.errors import BrokerError, BrokerUnavailable
 T = TypeVar("T")
 Argument: TypeAlias = str | bytes | int | float
 
+pack: Callable[[tuple[Argument, ...]], bytes] = pack_command  # type: ignore[assignment]  # its stub knows tuples of one only
+
 PASSING = (NotConnected, TimedOut, BusyLoadingError, ReadOnlyError, MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError)
 """Errors that go by: the server is being started, replaced, or was looked for at the wrong address."""
 
@@ -77,19 +79,19 @@ class Line:
 
             BrokerError: it refuses.
         """
-        packed = pack_command((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
 
         def once(connection: Connection) -> object:
             try:
                 return _exchange(connection, packed)
             except NoScriptError:
-                return _exchange(connection, pack_command((b"EVAL", script.text, len(keys), *keys, *arguments)))
+                return _exchange(connection, pack((b"EVAL", script.text, len(keys), *keys, *arguments)))
 
         return self._repeat(once)
 
     def command(self, *words: Argument) -> object:
         """Return the reply of one plain command; raises as `call` does."""
-        packed = pack_command(words)
+        packed = pack(words)
         return self._repeat(lambda connection: _exchange(connection, packed))
 
     def close(self) -> None:
@@ -110,9 +112,8 @@ class Line:
                 now = time.monotonic()
                 deadline = deadline or now + self.patience
                 if now + pause > deadline:
-                    raise BrokerUnavailable(
-                        f"{self.place.name} could not be used for {self.patience:g} s: {error}; {_advice(error, 'start it, or check the URL')}"
-                    ) from error
+                    advice = _advice(error, "start it, or check the URL")
+                    raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {error}; {advice}") from error
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5) or 0.005
             except BaseException:

@@ -63,7 +63,7 @@ class Local:
 
     def _on_news(self, channel: str, text: bytes) -> None:
         if channel == self.results.channel:
-            with suppress(BrokerError):  # it is looked for again when the connection is back
+            with suppress(BrokerError):  # the server is gone: it is looked for again when it is back
                 self.results.heard(text)
         else:
             self.doorbell.ring(channel.removeprefix(self._server.keys.bell("")))
@@ -71,4 +71,5 @@ class Local:
     def _on_return(self) -> None:
         """The ear was deaf for a while: whoever waits looks again."""
         self.turns.disarm()
-        self.results.look_again()
+        with suppress(BrokerError):
+            self.results.look_again()

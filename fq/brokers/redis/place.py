@@ -7,8 +7,8 @@ Where the server is: a URL, or a client of redis-py, becomes a `Place`, which op
 ``redis+cluster://host:6379,host2:6379``              the node that has the namespace's slot; ``rediss+cluster://`` with TLS
 ====================================================  ================================================================
 
-What redis-py takes as a query (``?socket_timeout=3&ssl_cert_reqs=none``) is passed on to it; sentinels that want a password of their own get
-``sentinel_username`` and ``sentinel_password``.
+What redis-py takes as a query (``?socket_timeout=3&ssl_cert_reqs=none``) is passed on to it; sentinels that want a password of their own
+get ``sentinel_username`` and ``sentinel_password``.
 """
 
 import re
@@ -200,14 +200,14 @@ def from_url(url: str, slot_of: str, timeout: float) -> Place:
         ConfigError: the URL is none of the known forms.
     """
     shown = without_password(url)
-    scheme, mark, rest = url.partition("://")
+    scheme, mark, _ = url.partition("://")
     kind, _, how = scheme.partition("+")
     if not mark or kind not in ("redis", "rediss", "unix") or how not in ("", "sentinel", "cluster") or (how and kind == "unix"):
         raise ConfigError(f"found the URL {shown!r}, expected one such as {EXPECTED}")
     try:
         if not how:
             return OneServer(shown, *_parsed(url, timeout))
-        return _several(shown, kind, how, rest, slot_of, timeout)
+        return _several(url, slot_of, timeout)
     except ValueError as error:
         raise ConfigError(f"found the URL {shown!r}: {error}; expected one such as {EXPECTED}") from None
 
@@ -223,7 +223,10 @@ def _parsed(url: str, timeout: float) -> tuple[Kind, Settings]:
     return cast(Kind, pool.connection_class), settings
 
 
-def _several(shown: str, kind: str, how: str, rest: str, slot_of: str, timeout: float) -> Place:
+def _several(url: str, slot_of: str, timeout: float) -> Place:
+    shown = without_password(url)
+    scheme, _, rest = url.partition("://")
+    kind, _, how = scheme.partition("+")
     parts = urlsplit(f"{kind}://{rest}")
     login, _, hosts = parts.netloc.rpartition("@")
     query = dict(parse_qsl(parts.query))

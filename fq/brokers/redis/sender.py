@@ -15,8 +15,8 @@ class Sender:
     """
     Sends posts, all of a call or none.
 
-    Each call at a time has a mark of its own on the server, which remembers the number of the latest call: should the reply to that be lost, the call is
-    repeated and adds nothing, even if its messages have run in the meantime.
+    Each call at a time has a mark of its own on the server, which remembers the number of the latest call: should the reply to that be
+    lost, the call is repeated and adds nothing, even if its messages have run in the meantime.
     """
 
     def __init__(self, server: Server) -> None:

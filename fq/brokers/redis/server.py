@@ -39,8 +39,3 @@ class Server:
     def number(self) -> str:
         """Return a number for a call that no other call has, in this process or one forked from it."""
         return f"{self._name}.{os.getpid()}.{next(self._numbers)}"
-
-    def queues_of(self, memory: bytes) -> list[str]:
-        """Return the queues in what a worker's record remembers; see ``lua/turn.lua``."""
-        parts = memory.decode().split("\0")
-        return [name for name in parts[3 + int(parts[2] or 0) :] if name] if len(parts) > 3 else []

@@ -1,15 +1,16 @@
 """`Turns`: the worker's side of the broker: turns, waiting for the next, and what becomes of a dead worker's messages. Mutable shell."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
+from typing import TypeAlias, cast
 
 from attrs import frozen
 
 from fq.brokers.records import Commit, Delivery, Turn, Want
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import Argument, Claim, commits_written, deliveries_read
+from fq.brokers.redis.wire import Argument, Claim, commits_written, deliveries_read, queues_remembered
 from fq.brokers.rules import check_commits
 
 MOST = 1_000
@@ -20,6 +21,9 @@ TAKEN = 250
 
 SCRIPTS = 80
 """So many scripts take back within one turn; the next turn goes on."""
+
+Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes]]
+"""Now, token, for how long to idle, stale ids, workers without a lease and what is remembered of them, claims, moved letters, cancelled ids."""
 
 
 @frozen
@@ -51,12 +55,12 @@ class Turns:
         turn, expired = self._once(batches[-1], want, min(want.limit, MOST), channel)
         deliveries += turn.deliveries
         stale += turn.stale
-        taken = sum(self.take_back(worker, memory, {}, SCRIPTS // len(expired)) for worker, memory in expired)
+        taken = self._take_back_expired(expired)
         while len(deliveries) < want.limit and (taken or len(turn.deliveries) == MOST):
             taken = 0
             turn, _ = self._once((), want, min(want.limit - len(deliveries), MOST), channel if not deliveries else "")
             deliveries += turn.deliveries
-        return Turn(tuple(deliveries), tuple(stale), turn.idle_for)
+        return Turn(tuple(deliveries), tuple(stale), turn.idle_for, turn.cancelled)
 
     def _once(self, commits: Sequence[Commit], want: Want, limit: int, channel: str) -> tuple[Turn, list[tuple[str, bytes]]]:
         """Run the script; return what came of it, and which workers' leases it found to have run out."""
@@ -65,18 +69,36 @@ class Turns:
         self._started += 1
         armed = want.worker in self._armed
         first = self._started % max(1, wanted)  # each queue in its turn, so that no full one starves the rest
-        whole = (want.worker, self._server.number(), want.lease, max(0, limit), channel, int(armed), wanted, self._dead_ttl, first)
-        reply = self._server.run("turn", sheet, (*whole, *commits_written(sheet, commits)), want.worker)
-        now, token, idle_for, stale, expired, claims = cast(
-            tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim]], reply
+        written = commits_written(sheet, commits)
+        whole = (
+            want.worker,
+            self._server.number(),
+            want.lease,
+            max(0, limit),
+            channel,
+            int(armed),
+            wanted,
+            self._dead_ttl,
+            first,
+            len(sheet.joined),
         )
+        reply = self._server.run("turn", sheet, (*whole, *written), want.worker)
+        now, token, idle_for, stale, expired, claims, moved, cancelled = cast(Reply, reply)
+        if moved:
+            self._unbury(moved)
         deliveries = deliveries_read(claims, list(sheet.queues), token, now)
         if channel and limit > 0 and not claims:
             self._armed[want.worker] = Armed(want.queues, time.monotonic() + idle_for / 1_000)
         elif armed and channel:
             self._armed.pop(want.worker, None)
-        turn = Turn(tuple(deliveries), tuple(id_.decode() for id_ in stale), idle_for)
+        turn = Turn(tuple(deliveries), tuple(map(bytes.decode, stale)), idle_for, tuple(map(bytes.decode, cancelled)))
         return turn, [(name.decode(), memory) for name, memory in expired]
+
+    def _unbury(self, moved: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take letters from the lists of queues where they are no longer."""
+        sheet = self._server.sheet()
+        pairs = [(sheet.queue(queue.decode()), id_) for queue, id_ in moved]
+        self._server.run("unbury", sheet, [argument for pair in pairs for argument in pair])
 
     def wait(self, want: Want, timeout: int, channel: str) -> None:
         """Block until the bell rings, something falls due, or *timeout* ms have passed."""
@@ -96,29 +118,26 @@ class Turns:
             self._armed.pop(worker, None)
             self._doorbell.ring(worker)
 
-    def release(self, worker: str, interrupted: Mapping[str, str]) -> int:
+    def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
         """Take back everything that *worker* holds; return how many messages that was."""
-        keys = self._server.keys
-        memory = self._server.line.command("HGET", keys.workers, worker)
-        return self.take_back(worker, cast(bytes | None, memory) or b"", interrupted, None)
+        memory = self._server.line.command("HGET", self._server.keys.workers, worker)
+        reasons = [text.replace("\0", "") for pair in interrupted.items() for text in pair]
+        how = (int(counted is None), len(interrupted), *reasons, *(counted or ()))
+        return self._take_back(worker, cast(bytes | None, memory), 1, how, None)
 
-    def take_back(self, worker: str, memory: bytes, interrupted: Mapping[str, str] | None, scripts: int | None) -> int:
-        """
-        Take back what *worker* holds by running so many *scripts* at most (None: as many as it takes); return how many messages that was.
+    def _take_back_expired(self, expired: Sequence[tuple[str, bytes]]) -> int:
+        """Take back what workers hold whose leases have run out, within bounds."""
+        return sum(self._take_back(worker, memory, 0, (1, 0), SCRIPTS // len(expired)) for worker, memory in expired)
 
-        *interrupted* is None unless the worker is known to be dead: else only a worker is meant whose lease has run out.
-        """
-        queues = self._server.queues_of(memory)
-        bell = self._server.keys.bell(worker)
-        texts = [text.replace("\0", "") for pair in (interrupted or {}).items() for text in pair]
+    def _take_back(self, worker: str, memory: bytes | None, dead: int, how: Sequence[Argument], scripts: int | None) -> int:
+        """Run so many *scripts* at most (None: as many as it takes) that take back what *worker* holds; return how many messages that was."""
+        queues, bell = queues_remembered(memory), self._server.keys.bell(worker)
         total = 0
-        while scripts is None or scripts > 0:
-            arguments: list[Argument] = [worker, int(scripts is None), TAKEN, bell, *texts]
-            taken, all_ = cast(list[int], self._server.run_for("take_back", queues, *arguments, worker=worker))
+        for _ in count() if scripts is None else range(scripts):
+            taken, that_was_all = cast(list[int], self._server.run_for("take_back", queues, worker, dead, TAKEN, bell, *how, worker=worker))
             total += taken
-            if all_:
+            if that_was_all:
                 break
-            scripts = None if scripts is None else scripts - 1
         return total
 
 

@@ -5,12 +5,13 @@ Pure, but for a cache.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from attrs import Factory, define
 
-from fq.brokers.records import Ack, Bury, Change, Commit, Delivery, Join, Keep, Post, Release, Replace
+from fq.brokers.records import Ack, Bury, Change, Commit, DeadLetter, Delivery, Join, Keep, Post, Release, Replace
 from fq.brokers.redis.keys import Keys
 from fq.fault import Fault
 
@@ -46,6 +47,7 @@ class Sheet:
     heads: Heads
     queues: dict[str, int] = Factory(dict)
     extra: list[str] = Factory(list)
+    joined: list[int] = Factory(list)
 
     def queue(self, name: str) -> int:
         """Return the number of the queue *name* in this call."""
@@ -54,8 +56,13 @@ class Sheet:
             found = self.queues[name] = len(self.queues) + 1
         return found
 
+    def key(self, name: str) -> int:
+        """Return the number of one more key, *name*, among the call's `extra` ones."""
+        self.extra.append(name)
+        return len(self.extra)
+
     def written(self, worker: str, offset: int, arguments: Iterable[Argument]) -> tuple[list[str], list[Argument]]:
-        """Return all keys and all arguments of the call. Positions in `extra` become positions among all keys."""
+        """Return all keys and all arguments of the call."""
         return [*self.keys.fixed, *self.keys.queues(self.queues, worker), *self.extra], [offset, len(self.queues), *self.queues, *arguments]
 
     def post(self, post: Post) -> tuple[Argument, ...]:
@@ -90,50 +97,73 @@ def fault_text(fault: Fault | None) -> bytes:
 
 
 def read_fault(text: bytes) -> Fault | None:
-    """Return the fault that *text* stands for."""
-    return Fault.from_json(json.loads(text.partition(b"\0")[2])) if text else None
+    """Return the fault that *text*, which is JSON, stands for."""
+    return Fault.from_json(json.loads(text)) if text else None
 
 
 @define
 class Group:
-    """Commits of one queue: of messages that are *gone* afterwards (done, or replaced), and of those *left* (buried, handed back). Mutable."""
+    """
+    Commits of one queue, number *at* of the call's groups. Mutable.
 
-    gone: list[str] = Factory(list)
-    gone_tokens: list[int] = Factory(list)
-    left: list[str] = Factory(list)
-    left_tokens: list[int] = Factory(list)
+    Messages that are *done* come first, then those that are *replaced*, then those *left* (buried, handed back), with tokens in the same order.
+    *results* are, by ttl, of messages that are done with nothing but a result: index, key, body. All other commits have *more* to say: which
+    part, index in it, arguments.
+    """
+
+    at: int
+    ids: tuple[list[str], list[str], list[str]] = Factory(lambda: ([], [], []))
+    tokens: tuple[list[int], list[int], list[int]] = Factory(lambda: ([], [], []))
+    results: dict[int, list[Argument]] = Factory(dict)
+    more: list[tuple[int, int, list[Argument]]] = Factory(list)
+
+    def add(self, sheet: Sheet, commit: Commit) -> None:
+        """Add *commit* to the group."""
+        kind, changes = type(commit.disposition), commit.changes
+        part = 0 if kind is Ack else 1 if kind is Replace else 2
+        self.ids[part].append(commit.message_id)
+        self.tokens[part].append(commit.token)
+        if part == 0 and len(changes) == 1 and type(keep := changes[0]) is Keep and keep.message_id == commit.message_id:
+            run = self.results.setdefault(max(1, keep.ttl), [])
+            run += (len(self.ids[0]), sheet.key(sheet.keys.result(keep.message_id)), keep.body)
+        elif changes or part:
+            self.more.append((part, len(self.ids[part]), _verdict(sheet, commit)))
 
 
 def commits_written(sheet: Sheet, commits: Sequence[Commit]) -> list[Argument]:
     """Return the arguments of *commits*, of which no two are about the same message."""
     groups: dict[str, Group] = {}
-    more: list[tuple[str, int, list[Argument]]] = []
     for commit in commits:
         group = groups.get(commit.queue_name)
         if group is None:
-            group = groups[commit.queue_name] = Group()
-        disposition = commit.disposition
-        if type(disposition) is Ack or type(disposition) is Replace:
-            group.gone.append(commit.message_id)
-            group.gone_tokens.append(commit.token)
-            if commit.changes or type(disposition) is Replace:
-                more.append((commit.queue_name, len(group.gone), _verdict(sheet, commit)))
-        else:
-            group.left.append(commit.message_id)
-            group.left_tokens.append(commit.token)
-            more.append((commit.queue_name, -len(group.left), _verdict(sheet, commit)))
-    arguments: list[Argument] = [len(groups)]
-    number: dict[str, int] = {}
+            group = groups[commit.queue_name] = Group(len(groups) + 1)
+        group.add(sheet, commit)
+    return [*_fences(sheet, groups), *_results(groups), *_more(groups), *sheet.joined]
+
+
+def _fences(sheet: Sheet, groups: Mapping[str, Group]) -> Iterator[Argument]:
+    yield len(groups)
     for queue, group in groups.items():
-        number[queue] = len(number) + 1
-        arguments += (sheet.queue(queue), len(group.gone) + len(group.left), len(group.gone))
-        arguments += group.gone + group.left
-        arguments += group.gone_tokens + group.left_tokens
-    arguments.append(len(more))
-    for queue, index, rest in more:
-        arguments += (len(rest) + 3, number[queue], index)
-        arguments += rest
-    return arguments
+        done, replaced, left = map(len, group.ids)
+        yield from (sheet.queue(queue), done + replaced + left, done, done + replaced)
+        yield from chain(*group.ids, *group.tokens)
+
+
+def _results(groups: Mapping[str, Group]) -> Iterator[Argument]:
+    yield sum(len(group.results) for group in groups.values())
+    for group in groups.values():
+        for ttl, run in group.results.items():
+            yield from (group.at, ttl, len(run) // 3)
+            yield from run
+
+
+def _more(groups: Mapping[str, Group]) -> Iterator[Argument]:
+    yield sum(len(group.more) for group in groups.values())
+    for group in groups.values():
+        before = (0, len(group.ids[0]), len(group.ids[0]) + len(group.ids[1]))
+        for part, index, arguments in group.more:
+            yield from (len(arguments) + 3, group.at, before[part] + index)
+            yield from arguments
 
 
 def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:
@@ -156,14 +186,13 @@ def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:
 def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
     match change:
         case Keep(message_id, body, ttl):
-            sheet.extra.append(sheet.keys.result(message_id))
-            return ("K", len(sheet.extra), max(1, ttl), message_id, body)
+            return ("K", sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
         case Post():
             return ("P", *sheet.post(change), change.message_id, change.body)
         case Join(group, member, size, value, then, ttl):
-            sheet.extra.append(sheet.keys.group(group))
             posts = [argument for it in then for argument in (*sheet.post(it.post), it.post.message_id, it.head, it.tail)]
-            return ("J", len(sheet.extra), member, size, value, ttl, len(then), *posts)
+            sheet.joined.append(sheet.key(sheet.keys.group(group)))
+            return ("J", sheet.joined[-1], member, size, value, ttl, len(then), *posts)
 
 
 def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> list[Delivery]:
@@ -187,21 +216,26 @@ def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, 
 
 def _note(note: bytes | None) -> tuple[int, str]:
     """Return how often a message was claimed before, and why it was cut short, from what is kept of it."""
-    if note is None:
+    if not note:
         return 0, ""
     deliveries, interrupted, _ = note.split(b"\0", 2)
     return int(deliveries), interrupted.decode()
 
 
-__all__ = [
-    "PLACE",
-    "Argument",
-    "Claim",
-    "Heads",
-    "Sheet",
-    "commits_written",
-    "deliveries_read",
-    "fault_text",
-    "posts_written",
-    "read_fault",
-]
+def record_read(record: bytes) -> tuple[str, str, bytes]:
+    """Return queue, actor and body of a record."""
+    _, queue, actor, body = record[PLACE:].split(b"\0", 3)
+    return queue.decode(), actor.decode(), body
+
+
+def letter_read(message_id: bytes, letter: bytes) -> DeadLetter:
+    """Return the dead letter that is kept as *letter*."""
+    died_at, _, fault, record = letter.split(b"\0", 3)
+    queue, actor, body = record_read(record)
+    return DeadLetter(message_id.decode(), queue, actor, body, read_fault(fault) or Fault("", ""), int(died_at))
+
+
+def queues_remembered(memory: bytes | None) -> list[str]:
+    """Return the queues in what is remembered of a worker: number, token, how many stale, these, queues, each ended by NUL."""
+    parts = (memory or b"").decode().split("\0")
+    return [name for name in parts[3 + int(parts[2]) :] if name] if len(parts) > 3 else []

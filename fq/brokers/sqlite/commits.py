@@ -14,7 +14,7 @@ from fq.brokers.records import Ack, Bury, Commit, Join, Keep, Post, Release, Rep
 from fq.brokers.rules import spliced
 from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
 from fq.brokers.sqlite.groups import join_groups
-from fq.brokers.sqlite.posts import insert, keep
+from fq.brokers.sqlite.posts import insert, keep, list_queues
 from fq.brokers.sqlite.schema import DELAYED, READY
 from fq.fault import Fault
 
@@ -80,7 +80,7 @@ def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]]) -> S
 
 
 def apply(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
-    """Do what the commits say. *known* are queues that are in the table."""
+    """Do what the commits say. *known* are queues that are listed."""
     if todo.buried:
         letters = [(seq, bury.fault.type, fault_to_json(bury.fault)) for seq, bury in todo.buried]
         connection.execute(BURY, (now, to_json(letters)))
@@ -89,7 +89,9 @@ def apply(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str
     if todo.released:
         rows = [(seq, int(not release.counted), release.interrupted) for seq, release in todo.released]
         connection.execute(RELEASE, (to_json(rows),))
-    _replace(connection, todo.replaced, now)
+    if todo.replaced:
+        list_queues(connection, {replace.post.queue_name for _, replace in todo.replaced}, known)
+        _replace(connection, todo.replaced, now)
     keep(connection, todo.keeps, now)
     if todo.changes:
         insert(connection, _posts(connection, todo.changes, now), now, known)

@@ -60,7 +60,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.known: set[str] = set()  # queues that are in the table; forgotten whenever that is not sure
+        self.known: set[str] = set()  # queues that are listed; forgotten whenever that is not sure
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._opened = 0
@@ -112,6 +112,7 @@ class Database:
             try:
                 yield self._patiently(begin, deadline)
             except sqlite3.Error as error:
+                self.known.clear()  # some errors roll back by themselves
                 if code(error) in BROKEN:
                     self._disconnect()
                 raise explained(error, self._settings.path, self._settings.busy_timeout) from error

@@ -78,10 +78,12 @@ class Poller:
     def _is_needed(self) -> bool:
         """Wait until somebody is watching; False if nobody has been for long: then the thread is at its end."""
         with self._condition:
-            if self._watching or self._condition.wait_for(lambda: self._watching > 0, LINGER):
+            if self._watching:
                 return True
-            self._thread = None
-            return False
+            self._pace.restart()
+            if not self._condition.wait_for(lambda: self._watching > 0, LINGER):
+                self._thread = None
+            return self._thread is not None
 
     def _look(self) -> tuple[int, int]:
         try:
@@ -99,6 +101,10 @@ class Pace:
         self._opened = 0
         self._gap = GAP
         self._blind = False  # a change came without a write having been heard of
+
+    def restart(self) -> None:
+        """Expect a change: there has been time for one."""
+        self._gap = FIRST
 
     def wait(self, opened: int, changed: bool) -> None:
         """Wait until it is time for the next look. The database has been *opened* so often, and the last look found it *changed*, or not."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from fq.brokers.records import Keep, Post
 from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
@@ -26,12 +27,16 @@ KEEP = f"""
 """
 
 
-def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> None:
-    """Put *posts* on their queues, those apart whose messages wait or run already. *known* are queues that are in the table, and grows."""
-    new = {post.queue_name for post in posts} - known
-    if new:
+def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known: set[str]) -> None:
+    """Let *queues* be listed from now on. *known* are queues that are, and grows."""
+    if new := queues - known:
         connection.execute(INSERT_QUEUES, (to_json(sorted(new)),))
         known |= new
+
+
+def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> None:
+    """Put *posts* on their queues, those apart whose messages wait or run already. *known* are queues that are listed."""
+    list_queues(connection, {post.queue_name for post in posts}, known)
     if len(posts) == 1:
         body, fields = _row(posts[0], now)
         connection.execute(INSERT_ONE, (*fields, body))

@@ -25,7 +25,7 @@ class Taken:
 
 def take_turn(connection: sqlite3.Connection, commits: Sequence[Commit], want: Want, now: int, upkeep: Upkeep, known: set[str]) -> Taken:
     """
-    Do all that a turn does at *now*; *known* are queues that are in the table.
+    Do all that a turn does at *now*; *known* are queues that are listed.
 
     The worker's own lease comes first, so that it never takes back what it holds itself; then its commits, while their tokens are still current.
     """

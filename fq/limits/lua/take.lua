@@ -5,7 +5,7 @@
 -- ARGV[4]   the ttl, or the length of the window or bucket
 -- ARGV[5]   owner, token, "1" if it waits
 -- ARGV[8]   ABSENT, FIRST_GUESS, SOON, PATIENCE
--- returns   {1, 0}, or {0, in how many ms to ask again}
+-- returns   {1, until when the slot is taken}, or {0, in how many ms to ask again}
 
 local kind, limit, length = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local owner, token, waits = ARGV[5], ARGV[6], ARGV[7] == '1'
@@ -32,7 +32,7 @@ if mine or limit - held > ahead then
   call('ZREM', BACKS, owner)
   keep(SLOTS, ends - now)
   keep(FACTS, ends - now)
-  return {1, 0}
+  return {1, ends}
 end
 
 local hold = tonumber(call('HGET', FACTS, '') or 0)

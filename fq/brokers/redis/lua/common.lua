@@ -1,6 +1,6 @@
 -- What scripts begin with: the names of their keys, the server's clock, the form of a record.
 --
--- KEYS      the nine named below; then four for each queue: ready, delayed, dead, and what the script's worker has claimed of it;
+-- KEYS      the ten named below; then four for each queue: ready, delayed, dead, and what the script's worker has claimed of it;
 --           then what the script itself needs: results, groups
 -- ARGV[1]   an offset to the clock, ms, for tests
 -- ARGV[2]   how many queues; their names follow. The script's own arguments begin at ARGV[p].
@@ -10,8 +10,8 @@
 
 local call = redis.call
 local sub, find, format, concat = string.sub, string.find, string.format, table.concat
-local MESSAGES, AGAIN, LETTERS, LEASES, WORKERS, COUNTER, QUEUES, PAUSED, WAITING = unpack(KEYS, 1, 9)
-local READY, DELAYED, DEAD, CLAIMED = 10, 11, 12, 13
+local MESSAGES, AGAIN, LETTERS, LEASES, WORKERS, TOKEN, QUEUES, PAUSED, WAITING, CANCELLED = unpack(KEYS, 1, 10)
+local READY, DELAYED, DEAD, CLAIMED = 11, 12, 13, 14
 local CHUNK = 4000 -- values in one command; Lua unpacks no more than 7,999
 
 local queues = tonumber(ARGV[2])
@@ -19,19 +19,24 @@ local p = 3 + queues
 
 local function key(queue, kind) return KEYS[4 * (queue - 1) + kind] end
 
-local function extra(i) return KEYS[9 + 4 * queues + i] end
+local function extra(i) return KEYS[10 + 4 * queues + i] end
 
 local function name(queue) return ARGV[2 + queue] end
 
-do
-  local each = {'HLEN', 'HLEN', 'HLEN', 'ZCARD', 'HLEN', 'STRLEN', 'SCARD', 'SCARD', 'ZCARD'}
-  local of_queue = {'ZCARD', 'ZCARD', 'ZCARD', 'HLEN'}
+-- Returns an error if a key is of another type than *read* reads.
+local function wrong_type(read, one)
   local kinds = {HLEN = 'hash', ZCARD = 'zset', STRLEN = 'string', SCARD = 'set'}
-  for i = 1, 9 + 4 * queues do
-    local read = each[i] or of_queue[(i - 10) % 4 + 1]
-    if type(redis.pcall(read, KEYS[i])) == 'table' then
-      return redis.error_reply('WRONGTYPE found a ' .. call('TYPE', KEYS[i]).ok .. ' at ' .. KEYS[i] .. ', expected a ' .. kinds[read])
-    end
+  if type(redis.pcall(read, one)) == 'table' then
+    return redis.error_reply('WRONGTYPE found a ' .. call('TYPE', one).ok .. ' at ' .. one .. ', expected a ' .. kinds[read])
+  end
+end
+
+local function wrong_key()
+  local fixed = {'HLEN', 'HLEN', 'HLEN', 'ZCARD', 'HLEN', 'STRLEN', 'SCARD', 'SCARD', 'ZCARD', 'ZCARD'}
+  local of_queue = {'ZCARD', 'ZCARD', 'ZCARD', 'HLEN'}
+  for i = 1, 10 + 4 * queues do
+    local wrong = wrong_type(fixed[i] or of_queue[(i - 11) % 4 + 1], KEYS[i])
+    if wrong then return wrong end
   end
 end
 
@@ -50,7 +55,47 @@ local PAD, PADDING = '', string.rep(' ', 80)
 
 local function held(claimed) return math.max(0, call('HLEN', claimed) - 1) end
 
+-- Every script begins later than the one before, and none posts faster than one message a microsecond: so each gets a number of its own, in
+-- the order of arrival. It is exact as long as it is less than 2^53.
+local EXACT = 9007199254740991
+
+local function draw()
+  micros = micros + 1
+  return micros
+end
+
 -- A record is <place><priority>\0<queue>\0<actor>\0<body>; its place is when it became ready, or will, in microseconds and 14 hex digits.
 local function place(record)
   return sub(record, 15, find(record, '\0', 15, true) - 1), sub(record, 1, 14)
+end
+
+-- A cancelled message has the mark \0<id> until it ends, and <worker>\0<id> while that worker holds it and is to be told.
+local function unmark(holder, ids)
+  local marks = {}
+  for _, id in ipairs(ids) do
+    marks[#marks + 1] = '\0' .. id
+    if holder then marks[#marks + 1] = holder .. '\0' .. id end
+  end
+  bulk('ZREM', CANCELLED, marks)
+end
+
+local function queue_of(record) return string.match(record, '^[^%z]*%z([^%z]*)') end
+
+-- What is known of a message that has been claimed before is <deliveries>\0<why it was cut short>\0<its latest fault>.
+local function note_of(note) return string.match(note or '0\0\0', '^(%d+)%z([^%z]*)%z(.*)$') end
+
+-- A dead letter is <when it died>\0<type of the error>\0<all of the error>\0<record>.
+local function letter_of(letter) return string.match(letter, '^([^%z]*)%z([^%z]*)%z([^%z]*)%z(.*)$') end
+
+-- Drops dead letters of a queue that have been kept long enough. A letter may have a later one, in another queue, since its id can come again.
+local function sweep(queue)
+  local old = call('ZRANGEBYSCORE', key(queue, DEAD), '-inf', format('%.0f', micros), 'LIMIT', 0, 100)
+  if #old == 0 then return end
+  for i, letter in ipairs(call('HMGET', LETTERS, unpack(old))) do
+    if letter then
+      local _, _, _, record = letter_of(letter)
+      if queue_of(record) == name(queue) then call('HDEL', LETTERS, old[i]) end
+    end
+  end
+  call('ZREM', key(queue, DEAD), unpack(old))
 end

@@ -3,6 +3,8 @@
 -- KEYS      after the queues: a mark that remembers this producer's latest call
 -- ARGV[p]   the number of this call, then groups: queue, priority, delay, head, how many, and id and body of each
 
+local wrong = wrong_key()
+if wrong then return wrong end
 -- A call repeated because its reply was lost adds nothing, even if its messages have run in the meantime.
 local number = ARGV[p]
 p = p + 1

@@ -4,17 +4,17 @@
 -- ARGV      offset, number of this call, queue, priority, head, id, body
 
 local call = redis.call
-for i, read in ipairs({'HLEN', 'SCARD', 'ZCARD', 'STRLEN', 'ZCARD'}) do
-  if type(redis.pcall(read, KEYS[i])) == 'table' then
-    return redis.error_reply('WRONGTYPE found a ' .. call('TYPE', KEYS[i]).ok .. ' at ' .. KEYS[i] .. ', expected what takes ' .. read)
-  end
-end
 if call('SET', KEYS[4], ARGV[2], 'PX', 60000, 'GET') == ARGV[2] then return 0 end
 local time = call('TIME')
 local seq = string.format('%014x', time[1] * 1000000 + time[2] + ARGV[1] * 1000)
 if call('HSETNX', KEYS[1], ARGV[6], seq .. ARGV[5] .. ARGV[7]) == 0 then return 1 end
-call('SADD', KEYS[2], ARGV[3])
-call('ZADD', KEYS[5], ARGV[4], seq .. ARGV[6])
+for _, written in ipairs({redis.pcall('ZADD', KEYS[5], ARGV[4], seq .. ARGV[6]), redis.pcall('SADD', KEYS[2], ARGV[3])}) do
+  if type(written) == 'table' then
+    call('HDEL', KEYS[1], ARGV[6])
+    redis.pcall('ZREM', KEYS[5], seq .. ARGV[6])
+    return redis.error_reply('WRONGTYPE found keys of another type at ' .. KEYS[5] .. ' or ' .. KEYS[2])
+  end
+end
 if call('EXISTS', KEYS[3]) == 1 then
   for _, member in ipairs(call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[3] .. '\0', '(' .. ARGV[3] .. '\1', 'LIMIT', 0, 9)) do
     call('ZREM', KEYS[3], member)

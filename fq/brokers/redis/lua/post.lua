@@ -17,15 +17,9 @@ local function make_ready(queue, priority, member)
   added[queue] = (added[queue] or 0) + 1
 end
 
--- Scripts take turns, and none posts faster than one message a microsecond: so each gets a place of its own, in the order of arrival.
-local function draw(delay)
-  micros = micros + 1
-  return format('%014x', math.min(micros + delay * 1000, 9007199254740991))
-end
-
 -- Puts a message on its queue, unless its id is known already.
 local function post(queue, priority, delay, head, id, body)
-  local seq = draw(delay)
+  local seq = format('%014x', math.min(draw() + delay * 1000, EXACT))
   if call('HSETNX', MESSAGES, id, seq .. head .. body) == 0 then return end
   if delay > 0 then
     local due = now + delay
@@ -61,7 +55,7 @@ end
 
 -- Rings for everything that has become ready, or due sooner than what the workers wait for.
 local function ring_all()
-  if call('EXISTS', WAITING) == 0 then return end
+  if not next(added) and not next(soonest) or call('EXISTS', WAITING) == 0 then return end
   for queue, count in pairs(added) do
     local left = call('ZCARD', key(queue, READY))
     if left > 0 then ring(queue, math.min(count, left)) end

@@ -11,5 +11,6 @@ end
 if #ids > 0 then
   call('HDEL', MESSAGES, unpack(ids))
   call('HDEL', AGAIN, unpack(ids))
+  unmark(nil, ids)
 end
 return #ids

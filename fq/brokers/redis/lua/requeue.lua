@@ -5,14 +5,12 @@
 local count = 0
 for i = p, #ARGV, 2 do
   local queue, id = tonumber(ARGV[i]), ARGV[i + 1]
-  local expiry = call('ZSCORE', key(queue, DEAD), id)
-  if expiry and tonumber(expiry) > now then
-    local record = call('HGET', MESSAGES, id)
-    local priority, seq = place(record), draw(0)
+  local expiry, letter = call('ZSCORE', key(queue, DEAD), id), call('HGET', LETTERS, id)
+  if expiry and letter and tonumber(expiry) > micros then
+    local _, _, _, record = letter_of(letter)
     call('ZREM', key(queue, DEAD), id)
     call('HDEL', LETTERS, id)
-    call('HSET', MESSAGES, id, seq .. sub(record, 15))
-    make_ready(queue, priority, seq .. id)
+    post(queue, (place(record)), 0, sub(record, 15), id, '')
     count = count + 1
   end
 end

@@ -3,8 +3,8 @@
 -- KEYS      after the queues: for each queue, what each worker has claimed of it
 
 local reply = {}
-local workers = queues > 0 and (#KEYS - 9 - 4 * queues) / queues or 0
-local at = 10 + 4 * queues
+local workers = queues > 0 and (#KEYS - 10 - 4 * queues) / queues or 0
+local at = 11 + 4 * queues
 for queue = 1, queues do
   local due, running, since = call('ZCOUNT', key(queue, DELAYED), '-inf', now), 0, now
   for _ = 1, workers do
@@ -15,7 +15,7 @@ for queue = 1, queues do
   if first then since = math.floor(tonumber(sub(first, 1, 14), 16) / 1000) end
   reply[queue] = {
     call('ZCARD', key(queue, READY)) + due, call('ZCARD', key(queue, DELAYED)) - due, running,
-    call('ZCOUNT', key(queue, DEAD), '(' .. format('%.0f', now), '+inf'), math.max(0, now - since), call('SISMEMBER', PAUSED, name(queue)),
+    call('ZCOUNT', key(queue, DEAD), '(' .. format('%.0f', micros), '+inf'), math.max(0, now - since), call('SISMEMBER', PAUSED, name(queue)),
   }
 end
 return reply

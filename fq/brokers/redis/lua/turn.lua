@@ -2,40 +2,47 @@
 --
 -- KEYS      after the queues: results and groups, as the commits name them
 -- ARGV[p]   worker, number of this turn, lease, limit, channel of the worker's bell ("" if it does not wait), whether it may be registered as
---           waiting, how many of the queues it wants (the first ones), how long dead letters are kept, which queue to claim from first;
---           then how many groups of commits, each: queue, how many, how many of them are forgotten (the first ones), ids, tokens;
---           then how many commits have more to them, each: how many arguments, group, index in it, what becomes of it, changes
+--           waiting, how many of the queues it wants (the first ones), how long dead letters are kept, which queue to claim from first, how
+--           many groups are joined;
+--           then how many groups of commits, each: queue, how many, how many of them are done (the first ones), how many done or
+--           replaced, ids, tokens;
+--           then how many runs of results, each: group, ttl, how many, and of each: index in the group, key, body;
+--           then how many commits have more to them, each: how many arguments, group, index in it, what becomes of it, changes;
+--           then the keys of the joined groups
 
 local worker, number, lease, limit = ARGV[p], ARGV[p + 1], tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3])
 local channel, registered, wanted = ARGV[p + 4], ARGV[p + 5] == '1', tonumber(ARGV[p + 6])
-local dead_ttl, first_of_all = tonumber(ARGV[p + 7]), tonumber(ARGV[p + 8])
+local dead_ttl, first_of_all, joined = tonumber(ARGV[p + 7]), tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9])
 local names = concat(ARGV, '\0', 3, 2 + wanted)
-p = p + 9
+p = p + 10
 
--- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, their ids, queues it
--- claims from.
+-- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, their ids,
+-- queues that it claims from.
 local known = call('HGET', WORKERS, worker)
+if not known then
+  local wrong = wrong_key()
+  if wrong then return wrong end
+end
 local memory = {}
 for part in string.gmatch(known or '', '([^%z]*)%z') do memory[#memory + 1] = part end
 local known_names = concat(memory, '\0', 4 + (memory[3] or 0))
 
 -- Claims, by (priority, arrival), as the reply has them: for each queue its index, members, records, and what is known of former deliveries.
 local claims, claimed = {}, 0
+local again, cancelled = call('EXISTS', AGAIN) == 1, call('EXISTS', CANCELLED) == 1
 
 local function read_claim(queue, ids, members)
-  local notes = call('EXISTS', AGAIN) == 1 and call('HMGET', AGAIN, unpack(ids)) or {}
+  local notes = again and call('HMGET', AGAIN, unpack(ids)) or {}
+  if cancelled then
+    local marks = {}
+    for i, id in ipairs(ids) do marks[i] = '\0' .. id end
+    for i, mark in ipairs(call('ZMSCORE', CANCELLED, unpack(marks))) do
+      local deliveries, _, fault = note_of(notes[i])
+      notes[i] = mark and deliveries .. '\0cancelled\0' .. fault or notes[i] or ''
+    end
+  end
   claims[#claims + 1] = {queue, members, call('HMGET', MESSAGES, unpack(ids)), notes}
   claimed = claimed + #ids
-end
-
-local function idle_for()
-  local first = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
-  local due = tonumber(first[2])
-  for queue = 1, wanted do
-    first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
-    if first[2] then due = math.min(due, tonumber(first[2])) end
-  end
-  return math.max(0, math.min(2000, due - now))
 end
 
 -- The reply to this very turn was lost: give it again.
@@ -43,13 +50,11 @@ if memory[1] == number then
   local token, stale = memory[2], {}
   for i = 4, 3 + memory[3] do stale[#stale + 1] = memory[i] end
   for queue = 1, wanted do
-    local pairs_ = call('HGETALL', key(queue, CLAIMED))
-    local ids = {}
-    for i = 1, #pairs_, 2 do
-      if pairs_[i + 1] == token then ids[#ids + 1] = pairs_[i] end
+    local held, ids, members, order = call('HGETALL', key(queue, CLAIMED)), {}, {}, {}
+    for i = 1, #held, 2 do
+      if held[i + 1] == token then ids[#ids + 1] = held[i] end
     end
     if #ids > 0 then
-      local order, members = {}, {}
       for i, record in ipairs(call('HMGET', MESSAGES, unpack(ids))) do
         local priority, seq = place(record or '00000000000000\0')
         order[i] = {tonumber(priority) or 0, seq .. ids[i], ids[i]}
@@ -59,15 +64,16 @@ if memory[1] == number then
       read_claim(queue, ids, members)
     end
   end
-  return {now, tonumber(token), idle_for(), stale, {}, claims}
+  return {now, tonumber(token), 0, stale, {}, claims, {}, {}}
 end
 
--- Fence: look at all tokens before anything is written.
+-- Fence: all tokens are looked at before anything is written.
 local groups, stale = {}, {}
 local count = tonumber(ARGV[p])
 p = p + 1
 for g = 1, count do
-  local group = {queue = tonumber(ARGV[p]), n = tonumber(ARGV[p + 1]), gone = tonumber(ARGV[p + 2]), first = p + 3}
+  local group = {queue = tonumber(ARGV[p]), n = tonumber(ARGV[p + 1])}
+  group.done, group.gone, group.first = tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3]), p + 4
   local ids, tokens = group.first, group.first + group.n
   local held = call('HMGET', key(group.queue, CLAIMED), unpack(ARGV, ids, tokens - 1))
   for i = 1, group.n do
@@ -80,39 +86,40 @@ for g = 1, count do
   groups[g] = group
   p = tokens + group.n
 end
-for i = 10 + 4 * queues, #KEYS do
-  local found = call('TYPE', KEYS[i]).ok
-  if found ~= 'none' and found ~= 'string' and found ~= 'hash' then
-    return redis.error_reply('WRONGTYPE found a ' .. found .. ' at ' .. KEYS[i] .. ', expected a result or a group')
-  end
+
+-- Nor must a group be a key of another type; the joined ones are the last arguments.
+for i = #ARGV, #ARGV - joined + 1, -1 do
+  local wrong = wrong_type('HLEN', extra(tonumber(ARGV[i])))
+  if wrong then return wrong end
 end
 
--- The first write takes no memory. A server out of memory refuses scripts whose first write may take some; workers must go on there,
--- since what they finish makes room, while producers are refused.
+-- The first write takes no memory. A server out of memory refuses scripts whose first write may take some; workers must go on there, since
+-- what they finish makes room, while producers are refused.
 call('HDEL', LETTERS, '')
 
 local function good(group, first, n)
   if not group.bad then return unpack(ARGV, group.first + first - 1, group.first + n - 1) end
-  local ids = {}
+  local ids = {PAD}
   for i = first, n do
     if not group.bad[i] then ids[#ids + 1] = ARGV[group.first + i - 1] end
   end
   return unpack(ids)
 end
 
-local again = call('EXISTS', AGAIN) == 1
 for _, group in ipairs(groups) do
-  if select('#', good(group, 1, group.n)) > 0 then call('HDEL', key(group.queue, CLAIMED), good(group, 1, group.n)) end
-  if select('#', good(group, 1, group.gone)) > 0 then
-    call('HDEL', MESSAGES, good(group, 1, group.gone))
-    if again then call('HDEL', AGAIN, good(group, 1, group.gone)) end
+  call('HDEL', key(group.queue, CLAIMED), good(group, 1, group.n))
+  if group.gone > 0 then call('HDEL', MESSAGES, good(group, 1, group.gone)) end
+  if group.done > 0 and again then call('HDEL', AGAIN, good(group, 1, group.done)) end
+  if cancelled then
+    for _, id in ipairs({good(group, 1, group.n)}) do call('ZREM', CANCELLED, worker .. '\0' .. id) end
+    unmark(nil, {good(group, 1, group.done)})
   end
 end
 
 local function keep(result, ttl, id, body)
   local before = redis.pcall('SET', result, 'R' .. body, 'PX', ttl, 'GET')
   if type(before) == 'table' then
-    call('SET', result, 'R' .. body, 'PX', ttl)
+    call('SET', result, 'R' .. body, 'PX', ttl) -- it was a key of another type
   elseif before and sub(before, 1, 1) == 'W' then
     local news = #body <= 65536 and id .. '\0' .. body or id
     for reader in string.gmatch(sub(before, 2), '[^\n]+') do call('PUBLISH', reader, news) end
@@ -123,8 +130,8 @@ local function values(group, size)
   local list = {}
   for i = 0, size - 1, CHUNK do
     local fields = {}
-    for member = i, math.min(i + CHUNK, size) - 1 do fields[#fields + 1] = tostring(member) end
-    for _, value in ipairs(call('HMGET', group, unpack(fields))) do list[#list + 1] = value end
+    for member = i, math.min(i + CHUNK, size) - 1 do fields[#fields + 1] = format('%d', member) end
+    for _, value in ipairs(call('HMGET', group, unpack(fields))) do list[#list + 1] = value or nil end
   end
   return '[' .. concat(list, ',') .. ']'
 end
@@ -144,19 +151,18 @@ end
 
 function change.J(at)
   local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 5])
-  local complete, body = false, nil
+  local body = nil
   if call('HEXISTS', group, 'done') == 0 and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
-    complete = call('HLEN', group) == size
+    if call('HLEN', group) >= size then
+      body = values(group, size)
+      call('DEL', group)
+      call('HSET', group, 'done', 1)
+    end
+    call('PEXPIRE', group, ttl)
   end
-  if complete then
-    body = values(group, size)
-    call('DEL', group)
-    call('HSET', group, 'done', 1)
-  end
-  call('PEXPIRE', group, ttl)
   at = at + 6
   for _ = 1, n do
-    if complete then
+    if body then
       local head, tail = ARGV[at + 5], ARGV[at + 6]
       post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail)
     end
@@ -165,20 +171,37 @@ function change.J(at)
   return at
 end
 
-local become = {}
+local become, moved = {}, {} -- letters that have a later one in another queue
 
 function become.A(_, _, at) return at end
 
 function become.P(_, id, at)
-  if ARGV[at] ~= '' then call('HSET', AGAIN, id, '0\0\0' .. ARGV[at]) end
+  local _, _, fault = note_of(again and call('HGET', AGAIN, id))
+  if ARGV[at] ~= '' then fault = ARGV[at] end
+  if fault ~= '' then
+    call('HSET', AGAIN, id, '0\0\0' .. fault)
+    again = true
+  elseif again then
+    call('HDEL', AGAIN, id)
+  end
   post(tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4], id, ARGV[at + 5])
   return at + 6
 end
 
 function become.B(queue, id, at)
-  call('ZADD', key(queue, DEAD), format('%.0f', now + dead_ttl), id)
-  call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. ARGV[at])
+  local record, before = call('HGET', MESSAGES, id), call('HGET', LETTERS, id)
+  if record then
+    if before then
+      local _, _, _, old = letter_of(before)
+      if queue_of(old) ~= name(queue) then moved[#moved + 1] = {queue_of(old), id} end
+    end
+    call('ZADD', key(queue, DEAD), format('%.0f', math.min(draw() + dead_ttl * 1000, EXACT)), id)
+    call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. ARGV[at] .. '\0' .. record)
+    call('HDEL', MESSAGES, id)
+    sweep(queue)
+  end
   call('HDEL', AGAIN, id)
+  unmark(nil, {id})
   return at + 1
 end
 
@@ -186,10 +209,11 @@ function become.R(queue, id, at)
   local record = call('HGET', MESSAGES, id)
   if record then
     local priority, seq = place(record)
-    local deliveries, fault = string.match(call('HGET', AGAIN, id) or '0\0\0', '^(%d+)%z[^%z]*%z(.*)$')
+    local deliveries, _, fault = note_of(call('HGET', AGAIN, id))
     local counted = ARGV[at] == '1' and 1 or 0
     if deliveries + counted > 0 or ARGV[at + 1] ~= '' or fault ~= '' then
       call('HSET', AGAIN, id, (deliveries + counted) .. '\0' .. ARGV[at + 1] .. '\0' .. fault)
+      again = true
     end
     make_ready(queue, priority, seq .. id)
   end
@@ -197,8 +221,18 @@ function become.R(queue, id, at)
 end
 
 for _ = 1, tonumber(ARGV[p]) do
+  local group, ttl, n = groups[tonumber(ARGV[p + 1])], ARGV[p + 2], tonumber(ARGV[p + 3])
+  p = p + 3
+  for _ = 1, n do
+    local i = tonumber(ARGV[p + 1])
+    if not (group.bad and group.bad[i]) then keep(extra(tonumber(ARGV[p + 2])), ttl, ARGV[group.first + i - 1], ARGV[p + 3]) end
+    p = p + 3
+  end
+end
+p = p + 1
+
+for _ = 1, tonumber(ARGV[p]) do
   local size, group, i = tonumber(ARGV[p + 1]), groups[tonumber(ARGV[p + 2])], tonumber(ARGV[p + 3])
-  if i < 0 then i = group.gone - i end
   if not (group.bad and group.bad[i]) then
     local at = become[ARGV[p + 4]](group.queue, ARGV[group.first + i - 1], p + 5)
     while at <= p + size do at = change[ARGV[at]](at + 1) end
@@ -206,23 +240,21 @@ for _ = 1, tonumber(ARGV[p]) do
   p = p + size
 end
 
--- Renew, promote, drop dead letters that have been kept long enough.
-call('ZADD', LEASES, format('%.0f', now + lease), worker)
+-- Make ready what is due, as much as one turn can bear, and see when more will be.
+local next_due = now + 2000
 for queue = 1, wanted do
-  local due = call('ZRANGEBYSCORE', key(queue, DELAYED), '-inf', now, 'LIMIT', 0, 1000)
-  if #due > 0 then
+  local first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
+  if first[2] and tonumber(first[2]) <= now then
+    local due = call('ZRANGEBYSCORE', key(queue, DELAYED), '-inf', now, 'LIMIT', 0, 1000)
     for _, member in ipairs(due) do
       local mark = find(member, '\0', 15, true)
       make_ready(queue, sub(member, 15, mark - 1), sub(member, 1, 14) .. sub(member, mark + 1))
     end
     call('ZREM', key(queue, DELAYED), unpack(due))
+    first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
   end
-  local old = call('ZRANGEBYSCORE', key(queue, DEAD), '-inf', now, 'LIMIT', 0, 100)
-  if #old > 0 then
-    call('ZREM', key(queue, DEAD), unpack(old))
-    call('HDEL', MESSAGES, unpack(old))
-    call('HDEL', LETTERS, unpack(old))
-  end
+  if first[2] then next_due = math.min(next_due, tonumber(first[2])) end
+  if soonest[queue] then next_due = math.min(next_due, soonest[queue]) end
 end
 flush()
 
@@ -234,38 +266,57 @@ if limit > 0 then
     local queue = (first_of_all + step) % wanted + 1
     local members = not paused[name(queue)] and limit > claimed and call('ZRANGE', key(queue, READY), 0, limit - claimed - 1) or {}
     if #members > 0 then
-      if token == 0 then token = call('INCR', COUNTER) end
-      local text, ids, pairs_ = format('%.0f', token), {}, {PAD, PADDING}
+      if token == 0 then
+        -- A token tells when it was drawn, and is never drawn again, should the clock be set back.
+        token = math.max(draw(), (tonumber(call('GET', TOKEN)) or 0) + 1)
+        call('SET', TOKEN, format('%.0f', token))
+      end
+      local text, ids, held = format('%.0f', token), {}, {PAD, PADDING}
       for i, member in ipairs(members) do
         local id = sub(member, 15)
-        ids[i], pairs_[2 * i + 1], pairs_[2 * i + 2] = id, id, text
+        ids[i], held[2 * i + 1], held[2 * i + 2] = id, id, text
       end
       call('ZREMRANGEBYRANK', key(queue, READY), 0, #members - 1)
-      call('HSET', key(queue, CLAIMED), unpack(pairs_))
+      call('HSET', key(queue, CLAIMED), unpack(held))
       read_claim(queue, ids, members)
     end
   end
 end
 
--- With nothing to do, leave nothing behind.
-if claimed == 0 then
-  for queue = 1, wanted do
-    if held(key(queue, CLAIMED)) == 0 then call('DEL', key(queue, CLAIMED)) end
+-- Renew the lease, and look for those that have run out.
+call('ZADD', LEASES, format('%.0f', now + lease), worker)
+local leases, expired = call('ZRANGE', LEASES, 0, 3, 'WITHSCORES'), {}
+for i = 1, #leases, 2 do
+  local until_ = tonumber(leases[i + 1])
+  if until_ <= now then expired[#expired + 1] = {leases[i], call('HGET', WORKERS, leases[i]) or ''} end
+  if leases[i] ~= worker then next_due = math.min(next_due, until_) end
+end
+
+-- Tell the worker which of the messages that it holds have been cancelled. The mark goes when the message does.
+local told = {}
+if cancelled then
+  for i, mark in ipairs(call('ZRANGEBYLEX', CANCELLED, '[' .. worker .. '\0', '(' .. worker .. '\1', 'LIMIT', 0, 1000)) do
+    told[i] = sub(mark, #worker + 2)
   end
 end
 
--- Register as waiting in the same step that found nothing, so that no wake-up falls between.
-if channel ~= '' then
-  local waiting = {}
+if claimed == 0 then
+  -- There is time to tidy up.
   for queue = 1, wanted do
-    waiting[#waiting + 1] = 0
-    waiting[#waiting + 1] = name(queue) .. '\0' .. channel
+    if held(key(queue, CLAIMED)) == 0 then call('DEL', key(queue, CLAIMED)) end
+    sweep(queue)
   end
+end
+
+-- A worker registers as waiting in the same step that found nothing, so that no wake-up falls between.
+if channel ~= '' and (registered or limit > 0 and claimed == 0) then
+  local waiting = {}
+  for queue = 1, wanted do waiting[queue] = name(queue) .. '\0' .. channel end
   if limit > 0 and claimed == 0 then
-    bulk('ZADD', WAITING, waiting)
+    for _, member in ipairs(waiting) do call('ZADD', WAITING, 0, member) end
     call('PEXPIRE', WAITING, 60000)
-  elseif registered then
-    for i = 2, #waiting, 2 do call('ZREM', WAITING, waiting[i]) end
+  else
+    for _, member in ipairs(waiting) do call('ZREM', WAITING, member) end
   end
 end
 
@@ -285,7 +336,4 @@ if claimed > 0 or #groups > 0 or names ~= known_names or not known then
   call('HSET', WORKERS, worker, concat(words, '\0') .. '\0' .. names .. '\0')
 end
 ring_all()
-
-local expired = {}
-for i, dead in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 4)) do expired[i] = {dead, call('HGET', WORKERS, dead) or ''} end
-return {now, token, idle_for(), stale, expired, claims}
+return {now, token, math.max(0, next_due - now), stale, expired, claims, moved, told}

@@ -1,0 +1,77 @@
+"""The actors: what is done with one file. They are plain functions, and may be called as such."""
+
+import ast
+import asyncio
+import tokenize
+import warnings
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from zlib import crc32
+
+from attrs import frozen
+
+from fq import App, Key, RetryAfter, get_current_message
+
+app = App()  # at $FQ_URL, so that the demo and its workers find the same place
+
+RETRIES = Key("retries", int, 0)
+"""Where a message carries how often it has been tried again."""
+
+
+@frozen
+class Count:
+    """What one source file holds."""
+
+    path: str
+    lines: int
+    functions: int
+    classes: int
+    imports: list[str]
+    milliseconds: int
+    attempts: int
+
+
+# A file that is not Python is no reason to try again; one that cannot be read is, twice, since disks recover.
+@app.actor(throws=SyntaxError, max_retries=2, min_backoff=50)
+def count(path: str) -> Count:
+    """Count what is in the source file at *path*."""
+    started, message = perf_counter(), get_current_message()
+    retries = RETRIES.get(message) if message else 0
+    if message and not retries and is_unlucky(path):
+        raise RetryAfter(100, "as if the disk had been busy")
+    with tokenize.open(path) as file:
+        source = file.read()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old sources have odd escapes
+        nodes = list(ast.walk(ast.parse(source, path)))
+    return Count(
+        path=path,
+        lines=source.count("\n"),
+        functions=sum(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in nodes),
+        classes=sum(isinstance(node, ast.ClassDef) for node in nodes),
+        imports=sorted(set(imported(nodes))),
+        milliseconds=round((perf_counter() - started) * 1_000),
+        attempts=1 + retries,
+    )
+
+
+@app.actor
+async def fingerprint(path: str) -> str:
+    """Return a hash of the file at *path*. Async actors are under way by the hundred at once."""
+    return sha256(await asyncio.to_thread(Path(path).read_bytes)).hexdigest()
+
+
+def imported(nodes: list[ast.AST]) -> Iterator[str]:
+    """Return the top-level modules that *nodes* import."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def is_unlucky(path: str) -> bool:
+    """Is the file at *path* one of the few that the demo lets fail at the first attempt? The same ones every time."""
+    return crc32(Path(path).name.encode()) % 50 == 0

@@ -1,0 +1,27 @@
+"""
+Class-style middleware: objects with methods such as ``before_process_message``, as they are written for Dramatiq, in an fq stack.
+
+`hooks` makes a layer of one. `Middleware` is a base class that spells out every hook; deriving from it is not necessary. What the hooks are
+given is mutable, and described in `MessageView`, `BrokerView`, `ActorView` and `WorkerView`.
+"""
+
+from fq.class_style.actor import ActorView
+from fq.class_style.adapter import Hooks, hooks
+from fq.class_style.broker import BrokerView, ResultsView, WorkerView
+from fq.class_style.message import MessageView
+from fq.class_style.middleware import Middleware
+from fq.errors import Interrupt, MiddlewareError, SkipMessage
+
+__all__ = [
+    "ActorView",
+    "BrokerView",
+    "Hooks",
+    "Interrupt",
+    "MessageView",
+    "Middleware",
+    "MiddlewareError",
+    "ResultsView",
+    "SkipMessage",
+    "WorkerView",
+    "hooks",
+]

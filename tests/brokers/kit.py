@@ -1,0 +1,94 @@
+"""Short ways to say what the tests of brokers say over and over."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from fq.brokers.base import Broker
+from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Post, Splice, Turn, Want
+from fq.fault import Fault
+
+T = TypeVar("T")
+
+LEASE = 15_000
+FAULT = Fault("ValueError", "boom", "Traceback ...")
+PATIENCE = 10.0
+"""How long, in seconds, a test waits for what comes at once unless something is broken."""
+
+
+def post(message_id: str, queue: str = "q", *, actor: str = "act", priority: int = 0, delay: int = 0, body: bytes = b"{}") -> Post:
+    return Post(message_id, queue, actor, priority, delay, body)
+
+
+def posts(*message_ids: str) -> list[Post]:
+    return [post(message_id) for message_id in message_ids]
+
+
+def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> Want:
+    return Want(worker, queues or ("q",), limit, lease)
+
+
+def claim(broker: Broker, worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> tuple[Delivery, ...]:
+    return broker.turn((), want(worker, *queues, limit=limit, lease=lease)).deliveries
+
+
+def claim_one(broker: Broker, worker: str = "w1", *queues: str, lease: int = LEASE) -> Delivery:
+    (delivery,) = claim(broker, worker, *queues, limit=1, lease=lease)
+    return delivery
+
+
+def settle(broker: Broker, worker: str = "other") -> Turn:
+    """A turn that claims and commits nothing."""
+    return broker.turn((), want(worker, limit=0))
+
+
+def outcome(delivery: Delivery, disposition: Disposition = ACK, *changes: Change) -> Commit:
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+
+
+def commit(broker: Broker, delivery: Delivery, disposition: Disposition = ACK, *changes: Change, worker: str = "w1") -> tuple[str, ...]:
+    """Commit for one message, and return which commits were stale."""
+    return broker.turn([outcome(delivery, disposition, *changes)], want(worker, limit=0)).stale
+
+
+def run(broker: Broker, *changes: Change, disposition: Disposition = ACK, message_id: str = "runner") -> None:
+    """Post a message, claim it, and commit *changes* with it."""
+    broker.enqueue([post(message_id, "runners")])
+    assert commit(broker, claim_one(broker, "runner", "runners"), disposition, *changes, worker="runner") == ()
+
+
+def bury(broker: Broker, message: Post, fault: Fault = FAULT) -> None:
+    """Post a message and let it die."""
+    broker.enqueue([message])
+    assert commit(broker, claim_one(broker, "undertaker", message.queue_name), Bury(fault), worker="undertaker") == ()
+
+
+def ids(deliveries: Iterable[Delivery]) -> list[str]:
+    return [delivery.message_id for delivery in deliveries]
+
+
+def state(broker: Broker, message_id: str) -> str:
+    return broker.status(message_id).state
+
+
+def join(member: int, size: int, value: bytes = b"0", *then: Splice, group: str = "g", ttl: int = 60_000) -> Join:
+    return Join(group, member, size, value, then, ttl)
+
+
+def splice(message_id: str, queue: str = "q", *, delay: int = 0) -> Splice:
+    return Splice(post(message_id, queue, delay=delay), b'{"args":', b"}")
+
+
+def in_thread(call: Callable[[], T]) -> Future[T]:
+    """Run *call* in a thread of its own."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future

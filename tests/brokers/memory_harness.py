@@ -1,0 +1,26 @@
+"""The memory broker joins the suite."""
+
+from pathlib import Path
+
+from fq.brokers import Broker, MemoryBroker
+from fq.brokers.clock import ManualClock
+
+
+class MemoryHarness:
+    slack = 0
+
+    def __init__(self, folder: Path) -> None:
+        self._clock = ManualClock()
+        self._broker = MemoryBroker(clock=self._clock)
+
+    def broker(self) -> Broker:
+        return self._broker
+
+    def advance(self, ms: int) -> None:
+        self._clock.advance(ms)
+
+    def close(self) -> None:
+        self._broker.close()
+
+
+HARNESSES = {"memory": MemoryHarness}

@@ -1,0 +1,261 @@
+"""
+What a broker is, in its shortest form: a frozen `Model`, and a pure function for each call, from a model to the next one.
+
+No heaps, no indexes, no clock, no bytes saved: only what base.py and records.py say. `test_state_machine.py` holds real brokers against it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from attrs import evolve, field, frozen
+
+from fq.brokers.records import Ack, Bury, Commit, DeadLetter, Join, Keep, Post, QueueStats, Release, Replace, Status
+from fq.fault import Fault
+
+
+@frozen
+class Message:
+    """A message that waits, or runs if somebody holds it."""
+
+    post: Post
+    due: int
+    number: int
+    token: int = 0
+    worker: str = ""
+    deliveries: int = 0
+    interrupted: str = ""
+    fault: Fault | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.worker != ""
+
+    def back(self, interrupted: str = "", counted: bool = True) -> "Message":
+        """The message as it waits again, in its old place."""
+        return evolve(self, token=0, worker="", interrupted=interrupted, deliveries=self.deliveries - (not counted))
+
+
+@frozen
+class Letter:
+    """A dead message, and when it died."""
+
+    post: Post
+    fault: Fault
+    died_at: int
+
+
+@frozen
+class Group:
+    values: Mapping[int, bytes] = {}
+    complete: bool = False
+    until: int = 0
+
+
+@frozen
+class Model:
+    """All that a broker knows. *dead* has the latest last."""
+
+    now: int
+    messages: Mapping[str, Message] = {}
+    dead: tuple[Letter, ...] = ()
+    results: Mapping[str, tuple[bytes, int]] = {}
+    groups: Mapping[str, Group] = {}
+    leases: Mapping[str, int] = {}
+    queues: frozenset[str] = frozenset()
+    paused: frozenset[str] = frozenset()
+    count: int = 0
+    dead_ttl: int = field(default=7 * 24 * 60 * 60 * 1000)
+
+
+# Calls: each returns the next model.
+
+
+def advance(model: Model, ms: int) -> Model:
+    return evolve(model, now=model.now + ms)
+
+
+def enqueue(model: Model, posts: Iterable[Post]) -> Model:
+    for post in posts:
+        if post.message_id not in model.messages:
+            message = Message(post, model.now + post.delay, model.count)
+            model = evolve(with_message(model, message), count=model.count + 1)
+    return model
+
+
+def begin_turn(model: Model, worker: str, lease: int) -> Model:
+    """The worker's lease is renewed."""
+    return evolve(model, leases={**model.leases, worker: model.now + lease})
+
+
+def apply(model: Model, commit: Commit) -> Model | None:
+    """Apply a commit; None if it is stale."""
+    message = model.messages.get(commit.message_id)
+    if message is None or not message.runs or message.token != commit.token:
+        return None
+    match commit.disposition:
+        case Ack():
+            model = without_message(model, commit.message_id)
+        case Replace(post, fault):
+            model = with_message(model, Message(post, model.now + post.delay, message.number, fault=fault or message.fault))
+        case Bury(fault):
+            dead = tuple(letter for letter in model.dead if letter.post.message_id != commit.message_id)
+            model = evolve(without_message(model, commit.message_id), dead=(*dead, Letter(message.post, fault, model.now)))
+        case Release(counted, interrupted):
+            model = with_message(model, message.back(interrupted, counted))
+    for change in commit.changes:
+        match change:
+            case Post():
+                model = enqueue(model, [change])
+            case Keep(message_id, body, ttl):
+                model = evolve(model, results={**model.results, message_id: (body, model.now + ttl)})
+            case Join():
+                model = arrive(model, change)
+    return model
+
+
+def arrive(model: Model, join: Join) -> Model:
+    group = model.groups.get(join.group, Group())
+    if group.until <= model.now:
+        group = Group()
+    if group.complete or join.member in group.values:
+        return model
+    values = {**group.values, join.member: join.value}
+    group = Group(values, len(values) >= join.size, model.now + join.ttl)
+    model = evolve(model, groups={**model.groups, join.group: group})
+    if not group.complete:
+        return model
+    in_order = b",".join(value for _, value in sorted(values.items()))
+    return enqueue(model, [evolve(splice.post, body=splice.head + b"[" + in_order + b"]" + splice.tail) for splice in join.then])
+
+
+def take_back(model: Model) -> Model:
+    """What workers with expired leases held is ready again."""
+    for worker, until in model.leases.items():
+        if until <= model.now:
+            model = release(model, worker, {})
+    return model
+
+
+def claim(model: Model, worker: str, tokens: Mapping[str, int]) -> Model:
+    """Let *worker* hold the messages of *tokens*."""
+    for message_id, token in tokens.items():
+        message = model.messages[message_id]
+        model = with_message(model, evolve(message, token=token, worker=worker, deliveries=message.deliveries + 1))
+    return model
+
+
+def renew(model: Model, workers: Collection[str], lease: int) -> Model:
+    return evolve(model, leases={worker: model.now + lease if worker in workers else until for worker, until in model.leases.items()})
+
+
+def release(model: Model, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> Model:
+    for message_id in held(model, worker):
+        message = model.messages[message_id]
+        counts = counted is None or message_id in counted
+        model = with_message(model, message.back(interrupted.get(message_id, ""), counts))
+    return evolve(model, leases={name: until for name, until in model.leases.items() if name != worker})
+
+
+def requeue(model: Model, message_ids: Sequence[str]) -> Model:
+    for message_id in message_ids:
+        for letter in letters(model):
+            if letter.message_id == message_id:
+                (post,) = (dead.post for dead in model.dead if dead.post.message_id == message_id)
+                model = enqueue(without_letter(model, message_id), [evolve(post, delay=0)])
+    return model
+
+
+def discard(model: Model, message_ids: Sequence[str]) -> Model:
+    for message_id in message_ids:
+        model = without_letter(model, message_id)
+        if message_id in model.messages and not model.messages[message_id].runs:
+            model = without_message(model, message_id)
+    return model
+
+
+def purge(model: Model, queue: str) -> Model:
+    return discard(model, [message_id for message_id, message in model.messages.items() if message.post.queue_name == queue])
+
+
+def pause(model: Model, queue: str) -> Model:
+    return evolve(model, paused=model.paused | {queue})
+
+
+def resume(model: Model, queue: str) -> Model:
+    return evolve(model, paused=model.paused - {queue})
+
+
+# Questions.
+
+
+def claimable(model: Model, queue: str) -> list[str]:
+    """What can be claimed from *queue*, in its order."""
+    ready = [message for message in model.messages.values() if state(model, message) == "ready" and message.post.queue_name == queue]
+    ready.sort(key=lambda message: (message.post.priority, message.due, message.number))
+    return [] if queue in model.paused else [message.post.message_id for message in ready]
+
+
+def held(model: Model, worker: str) -> list[str]:
+    return [message_id for message_id, message in model.messages.items() if message.worker == worker]
+
+
+def state(model: Model, message: Message) -> str:
+    if message.runs:
+        return "running"
+    return "ready" if message.due <= model.now else "delayed"
+
+
+def status(model: Model, message_id: str) -> Status:
+    if message := model.messages.get(message_id):
+        name, post = state(model, message), message.post
+        due = message.due if name == "delayed" else 0
+        return Status(message_id, name, post.queue_name, post.actor_name, message.deliveries, due, message.worker, message.fault)
+    for letter in letters(model):
+        if letter.message_id == message_id:
+            return Status(message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
+    return Status(message_id, "unknown" if result(model, message_id) is None else "done")
+
+
+def result(model: Model, message_id: str) -> bytes | None:
+    body, until = model.results.get(message_id, (None, 0))
+    return body if until > model.now else None
+
+
+def letters(model: Model) -> list[DeadLetter]:
+    """Dead letters, the latest first."""
+    return [
+        DeadLetter(post.message_id, post.queue_name, post.actor_name, post.body, letter.fault, letter.died_at)
+        for letter in reversed(model.dead)
+        if letter.died_at + model.dead_ttl > model.now
+        for post in [letter.post]
+    ]
+
+
+def queue(model: Model, name: str) -> QueueStats:
+    messages = [message for message in model.messages.values() if message.post.queue_name == name]
+    states = [state(model, message) for message in messages]
+    dead = sum(letter.queue_name == name for letter in letters(model))
+    first = claimable(resume(model, name), name)
+    oldest = model.now - model.messages[first[0]].due if first else 0
+    return QueueStats(name, states.count("ready"), states.count("delayed"), states.count("running"), dead, oldest, name in model.paused)
+
+
+def next_due(model: Model, worker: str) -> int | None:
+    """When something falls due: a delayed message, or the lease of a worker other than *worker*."""
+    due = [message.due for message in model.messages.values() if state(model, message) == "delayed"]
+    return min(due + [until for name, until in model.leases.items() if name != worker], default=None)
+
+
+# Small changes.
+
+
+def with_message(model: Model, message: Message) -> Model:
+    messages = {**model.messages, message.post.message_id: message}
+    return evolve(model, messages=messages, queues=model.queues | {message.post.queue_name})
+
+
+def without_message(model: Model, message_id: str) -> Model:
+    return evolve(model, messages={key: message for key, message in model.messages.items() if key != message_id})
+
+
+def without_letter(model: Model, message_id: str) -> Model:
+    return evolve(model, dead=tuple(letter for letter in model.dead if letter.post.message_id != message_id))

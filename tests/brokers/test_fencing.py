@@ -1,0 +1,142 @@
+"""Every broker: only the holder of the current token commits. A worker that lost its lease, a zombie, changes nothing."""
+
+import pytest
+
+from fq.brokers.base import Broker
+from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Keep, Replace
+from tests.brokers.harness import Harness
+from tests.brokers.kit import FAULT, LEASE, claim, claim_one, commit, ids, join, outcome, post, posts, splice, state, want
+
+DISPOSITIONS = [ACK, Replace(post("m", "elsewhere", delay=5_000, body=b"zombie"), FAULT), Bury(FAULT), RELEASE]
+every_disposition = pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: type(disposition).__name__)
+
+
+def lose(harness: Harness, broker: Broker, other: Broker) -> tuple[Delivery, Delivery]:
+    """Claim a message, lose the lease, let another worker claim it, and return both deliveries."""
+    broker.enqueue(posts("m"))
+    lost = claim_one(broker, "zombie")
+    harness.advance(LEASE)
+    return lost, claim_one(other, "alive")
+
+
+@every_disposition
+def test_a_zombie_changes_nothing_while_another_worker_runs_its_message(
+    harness: Harness, broker: Broker, other: Broker, disposition: Disposition
+) -> None:
+    lost, held = lose(harness, broker, other)
+    changes = (Keep("m", b'"zombie"', 60_000), post("follow-up"), join(0, 1, b"0", splice("after")))
+    stale = commit(broker, lost, disposition, *changes, worker="zombie")
+    status = other.status("m")
+
+    assert stale == ("m",)
+    assert (status.state, status.worker, status.deliveries) == ("running", "alive", 2)
+    assert [state(other, name) for name in ("follow-up", "after")] == ["unknown", "unknown"]
+    assert other.result("m") is None
+    assert other.dead() == ()
+    assert commit(other, held, worker="alive") == ()
+
+
+@every_disposition
+def test_a_zombie_changes_nothing_when_another_worker_has_finished(
+    harness: Harness, broker: Broker, other: Broker, disposition: Disposition
+) -> None:
+    lost, held = lose(harness, broker, other)
+    commit(other, held, ACK, Keep("m", b'"right"', 60_000), join(0, 2, b'"right"', splice("after")), worker="alive")
+    changes = (Keep("m", b'"zombie"', 60_000), post("follow-up"), join(1, 2, b'"zombie"', splice("after")))
+    stale = commit(broker, lost, disposition, *changes, worker="zombie")
+
+    assert stale == ("m",)
+    assert other.result("m") == b'"right"'
+    assert [state(other, name) for name in ("follow-up", "after")] == ["unknown", "unknown"]
+    assert claim(other, "w", "q", "elsewhere") == ()
+    assert other.dead() == ()
+
+
+@every_disposition
+def test_a_zombie_leaves_a_message_alone_that_has_been_replaced(
+    harness: Harness, broker: Broker, other: Broker, disposition: Disposition
+) -> None:
+    lost, held = lose(harness, broker, other)
+    commit(other, held, Replace(post("m", body=b"retry")), worker="alive")
+
+    assert commit(broker, lost, disposition, worker="zombie") == ("m",)
+    assert [(delivery.body, delivery.deliveries) for delivery in claim(other, "alive")] == [(b"retry", 1)]
+
+
+def test_a_zombie_leaves_a_new_message_of_the_same_id_alone(harness: Harness, broker: Broker, other: Broker) -> None:
+    lost, held = lose(harness, broker, other)
+    commit(other, held, worker="alive")
+    other.enqueue(posts("m"))
+    again = claim_one(other, "alive")
+
+    assert commit(broker, lost, worker="zombie") == ("m",)
+    assert commit(other, again, worker="alive") == ()
+
+
+def test_the_same_worker_needs_its_latest_token_too(harness: Harness, broker: Broker, other: Broker) -> None:
+    broker.enqueue(posts("m"))
+    first = claim_one(broker, "w1")
+    harness.advance(LEASE)
+    broker.turn((), want("w2", limit=0))
+    second = claim_one(broker, "w1")
+
+    assert commit(broker, first, worker="w1") == ("m",)
+    assert commit(broker, second, worker="w1") == ()
+
+
+def test_a_message_that_was_taken_back_is_no_longer_held_even_if_nobody_else_has_it(harness: Harness, broker: Broker, other: Broker) -> None:
+    broker.enqueue(posts("m"))
+    lost = claim_one(broker, "zombie")
+    harness.advance(LEASE)
+    other.turn((), want("alive", limit=0))
+
+    assert commit(broker, lost, worker="zombie") == ("m",)
+    assert state(other, "m") == "ready"
+
+
+def test_a_message_is_committed_once(broker: Broker) -> None:
+    broker.enqueue(posts("m"))
+    delivery = claim_one(broker)
+
+    assert commit(broker, delivery, ACK, Keep("m", b"1", 60_000)) == ()
+    assert commit(broker, delivery, ACK, Keep("m", b"2", 60_000)) == ("m",)
+    assert broker.result("m") == b"1"
+
+
+def test_of_two_commits_of_one_message_in_a_turn_the_second_is_stale(broker: Broker) -> None:
+    broker.enqueue(posts("m"))
+    delivery = claim_one(broker)
+    turn = broker.turn([outcome(delivery, RELEASE), outcome(delivery, Bury(FAULT), post("follow-up"))], want(limit=0))
+
+    assert turn.stale == ("m",)
+    assert [state(broker, name) for name in ("m", "follow-up")] == ["ready", "unknown"]
+
+
+def test_a_message_that_does_not_run_cannot_be_committed(broker: Broker) -> None:
+    broker.enqueue(posts("waits"))
+    commits = [Commit(name, "q", token) for name in ("waits", "unknown") for token in (0, 1, -1, 2**40)]
+
+    assert broker.turn(commits, want(limit=0)).stale == ("waits",) * 4 + ("unknown",) * 4
+    assert state(broker, "waits") == "ready"
+
+
+def test_the_other_commits_of_a_turn_are_applied(harness: Harness, broker: Broker, other: Broker) -> None:
+    lost, _ = lose(harness, broker, other)
+    broker.enqueue(posts("a", "b"))
+    a, b = claim(broker, "zombie")
+    turn = broker.turn([outcome(a), outcome(lost, ACK, post("no")), outcome(b, ACK, post("yes"))], want("zombie", limit=0))
+
+    assert turn.stale == ("m",)
+    assert [state(other, name) for name in ("a", "b", "no", "yes")] == ["unknown", "unknown", "unknown", "ready"]
+
+
+def test_tokens_are_new_after_everything_was_closed(harness: Harness, broker: Broker) -> None:
+    broker.enqueue(posts("m"))
+    first = claim_one(broker)
+    commit(broker, first, RELEASE)
+    broker.close()
+    second = claim_one(broker)
+
+    assert commit(broker, first) == ("m",)
+    assert commit(broker, second) == ()
+    assert ids([first, second]) == ["m", "m"]

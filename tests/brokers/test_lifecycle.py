@@ -1,0 +1,65 @@
+"""Every broker: nothing connects before the first call, and what was closed opens again."""
+
+from pathlib import Path
+
+from fq.brokers.base import Broker
+from fq.brokers.records import Keep
+from tests.brokers.harness import Harness, Kind
+from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, post, posts, run, state, want
+
+
+def test_a_store_begins_empty(broker: Broker) -> None:
+    assert broker.queues() == broker.workers() == broker.dead() == ()
+
+
+def test_making_a_broker_and_closing_it_does_nothing(kind: Kind, tmp_path: Path) -> None:
+    harness = kind(tmp_path)
+    harness.broker().close()
+    harness.close()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_broker_opens_again_with_everything_in_its_place(broker: Broker) -> None:
+    run(broker, Keep("r", b"1", 60_000))
+    broker.enqueue([post("running"), post("ready"), post("late", delay=10_000)])
+    delivery = claim_one(broker)
+    broker.close()
+    broker.close()
+
+    assert [state(broker, name) for name in ("running", "ready", "late")] == ["running", "ready", "delayed"]
+    assert broker.result("r") == b"1"
+    assert commit(broker, delivery) == ()
+
+
+def test_closing_one_handle_leaves_the_others_alone(broker: Broker, other: Broker) -> None:
+    broker.enqueue(posts("a"))
+    broker.close()
+    other.enqueue(posts("b"))
+
+    assert ids(claim(other)) == ["a", "b"]
+
+
+def test_a_broker_can_be_used_from_many_threads_at_once(broker: Broker) -> None:
+    def work(name: str) -> int:
+        count = 0
+        for number in range(20):
+            broker.enqueue(posts(f"{name}-{number}"))
+            turn = broker.turn((), want(name, limit=2))
+            for delivery in turn.deliveries:
+                count += not commit(broker, delivery, worker=name)
+        return count
+
+    counts = [in_thread(lambda name=f"w{number}": work(name)) for number in range(8)]
+
+    assert sum(count.result(60) for count in counts) + len(claim(broker, limit=1_000)) == 160
+
+
+def test_the_clock_is_the_same_for_all(harness: Harness, broker: Broker, other: Broker) -> None:
+    harness.advance(10_000)
+
+    assert abs(broker.now() - other.now()) <= harness.slack
+
+
+def test_a_broker_says_where_it_is(broker: Broker) -> None:
+    assert "://" in str(broker) or "://" in repr(broker)

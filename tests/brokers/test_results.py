@@ -1,0 +1,155 @@
+"""Every broker: results are kept for their time, and who waits for one gets it, in whatever way it waits."""
+
+import asyncio
+
+import pytest
+
+from fq.brokers.base import Broker
+from fq.brokers.records import ACK, Keep
+from tests.brokers.harness import Harness
+from tests.brokers.kit import PATIENCE, claim, in_thread, outcome, posts, run, state, want
+
+LONG = int(PATIENCE * 1_000)
+
+
+def test_a_result_that_was_never_kept_is_none(broker: Broker) -> None:
+    assert broker.result("m") is None
+
+
+@pytest.mark.parametrize("body", [b"", b"null", bytes(range(256)), b"x" * 300_000])
+def test_a_result_comes_back_byte_for_byte(broker: Broker, other: Broker, body: bytes) -> None:
+    run(broker, Keep("m", body, 60_000))
+
+    assert other.result("m") == body
+
+
+def test_a_later_result_takes_the_place_of_an_earlier_one(broker: Broker) -> None:
+    run(broker, Keep("m", b"1", 60_000))
+    run(broker, Keep("m", b"2", 60_000))
+
+    assert broker.result("m") == b"2"
+
+
+def test_of_two_results_in_a_turn_the_later_commit_counts(broker: Broker) -> None:
+    broker.enqueue(posts("a", "b"))
+    a, b = claim(broker)
+    broker.turn([outcome(a, ACK, Keep("m", b"1", 60_000)), outcome(b, ACK, Keep("m", b"2", 60_000))], want(limit=0))
+
+    assert broker.result("m") == b"2"
+
+
+def test_a_result_is_kept_for_its_time(harness: Harness, broker: Broker, other: Broker) -> None:
+    run(broker, Keep("short", b"1", 20_000), Keep("long", b"2", 40_000))
+    harness.advance(15_000)
+    early = [other.result("short"), other.result("long"), state(other, "short")]
+    harness.advance(5_000)
+
+    assert early == [b"1", b"2", "done"]
+    assert [other.result("short"), other.result("long")] == [None, b"2"]
+
+
+def test_a_new_result_has_a_new_time(harness: Harness, broker: Broker) -> None:
+    run(broker, Keep("m", b"1", 20_000))
+    harness.advance(10_000)
+    run(broker, Keep("m", b"2", 30_000))
+    harness.advance(20_000)
+    before = broker.result("m")
+    harness.advance(10_000)
+
+    assert before == b"2"
+    assert broker.result("m") is None
+
+
+def test_expired_results_go_away_in_passing(harness: Harness, broker: Broker) -> None:
+    run(broker, *(Keep(f"m{number}", b"1", 10_000) for number in range(2_500)))
+    run(broker, Keep("kept", b"1", 100_000))
+    harness.advance(20_000)
+    for _ in range(10):
+        run(broker)
+        harness.advance(2_000)
+
+    assert {state(broker, f"m{number}") for number in range(0, 2_500, 100)} == {"unknown"}
+    assert broker.result("kept") == b"1"
+
+
+# Waiting for one.
+
+
+def test_who_waits_for_a_result_that_is_there_gets_it_at_once(broker: Broker) -> None:
+    run(broker, Keep("m", b"1", 60_000))
+
+    assert broker.wait_result("m", 0) == broker.wait_result("m", LONG) == b"1"
+
+
+def test_who_waits_for_a_result_that_does_not_come_gets_none(broker: Broker) -> None:
+    assert broker.wait_result("m", 0) is None
+    assert broker.wait_result("m", 20) is None
+    assert asyncio.run(broker.await_result("m", 0)) is None
+    assert asyncio.run(broker.await_result("m", 20)) is None
+
+
+def test_a_thread_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, other: Broker) -> None:
+    waiting = in_thread(lambda: broker.wait_result("m", LONG))
+    run(other, Keep("other", b"0", 60_000), message_id="r1")
+    run(other, Keep("m", b"1", 60_000), message_id="r2")
+
+    assert waiting.result(PATIENCE / 2) == b"1"
+
+
+def test_a_thread_wakes_when_its_own_handle_keeps_the_result(broker: Broker) -> None:
+    waiting = in_thread(lambda: broker.wait_result("m", LONG))
+    run(broker, Keep("m", b"1", 60_000))
+
+    assert waiting.result(PATIENCE / 2) == b"1"
+
+
+def test_a_coroutine_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, other: Broker) -> None:
+    async def wait() -> bytes | None:
+        waiting = asyncio.create_task(broker.await_result("m", LONG))
+        await asyncio.to_thread(run, other, Keep("m", b"1", 60_000))
+        return await asyncio.wait_for(waiting, PATIENCE / 2)
+
+    assert asyncio.run(wait()) == b"1"
+
+
+def test_all_who_wait_for_one_result_get_it(broker: Broker, other: Broker) -> None:
+    waiting = [in_thread(lambda handle=handle: handle.wait_result("m", LONG)) for handle in (broker, other, broker, other)]
+    run(other, Keep("m", b"1", 60_000))
+
+    assert [future.result(PATIENCE / 2) for future in waiting] == [b"1"] * 4
+
+
+def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: Broker, other: Broker) -> None:
+    names = [f"m{number}" for number in range(300)]
+
+    async def wait() -> list[bytes | None]:
+        waiting = [asyncio.create_task(broker.await_result(name, LONG)) for name in names]
+        await asyncio.sleep(0)
+        await broker.aenqueue(posts(*names))
+        commits = [outcome(delivery, ACK, Keep(delivery.message_id, delivery.message_id.encode(), 60_000)) for delivery in claim(other, limit=1_000)]
+        await asyncio.to_thread(other.turn, commits, want(limit=0))
+        return await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+
+    assert asyncio.run(wait()) == [name.encode() for name in names]
+
+
+def test_a_coroutine_that_is_cancelled_while_it_waits_lets_go(broker: Broker) -> None:
+    async def cancel() -> None:
+        waiting = asyncio.create_task(broker.await_result("m", LONG))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(cancel())
+    run(broker, Keep("m", b"1", 60_000))
+
+    assert broker.wait_result("m", 0) == b"1"
+
+
+def test_no_wake_up_is_lost_however_the_moments_fall(broker: Broker, other: Broker) -> None:
+    for number in range(100):
+        waiting = in_thread(lambda name=f"m{number}": broker.wait_result(name, LONG))
+        run(other, Keep(f"m{number}", b"1", 60_000), message_id=f"r{number}")
+
+        assert waiting.result(PATIENCE / 2) == b"1"

@@ -1,0 +1,265 @@
+"""
+Every broker against the model: any sequence of commands, the same for both, and after each of them nothing that can be seen may differ.
+
+Time goes in steps of `UNIT`, and 10 ms pass between any two commands, so that nothing depends on which of two things of the same moment comes first,
+nor on a real server's clock, which goes on by itself meanwhile.
+"""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attrs import evolve
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from fq.brokers.records import ACK, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Splice, Want
+from fq.fault import Fault
+from tests.brokers import model as m
+from tests.brokers.harness import Kind
+
+UNIT = 100_000
+TICK = 10
+
+IDS = [f"m{number}" for number in range(8)]
+QUEUES = ["qa", "qb"]
+WORKERS = ["w1", "w2", "w3"]
+GROUPS = ["g1", "g2"]
+CHILDREN = [f"{name}-{kind}" for name in (*IDS[:3], *GROUPS) for kind in ("child", "then")]
+
+ids = st.sampled_from(IDS)
+queues = st.sampled_from(QUEUES)
+workers = st.sampled_from(WORKERS)
+units = st.integers(1, 3).map(lambda count: count * UNIT)
+delays = st.one_of(st.just(0), units)
+bodies = st.binary(max_size=6)
+faults = st.builds(Fault, st.sampled_from(["ValueError", "TypeError"]), st.text(max_size=3))
+
+
+def posts(names: st.SearchStrategy[str]) -> st.SearchStrategy[Post]:
+    return st.builds(Post, names, queues, st.just("act"), st.integers(-1, 1), delays, bodies)
+
+
+def splices(group: str) -> st.SearchStrategy[Splice]:
+    return st.builds(Splice, posts(st.just(f"{group}-then")), bodies, bodies)
+
+
+joins = st.sampled_from(GROUPS).flatmap(
+    lambda group: st.builds(
+        Join, st.just(group), st.integers(0, 2), st.just(3), bodies, st.lists(splices(group), max_size=1).map(tuple), st.just(4 * UNIT)
+    )
+)
+keeps = st.builds(Keep, ids, bodies, units)
+changes = st.lists(st.one_of(posts(st.sampled_from(CHILDREN)), keeps, joins), max_size=3).map(tuple)
+
+# What becomes of a message; the post of a replacement gets the message's id when there is one.
+dispositions = st.one_of(
+    st.just(ACK),
+    st.builds(Replace, st.builds(Post, st.just(""), queues, st.just("again"), st.integers(-1, 1), units, bodies), st.one_of(st.none(), faults)),
+    st.builds(Bury, faults),
+    st.builds(Release, st.booleans(), st.sampled_from(["", "shutdown"])),
+)
+outcomes = st.lists(st.tuples(st.integers(0, 7), dispositions, changes), max_size=4)
+some_ids = st.lists(st.sampled_from(IDS + CHILDREN), max_size=3)
+
+
+class BrokerMachine(RuleBasedStateMachine):
+    """A real broker, the model, and what each worker believes that it holds."""
+
+    kind: Kind
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.harness = self.kind(Path(self.folder.name))
+        self.brokers = [self.harness.broker(), self.harness.broker()]
+        self.model = m.Model(self.brokers[0].now())
+        self.claimed: dict[str, list[Delivery]] = {worker: [] for worker in WORKERS}
+        self.tokens: set[tuple[str, int]] = set()
+        self.calls = 0
+
+    def teardown(self) -> None:
+        self.harness.close()
+        self.folder.cleanup()
+
+    @property
+    def broker(self):
+        """One handle and the other in turn."""
+        self.calls += 1
+        return self.brokers[self.calls % len(self.brokers)]
+
+    def tick(self, ms: int = TICK) -> None:
+        self.harness.advance(ms)
+        self.model = m.advance(self.model, ms)
+
+    # Commands.
+
+    @rule(new=st.lists(posts(ids), max_size=3))
+    def enqueue(self, new: list[Post]) -> None:
+        self.tick()
+        self.broker.enqueue(new)
+        self.model = m.enqueue(self.model, new)
+
+    @rule(worker=workers, chosen=outcomes, limit=st.integers(0, 3), wanted=st.lists(queues, min_size=1, max_size=2, unique=True), lease=units)
+    def turn(self, worker: str, chosen: list, limit: int, wanted: list[str], lease: int) -> None:
+        self.tick()
+        commits = self.commits(worker, chosen)
+        turn = self.broker.turn(commits, Want(worker, tuple(wanted), limit, lease))
+        self.model = m.begin_turn(self.model, worker, lease)
+        stale = []
+        for commit in commits:
+            after = m.apply(self.model, commit)
+            stale += [commit.message_id] if after is None else []
+            self.model = after or self.model
+        self.model = m.take_back(self.model)
+        self.check_claims(turn.deliveries, wanted, limit)
+        self.model = m.claim(self.model, worker, {delivery.message_id: delivery.token for delivery in turn.deliveries})
+        self.claimed[worker] += turn.deliveries
+
+        assert list(turn.stale) == stale
+        due = m.next_due(self.model, worker)
+        assert 0 <= turn.idle_for <= 60_000
+        assert due is None or turn.idle_for <= due - self.model.now
+
+    @rule(ms=units)
+    def time_passes(self, ms: int) -> None:
+        self.tick(ms)
+
+    @rule(worker=workers)
+    def a_worker_forgets_what_it_holds(self, worker: str) -> None:
+        self.claimed[worker] = []
+
+    @rule(names=st.lists(workers, unique=True, max_size=2), lease=units)
+    def renew(self, names: list[str], lease: int) -> None:
+        self.tick()
+        self.broker.renew(names, lease)
+        self.model = m.renew(self.model, names, lease)
+
+    @rule(worker=workers, interrupted=some_ids, counted=st.one_of(st.none(), some_ids))
+    def release(self, worker: str, interrupted: list[str], counted: list[str] | None) -> None:
+        self.tick()
+        reasons = dict.fromkeys(interrupted, "time_limit")
+
+        assert self.broker.release(worker, reasons, counted) == len(m.held(self.model, worker))
+        self.model = m.release(self.model, worker, reasons, counted)
+
+    @rule(names=some_ids)
+    def requeue(self, names: list[str]) -> None:
+        self.tick()
+        dead = {letter.message_id for letter in m.letters(self.model)}
+
+        assert self.broker.requeue(names) == len(dead & set(names))
+        self.model = m.requeue(self.model, names)
+
+    @precondition(lambda self: self.model.dead)
+    @rule(data=st.data())
+    def requeue_one(self, data: st.DataObject) -> None:
+        self.requeue([data.draw(st.sampled_from(self.model.dead)).post.message_id])
+
+    @rule(names=some_ids)
+    def discard(self, names: list[str]) -> None:
+        self.tick()
+        before, self.model = self.model, m.discard(self.model, names)
+        gone = len(before.messages) - len(self.model.messages) + len(before.dead) - len(self.model.dead)
+
+        assert self.broker.discard(names) == gone
+
+    @rule(queue=queues)
+    def purge(self, queue: str) -> None:
+        self.tick()
+        before, self.model = self.model, m.purge(self.model, queue)
+
+        assert self.broker.purge(queue) == len(before.messages) - len(self.model.messages)
+
+    @rule(queue=queues)
+    def pause(self, queue: str) -> None:
+        self.tick()
+        self.broker.pause(queue)
+        self.model = m.pause(self.model, queue)
+
+    @rule(queue=queues)
+    def resume(self, queue: str) -> None:
+        self.tick()
+        self.broker.resume(queue)
+        self.model = m.resume(self.model, queue)
+
+    @rule()
+    def close(self) -> None:
+        self.broker.close()
+
+    # What commands need.
+
+    def commits(self, worker: str, chosen: list) -> list[Commit]:
+        """What *worker* commits: an outcome for some of the messages that it has ever claimed, and not forgotten, current or not."""
+        commits = []
+        for place, (which, disposition, changes) in enumerate(chosen):
+            if self.claimed[worker]:
+                delivery = self.claimed[worker][-1 - which % len(self.claimed[worker])]
+                if isinstance(disposition, Replace):
+                    # A moment of its own for each, so that its place in the order is clear.
+                    post = evolve(disposition.post, message_id=delivery.message_id, delay=disposition.post.delay + place + 1)
+                    disposition = evolve(disposition, post=post)
+                commits.append(Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes))
+        return commits
+
+    def check_claims(self, deliveries: tuple[Delivery, ...], wanted: list[str], limit: int) -> None:
+        """The queues may come in any order; within each the order is fixed."""
+        ready = {queue: m.claimable(self.model, queue) for queue in wanted}
+        assert len(deliveries) == min(limit, sum(map(len, ready.values())))
+        for queue in wanted:
+            found = [delivery.message_id for delivery in deliveries if delivery.queue_name == queue]
+            assert found == ready[queue][: len(found)]
+        for delivery in deliveries:
+            message = self.model.messages[delivery.message_id]
+            assert delivery.queue_name in wanted
+            assert (delivery.body, delivery.interrupted) == (message.post.body, message.interrupted)
+            assert delivery.deliveries == message.deliveries + 1
+            assert (delivery.message_id, delivery.token) not in self.tokens, "a token was given twice"
+            self.tokens.add((delivery.message_id, delivery.token))
+
+    # Nothing that can be seen may differ.
+
+    def same(self, found: int, expected: int) -> bool:
+        return abs(found - expected) <= self.harness.slack
+
+    @invariant()
+    def every_message_is_where_the_model_says(self) -> None:
+        broker = self.broker
+        for message_id in IDS + CHILDREN:
+            found, expected = broker.status(message_id), m.status(self.model, message_id)
+            assert self.same(found.due, expected.due)
+            assert evolve(found, due=expected.due) == expected
+            assert broker.result(message_id) == m.result(self.model, message_id)
+
+    @invariant()
+    def every_queue_holds_what_the_model_says(self) -> None:
+        found = {queue.queue_name: queue for queue in self.broker.queues()}
+        assert self.model.queues <= set(found) <= self.model.queues | self.model.paused | set(QUEUES)
+        for name in self.model.queues:
+            expected = m.queue(self.model, name)
+            assert self.same(found[name].oldest, expected.oldest)
+            assert evolve(found[name], oldest=expected.oldest) == expected
+
+    @invariant()
+    def every_dead_letter_is_what_the_model_says(self) -> None:
+        found, expected = self.broker.dead(), m.letters(self.model)
+        assert [evolve(letter, died_at=0) for letter in found] == [evolve(letter, died_at=0) for letter in expected]
+        assert all(self.same(a.died_at, b.died_at) for a, b in zip(found, expected, strict=True))
+
+    @invariant()
+    def every_worker_has_the_lease_that_the_model_says(self) -> None:
+        found = {worker.worker: worker for worker in self.broker.workers() if worker.lease_left > 0}
+        expected = {name: until - self.model.now for name, until in self.model.leases.items() if until > self.model.now}
+        assert found.keys() == expected.keys()
+        for name, worker in found.items():
+            assert self.same(worker.lease_left, expected[name])
+            assert worker.in_flight == len(m.held(self.model, name))
+
+
+def test_a_broker_does_what_the_model_says(kind: Kind) -> None:
+    """FQ_EXAMPLES=1000 looks for longer."""
+    machine = type("Machine", (BrokerMachine,), {"kind": staticmethod(kind)})
+    examples = int(os.environ.get("FQ_EXAMPLES", "60"))
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=checks))

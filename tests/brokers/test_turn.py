@@ -1,0 +1,169 @@
+"""Every broker: what a turn claims, and what it says about when to come back."""
+
+import pytest
+
+from fq.brokers.base import Broker
+from fq.brokers.records import ACK, Keep
+from tests.brokers.harness import Harness
+from tests.brokers.kit import claim, claim_one, ids, outcome, post, posts, settle, state, want
+
+
+def test_a_turn_claims_no_more_than_its_limit(broker: Broker) -> None:
+    broker.enqueue(posts("a", "b", "c"))
+
+    assert len(claim(broker, limit=2)) == 2
+
+
+def test_a_turn_of_limit_0_claims_nothing(broker: Broker) -> None:
+    broker.enqueue(posts("a"))
+
+    assert claim(broker, limit=0) == ()
+    assert state(broker, "a") == "ready"
+
+
+def test_what_is_claimed_is_claimed_by_nobody_else(broker: Broker, other: Broker) -> None:
+    broker.enqueue(posts("a", "b"))
+
+    assert ids(claim(broker, "w1", limit=1)) == ["a"]
+    assert ids(claim(other, "w2")) == ["b"]
+    assert claim(broker, "w1") == claim(other, "w2") == ()
+
+
+def test_a_delivery_says_what_was_claimed_and_when(harness: Harness, broker: Broker) -> None:
+    broker.enqueue([post("m", "mail", body=b"body")])
+    harness.advance(5_000)
+    before = broker.now()
+    delivery = claim_one(broker, "w1", "mail")
+
+    assert (delivery.message_id, delivery.queue_name, delivery.body) == ("m", "mail", b"body")
+    assert (delivery.deliveries, delivery.interrupted) == (1, "")
+    assert before <= delivery.received_at <= before + harness.slack
+
+
+def test_a_claimed_message_runs(broker: Broker) -> None:
+    broker.enqueue([post("m", actor="add")])
+    claim(broker, "w1")
+    status = broker.status("m")
+
+    assert (status.state, status.queue_name, status.actor_name, status.worker, status.deliveries) == ("running", "q", "add", "w1", 1)
+
+
+def test_every_turn_gives_new_tokens(broker: Broker, other: Broker) -> None:
+    broker.enqueue(posts(*map(str, range(6))))
+    tokens = [{delivery.token for delivery in claim(handle, limit=2)} for handle in (broker, other, broker)]
+
+    assert not tokens[0] & tokens[1] and not tokens[1] & tokens[2] and not tokens[0] & tokens[2]
+
+
+# Several queues.
+
+
+def test_a_turn_claims_from_all_the_queues_that_it_names_and_from_no_other(broker: Broker) -> None:
+    broker.enqueue([post("a", "qa"), post("b", "qb"), post("c", "qc")])
+
+    assert sorted(ids(claim(broker, "w1", "qa", "qc"))) == ["a", "c"]
+
+
+def test_within_each_queue_the_order_holds(broker: Broker) -> None:
+    broker.enqueue([post(f"{queue}{number}", queue, priority=number % 2) for number in range(4) for queue in ("a", "b")])
+    found = ids(claim(broker, "w1", "a", "b"))
+
+    assert [name for name in found if name[0] == "a"] == ["a0", "a2", "a1", "a3"]
+    assert [name for name in found if name[0] == "b"] == ["b0", "b2", "b1", "b3"]
+
+
+def test_what_one_queue_does_not_fill_the_next_does(broker: Broker) -> None:
+    broker.enqueue([post("a", "qa"), *(post(f"b{number}", "qb") for number in range(5))])
+
+    assert len(claim(broker, "w1", "qa", "qb", "qc", limit=4)) == 4
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_full_queue_starves_no_other(broker: Broker, limit: int) -> None:
+    queues = ("full", "b", "c")
+    broker.enqueue([post(f"full{number}", "full") for number in range(20)])
+    broker.enqueue([post("in-b", "b"), post("in-c", "c")])
+    found = [name for _ in queues for name in ids(claim(broker, "w1", *queues, limit=limit))]
+
+    assert {"in-b", "in-c"} <= set(found)
+
+
+def test_two_workers_starve_no_queue_either(broker: Broker, other: Broker) -> None:
+    broker.enqueue([post(f"{queue}{number}", queue) for queue in ("a", "b") for number in range(20)])
+    found = [name for _ in range(4) for handle, worker in ((broker, "w1"), (other, "w2")) for name in ids(claim(handle, worker, "a", "b", limit=1))]
+
+    assert {name[0] for name in found[::2]} == {name[0] for name in found[1::2]} == {"a", "b"}
+
+
+def test_a_queue_that_is_named_twice_counts_once(broker: Broker) -> None:
+    broker.enqueue(posts("a", "b"))
+
+    assert ids(claim(broker, "w1", "q", "q")) == ["a", "b"]
+
+
+# Large turns.
+
+
+def test_a_turn_may_claim_and_commit_more_than_ten_thousand(broker: Broker) -> None:
+    names = [f"m{number}" for number in range(12_000)]
+    for start in range(0, len(names), 4_000):
+        broker.enqueue(posts(*names[start : start + 4_000]))
+    claimed = claim(broker, limit=20_000)
+    kept = {f"m{number}": Keep(f"m{number}", str(number).encode(), 60_000) for number in range(0, len(names), 10)}
+    commits = [outcome(delivery, ACK, *filter(None, [kept.get(delivery.message_id)])) for delivery in claimed]
+    turn = broker.turn(commits, want())
+
+    assert ids(claimed) == names
+    assert turn.deliveries == turn.stale == ()
+    assert state(broker, "m11999") == "unknown"
+    assert broker.result("m0") == b"0" and broker.result("m11990") == b"11990"
+
+
+# When to come back.
+
+
+def test_with_nothing_to_do_a_turn_allows_to_idle_but_not_for_ever(broker: Broker) -> None:
+    turn = settle(broker)
+
+    assert 1_000 <= turn.idle_for <= 60_000
+
+
+def test_a_turn_says_when_the_next_delayed_message_is_due(harness: Harness, broker: Broker) -> None:
+    broker.enqueue([post("late", delay=20_000), post("later", delay=30_000)])
+    harness.advance(5_000)
+
+    assert 15_000 - harness.slack <= settle(broker).idle_for <= 15_000
+
+
+def test_a_turn_says_when_the_lease_of_another_worker_ends(harness: Harness, broker: Broker) -> None:
+    claim(broker, "w1", lease=20_000)
+    harness.advance(5_000)
+
+    assert 15_000 - harness.slack <= settle(broker, "w2").idle_for <= 15_000
+
+
+def test_the_lease_of_the_worker_itself_is_no_reason_to_come_back(broker: Broker) -> None:
+    assert broker.turn((), want(lease=500)).idle_for >= 1_000
+
+
+def test_a_message_that_a_commit_delays_counts(broker: Broker) -> None:
+    broker.enqueue(posts("m"))
+    turn = broker.turn([outcome(claim_one(broker), ACK, post("later", delay=7_000))], want())
+
+    assert turn.idle_for <= 7_000
+
+
+def test_commits_and_claims_share_a_turn(broker: Broker) -> None:
+    broker.enqueue(posts("a", "b"))
+    first = claim_one(broker)
+    turn = broker.turn([outcome(first)], want(limit=1))
+
+    assert ids(turn.deliveries) == ["b"]
+    assert state(broker, "a") == "unknown"
+
+
+def test_what_a_commit_posts_can_be_claimed_in_the_same_turn(broker: Broker) -> None:
+    broker.enqueue(posts("a"))
+    turn = broker.turn([outcome(claim_one(broker), ACK, post("b"))], want())
+
+    assert ids(turn.deliveries) == ["b"]

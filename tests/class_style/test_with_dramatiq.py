@@ -1,0 +1,215 @@
+"""Middleware that derives from Dramatiq's own classes and raises Dramatiq's own exceptions, unmodified in an fq stack; and the same without Dramatiq."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fq import ActorNotFound, App, Dead, Enqueue, Outcome, Retries, SkipMessage, TimeLimit, compose, default_middleware, hooks, retries
+from fq.brokers.memory import MemoryBroker
+from fq.class_style import BrokerView
+from fq.class_style.foreign import foreign, is_deliberate, is_interrupt, is_skip
+from fq.testing import message
+
+try:
+    import dramatiq
+    import dramatiq.middleware
+except ImportError:  # pragma: no cover
+    pytest.skip("Dramatiq is not installed: it is a development dependency", allow_module_level=True)
+
+MESSAGE = message("add", 1, 2)
+
+
+class Audit(dramatiq.Middleware):
+    """Overrides some hooks of Dramatiq's base class, and inherits the rest."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"audited"}
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        if message.options.get("skip"):
+            raise dramatiq.middleware.SkipMessage("asked to")
+        self.seen.append(f"in {message}")
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        self.seen.append(f"out {result} {exception}")
+
+    def after_skip_message(self, broker: Any, message: Any) -> None:
+        self.seen.append("skipped")
+
+
+class Raises(dramatiq.Middleware):
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        raise self.error
+
+
+def until(condition: Callable[[], object], patience: float = 10.0) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def without_dramatiq(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dramatiq"]:
+        monkeypatch.delitem(sys.modules, name)
+    yield
+
+
+def test_hooks_that_are_only_inherited_are_not_called() -> None:
+    assert set(hooks(Audit()).hooks) == {"before_process_message", "after_process_message", "after_skip_message"}
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_middleware_of_dramatiq_runs_in_a_worker(colour: str) -> None:
+    audit = Audit()
+    app = App(broker=MemoryBroker(), middleware=default_middleware.inside(Retries, hooks(audit)))
+
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    async def aadd(a: int, b: int) -> int:
+        return a + b
+
+    actor = app.actor(name="add", audited=True)(add if colour == "sync" else aadd)  # type: ignore[call-overload]
+    with app.worker(threads=1):
+        assert actor.send(1, 2).get_result(block=True) == 3
+        actor.call(1, 2).with_options(options={"skip": True}).send()
+        until(lambda: len(audit.seen) == 3)
+
+    assert audit.seen == ["in add(1, 2)", "out 3 None", "skipped"]
+
+
+def test_its_skip_is_a_skip_wherever_it_is_raised() -> None:
+    skip = dramatiq.middleware.SkipMessage("no")
+    calls: list[Any] = []
+    audit = Audit()
+
+    assert hooks(Raises(skip)).wrap(calls.append)(MESSAGE) == Outcome.drop("no")  # type: ignore[arg-type]
+    assert hooks(audit).wrap(lambda _: Outcome.failure(skip))(MESSAGE) == Outcome.drop("no")
+    assert calls == []
+    assert audit.seen == ["in add(1, 2)", "skipped"]
+
+
+def test_its_middleware_errors_are_meant_and_stay_as_they_are() -> None:
+    error = dramatiq.middleware.MiddlewareError("no")
+
+    assert hooks(Raises(error), fail_open=True).wrap(lambda _: Outcome.success())(MESSAGE).error is error
+
+
+def test_its_interrupts_are_failures_that_retries_sees() -> None:
+    class Abort(dramatiq.middleware.Interrupt):
+        pass
+
+    def interrupted(_: object) -> Outcome:
+        raise Abort("stop")
+
+    audit = Audit()
+    outcome = compose(retries(max_retries=0), hooks(audit)).wrap(interrupted)(MESSAGE)
+
+    assert isinstance(outcome.result.failure(), Dead)
+    assert isinstance(outcome.error, Abort)  # type: ignore[unreachable]  # it is none of fq's errors
+    assert audit.seen == ["in add(1, 2)", "out None stop"]
+
+
+def test_its_interrupts_are_dead_letters_in_a_worker() -> None:
+    class Abort(dramatiq.middleware.Interrupt):
+        pass
+
+    app = App(broker=MemoryBroker(), middleware=compose(retries(max_retries=0), hooks(Audit())))
+
+    @app.actor
+    def task() -> None:
+        raise Abort("stop")
+
+    task.send()
+    app.run_until_idle()
+
+    assert [letter.fault.type for letter in app.broker.dead()] == ["Abort"]
+
+
+def test_an_actor_that_is_not_found_is_its_exception_too() -> None:
+    broker = App(broker=MemoryBroker()).own(BrokerView)
+
+    with pytest.raises(dramatiq.ActorNotFound):
+        broker.get_actor("nobody")
+    with pytest.raises(ActorNotFound):
+        broker.get_actor("nobody")
+
+
+def test_its_messages_may_be_sent() -> None:
+    app = App(broker=MemoryBroker())
+
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    sent = app.own(BrokerView).enqueue(dramatiq.Message("default", "add", (1, 2), {}, {"tag": 1}))
+    app.run_until_idle()
+
+    assert sent.get_result() == 3
+    assert sent.options == {"tag": 1}
+
+
+def test_its_classes_name_the_layers_of_fq_that_took_their_place() -> None:
+    app = App(broker=MemoryBroker(), middleware=compose(retries()))
+    view = app.own(BrokerView)
+
+    view.add_middleware(Audit(), before=dramatiq.middleware.Retries)
+    view.add_middleware(TimeLimit(), after=dramatiq.middleware.Retries)
+
+    assert [layer.stands_for for layer in app.stack] == [Audit, Retries, TimeLimit]
+
+
+def test_its_current_message_middleware_runs_unmodified() -> None:
+    seen: list[object] = []
+    app = App(broker=MemoryBroker(), middleware=compose(hooks(dramatiq.middleware.CurrentMessage())))
+
+    @app.actor
+    def task() -> None:
+        current = dramatiq.middleware.CurrentMessage.get_current_message()
+        seen.append(current and current.message_id)
+
+    handle = task.send()
+    app.run_until_idle()
+
+    assert seen == [handle.message_id]
+    assert dramatiq.middleware.CurrentMessage.get_current_message() is None
+
+
+def test_its_age_limit_runs_unmodified() -> None:
+    app = App(broker=MemoryBroker(), middleware=compose(retries(), hooks(dramatiq.middleware.AgeLimit())))
+
+    @app.actor(max_age=50)  # type: ignore[call-overload]
+    def task() -> None: ...
+
+    app.enqueue(Enqueue(message("task", message_timestamp=1_000)))  # long ago
+    app.run_until_idle()
+
+    (letter,) = app.broker.dead()
+    assert (letter.fault.type, letter.fault.message) == ("SkipMessage", "Message age limit exceeded")
+
+
+def test_without_dramatiq_nothing_is_foreign(without_dramatiq: None) -> None:
+    assert foreign("SkipMessage") == ()
+    assert is_skip(SkipMessage("no"))
+    assert not is_skip(dramatiq.middleware.SkipMessage("no"))
+    assert not is_deliberate(ValueError("no"))
+    assert not is_interrupt(ValueError("no"))
+
+
+def test_fq_does_not_import_dramatiq() -> None:
+    code = "import sys, fq, fq.class_style; from fq.class_style.foreign import foreign; foreign('Interrupt'); print('dramatiq' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
