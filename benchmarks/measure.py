@@ -72,3 +72,11 @@ def report(title: str, rows: list[tuple[str, str, str]]) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def matrix(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+    """Print *rows* of (what, a figure for each of *columns*)."""
+    table = Table("what", *columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -24,7 +24,8 @@ from fq.workflow import Group, group, pipeline
 from fq.fault import Fault
 from fq.message import Key, Message
 from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
-from fq.middleware import Around, AsyncHandler, Handler, Middleware, Rule, Step
+from fq.middleware import AsyncHandler, Handler, Middleware, Rule, Step
+from fq.around import Around
 from fq.stack import Stack, compose
 from fq.explain import Explanation, explain
 
@@ -57,8 +58,9 @@ from fq.layers import (
     time_limit,
 )
 
-# Class-style middleware
+# Layers of the shell: class-style middleware, metrics
 from fq.class_style import Hooks, hooks
+from fq.observe import Prometheus, prometheus
 
 # Limiters, and the layers that limit
 from fq.limits import (
@@ -112,10 +114,10 @@ __all__ = [
     "BrokerUnavailable", "BucketRateLimiter", "Call", "ConcurrencyLimit", "ConcurrentRateLimiter", "Callbacks", "Cancellation", "Cancelled", "ConfigError", "CurrentMessage", "Dead", "DeclarationError", "DecodeError", "Drop", "Effect",
     "Enqueue", "Explanation", "Fault", "FqError", "Group", "GroupCallbacks", "GroupFailed", "Handle", "Handler", "Hooks", "Interrupt",
     "InvalidArguments", "InvalidResult", "Key", "LayerError", "Message", "MessageFailed", "Middleware", "MiddlewareError", "Missing",
-    "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "RateLimit", "RateLimitExceeded", "ResultError", "ResultFailure",
+    "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "Prometheus", "RateLimit", "RateLimitExceeded", "ResultError", "ResultFailure",
     "ResultMissing", "ResultNotStored", "Results", "ResultTimeout", "Retries", "Retry", "RetryAfter", "Rule", "Setback", "Shutdown",
     "ShutdownNotifications", "SkipMessage", "Snooze", "Stack", "StackError", "Step", "Store", "TaskError", "TimedOut", "WindowRateLimiter", "TimeLimit",
     "TimeLimitExceeded", "actor", "age_limit", "callbacks", "cancellation", "compose", "concurrency_limit", "current_message", "default_middleware", "explain",
-    "get_current_message", "group", "group_callbacks", "hooks", "pipeline", "pipelines", "poison_limit", "rate_limit", "results", "retries", "shutdown",
+    "get_current_message", "group", "group_callbacks", "hooks", "pipeline", "pipelines", "poison_limit", "prometheus", "rate_limit", "results", "retries", "shutdown",
     "shutdown_notifications", "time_limit",
 ]  # fmt: skip

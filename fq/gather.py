@@ -4,7 +4,7 @@ How a group completes: each member reports by `Arrive`, as a success or a failur
 It is about messages that have a `fq.pipe.Place`. `fq.layers.group_callbacks` reports, `fq.layers.pipelines` opens what has been gathered.
 
 An arrival is ``[value]``, or for a failure ``{"type": ..., "message": ...}`` with ``by``, whose it is, and ``depth``, in how many groups it
-happened. Number 0 has the `Place.rest` with it, so that what is common to all members travels once.
+happened: none, if it was before the group. Number 0 has the `Place.rest` with it, so that what is common to all members travels once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +84,7 @@ def _arrive(message: Message, place: Place, number: int, arrival: Arrival, ttl: 
 def _failure(message: Message, outcome: Outcome, depth: int) -> dict[str, object]:
     setback = outcome.result.failure()
     told = fault_data(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
-    return {**told, "by": f"{message.actor_name} {message.message_id}", "depth": depth}
+    return {**told, "by": f"{message.actor_name} {message.message_id}", "depth": depth - _behind(message)}
 
 
 def fault_data(error: BaseException | None) -> dict[str, object]:
@@ -132,20 +132,20 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
     return Success(restamp(message, args=args, options=frozen_dict(options)))
 
 
+def _behind(message: Message) -> int:
+    """Return how many groups further out than *message* it was that something failed: it may be the first of a group that another was to start."""
+    if GATHERED not in message.options or is_successful(opened(message)):
+        return 0
+    return cast(int, _gathered(message).get("below", 0)) - int(min(0, _depth(_arrived(message)[0])))
+
+
 def _settled(shape: Sequence[object], arrived: Sequence[Arrival], at: int, depth: int) -> Result[list[object], GroupFailed]:
     """Return the values of a group of this *shape*, *depth* groups deep, whose arrivals begin at number *at*."""
-    values: list[object] = []
-    failures: list[str] = []
-    for arrival in _members(shape, arrived, at, depth):
-        if isinstance(arrival, Mapping):
-            values.append({"type": arrival.get("type", ""), "message": arrival.get("message", "")})
-            failures.append(f"{arrival.get('by', 'a group')}: {arrival.get('type')}: {arrival.get('message')}")
-        else:
-            values.append(arrival[0])
-    if not failures or shape[0] == "collect":
-        return Success(values)
-    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
-    return Failure(GroupFailed(f"{len(failures)} of {len(values)} members failed: {'; '.join(failures[:NAMED])}{more}"))
+    arrivals = list(_members(shape, arrived, at, depth))
+    failures = [arrival for arrival in arrivals if isinstance(arrival, Mapping)]
+    if failures and (shape[0] != "collect" or _depth(failures[0]) < depth):
+        return Failure(GroupFailed(_named(failures, len(arrivals))))
+    return Success([_told(arrival) if isinstance(arrival, Mapping) else arrival[0] for arrival in arrivals])
 
 
 def _members(shape: Sequence[object], arrived: Sequence[Arrival], at: int, depth: int) -> Iterator[Arrival]:
@@ -153,12 +153,27 @@ def _members(shape: Sequence[object], arrived: Sequence[Arrival], at: int, depth
     for part in shape[1:]:
         if isinstance(part, int):
             yield from arrived[at : at + part]
-        elif count(part) and isinstance(first := arrived[at], Mapping) and cast(int, first.get("depth", 1)) <= depth:
-            yield first  # it never came to that group: what failed was before it
+        elif count(part) and _depth(arrived[at]) <= depth:
+            yield arrived[at]  # it never came to that group: what failed was before it
         else:
             settled = _settled(cast("Sequence[object]", part), arrived, at, depth + 1)
-            yield [settled.unwrap()] if is_successful(settled) else fault_data(settled.failure())
+            yield [settled.unwrap()] if is_successful(settled) else {**fault_data(settled.failure()), "depth": depth}
         at += count(part)
+
+
+def _depth(arrival: Arrival) -> float:
+    """Return how deep a failure happened; infinitely, for a success."""
+    return cast(int, arrival.get("depth", 1)) if isinstance(arrival, Mapping) else float("inf")
+
+
+def _told(failure: Mapping[str, object]) -> dict[str, object]:
+    return {name: failure.get(name, "") for name in ("type", "message")}
+
+
+def _named(failures: Sequence[Mapping[str, object]], members: int) -> str:
+    texts = [f"{failure.get('by', 'a group')}: {failure.get('type')}: {failure.get('message')}" for failure in failures[:NAMED]]
+    more = [f"and {len(failures) - NAMED} more"] if len(failures) > NAMED else []
+    return f"{len(failures)} of {members} members failed: {'; '.join(texts + more)}"
 
 
 def _gathered(message: Message) -> Mapping[str, object]:

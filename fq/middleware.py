@@ -1,11 +1,10 @@
 """
-What a layer is: `Middleware`, its three faces, and the two easier ways to write one, `Step` and `Around`.
+What a layer is: `Middleware`, its three faces, and the easier way to write one, `Step`. Another, for context managers, is in `fq.around`.
 
 Start with `Step`. Stacks of layers are in `fq.stack`.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import wraps
 from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias, TypeVar
 
@@ -271,57 +270,3 @@ class Step(Middleware):
 def answered(layer: Step, inward: object) -> Outcome:
     """Return *inward*, with which the `before` of *layer* answered in the actor's place."""
     return inward if isinstance(inward, Outcome) else misreturned(layer, "before", inward, "a Message or an Outcome")
-
-
-@frozen
-class Around(Middleware):
-    """
-    A context manager around the processing of a message: spans, log context, connections.
-
-    *manager* is called with the message. For sync actors it must return a sync context manager; for async actors either kind will do. What the
-    body raises never reaches the manager, since handlers return outcomes: the manager sees a normal exit.
-
-    >>> from contextlib import contextmanager
-    >>> @contextmanager
-    ... def announced(message):
-    ...     print("in", message.actor_name); yield; print("out")
-    >>> handle = Around(announced).wrap(lambda message: Outcome.success(1))
-    >>> handle(Message(message_id="m1", actor_name="add")).succeeded
-    in add
-    out
-    True
-    """
-
-    manager: Callable[[Message], AbstractContextManager[object] | AbstractAsyncContextManager[object]]
-
-    repeatable: ClassVar[bool] = True
-
-    @classmethod
-    def option_names(cls) -> frozenset[str]:
-        """An `Around` has no options."""
-        return frozenset()
-
-    def wrap(self, next: Handler) -> Handler:
-        """Return *next* inside the context manager."""
-
-        def handler(message: Message) -> Outcome:
-            context = self.manager(message)
-            if not isinstance(context, AbstractContextManager):
-                raise TypeError(f"{self.manager!r} is an async context manager and {message.actor_name} is a sync actor: expected a sync one")
-            with context:
-                return next(message)
-
-        return handler
-
-    def awrap(self, next: AsyncHandler) -> AsyncHandler:
-        """Return *next* inside the context manager, of either kind."""
-
-        async def handler(message: Message) -> Outcome:
-            context = self.manager(message)
-            if isinstance(context, AbstractAsyncContextManager):
-                async with context:
-                    return await next(message)
-            with context:
-                return await next(message)
-
-        return handler

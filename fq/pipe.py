@@ -38,13 +38,15 @@ class Passed:
     """
     What is passed on to the start of a pipe at the time *now*: *values*, none or one; or, where *gathered*, those of a group.
 
-    These the broker appends. A callback of a group is told *aside*: it does not continue what comes after the group.
+    These the broker appends. A callback of a group is told *aside*: it does not continue what comes after the group. Who gets them may be
+    *below* the place in the pipe where they are passed on: inside of so many groups that start with them.
     """
 
     now: int
     values: tuple[object, ...] = ()
     gathered: bool = False
     aside: bool = False
+    below: int = 0
 
 
 @frozen
@@ -202,7 +204,7 @@ def _fork(fork: Node, rest: Pipe, message_id: str, passed: Passed, places: Seque
     outer = () if rest else places
     for at, member in enumerate(members(fork)):
         inner = tuple(place.inner(offset) for place in ((own, *outer) if own is not None else outer))
-        yield from start(member, child_id(message_id, at), passed, inner)
+        yield from start(member, child_id(message_id, at), evolve(passed, below=passed.below + 1), inner)
         offset += count(end_of(member))
 
 
@@ -227,7 +229,7 @@ def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (),
     options = {**given, **{name: value for name, value in travelling.items() if value}}
     if passed.gathered:
         # With a value of its own beside it, what the broker appends is looked at only for failures.
-        options[GATHERED] = {"takes": NOTHING if passed.values else takes} | ({"aside": True} if passed.aside else {})
+        options[GATHERED] = {"takes": NOTHING if passed.values else takes, "aside": passed.aside, "below": passed.below}
     message = Message(
         message_id=message_id,
         actor_name=cast(str, stage["actor_name"]),

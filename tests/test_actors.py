@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -40,6 +41,8 @@ from fq import (
     retries,
     time_limit,
 )
+from fq.brokers.clock import ManualClock
+from fq.brokers.memory import MemoryBroker
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -52,8 +55,8 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
 
 @pytest.fixture
 def memory() -> App:
-    """An app whose clock jumps over delays."""
-    return App("memory://")
+    """An app whose clock stands still but for delays, which it jumps over."""
+    return App(broker=MemoryBroker(clock=ManualClock()))
 
 
 @attrs.frozen
@@ -229,7 +232,7 @@ def test_a_function_without_a_name_needs_one(memory: App) -> None:
 def test_an_actor_cannot_be_declared_twice(memory: App) -> None:
     declared = memory.actor(lambda_named("add"))  # type: ignore[arg-type, var-annotated]
 
-    with pytest.raises(DeclarationError, match="^add is an actor already$"):
+    with pytest.raises(DeclarationError, match=r"^add is an actor already$"):
         memory.actor(declared)
 
 
@@ -502,7 +505,7 @@ def test_retry_after_and_snooze_run_again_after_exactly_their_delay(memory: App)
     stubborn.send()
     memory.run_until_idle()
 
-    assert [later - sooner for sooner, later in zip(at, at[1:], strict=False)] == [60_000, 60_000, 2_500]
+    assert [later - sooner for sooner, later in pairwise(at)] == [60_000, 60_000, 2_500]
     assert memory.broker.dead() == ()
 
 
@@ -578,17 +581,18 @@ def test_a_layer_that_raises_fails_closed(app: App) -> None:
     assert fault_of(app).message == "Guard raised PermissionError: the vault is shut"
 
 
-def test_a_message_that_is_too_old_never_reaches_the_actor(memory: App) -> None:
+def test_a_message_that_is_too_old_never_reaches_the_actor() -> None:
     ran: list[int] = []
+    memory = App("memory://")
 
-    @memory.actor(max_age=100)
+    @memory.actor(max_age=60_000)
     def remember(n: int) -> int:
         ran.append(n)
         return n
 
-    late = remember.call(1).delay(100).send()
-    soon = remember.call(2).delay(50).send()
-    own = remember.call(3).with_options(max_age=timedelta(seconds=1)).delay(500).send()
+    late = remember.call(1).delay(60_000).send()
+    soon = remember.call(2).delay(30_000).send()
+    own = remember.call(3).with_options(max_age=timedelta(hours=1)).delay(120_000).send()
     memory.run_until_idle()
 
     assert ran == [2, 3]
@@ -709,15 +713,15 @@ def test_a_result_that_does_not_fit_or_is_not_json_is_a_dead_letter_at_once_with
     def unencodable():  # type: ignore[no-untyped-def]
         return {"rows": [object()]}
 
-    faults = []
-    for declared in (wrong, unencodable):
-        handle = declared.send()
-        assert app.run_until_idle() == 1
-        faults.append(handle.get().failure())
+    handles = [wrong.send(), unencodable.send()]
+    assert app.run_until_idle() == 2
+    first, second = (handle.get().failure() for handle in handles)
 
-    assert [fault.type for fault in faults if isinstance(fault, Fault)] == [InvalidResult.__name__] * 2
-    assert [fault.message for fault in faults if isinstance(fault, Fault)][0] == "result[1]: expected int, found 'two'"
-    assert [fault.message for fault in faults if isinstance(fault, Fault)][1].startswith("result.rows[0]: found <object object at ")
+    assert isinstance(first, Fault)
+    assert isinstance(second, Fault)
+    assert first.type == second.type == InvalidResult.__name__
+    assert first.message == "result[1]: expected int, found 'two'"
+    assert second.message.startswith("result.rows[0]: found <object object at ")
 
 
 def test_an_unknown_option_of_a_call_is_refused(memory: App) -> None:

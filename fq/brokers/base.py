@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 
 DEAD_TTL = 7 * 24 * 60 * 60 * 1000
@@ -97,6 +98,9 @@ class Broker(Protocol):
 
     def resume(self, queue: str) -> None:
         """Let workers claim from *queue* again."""
+
+    def checkup(self) -> tuple[Finding, ...]:
+        """Return what there is to say about this broker and its settings, for ``fq doctor``."""
 
     def now(self) -> int:
         """Return the broker's clock, ms since the epoch."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fq.actor import AnyActor
-from fq.class_style.message import MessageView
-from fq.duration import Duration, to_ms
+from fq.class_style.message import FIELDS, MessageView
+from fq.duration import Duration
 from fq.ids import fresh_id
 from fq.message import Message
 
@@ -47,7 +47,9 @@ class ActorView:
         """Return a message with these arguments, not sent."""
         return self.message_with_options(args=args, kwargs=kwargs)
 
-    def message_with_options(self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object) -> MessageView:
+    def message_with_options(
+        self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object
+    ) -> MessageView:
         """Return a message with these arguments and *options*, not sent."""
         now = time.time_ns() // 1_000_000
         (enqueue,) = self._actor.call(*args, **(kwargs or {})).enqueues(fresh_id(now), now)
@@ -61,7 +63,7 @@ class ActorView:
         self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, delay: Duration | None = None, **options: object
     ) -> MessageView:
         """Send a message with these arguments and *options*, to run after *delay* (ms or timedelta), and return it."""
-        return self.broker.enqueue(self.message_with_options(args=args, kwargs=kwargs, **options), delay=None if delay is None else to_ms(delay))
+        return self.broker.enqueue(self.message_with_options(args=args, kwargs=kwargs, **options), delay=delay)
 
     def __str__(self) -> str:
         return f"Actor({self.actor_name})"
@@ -70,7 +72,7 @@ class ActorView:
         return f"ActorView({self._actor!r})"
 
 
-def as_message(broker: "BrokerView", given: object) -> Message:
+def as_message(given: object) -> Message:
     """
     Return *given*, a view, an `fq.Message`, or any object with the fields of a message, as a message.
 
@@ -82,7 +84,7 @@ def as_message(broker: "BrokerView", given: object) -> Message:
     if isinstance(given, MessageView):
         return given.folded()
     try:
-        fields = {name: getattr(given, name) for name in ("queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp")}
+        fields = {name: getattr(given, name) for name in FIELDS}
     except AttributeError:
         raise TypeError(f"found {given!r}, expected a message") from None
     return Message(**fields)

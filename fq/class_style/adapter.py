@@ -1,19 +1,20 @@
-"""`Hooks`, the layer that a class-style middleware becomes, and `hooks`, which makes one. How a delivery passes through it is in `fq.class_style.passage`."""
+"""
+`Hooks`, the layer that a class-style middleware becomes, and `hooks`, which makes one.
 
-import threading
+How a delivery passes through it is in `fq.class_style.passage`, what other events call in `fq.class_style.calls`.
+"""
+
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from attrs import Factory, evolve, field, frozen
 
-from fq.class_style.broker import BrokerView, WorkerView, delay_queue
+from fq.class_style.broker import BrokerView
+from fq.class_style.calls import calls_for
 from fq.class_style.message import MessageView
 from fq.class_style.names import Hook, forks_of, hooks_of, option_names_of
 from fq.class_style.passage import Passage, tolerated
-from fq.events import (
-    ActorDeclared, ActorDeclaring, Committed, Committing, Delayed, Enqueued, Event, ProcessBooted, QueueDeclared, QueueDeclaring, Released, Started,
-    ThreadBooted, ThreadStopping, WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping,
-)  # fmt: skip
+from fq.events import Committed, Committing, Event, Released, Started, WorkerStopped
 from fq.frozen import NOTHING, frozen_dict
 from fq.layers import Retries
 from fq.message import Message
@@ -23,11 +24,18 @@ from fq.outcome import Dead, Enqueue, Outcome
 if TYPE_CHECKING:
     from fq.app import App
 
+T = TypeVar("T")
+
 NOWHERE = BrokerView()
 """What hooks get as the broker when a layer is called as a pure function, outside of any app."""
 
 _PROCESS = ("before_process_message", "after_process_message", "after_skip_message")
-_ROLES = {"pump": "consumer_thread"}
+
+
+def _of_middleware(find: Callable[[object], T]) -> T:
+    """Return the default of a field that holds what *find* finds in the middleware."""
+    found: T = Factory(lambda layer: find(layer.middleware), takes_self=True)
+    return found
 
 
 @frozen
@@ -35,8 +43,8 @@ class Hooks(Middleware):
     """
     A class-style *middleware*, an object with hooks such as ``before_process_message``, as a layer. `hooks` makes one.
 
-    A stack may hold any number. What the ``actor_options`` of the middleware name are options of actors; hooks find them in ``message.options``
-    and in ``broker.get_actor(name).options``.
+    A stack may hold any number. What the ``actor_options`` of the middleware name are options of actors; hooks find them in
+    ``message.options`` and in ``broker.get_actor(name).options``.
 
     >>> from fq import Outcome, hooks
     >>> from fq.testing import message
@@ -50,7 +58,8 @@ class Hooks(Middleware):
     Attributes:
         middleware: the object.
 
-        fail_open: go on when ``before_process_message``, ``after_process_message`` or ``before_enqueue`` raises, and log it. Default False: the message fails.
+        fail_open: go on when ``before_process_message``, ``after_process_message`` or ``before_enqueue`` raises, and log it.
+            Default False: the message fails.
 
         options: those of the actor whose stack this is that the middleware takes.
     """
@@ -60,8 +69,8 @@ class Hooks(Middleware):
     options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict, kw_only=True)
     broker: BrokerView = field(default=NOWHERE, eq=False, repr=False, kw_only=True)
     retried: bool = field(default=False, eq=False, repr=False, kw_only=True)  # is Retries outside of it?
-    hooks: Mapping[str, Hook] = field(init=False, eq=False, repr=False, default=Factory(lambda self: hooks_of(self.middleware), takes_self=True))
-    _takes: frozenset[str] = field(init=False, eq=False, repr=False, default=Factory(lambda self: option_names_of(self.middleware), takes_self=True))
+    hooks: Mapping[str, Hook] = field(init=False, eq=False, repr=False, default=_of_middleware(hooks_of))
+    _takes: frozenset[str] = field(init=False, eq=False, repr=False, default=_of_middleware(option_names_of))
 
     repeatable: ClassVar[bool] = True
 
@@ -136,7 +145,7 @@ class Hooks(Middleware):
         return enqueue if message is enqueue.message else Enqueue(message, enqueue.delay)
 
     def on_event(self, event: Event) -> None:
-        """Call the hook that *event* stands for."""
+        """Call the hooks that *event* stands for."""
         match event:
             case Started(message):
                 self.broker.deliveries.open(self.broker, message, self.options)
@@ -150,34 +159,11 @@ class Hooks(Middleware):
                     self._close(message)
             case Released(message):
                 self._close(message)
-            case Enqueued(message, delay):
-                self._call("after_enqueue", lambda: MessageView(self.broker, message, self.options), delay or None)
-            case Delayed(message):
-                self._call("before_delay_message", lambda: MessageView(self.broker, message, self.options))
-            case ActorDeclaring(name) | ActorDeclared(name):
-                self._call("before_declare_actor" if isinstance(event, ActorDeclaring) else "after_declare_actor", lambda: self.broker.get_actor(name))
-            case QueueDeclaring(name):
-                self._call("before_declare_queue", lambda: name)
-            case QueueDeclared(name):
-                self._call("after_declare_queue", lambda: name)
-                self._call("after_declare_delay_queue", lambda: delay_queue(name))
-            case ThreadBooted(_, role):
-                self._call(f"after_{_ROLES.get(role, 'worker_thread')}_boot", threading.current_thread)
-            case ThreadStopping(_, role):
-                self._call(f"before_{_ROLES.get(role, 'worker_thread')}_shutdown", threading.current_thread)
-            case ProcessBooted():
-                if hook := self.hooks.get("after_process_boot"):
-                    hook(self.broker)
-            case WorkerBooting(name) | WorkerBooted(name) | WorkerStopping(name) | WorkerStopped(name):
-                self._call(_WORKER[type(event)], lambda: self.broker.worker(name))
-                if isinstance(event, WorkerStopped):
-                    self.broker.forget_worker(name)
             case _:
-                pass
-
-    def _call(self, name: str, subject: Callable[[], object], *more: object) -> None:
-        if hook := self.hooks.get(name):
-            hook(self.broker, subject(), *more)
+                for name, given in calls_for(self, event):
+                    self.hooks[name](self.broker, *given)
+                if isinstance(event, WorkerStopped):
+                    self.broker.forget_worker(event.worker)
 
     def _settle(self, when: str, message: Message, outcome: Outcome) -> None:
         dead = not outcome.succeeded and isinstance(outcome.result.failure(), Dead)
@@ -189,14 +175,6 @@ class Hooks(Middleware):
     def _close(self, message: Message) -> None:
         if view := self.broker.deliveries.find(message):
             self.broker.deliveries.close(view)
-
-
-_WORKER: Mapping[type, str] = {
-    WorkerBooting: "before_worker_boot",
-    WorkerBooted: "after_worker_boot",
-    WorkerStopping: "before_worker_shutdown",
-    WorkerStopped: "after_worker_shutdown",
-}
 
 
 def hooks(middleware: object, *, fail_open: bool = False) -> Hooks:

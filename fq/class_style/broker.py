@@ -8,7 +8,6 @@ from fq.actor import Actor
 from fq.class_style.actor import ActorView, as_message
 from fq.class_style.foreign import foreign, is_deliberate
 from fq.class_style.message import Deliveries, MessageView
-from fq.codec import decode_result
 from fq.duration import Duration, to_ms
 from fq.errors import ActorNotFound, ConfigError
 from fq.frozen import NOTHING
@@ -19,7 +18,6 @@ from fq.stack import Stack
 
 if TYPE_CHECKING:
     from fq.app import App
-    from fq.middleware import Middleware
 
 T = TypeVar("T")
 log = logging.getLogger("fq.class_style")
@@ -116,25 +114,31 @@ class BrokerView:
             raise TypeError(f"found {actor!r}, expected an actor")
 
     def enqueue(self, message: object, *, delay: Duration | None = None) -> MessageView:
-        """Send *message*, a view or any object with the fields of a message, to run after *delay* (ms or timedelta), and return it as it was sent."""
-        (sent,) = self.app.enqueue(Enqueue(as_message(self, message), 0 if delay is None else to_ms(delay)))
+        """
+        Send *message*, and return it as it was sent.
+
+        It may be a view, or any object with the fields of a message; it runs after *delay*, ms or timedelta.
+        """
+        (sent,) = self.app.enqueue(Enqueue(as_message(message), 0 if delay is None else to_ms(delay)))
         return MessageView(self, sent.message)
 
     def add_middleware(self, middleware: object, *, before: type | None = None, after: type | None = None) -> None:
         """
-        Put *middleware* into the app's stack: innermost, or just outside the first of class *before*, or just inside the first of class *after*.
+        Put *middleware* into the app's stack.
 
-        For set-up code: a worker that has begun keeps the stack that it began with. The hooks that follow a declaration are called for what is declared already.
+        It goes innermost, or just outside the first one of class *before*, or just inside the first one of class *after*.
+        For set-up code: a worker that has begun keeps the stack that it began with. The hooks that follow a declaration are
+        called for what is declared already.
 
         Raises:
             StackError: no middleware of that class, or an order that is wrong.
         """
-        from fq.class_style.setup import add_middleware
+        from fq.class_style.setup import add_middleware  # noqa: PLC0415  # it needs the layer, which needs this module
 
         add_middleware(self.app, middleware, before, after)
 
     def emit_before(self, signal: str, *args: object, **kwargs: object) -> None:
-        """Call the ``before_`` hook of all class-style middleware, outermost first. Errors are logged, but for those raised on purpose."""
+        """Call this ``before_`` hook of all class-style middleware, outermost first; errors are logged, unless raised on purpose."""
         for hook in self._hooks(f"before_{signal}"):
             try:
                 hook(self, *args, **kwargs)
@@ -222,4 +226,5 @@ def delay_queue(queue_name: str) -> str:
 
 def _not_found(text: str) -> ActorNotFound:
     theirs = foreign("ActorNotFound", "dramatiq.errors")
-    return type("ActorNotFound", (ActorNotFound, *theirs), {})(text) if theirs else ActorNotFound(text)
+    # Theirs prints its attribute *message*, which their constructor would set.
+    return type("ActorNotFound", (ActorNotFound, *theirs), {"message": text})(text) if theirs else ActorNotFound(text)

@@ -1,4 +1,8 @@
-"""`MessageView`, a message as class-style middleware sees it: mutable; and `Deliveries`, which keeps one for each delivery that is under way."""
+"""
+`MessageView`, a message as class-style middleware sees it: mutable.
+
+`Deliveries` keeps one for each delivery that is under way.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,8 +27,8 @@ class MessageView:
     """
     Mutable: one delivery of a message, or one message on its way out, as the hooks see it. All hooks of a delivery get the same one.
 
-    Any attribute may be set on it, to be found there by a later hook. What a hook writes into *options* goes into the message: it is seen further inside,
-    survives retries and travels. What it writes into *args* or *kwargs* is what the actor is called with.
+    Any attribute may be set on it, to be found there by a later hook. What a hook writes into *options* goes into the message:
+    it is seen further inside, survives retries and travels. What it writes into *args* or *kwargs* is what the actor is called with.
 
     Attributes:
         queue_name, actor_name, message_id, message_timestamp: as on `fq.Message`.

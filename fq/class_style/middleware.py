@@ -14,8 +14,9 @@ class Middleware:
 
     Of several middlewares, those further outside have their ``before_`` hooks called first and their ``after_`` hooks last.
 
-    Around a message, in this order: `before_process_message`, the actor, `after_process_message` (or `after_skip_message`); then, when the outcome is
-    about to be committed, `before_ack` or `before_nack`; and when it is, `after_ack` or `after_nack`. All of them get the same *message*.
+    Around a message, in this order: `before_process_message`, the actor, `after_process_message` (or `after_skip_message`); then,
+    when the outcome is about to be committed, `before_ack` or `before_nack`; and when it is, `after_ack` or `after_nack`. All of
+    them get the same *message*.
 
     >>> from fq import App, default_middleware, hooks
     >>> class Audit(Middleware):
@@ -42,7 +43,11 @@ class Middleware:
         return []
 
     def after_process_boot(self, broker: BrokerView) -> None:
-        """Called in the main thread of a worker process, when the app has been imported. A worker inside your own process does not call it."""
+        """
+        Called in the main thread of a worker process, when the app has been imported.
+
+        A worker inside your own process does not call it.
+        """
 
     def before_declare_actor(self, broker: BrokerView, actor: ActorView) -> None:
         """Called when *actor* is about to be declared, in the thread that declares it."""
@@ -57,38 +62,55 @@ class Middleware:
         """Called after `before_declare_queue`, in the same thread."""
 
     def after_declare_delay_queue(self, broker: BrokerView, queue_name: str) -> None:
-        """Called after `after_declare_queue`, with the name and ``.DQ``. There is no such queue: delayed messages wait in the broker, in their own."""
+        """
+        Called after `after_declare_queue`, with the name and ``.DQ``.
+
+        There is no such queue: delayed messages wait in the broker, in their own.
+        """
 
     def before_enqueue(self, broker: BrokerView, message: MessageView, delay: int | None) -> None:
         """
         Called before a message is sent, to be ready *delay* ms later (None: at once): by a caller, as a retry, or as a follow-up.
 
         In the sender's thread; for retries and follow-ups, in the thread that has run the actor, before `before_ack`. What it writes into
-        ``message.options`` travels. What it raises goes to the sender, and nothing is sent; of a retry or a follow-up, it makes the message a dead letter.
+        ``message.options`` travels. What it raises goes to the sender, and nothing is sent; of a retry or a follow-up, it makes
+        the message a dead letter.
         """
 
     def after_enqueue(self, broker: BrokerView, message: MessageView, delay: int | None) -> None:
-        """Called when a message is on its queue: in the sender's thread; for retries and follow-ups in the thread that talks to the broker."""
+        """
+        Called when a message is on its queue.
+
+        In the sender's thread; for retries and follow-ups in the thread that talks to the broker.
+        """
 
     def before_delay_message(self, broker: BrokerView, message: MessageView) -> None:
-        """Called before `after_enqueue`, in the same thread, for a message that has to wait. It waits in the broker, not in a worker's memory."""
+        """
+        Called before `after_enqueue`, in the same thread, for a message that has to wait.
+
+        It waits in the broker, not in a worker's memory.
+        """
 
     def before_process_message(self, broker: BrokerView, message: MessageView) -> None:
         """
-        Called before the actor, in the thread that runs it: a worker thread; or that of the event loop, in the actor's own task, where it must not block.
+        Called before the actor, in the thread that runs it.
 
-        May raise `SkipMessage`: the message is acknowledged, not run. May call ``message.fail()``: it is a dead letter, not run. Anything else that
-        it raises is a failure of the message, which Retries sees if it is outside; with ``hooks(..., fail_open=True)`` it is logged, and the actor runs.
+        That is a worker thread; for an async actor it is the event loop's, in the actor's own task, where it must not block.
+
+        May raise `SkipMessage`: the message is acknowledged, not run. May call ``message.fail()``: it is a dead letter, not run.
+        Anything else that it raises is a failure of the message, which Retries sees if it is outside; with ``hooks(...,
+        fail_open=True)`` it is logged, and the actor runs.
         """
 
     def after_process_message(
         self, broker: BrokerView, message: MessageView, *, result: object = None, exception: BaseException | None = None
     ) -> None:
         """
-        Called after the actor, in the same thread as `before_process_message`, with its *result*, as JSON, or the *exception* that it raised.
+        Called after the actor, with its *result*, as JSON, or the *exception* that it raised.
 
-        Outside of Retries, ``message.failed`` says if the failure is final; inside it is never known, and False. What the hook raises makes a success
-        a failure, and leaves a failure as it is.
+        In the same thread as `before_process_message`.
+        Outside of Retries, ``message.failed`` says if the failure is final; inside it is never known, and False. What the hook
+        raises makes a success a failure, and leaves a failure as it is.
         """
 
     def after_skip_message(self, broker: BrokerView, message: MessageView) -> None:
@@ -125,7 +147,11 @@ class Middleware:
         """Called when it is about to end, in that thread."""
 
     def after_worker_thread_boot(self, broker: BrokerView, thread: threading.Thread) -> None:
-        """Called when a thread that runs actors has started, in that thread: those of sync actors, and the event loop's with the first async message."""
+        """
+        Called when a thread that runs actors has started, in that thread.
+
+        The event loop's starts with the first message for an async actor.
+        """
 
     def before_worker_thread_shutdown(self, broker: BrokerView, thread: threading.Thread) -> None:
         """Called when it is about to end, in that thread."""

@@ -20,7 +20,8 @@ class Shape:
         return f"({', '.join(('broker', *self.given, *named))})"
 
 
-_message, _actor, _queue, _worker, _thread = Shape(("message",)), Shape(("actor",)), Shape(("queue_name",)), Shape(("worker",)), Shape(("thread",))
+_message, _actor, _queue = Shape(("message",)), Shape(("actor",)), Shape(("queue_name",))
+_worker, _thread = Shape(("worker",)), Shape(("thread",))
 
 HOOKS: Mapping[str, Shape] = {
     "after_process_boot": Shape(),
@@ -66,7 +67,8 @@ def hooks_of(middleware: object) -> Mapping[str, Hook]:
         raise StackError(f"found the class {middleware.__name__}, expected an object with hooks: write hooks({middleware.__name__}())")
     found = {name: getattr(middleware, name) for name in HOOKS if hasattr(middleware, name)}
     if not found and not hasattr(middleware, "actor_options") and not hasattr(middleware, "forks"):
-        raise StackError(f"found {middleware!r}, expected an object with hooks such as before_process_message: see fq.class_style.Middleware")
+        expected = "an object with hooks such as before_process_message: see fq.class_style.Middleware"
+        raise StackError(f"found {middleware!r}, expected {expected}")
     forks_of(middleware)
     return {name: _checked(middleware, name, hook) for name, hook in found.items() if not _is_idle(hook)}
 
@@ -101,7 +103,8 @@ def option_names_of(middleware: object) -> frozenset[str]:
     """
     names = getattr(middleware, "actor_options", ())
     if isinstance(names, str) or not (hasattr(names, "__iter__") and all(isinstance(name, str) for name in names)):
-        raise StackError(f"{type(middleware).__name__}.actor_options: found {names!r}, expected a set of names, as a property or an attribute")
+        where = f"{type(middleware).__name__}.actor_options"
+        raise StackError(f"{where}: found {names!r}, expected a set of names, as a property or an attribute")
     return frozenset(names)
 
 

@@ -141,7 +141,7 @@ def is_skipped(setback: Setback | None) -> bool:
     """Has the actor not been run, or asked to be run later, so that there is nothing to report of it?"""
     if isinstance(setback, Dead):
         return is_skip(setback.error)
-    return isinstance(setback, Drop) or isinstance(setback, Retry) and setback.error is None
+    return isinstance(setback, Drop) or (isinstance(setback, Retry) and setback.error is None)
 
 
 def buried(setback: Setback) -> Dead:
@@ -151,7 +151,7 @@ def buried(setback: Setback) -> Dead:
 
 
 def final(error: Error) -> Error:
-    """Return *error*, or a copy of it, that says that it is not worth a second attempt; the one that was raised may be raised again elsewhere."""
+    """Return *error* as one that is not worth a second attempt: a copy, since the one that was raised may be raised again elsewhere."""
     if getattr(error, "final", False) is True:
         return error
     try:

@@ -1,6 +1,7 @@
 """`add_middleware`: set-up code in the class style, which adds to the middleware that is there, becomes an edit of the app's stack."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fq.class_style.adapter import Hooks, hooks
@@ -39,6 +40,11 @@ def counterpart(stack: Stack, kind: type) -> type:
     if kind in stack or not kind.__module__.startswith("dramatiq."):
         return kind
     return next((type(layer) for layer in stack if type(layer).__name__ == kind.__name__), kind)
+
+
+def forks_in(stack: Stack) -> list[Callable[[], object]]:
+    """Return what the class-style middleware in *stack* wants to have run in processes of their own."""
+    return [fork for layer in stack if isinstance(layer, Hooks) for fork in layer.forks]
 
 
 def replay(broker: BrokerView, layer: Hooks) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 
+import fq
 from fq.app import App
 from fq.errors import ActorNotFound, BrokerError, FqError
 
@@ -44,7 +46,12 @@ def load_app(path: str) -> App:
     Raises:
         Refused: no such module, no such attribute, or something else than an app there; says what to type.
     """
-    module_name, colon, attribute = path.partition(":")
+    module_name, _, attribute = path.partition(":")
+    if not module_name or module_name.startswith("."):
+        raise Refused(f"found {path!r} where an application was expected: type module:app, such as tasks:app for tasks.py")
+    if module_name.endswith(".py"):
+        dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
+        raise Refused(f"found the file {module_name}, expected a module: did you mean {dotted}:{attribute or 'app'}?")
     sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
@@ -53,7 +60,7 @@ def load_app(path: str) -> App:
             raise Refused(f"no module {error.name!r} here ({Path.cwd()}): expected module:app, such as tasks:app for tasks.py") from None
         raise Refused(f"{module_name} cannot be imported: {error}") from error
     except Exception as error:
-        raise Refused(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
+        raise Refused(f"{module_name} cannot be imported{_where(error)}: {type(error).__name__}: {error}") from error
     apps = [name for name, value in vars(module).items() if isinstance(value, App)]
     found: object = module
     for part in (attribute or "app").split("."):
@@ -62,6 +69,13 @@ def load_app(path: str) -> App:
         return found
     meant = f": did you mean {module_name}:{apps[0]}?" if apps else f": {module_name} has no App in it; write `app = fq.App()` there"
     raise Refused(f"found {'nothing' if found is None else repr(found)} at {module_name}:{attribute or 'app'}, expected an App{meant}")
+
+
+def _where(error: Exception) -> str:
+    """Return the line of the application on which *error* was raised."""
+    skipped = (str(Path(fq.__file__).parent), str(Path(importlib.__file__).parent), "<")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(skipped)]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 def known_actor(app: App, name: str) -> None:

@@ -3,9 +3,13 @@
 import json
 
 import click
-from returns.pipeline import is_successful
 
 from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, plain_errors, print_json
+from fq.errors import ResultError
+
+
+class Failed(click.ClickException):
+    """One line about a task that failed, or did not end in time; exit code 1."""
 
 
 def _parsed(text: str) -> object:
@@ -24,8 +28,12 @@ def _parsed(text: str) -> object:
 @click.option("--delay", type=click.IntRange(0), default=0, metavar="MS", help="Start no sooner than this.")
 @click.option("--wait", type=click.IntRange(0), metavar="MS", help="Wait so long for the result, and print it.")
 @as_json
-def send(app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, delay: int, wait: int | None, as_json: bool) -> None:
-    """Send ACTOR of APP a message with ARGUMENTS: each is read as JSON, or else as text. Prints the message id. Exit code 1: the task failed, or timed out."""
+def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, delay: int, wait: int | None, as_json: bool) -> None:
+    """
+    Send ACTOR of APP a message with ARGUMENTS: each is read as JSON, or else as text.
+
+    Prints the message id or, with --wait, the result as JSON. Exit code 1: the task failed, or was not done in time.
+    """
     with plain_errors():
         app = load_app(app_path)
         known_actor(app, actor)
@@ -36,12 +44,16 @@ def send(app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, del
         args, keywords = declared.signature.bind(tuple(map(_parsed, arguments)), named)
         handle = declared.call(*args, **keywords).delay(delay).send()
         if wait is None:
-            print_json({"message_id": handle.message_id}) if as_json else click.echo(handle.message_id)
+            if as_json:
+                print_json({"message_id": handle.message_id})
+            else:
+                click.echo(handle.message_id)
             return
-        result = handle.get(wait)
-        shown = result.unwrap() if is_successful(result) else result.failure()
-        if as_json:
-            print_json({"message_id": handle.message_id, "succeeded": is_successful(result), "result": shown if is_successful(result) else str(shown)})
-        else:
-            click.echo(shown)
-        raise SystemExit(0 if is_successful(result) else 1)
+        try:
+            value = declared.signature.dump_result(handle.get_result(block=True, timeout=wait))
+        except ResultError as error:
+            if not as_json:
+                raise Failed(str(error)) from None
+            print_json({"message_id": handle.message_id, "succeeded": False, "error": str(error)})
+            raise SystemExit(Failed.exit_code) from None
+        print_json({"message_id": handle.message_id, "succeeded": True, "result": value} if as_json else value)

@@ -9,10 +9,13 @@ from typing import TypeVar
 import click
 
 from fq.app import App
+from fq.class_style.setup import forks_in
 from fq.cli.common import Refused, app_path, load_app, plain_errors
 from fq.cli.pidfile import pid_file
 from fq.errors import BrokerUnavailable
+from fq.observe.endpoint import metrics_servers
 from fq.observe.logs import LogFormat, set_up
+from fq.worker.helpers import Helpers
 from fq.worker.reload import watcher
 from fq.worker.settings import WorkerSettings
 from fq.worker.supervisor import Supervisor
@@ -41,6 +44,7 @@ def duration(name: str, default: int, help: str, least: int = 0) -> Callable[[F]
 @click.option("--spawn", is_flag=True, help="Start children as fresh interpreters instead of forks.")
 @click.option("--watch", type=click.Path(exists=True, file_okay=False), metavar="DIR", help="Reload when Python files in DIR change.")
 @click.option("--pid-file", "pid_path", type=click.Path(path_type=Path), metavar="FILE", help="Keep the supervisor's process id in FILE.")
+@click.option("--metrics", metavar="HOST:PORT", help="Serve metrics there. Default: where the app's prometheus layer says, if it has one.")
 @click.option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Append the log to FILE. Default: standard error.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to log.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
@@ -52,6 +56,7 @@ def worker(
     spawn: bool,
     watch: str | None,
     pid_path: Path | None,
+    metrics: str | None,
     log_file: Path | None,
     log_format: LogFormat,
     verbose: bool,
@@ -81,9 +86,10 @@ def worker(
         logging.getLogger("fq.worker").info(
             "%s: %d processes, %d actors, queues %s", app.broker, settings.processes, len(app.actors), ", ".join(settings.queues or app.queues)
         )
+        helpers = Helpers([*metrics_servers(app, metrics, settings.processes), *forks_in(app.stack)])
         find_broker(app)
         with watcher(watch):
-            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn).run())
+            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, helpers=helpers).run())
 
 
 def find_broker(app: App) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 from fq.brokers.redis.line import Argument
 from fq.brokers.redis.scripts import Script
 from fq.brokers.redis.server import Server
-from fq.limits.terms import ABSENT, FIRST_GUESS, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
+from fq.limits.terms import ABSENT, FIRST_GUESS, GRAIN, PART, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
 
 BLOCK = 1_000
 """How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
@@ -31,7 +31,7 @@ class RedisStore:
 
     def take(self, ask: Ask) -> Granted | Refused:
         """See `LimitStore.take`."""
-        arguments = (*_written(ask.limit), ask.owner, ask.token, int(ask.waits), ABSENT, FIRST_GUESS, SOON, PATIENCE)
+        arguments = (*_written(ask.limit), ask.owner, ask.token, int(ask.waits), ABSENT, FIRST_GUESS, GRAIN, SOON, PART, PATIENCE)
         granted, number = cast(list[int], self._run("take", ask.key, *arguments))
         return Granted(number) if granted else Refused(number)
 

@@ -6,7 +6,7 @@ What has lapsed is ignored wherever it is looked for, and deleted whenever somet
 
 import sqlite3
 
-from fq.limits.terms import ABSENT, Ask, First, Granted, Refused, Slot, admits, learnt, nap, planned
+from fq.limits.terms import ABSENT, GRAIN, Ask, First, Granted, Refused, Slot, admits, learnt, nap, planned
 
 REMEMBERED = 86_400_000
 """For how long it is remembered how long the slots of a key are held: a day."""
@@ -35,11 +35,17 @@ CROWD = """
     SELECT
         (SELECT count(*) FROM limit_slots WHERE key = :key AND until > :now AND holder <> :holder),
         EXISTS (SELECT 1 FROM limit_slots WHERE key = :key AND until > :now AND holder = :holder),
-        (SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND turn <= :now AND (turn, owner) < (mine.turn, :owner)),
+        (
+            SELECT count(*) FROM limit_line WHERE key = :key AND turn <= :now AND (turn, owner) < (mine.turn, :owner)
+            AND back > :absent AND back <= :now + ifnull((SELECT hold FROM limit_holds WHERE key = :key), 0) / :grain
+        ),
         mine.turn
     FROM mine
 """
-"""How many slots others hold; has the holder one already; how many are due before the owner; the owner's place in the line, or its end."""
+"""
+How many slots others hold; has the holder one already; of how many before the owner it is the turn, and they are about to come back; the owner's place
+in the line, or its end.
+"""
 
 FIRST = """
     SELECT since, until, ifnull((SELECT hold FROM limit_holds WHERE key = :key), 0) FROM limit_slots
@@ -62,12 +68,12 @@ MISSING = """
 
 def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refused:
     """See `LimitStore.take`."""
-    asked = {"key": ask.key, "owner": ask.owner, "holder": ask.holder, "waits": ask.waits, "now": now, "absent": now - ABSENT}
+    asked = {"key": ask.key, "owner": ask.owner, "holder": ask.holder, "waits": ask.waits, "now": now, "absent": now - ABSENT, "grain": GRAIN}
     held, mine, ahead, asked["turn"] = connection.execute(CROWD, asked).fetchone()
     if mine or admits(ask.limit, held, ahead):
         return _grant(connection, ask, now)
     first = connection.execute(FIRST, asked).fetchone()
-    rank = connection.execute(RANK, asked).fetchone()[0] if ask.waits else ahead
+    rank = connection.execute(RANK, asked).fetchone()[0] if ask.waits else min(ahead, max(0, ask.limit.limit - held))
     wait = planned(ask.limit, held, rank, First(*first) if first else None, now)
     retry_in = nap(ask.limit, wait)
     if ask.waits:

@@ -22,8 +22,11 @@ ABSENT = 5_000
 FIRST_GUESS = 10
 """For how long a slot is taken to be held, while none has been given back yet and none has been held for longer."""
 
-SOON = 2_000
-"""A wait that is longer than this, and only an estimate, is looked at again after half of it."""
+GRAIN = 16
+"""How long slots are held is an estimate: what is meant to be soon is within this part of it."""
+
+SOON, PART = 2_000, 3
+"""Of a wait that is longer than the first, and only an estimate, just this part is slept."""
 
 PATIENCE = 1_000
 """So often, at least, a slot is looked at that is held for longer than was expected."""
@@ -158,7 +161,7 @@ class First:
 
 def admits(limit: Limit, held: int, ahead: int) -> bool:
     """
-    Is there a slot for who asks, when others hold *held* slots and *ahead* others are due before?
+    Is there a slot for who asks, when others hold *held* slots, and *ahead* others whose turn it is are about to come back?
 
     >>> admits(Slots(2, 1000), held=1, ahead=0), admits(Slots(2, 1000), held=1, ahead=1)
     (True, False)
@@ -184,22 +187,26 @@ def nap(limit: Limit, wait: int) -> int:
     """
     Return after how many ms of a planned *wait* to ask again.
 
-    How long slots are held is an estimate, so of a long wait for one only half is slept: if it was too long, few sleep too long.
+    How long slots are held is an estimate, so of a long wait for one only a part is slept: if it was wrong, not all sleep too long.
 
     >>> nap(Slots(1, 60_000), 1_500), nap(Slots(1, 60_000), 30_000), nap(Window(1, 60_000), 30_000)
-    (1500, 15000, 30000)
+    (1500, 10000, 30000)
     """
-    return wait // 2 if isinstance(limit, Slots) and wait > SOON else wait
+    return wait // PART if isinstance(limit, Slots) and wait > SOON else wait
 
 
 def learnt(hold: int, held: int) -> int:
     """
     Return for how long slots are held, after one that was held for *held* ms: the later ones count more.
 
+    Downwards it is learnt faster: who sleeps for too long leaves slots unused.
+
     >>> learnt(0, 100), learnt(100, 200), learnt(100, 0)
-    (100, 125, 75)
+    (100, 125, 50)
     """
-    return max(1, held if hold == 0 else hold + (held - hold) // 4)
+    if hold == 0:
+        return max(1, held)
+    return max(1, hold + (held - hold) // (4 if held > hold else 2))
 
 
 def _first_free(limit: Limit, first: First, now: int) -> int:
@@ -209,7 +216,7 @@ def _first_free(limit: Limit, first: First, now: int) -> int:
     age, hold = now - first.since, first.hold
     if age < hold:
         return min(first.until, first.since + hold)
-    look = hold // 16 if hold else FIRST_GUESS  # held for longer than was expected: look soon, then less and less often
+    look = hold // GRAIN if hold else FIRST_GUESS  # held for longer than was expected: look soon, then less and less often
     return min(first.until, now + min(max(age - hold, look, 1), max(look, PATIENCE)))
 
 

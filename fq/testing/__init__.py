@@ -1,7 +1,19 @@
-"""What tests of tasks and layers need: `message` builds one to hand to a handler."""
+"""
+What tests of tasks and layers need. `message` builds a message to hand to a handler.
 
+`memory` lends an app a broker in memory, `drain` runs what waits there and fails with the first dead letter; as pytest fixtures: ``fq_app``, ``fq_bind``
+and ``fq_clock``. `check_step` holds a layer of yours against the laws that layers obey. `simulate` runs a workload on several workers, with everything
+that can go wrong between them.
+"""
+
+from fq.brokers.clock import ManualClock
 from fq.frozen import frozen_dict
 from fq.message import Message
+from fq.testing.bind import DeadLetterError, drain, memory
+from fq.testing.simulation import Report, SimulationError, simulate
+from fq.testing.simulation.faults import Faults
+from fq.testing.simulation.ledger import Finding
+from fq.testing.simulation.run import Run
 
 
 def message(
@@ -34,3 +46,18 @@ def message(
         deliveries=deliveries,
         interrupted=interrupted,
     )
+
+
+__all__ = [
+    "DeadLetterError",
+    "Faults",
+    "Finding",
+    "ManualClock",
+    "Report",
+    "Run",
+    "SimulationError",
+    "drain",
+    "memory",
+    "message",
+    "simulate",
+]

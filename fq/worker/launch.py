@@ -35,11 +35,14 @@ def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board) -> i
 def main(order: str) -> None:
     """What a spawned child does first: find the app, and run it."""
     from fq.cli.common import load_app
+    from fq.observe.endpoint import join_metrics
 
     fields = json.loads(order)
     settings = WorkerSettings(**fields["settings"])
     board = Board(slots(settings), fields["board"])
-    run_child(load_app(fields["app"]), settings, fields["name"], fields["supervisor"], board)
+    app = load_app(fields["app"])
+    join_metrics(app)
+    run_child(app, settings, fields["name"], fields["supervisor"], board)
 
 
 def slots(settings: WorkerSettings) -> int:

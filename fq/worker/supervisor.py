@@ -19,6 +19,7 @@ from fq.errors import FqError
 from fq.message import TIME_LIMIT
 from fq.worker import reload
 from fq.worker.board import Board
+from fq.worker.helpers import Helpers
 from fq.worker.launch import fork, memory_of, slots, spawn
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import Signals
@@ -54,13 +55,14 @@ class Supervisor:
     """
     Keeps ``settings.processes`` children of *app* running until it is told to stop.
 
-    *app_path* is needed to start children in fresh interpreters (*spawns*) and to reload.
+    *app_path* is needed to start children in fresh interpreters (*spawns*) and to reload. *helpers* run beside the children.
     """
 
     app: "App"
     settings: WorkerSettings
     app_path: str = ""
     spawns: bool = False
+    helpers: Helpers = field(factory=Helpers)
     _places: list[Place] = field(init=False)
     _retiring: list[Ward] = field(init=False)
     _born: int = field(init=False, default=0)
@@ -82,6 +84,7 @@ class Supervisor:
                     self._on(number)
                 self._reap()
                 if self._told and not list(self._wards()):
+                    self.helpers.stop()
                     return 0
                 self._look()
                 self._beat()
@@ -96,6 +99,7 @@ class Supervisor:
                     self._kill_at = monotonic() + LAST_WAIT
                 self._tell(signal.SIGTERM)
             case signal.SIGHUP if not self._told:
+                self.helpers.stop()
                 reload.replace_process(self.app_path, list(self._wards()))
             case signal.SIGUSR1 | signal.SIGUSR2:
                 self._tell(number)
@@ -118,6 +122,8 @@ class Supervisor:
     def _look(self) -> None:
         """Start what is missing, hand over to successors that have booted, and see how each child does."""
         now = monotonic()
+        if not self._told:
+            self.helpers.start_missing()
         for place in self._places if not self._told else ():
             if place.ward is None and place.start_at <= now:
                 place.ward = self._start()
@@ -179,6 +185,7 @@ class Supervisor:
             if pid == 0:
                 return
             if (ward := known.get(pid)) is None:
+                self.helpers.reaped(pid, status)
                 continue
             if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
                 ward.stopped = os.WIFSTOPPED(status)

@@ -216,7 +216,7 @@ def test_a_stack_without_layers_is_the_handler_itself() -> None:
     assert compose() == Stack() == compose(compose(), Stack())
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("layer", LAYERS, ids=[f"{type(layer).__name__}-{n}" for n, layer in enumerate(LAYERS)])
 def test_the_empty_stack_is_the_identity_of_compose(layer: Middleware) -> None:
     assert compose(compose(), layer) == compose(layer, compose()) == compose(layer)
 

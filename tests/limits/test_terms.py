@@ -72,7 +72,7 @@ def test_the_turns_of_a_line_keep_to_the_rate(count, window, rank):
 
 def test_an_exact_wait_is_slept_through_and_an_estimate_is_looked_at_again():
     assert nap(Window(1, 10**6), 10**6) == 10**6
-    assert nap(Slots(1, 10**6), 10**6) == 500_000
+    assert nap(Slots(1, 10**6), 10**6) == 333_333
 
 
 def test_a_slot_is_expected_free_when_as_long_has_passed_as_they_are_held_lately():

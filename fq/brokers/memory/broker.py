@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 
 from fq.brokers.base import DEAD_TTL
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.memory.store import Store
-from fq.brokers.records import Commit, DeadLetter, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.findings import Finding
+from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.rules import check_commits, check_posts
 from fq.brokers.waiting import Awaited, Bell
 
@@ -75,12 +77,13 @@ class MemoryBroker:
                 else:
                     stale.append(commit.message_id)
             self._store.settle(now)
+            cancelled = self._store.told(want.worker)
             deliveries = self._store.claim(want, now) if want.limit > 0 else ()
             idle_for = min(LONGEST_IDLE, max(0, self._store.next_due(want.worker) - now))
         self._bell.changed()
         for message_id, body in kept.items():
             self._awaited.deliver(message_id, body)
-        return Turn(deliveries, tuple(stale), int(idle_for))
+        return Turn(deliveries, tuple(stale), int(idle_for), cancelled)
 
     def wait(self, want: Want, timeout: int) -> None:
         """See `Broker.wait`."""
@@ -156,6 +159,18 @@ class MemoryBroker:
             )
             return tuple(letter for letter, _ in zip(letters, range(limit), strict=False))
 
+    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+        """See `Broker.held`."""
+        with self._lock:
+            return tuple(islice(self._store.held(worker), limit))
+
+    def cancel(self, message_id: str) -> bool:
+        """See `Broker.cancel`."""
+        with self._lock:
+            found = self._store.cancel(message_id, self.clock.now)
+        self._bell.changed()
+        return found
+
     def requeue(self, message_ids: Sequence[str]) -> int:
         """See `Broker.requeue`."""
         with self._lock:
@@ -185,6 +200,10 @@ class MemoryBroker:
         with self._lock:
             self._store.queue(queue).paused = paused
         self._bell.changed()
+
+    def checkup(self) -> tuple[Finding, ...]:
+        """See `Broker.checkup`."""
+        return (Finding("broker", "warn", "memory of this process", "nothing is kept when it ends: use sqlite:/// or redis:// for real work"),)
 
     def now(self) -> int:
         """See `Broker.now`."""

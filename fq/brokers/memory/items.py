@@ -58,7 +58,7 @@ class Queue:
 
 @define(eq=False)
 class Item:
-    """Mutable: a message that waits or runs. *due* and *number* are its arrival: when it is ready, and how many came before it."""
+    """Mutable: a message that waits or runs. *due* and *number* are its arrival: when it is ready, and how many came before it; *since*: when it was claimed."""
 
     message_id: str
     queue: Queue
@@ -73,6 +73,8 @@ class Item:
     deliveries: int = 0
     interrupted: str = ""
     fault: Fault | None = None
+    since: int = 0
+    cancelled: bool = False
 
     def become(self, state: str) -> None:
         """Change from one state to another: "ready", "delayed", "running", or "" for gone."""
@@ -83,11 +85,12 @@ class Item:
 
 @define(eq=False)
 class Worker:
-    """Mutable: a worker, until when its lease runs, how many turns it has had, and what it holds."""
+    """Mutable: a worker, until when its lease runs, how many turns it has had, what it holds, and what of that it has not been told is cancelled."""
 
     until: int = 0
     turns: int = 0
     held: dict[str, Item] = field(factory=dict)
+    untold: list[str] = field(factory=list)
 
 
 @define(eq=False)

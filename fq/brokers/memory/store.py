@@ -15,6 +15,7 @@ from fq.brokers.records import (
     Commit,
     DeadLetter,
     Delivery,
+    Held,
     Join,
     Keep,
     Post,
@@ -26,6 +27,7 @@ from fq.brokers.records import (
     WorkerStats,
 )
 from fq.brokers.rules import rotated, spliced
+from fq.message import CANCELLED
 
 
 class Store:
@@ -64,6 +66,8 @@ class Store:
     def _enter(self, item: Item, now: int) -> None:
         """Let *item*, which nobody holds, wait."""
         item.token, item.worker = 0, ""
+        if item.cancelled:
+            item.due = min(item.due, now)
         if item.due <= now:
             item.become("ready")
             heappush(item.queue.heap, (item.priority, item.due, item.number, item))
@@ -140,10 +144,11 @@ class Store:
             while len(claimed) < want.limit and not queue.paused and (item := queue.first()):
                 heappop(queue.heap)
                 item.become("running")
-                item.token, item.worker = self._token, want.worker
+                item.token, item.worker, item.since = self._token, want.worker, now
                 item.deliveries += 1
                 worker.held[item.message_id] = item
-                claimed.append(Delivery(item.message_id, queue.name, item.body, item.token, item.deliveries, now, item.interrupted))
+                interrupted = CANCELLED if item.cancelled else item.interrupted
+                claimed.append(Delivery(item.message_id, queue.name, item.body, item.token, item.deliveries, now, interrupted))
         return tuple(claimed)
 
     # What commits do.
@@ -224,6 +229,28 @@ class Store:
         """Return the dead letters of *message_ids*, or all of them, the latest first."""
         found = reversed(self._dead.values()) if message_ids is None else (self._dead[key] for key in message_ids if key in self._dead)
         return (letter for letter, _ in found if letter.died_at + self._dead_ttl > now)
+
+    def held(self, worker: str) -> Iterator[Held]:
+        """Return what a worker holds, those claimed first first."""
+        for item in self._workers.get(worker, Worker()).held.values():
+            yield Held(item.message_id, item.queue.name, item.actor_name, worker, item.since)
+
+    def cancel(self, message_id: str, now: int) -> bool:
+        """Let a message end without being run again, and return whether there is one."""
+        if (item := self._items.get(message_id)) is None:
+            return False
+        item.cancelled = True
+        if item.state == "running":
+            self._workers[item.worker].untold.append(message_id)
+        elif item.state == "delayed":
+            item.become("")
+            self._enter(item, now)
+        return True
+
+    def told(self, worker: str) -> tuple[str, ...]:
+        """Return what a worker holds that has been cancelled, each once."""
+        untold, self._workers[worker].untold = self._workers[worker].untold, []
+        return tuple(untold)
 
     def requeue(self, message_ids: Iterable[str], now: int) -> int:
         """Post dead letters again, and return how many there were."""

@@ -101,7 +101,7 @@ class Line:
 
     def _repeat(self, once: Callable[[Connection], T]) -> T:
         """Return what *once* returns for a connection, tried again, after growing pauses, while the server is away."""
-        deadline, pause = 0.0, 0.0
+        deadline, pause = time.monotonic() + self.patience, 0.0
         while True:
             connection: Connection | None = None
             try:
@@ -109,9 +109,7 @@ class Line:
                 reply = once(connection)
             except RedisError as error:
                 self._clear_up(connection, error)
-                now = time.monotonic()
-                deadline = deadline or now + self.patience
-                if now + pause > deadline:
+                if time.monotonic() + pause > deadline:
                     advice = _advice(error, "start it, or check the URL")
                     raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {error}; {advice}") from error
                 time.sleep(pause)

@@ -24,7 +24,7 @@ class Local:
         self.sender = Sender(server)
         self.doorbell = Doorbell()
         self.turns = Turns(server, self.doorbell, dead_ttl)
-        self.results = Results(server, self.listen)
+        self.results = Results(server, self.hears, self.listen)
         self._server = server
         self._lock = threading.Lock()
         self._ear: Ear | None = None

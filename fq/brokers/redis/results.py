@@ -17,11 +17,12 @@ class Results:
     """
     The results of messages. Whoever waits for one registers as its reader and is told of it on *channel*, which must be heard before.
 
-    *listen* returns once this process hears a channel.
+    *hears* says whether this process hears a channel, *listen* returns once it does.
     """
 
-    def __init__(self, server: Server, listen: Callable[[str], None]) -> None:
+    def __init__(self, server: Server, hears: Callable[[str], bool], listen: Callable[[str], None]) -> None:
         self._server = server
+        self._hears = hears
         self._listen = listen
         self._awaited = Awaited()
         self.channel = server.keys.reader(uuid.uuid4().hex)
@@ -33,17 +34,18 @@ class Results:
 
     def wait(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it."""
-        if (found := self.get(message_id)) is not None or timeout <= 0:
-            return found
-        self._listen(self.channel)
+        if timeout <= 0:
+            return self.get(message_id)
+        if not self._hears(self.channel):
+            self._listen(self.channel)
         return self._awaited.wait(message_id, timeout, lambda: self._look(message_id, timeout))
 
     async def await_(self, message_id: str, timeout: int) -> bytes | None:
         """`wait`, for coroutines."""
-        found = await asyncio.to_thread(self.get, message_id)
-        if found is not None or timeout <= 0:
-            return found
-        await asyncio.to_thread(self._listen, self.channel)
+        if timeout <= 0:
+            return await asyncio.to_thread(self.get, message_id)
+        if not self._hears(self.channel):
+            await asyncio.to_thread(self._listen, self.channel)
         return await self._awaited.await_(message_id, timeout, lambda: self._look(message_id, timeout))
 
     def heard(self, text: bytes) -> None:

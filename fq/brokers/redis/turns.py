@@ -22,6 +22,9 @@ TAKEN = 250
 SCRIPTS = 80
 """So many scripts take back within one turn; the next turn goes on."""
 
+LONGEST = 5.0
+"""After so many seconds a wait returns, should a bell have been lost with the connection of another worker."""
+
 Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes]]
 """Now, token, for how long to idle, stale ids, workers without a lease and what is remembered of them, claims, moved letters, cancelled ids."""
 
@@ -52,18 +55,25 @@ class Turns:
         stale: list[str] = []
         for batch in batches[:-1]:
             stale += self._once(batch, want, 0, "")[0].stale
-        turn, expired = self._once(batches[-1], want, min(want.limit, MOST), channel)
+        turn, expired = self._once(batches[-1], want, min(want.limit, MOST), channel, patient=True)
         deliveries += turn.deliveries
         stale += turn.stale
-        taken = self._take_back_expired(expired)
-        while len(deliveries) < want.limit and (taken or len(turn.deliveries) == MOST):
-            taken = 0
-            turn, _ = self._once((), want, min(want.limit - len(deliveries), MOST), channel if not deliveries else "")
+        if expired:
+            self._take_back_expired(expired)
+        while len(deliveries) < want.limit and (expired or len(turn.deliveries) == MOST):
+            expired = []
+            turn, _ = self._once((), want, min(want.limit - len(deliveries), MOST), "" if deliveries else channel)
             deliveries += turn.deliveries
         return Turn(tuple(deliveries), tuple(stale), turn.idle_for, turn.cancelled)
 
-    def _once(self, commits: Sequence[Commit], want: Want, limit: int, channel: str) -> tuple[Turn, list[tuple[str, bytes]]]:
-        """Run the script; return what came of it, and which workers' leases it found to have run out."""
+    def _once(
+        self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False
+    ) -> tuple[Turn, list[tuple[str, bytes]]]:
+        """
+        Run the script; return what came of it, and workers whose leases have run out, with what is remembered of them.
+
+        If there are such and the turn is *patient*, it claims nothing: what they held comes first.
+        """
         sheet = self._server.sheet(want.queues)
         wanted = len(sheet.queues)
         self._started += 1
@@ -71,16 +81,8 @@ class Turns:
         first = self._started % max(1, wanted)  # each queue in its turn, so that no full one starves the rest
         written = commits_written(sheet, commits)
         whole = (
-            want.worker,
-            self._server.number(),
-            want.lease,
-            max(0, limit),
-            channel,
-            int(armed),
-            wanted,
-            self._dead_ttl,
-            first,
-            len(sheet.joined),
+            *(want.worker, self._server.number(), want.lease, max(0, limit), channel, int(armed), wanted),
+            *(self._dead_ttl, first, len(sheet.joined), int(patient)),
         )
         reply = self._server.run("turn", sheet, (*whole, *written), want.worker)
         now, token, idle_for, stale, expired, claims, moved, cancelled = cast(Reply, reply)
@@ -104,11 +106,14 @@ class Turns:
         """Block until the bell rings, something falls due, or *timeout* ms have passed."""
         if self._doorbell.answered(want.worker):
             return
+        if want.limit <= 0:
+            self._doorbell.wait(want.worker, timeout / 1_000)
+            return
         armed = self._armed.get(want.worker)
         if armed is None or armed.queues != want.queues:
             idle = cast(int, self._server.run_for("arm", want.queues, channel))
             armed = self._armed[want.worker] = Armed(want.queues, time.monotonic() + idle / 1_000)
-        left = min(timeout / 1_000, armed.deadline - time.monotonic())
+        left = min(timeout / 1_000, LONGEST, armed.deadline - time.monotonic())
         if left > 0:
             self._doorbell.wait(want.worker, left)
 
@@ -122,7 +127,7 @@ class Turns:
         """Take back everything that *worker* holds; return how many messages that was."""
         memory = self._server.line.command("HGET", self._server.keys.workers, worker)
         reasons = [text.replace("\0", "") for pair in interrupted.items() for text in pair]
-        how = (int(counted is None), len(interrupted), *reasons, *(counted or ()))
+        how: tuple[Argument, ...] = (int(counted is None), len(interrupted), *reasons, *(counted or ()))
         return self._take_back(worker, cast(bytes | None, memory), 1, how, None)
 
     def _take_back_expired(self, expired: Sequence[tuple[str, bytes]]) -> int:

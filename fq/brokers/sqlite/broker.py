@@ -6,9 +6,12 @@ from urllib.parse import quote
 
 from fq.brokers.base import DEAD_TTL, InThreads
 from fq.brokers.clock import Clock, SystemClock
-from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.findings import Finding
+from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.rules import check_commits, check_posts
 from fq.brokers.sqlite import forks, inspection
+from fq.brokers.sqlite.cancels import cancel
+from fq.brokers.sqlite.checkup import checkup
 from fq.brokers.sqlite.claims import release, renew
 from fq.brokers.sqlite.database import Database, Settings
 from fq.brokers.sqlite.listening import Listener
@@ -56,6 +59,7 @@ class SqliteBroker(InThreads):
         self.path = os.path.abspath(path)
         settings = Settings(self.path, synchronous, busy_timeout)
         self._dead_ttl = dead_ttl
+        self._synchronous = synchronous
         self._writer = Database(settings)
         self._reader = Database(settings)
         self._listener = Listener(self._reader, self.clock, f"{self.path}-wal")
@@ -146,6 +150,18 @@ class SqliteBroker(InThreads):
         with self._reader.reading() as connection:
             return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl)
 
+    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+        """See `Broker.held`."""
+        with self._reader.reading() as connection:
+            return inspection.held(connection, worker, limit)
+
+    def cancel(self, message_id: str) -> bool:
+        """See `Broker.cancel`."""
+        with self._writer.writing() as connection:
+            found = cancel(connection, message_id, self.clock.now)
+        self._listener.changed()
+        return found
+
     def requeue(self, message_ids: Sequence[str]) -> int:
         """See `Broker.requeue`."""
         with self._writer.writing() as connection:
@@ -174,6 +190,11 @@ class SqliteBroker(InThreads):
         with self._writer.writing() as connection:
             inspection.set_paused(connection, queue, False)
         self._listener.changed()
+
+    def checkup(self) -> tuple[Finding, ...]:
+        """See `Broker.checkup`."""
+        with self._reader.reading() as connection:
+            return checkup(connection, self.path, self._synchronous)
 
     def now(self) -> int:
         """See `Broker.now`."""

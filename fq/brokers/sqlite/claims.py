@@ -75,7 +75,7 @@ RELEASE_INTERRUPTED = f"""
 RELEASE = f"UPDATE messages SET state = {READY}, token = 0, worker = '', interrupted = ?1 WHERE {_HELD}"
 
 CLAIM = f"""
-    UPDATE messages SET state = {RUNNING}, token = ?, worker = ?, deliveries = deliveries + 1
+    UPDATE messages SET state = {RUNNING}, token = ?, worker = ?, claimed = ?, deliveries = deliveries + 1
     WHERE seq IN (SELECT seq FROM messages WHERE state = {READY} AND queue = ? ORDER BY priority, due, seq LIMIT ?)
 """
 
@@ -146,7 +146,7 @@ def claim(connection: sqlite3.Connection, want: Want, seen: Look, now: int) -> t
     claimed = 0
     for queue in queues:
         if claimed < want.limit:
-            claimed += connection.execute(CLAIM, (token, want.worker, queue, want.limit - claimed)).rowcount
+            claimed += connection.execute(CLAIM, (token, want.worker, now, queue, want.limit - claimed)).rowcount
     if not claimed:
         return ()
     connection.execute("UPDATE tokens SET latest = ?", (token,))

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from fq.brokers.records import DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.sqlite.bulk import to_json
 from fq.brokers.sqlite.commits import fault_from_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
@@ -76,6 +76,15 @@ def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]
         """
     ).fetchall()
     return tuple(WorkerStats(name, max(0, until - now), in_flight) for name, until, in_flight in rows)
+
+
+def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[Held, ...]:
+    """Return what *worker* holds, those claimed first first."""
+    rows = connection.execute(
+        f"SELECT message_id, queue, actor, worker, claimed FROM messages WHERE state = {RUNNING} AND worker = ? ORDER BY token, seq LIMIT ?",
+        (worker, limit),
+    ).fetchall()
+    return tuple(Held(*row) for row in rows)
 
 
 def dead(

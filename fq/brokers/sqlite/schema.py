@@ -31,6 +31,7 @@ TABLES = (
         token       INTEGER NOT NULL DEFAULT 0,
         worker      TEXT NOT NULL DEFAULT '',
         deliveries  INTEGER NOT NULL DEFAULT 0,
+        claimed     INTEGER NOT NULL DEFAULT 0,
         interrupted TEXT NOT NULL DEFAULT '',
         fault       TEXT,
         body        BLOB NOT NULL
@@ -42,6 +43,8 @@ TABLES = (
     f"CREATE INDEX messages_running ON messages (worker, token) WHERE state = {RUNNING}",
     "CREATE TABLE queues (name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
     "CREATE TABLE workers (name TEXT PRIMARY KEY, lease_until INTEGER NOT NULL, turns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    # Marks of cancelled messages, until they end; `told` is the token of the claim whose worker has been told.
+    "CREATE TABLE cancelled (message_id TEXT PRIMARY KEY, told INTEGER NOT NULL) WITHOUT ROWID",
     # The latest token; one row.
     "CREATE TABLE tokens (latest INTEGER NOT NULL)",
     "INSERT INTO tokens VALUES (0)",

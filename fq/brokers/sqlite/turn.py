@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from fq.brokers.records import Commit, Keep, Turn, Want
+from fq.brokers.sqlite.cancels import hasten, tell
 from fq.brokers.sqlite.claims import claim, look, next_due, register, settle
 from fq.brokers.sqlite.commits import apply, sort
 from fq.brokers.sqlite.upkeep import Upkeep
@@ -34,8 +35,10 @@ def take_turn(connection: sqlite3.Connection, commits: Sequence[Commit], want: W
     todo = sort(commits, seen.running)
     apply(connection, todo, now, known)
     more = settle(connection, seen, now)
+    marks = hasten(connection, now)
     deliveries = claim(connection, want, seen, now) if want.limit > 0 else ()
+    deliveries, cancelled = tell(connection, want.worker, deliveries) if marks else (deliveries, ())
     more = upkeep.do(connection, now) or more
     idle_for = 0 if more else min(LONGEST_IDLE, max(0, next_due(connection, want.worker) - now))
     new = bool(commits) or seen.something_is_due or seen.a_lease_is_over
-    return Taken(Turn(deliveries, tuple(todo.stale), idle_for), tuple(todo.keeps), new)
+    return Taken(Turn(deliveries, tuple(todo.stale), idle_for, cancelled), tuple(todo.keeps), new)

@@ -8,7 +8,7 @@ call('ZREM', SLOTS, ARGV[2])
 call('HDEL', FACTS, ARGV[2])
 if ARGV[4] == '1' then
   local hold, held = tonumber(call('HGET', FACTS, '') or 0), now - since
-  hold = math.max(1, hold == 0 and held or hold + math.floor((held - hold) / 4))
+  hold = math.max(1, hold == 0 and held or hold + math.floor((held - hold) / (held > hold and 4 or 2)))
   call('HSET', FACTS, '', whole(hold))
   keep(FACTS, REMEMBERED)
 end

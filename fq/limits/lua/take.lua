@@ -4,12 +4,13 @@
 -- ARGV[3]   how many slots there are
 -- ARGV[4]   the ttl, or the length of the window or bucket
 -- ARGV[5]   owner, token, "1" if it waits
--- ARGV[8]   ABSENT, FIRST_GUESS, SOON, PATIENCE
+-- ARGV[8]   ABSENT, FIRST_GUESS, GRAIN, SOON, PART, PATIENCE
 -- returns   {1, until when the slot is taken}, or {0, in how many ms to ask again}
 
 local kind, limit, length = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local owner, token, waits = ARGV[5], ARGV[6], ARGV[7] == '1'
-local ABSENT, FIRST_GUESS, SOON, PATIENCE = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local ABSENT, FIRST_GUESS, GRAIN = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local SOON, PART, PATIENCE = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local floor, max, min = math.floor, math.max, math.min
 
 for _, gone in ipairs(call('ZRANGEBYSCORE', BACKS, '-inf', whole(now - ABSENT))) do
@@ -20,10 +21,24 @@ end
 local holder = kind == 'slots' and owner or token
 local mine = call('ZSCORE', SLOTS, holder)
 local held = call('ZCARD', SLOTS) - (mine and 1 or 0)
+local hold = tonumber(call('HGET', FACTS, '') or 0)
 local place = waits and call('ZRANK', LINE, owner)
-local ahead = call('ZCOUNT', LINE, '-inf', whole(now))
-if place then ahead = min(ahead, place) end
 
+-- How many before the owner, whose turn it is, are about to come back. More than there are slots make no difference.
+local function others_ahead(free)
+  if free <= 0 or place and place < free then return 0 end
+  local count = 0
+  for _, other in ipairs(call('ZRANGEBYSCORE', BACKS, '-inf', whole(now + floor(hold / GRAIN)))) do
+    local rank = call('ZRANK', LINE, other)
+    if (not place or rank < place) and tonumber(call('ZSCORE', LINE, other)) <= now then
+      count = count + 1
+      if count == free then return count end
+    end
+  end
+  return count
+end
+
+local ahead = others_ahead(limit - held)
 if mine or limit - held > ahead then
   local ends = kind == 'bucket' and now - now % length + length or now + length
   call('ZADD', SLOTS, whole(ends), holder)
@@ -35,19 +50,18 @@ if mine or limit - held > ahead then
   return {1, ends}
 end
 
-local hold = tonumber(call('HGET', FACTS, '') or 0)
 local first, taken_at, age = nil, nil, 0
 if held > 0 then
   local nearest = call('ZRANGE', SLOTS, 0, 0, 'WITHSCORES')
   local _, since = facts(nearest[1])
-  first, age = tonumber(nearest[2]), now - since
-  taken_at = since
+  first, taken_at = tonumber(nearest[2]), since or now
+  age = now - taken_at
 end
 
 local function first_free()
   if kind ~= 'slots' then return first end
   if age < hold then return min(first, taken_at + hold) end
-  local look = hold > 0 and floor(hold / 16) or FIRST_GUESS
+  local look = hold > 0 and floor(hold / GRAIN) or FIRST_GUESS
   return min(first, now + min(max(age - hold, look, 1), max(look, PATIENCE)))
 end
 
@@ -62,7 +76,7 @@ if waits then rank = place or call('ZCARD', LINE) end
 local free = held < limit or not first
 local wait = max(1, (free and 0 or first_free() - now) + floor(rank * held_for() / limit))
 local retry_in = wait
-if kind == 'slots' and wait > SOON then retry_in = floor(wait / 2) end
+if kind == 'slots' and wait > SOON then retry_in = floor(wait / PART) end
 if waits then
   if not place then
     local last = call('ZRANGE', LINE, -1, -1, 'WITHSCORES')

@@ -2,7 +2,7 @@
 --
 -- ARGV[p]   channel of the worker's bell
 
-local paused, idle = {}, 2000
+local paused, idle = {}, 60000
 for _, queue in ipairs(call('SMEMBERS', PAUSED)) do paused[queue] = true end
 for queue = 1, queues do
   if not paused[name(queue)] then

@@ -53,7 +53,7 @@ end
 -- hashes, a list that is searched from its beginning, would make a turn of 256 messages quadratic.
 local PAD, PADDING = '', string.rep(' ', 80)
 
-local function held(claimed) return math.max(0, call('HLEN', claimed) - 1) end
+local function held(claimed) return call('HLEN', claimed) - call('HEXISTS', claimed, PAD) end
 
 -- Every script begins later than the one before, and none posts faster than one message a microsecond: so each gets a number of its own, in
 -- the order of arrival. It is exact as long as it is less than 2^53.

@@ -42,6 +42,21 @@ local function flush()
   ready, later = {}, {}
 end
 
+-- Makes ready up to *most* of what is due in a queue; returns when more will be, nothing if never.
+local function promote(queue, most)
+  local first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
+  if first[2] and tonumber(first[2]) <= now then
+    local due = call('ZRANGEBYSCORE', key(queue, DELAYED), '-inf', now, 'LIMIT', 0, most)
+    for _, member in ipairs(due) do
+      local mark = find(member, '\0', 15, true)
+      make_ready(queue, sub(member, 15, mark - 1), sub(member, 1, 14) .. sub(member, mark + 1))
+    end
+    call('ZREM', key(queue, DELAYED), unpack(due))
+    first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
+  end
+  return tonumber(first[2])
+end
+
 -- Wakes up to *count* workers that wait for *queue*. One that is gone hears nothing, and the next is tried.
 local function ring(queue, count)
   local prefix = name(queue) .. '\0'

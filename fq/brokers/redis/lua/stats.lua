@@ -6,16 +6,19 @@ local reply = {}
 local workers = queues > 0 and (#KEYS - 10 - 4 * queues) / queues or 0
 local at = 11 + 4 * queues
 for queue = 1, queues do
+  promote(queue, 100)
+  flush()
   local due, running, since = call('ZCOUNT', key(queue, DELAYED), '-inf', now), 0, now
   for _ = 1, workers do
     running = running + held(KEYS[at])
     at = at + 1
   end
-  local first = call('ZRANGE', key(queue, READY), 0, 0)[1] or due > 0 and call('ZRANGE', key(queue, DELAYED), 0, 0)[1]
+  local first = call('ZRANGE', key(queue, READY), 0, 0)[1]
   if first then since = math.floor(tonumber(sub(first, 1, 14), 16) / 1000) end
   reply[queue] = {
     call('ZCARD', key(queue, READY)) + due, call('ZCARD', key(queue, DELAYED)) - due, running,
     call('ZCOUNT', key(queue, DEAD), '(' .. format('%.0f', micros), '+inf'), math.max(0, now - since), call('SISMEMBER', PAUSED, name(queue)),
   }
 end
+ring_all()
 return reply

@@ -3,7 +3,7 @@
 -- KEYS      after the queues: results and groups, as the commits name them
 -- ARGV[p]   worker, number of this turn, lease, limit, channel of the worker's bell ("" if it does not wait), whether it may be registered as
 --           waiting, how many of the queues it wants (the first ones), how long dead letters are kept, which queue to claim from first, how
---           many groups are joined;
+--           many groups are joined, whether to claim nothing while there is something to take back;
 --           then how many groups of commits, each: queue, how many, how many of them are done (the first ones), how many done or
 --           replaced, ids, tokens;
 --           then how many runs of results, each: group, ttl, how many, and of each: index in the group, key, body;
@@ -12,9 +12,9 @@
 
 local worker, number, lease, limit = ARGV[p], ARGV[p + 1], tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3])
 local channel, registered, wanted = ARGV[p + 4], ARGV[p + 5] == '1', tonumber(ARGV[p + 6])
-local dead_ttl, first_of_all, joined = tonumber(ARGV[p + 7]), tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9])
+local dead_ttl, first_of_all, joined, patient = tonumber(ARGV[p + 7]), tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9]), ARGV[p + 10] == '1'
 local names = concat(ARGV, '\0', 3, 2 + wanted)
-p = p + 10
+p = p + 11
 
 -- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, their ids,
 -- queues that it claims from.
@@ -99,7 +99,7 @@ call('HDEL', LETTERS, '')
 
 local function good(group, first, n)
   if not group.bad then return unpack(ARGV, group.first + first - 1, group.first + n - 1) end
-  local ids = {PAD}
+  local ids = {'\0'} -- no message has this id; there must be one
   for i = first, n do
     if not group.bad[i] then ids[#ids + 1] = ARGV[group.first + i - 1] end
   end
@@ -214,6 +214,8 @@ function become.R(queue, id, at)
     if deliveries + counted > 0 or ARGV[at + 1] ~= '' or fault ~= '' then
       call('HSET', AGAIN, id, (deliveries + counted) .. '\0' .. ARGV[at + 1] .. '\0' .. fault)
       again = true
+    else
+      call('HDEL', AGAIN, id)
     end
     make_ready(queue, priority, seq .. id)
   end
@@ -241,22 +243,23 @@ for _ = 1, tonumber(ARGV[p]) do
 end
 
 -- Make ready what is due, as much as one turn can bear, and see when more will be.
-local next_due = now + 2000
+local next_due = now + 60000
 for queue = 1, wanted do
-  local first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
-  if first[2] and tonumber(first[2]) <= now then
-    local due = call('ZRANGEBYSCORE', key(queue, DELAYED), '-inf', now, 'LIMIT', 0, 1000)
-    for _, member in ipairs(due) do
-      local mark = find(member, '\0', 15, true)
-      make_ready(queue, sub(member, 15, mark - 1), sub(member, 1, 14) .. sub(member, mark + 1))
-    end
-    call('ZREM', key(queue, DELAYED), unpack(due))
-    first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')
-  end
-  if first[2] then next_due = math.min(next_due, tonumber(first[2])) end
+  next_due = math.min(next_due, promote(queue, 1000) or next_due)
   if soonest[queue] then next_due = math.min(next_due, soonest[queue]) end
 end
 flush()
+
+-- Renew the lease, and look for those that have run out. What their workers held comes first: the caller takes it back, and comes again.
+call('ZADD', LEASES, format('%.0f', now + lease), worker)
+local leases, expired = call('ZRANGE', LEASES, 0, 3, 'WITHSCORES'), {}
+for i = 1, #leases, 2 do
+  local until_ = tonumber(leases[i + 1])
+  if until_ <= now then expired[#expired + 1] = {leases[i], call('HGET', WORKERS, leases[i]) or ''} end
+  if leases[i] ~= worker then next_due = math.min(next_due, until_) end
+end
+
+if patient and expired[1] then limit = 0 end
 
 local token = 0
 if limit > 0 then
@@ -281,15 +284,6 @@ if limit > 0 then
       read_claim(queue, ids, members)
     end
   end
-end
-
--- Renew the lease, and look for those that have run out.
-call('ZADD', LEASES, format('%.0f', now + lease), worker)
-local leases, expired = call('ZRANGE', LEASES, 0, 3, 'WITHSCORES'), {}
-for i = 1, #leases, 2 do
-  local until_ = tonumber(leases[i + 1])
-  if until_ <= now then expired[#expired + 1] = {leases[i], call('HGET', WORKERS, leases[i]) or ''} end
-  if leases[i] ~= worker then next_due = math.min(next_due, until_) end
 end
 
 -- Tell the worker which of the messages that it holds have been cancelled. The mark goes when the message does.

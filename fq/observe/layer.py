@@ -1,0 +1,164 @@
+"""
+`Prometheus`: counts and times messages, for Prometheus to scrape.
+
+What is counted is in `fq.observe.meter`, how it is shown in `fq.observe.collect`.
+"""
+
+import time
+from time import perf_counter
+from typing import TYPE_CHECKING, Self
+
+from attrs import evolve, field, frozen, validators
+
+from fq.events import Claimed, Committed, Event, WorkerBooting, WorkerStopped
+from fq.message import Message
+from fq.middleware import AsyncHandler, Handler, Middleware
+from fq.observe.meter import ERRORS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Meter, shared_table
+from fq.observe.table import Labels
+from fq.outcome import Dead, Enqueue, Outcome, Retry
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from fq.app import App
+    from fq.observe.collect import Exposure
+
+DUE = "eta"
+"""Option of a message that was not to run as soon as it was made: when it was to be ready, ms since the epoch."""
+
+SLACK = 10
+"""Messages that were ready so many ms after they were made, or sooner, carry no `DUE`."""
+
+
+@frozen
+class Prometheus(Middleware):
+    """
+    Metrics of all messages, by queue and actor. ``fq worker`` serves those of all its processes at one address; docs/metrics.md lists them.
+
+    It belongs outside of everything that is to be timed, and into the app's own stack.
+
+    >>> from fq import Outcome, compose, prometheus, retries
+    >>> from fq.testing import message
+    >>> layer = prometheus(http_port=9999)
+    >>> compose(layer, retries()).wrap(lambda message: Outcome.success(3))(message("add")).result
+    <Success: 3>
+    >>> layer.meter.tallies()["default", "add"].durations.counts[-1]
+    1.0
+
+    Attributes:
+        http_host: address to serve the metrics on. Default: this machine only.
+
+        http_port: port to serve them on; 0 for any that is free, which is logged. Default 9191.
+
+        registry: a registry of prometheus_client to add the metrics to, and to serve. Inside your own process, without one, it is
+            the default registry.
+    """
+
+    http_host: str = field(default="127.0.0.1", validator=validators.instance_of(str))
+    http_port: int = field(default=9191, validator=[validators.instance_of(int), validators.ge(0), validators.le(65_535)])
+    registry: "CollectorRegistry | None" = field(default=None, eq=False)
+    meter: Meter = field(factory=Meter, eq=False, repr=False, kw_only=True)
+    app: "App | None" = field(default=None, eq=False, repr=False, kw_only=True)
+
+    @classmethod
+    def option_names(cls) -> frozenset[str]:
+        """Actors have no options here."""
+        return frozenset()
+
+    def bound(self, app: "App", outside: tuple[Middleware, ...]) -> Self:
+        """Return this layer as it is in *app*: it counts together with all others of the app."""
+        return evolve(self, app=app, meter=app.own(_meter))
+
+    def wrap(self, next: Handler) -> Handler:
+        """Return *next*, timed."""
+        meter = self.meter
+
+        def handler(message: Message) -> Outcome:
+            labels = labels_of(message)
+            meter.begin(labels)
+            started = perf_counter()
+            try:
+                return next(message)
+            finally:
+                meter.end(labels, (perf_counter() - started) * 1_000)
+
+        return handler
+
+    def awrap(self, next: AsyncHandler) -> AsyncHandler:
+        """Return *next*, timed."""
+        meter = self.meter
+
+        async def handler(message: Message) -> Outcome:
+            labels = labels_of(message)
+            meter.begin(labels)
+            started = perf_counter()
+            try:
+                return await next(message)
+            finally:
+                meter.end(labels, (perf_counter() - started) * 1_000)
+
+        return handler
+
+    def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
+        """Note in a message that has to wait when it will be ready, so that the time which it then spends in the queue can be told."""
+        message = enqueue.message
+        due = time.time_ns() // 1_000_000 + enqueue.delay
+        if due - message.message_timestamp > SLACK:
+            return Enqueue(message.with_options(**{DUE: due}), enqueue.delay)
+        return enqueue
+
+    def on_event(self, event: Event) -> None:
+        """Count what is claimed and what is committed."""
+        match event:
+            case Claimed(message):
+                self._claimed(message)
+            case Committed(message, outcome, stale):
+                self.meter.count(labels_of(message), *([STALE] if stale else counted(outcome)))
+            case WorkerBooting() if self.app is not None:
+                self.meter.join()
+                if shared_table() is None:  # else fq worker serves the metrics of all its processes
+                    self.app.own(_exposure).add(self.registry)
+            case WorkerStopped() if self.app is not None and shared_table() is None:
+                self.app.own(_exposure).remove()
+            case _:
+                pass
+
+    def _claimed(self, message: Message) -> None:
+        labels = labels_of(message)
+        if message.deliveries > 1:  # whoever had it has lost it
+            self.meter.count(labels, LOST)
+        else:
+            due = message.options.get(DUE)
+            ready = due if isinstance(due, int) else message.message_timestamp
+            self.meter.waited(labels, max(0, message.received_at - ready))
+
+
+def _meter(_: "App") -> Meter:
+    return Meter()
+
+
+def _exposure(app: "App") -> "Exposure":
+    from fq.observe.collect import Collector, Exposure  # noqa: PLC0415  # prometheus_client is only imported where metrics are shown
+
+    return Exposure(Collector(app.own(_meter), app))
+
+
+def labels_of(message: Message) -> Labels:
+    """Return the labels under which *message* is counted."""
+    return message.queue_name, message.actor_name
+
+
+def counted(outcome: Outcome) -> list[int]:
+    """Return what a committed outcome counts as."""
+    if outcome.succeeded:
+        return [MESSAGES]
+    setback = outcome.result.failure()
+    failed = [] if outcome.error is None else [ERRORS]
+    if isinstance(setback, Dead):
+        return [MESSAGES, *failed, REJECTS]
+    return [MESSAGES, *failed, RETRIES] if isinstance(setback, Retry) and failed else [MESSAGES]
+
+
+def prometheus(*, http_host: str = "127.0.0.1", http_port: int = 9191, registry: "CollectorRegistry | None" = None) -> Prometheus:
+    """Return a `Prometheus` layer."""
+    return Prometheus(http_host=http_host, http_port=http_port, registry=registry)

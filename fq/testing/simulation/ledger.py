@@ -1,0 +1,244 @@
+"""
+`Ledger`: an account, kept apart from the broker, of what the broker was told and what it gave; each thing that does not add up is a `Finding`.
+
+It knows what `fq.brokers.base` promises and nothing of how a broker keeps the promise. Mutable shell.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import assert_never
+
+from attrs import define, field, frozen
+
+from fq.brokers.base import DEAD_TTL
+from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
+from fq.brokers.rules import spliced
+from fq.message import RETRIES, Message
+
+
+@frozen
+class Finding:
+    """
+    What went wrong in a run.
+
+    *kind* is ``"lost"``, ``"duplicated"``, ``"stuck"``, ``"early"``, ``"miscounted"``, ``"changed"``, ``"raised"``, or ``"check"`` for what your own check said.
+    """
+
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}"
+
+
+@define(eq=False)
+class Entry:
+    """Mutable: a message from its being sent to its final outcome. *worker* holds it, ``""`` for nobody; *retries* is None until it has been seen."""
+
+    post: Post
+    due: int
+    worker: str = ""
+    token: int = 0
+    deliveries: int = 0
+    interrupted: str = ""
+    retries: int | None = None
+
+
+@define(eq=False)
+class Assembly:
+    """Mutable: a group, its values by member, and until when it is remembered; *ids* are those of the messages that complete it."""
+
+    size: int
+    ids: tuple[str, ...] = ()
+    values: dict[int, bytes] = field(factory=dict)
+    until: int = 0
+
+
+class Ledger:
+    """The account of one run. All times are ms on the broker's clock."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.alive: dict[str, Entry] = {}
+        self.ended: dict[str, str] = {}
+        self.dead: dict[str, tuple[Post, int]] = {}
+        self.results: dict[str, tuple[bytes, int]] = {}
+        self.groups: dict[str, Assembly] = {}
+        self.leases: dict[str, int] = {}
+        self.stale = 0
+        self.deliveries = 0
+        self._held: dict[str, dict[str, Entry]] = {}
+        self._names: dict[str, str] = {}
+        self._numbers: Counter[str] = Counter()
+
+    def name(self, message_id: str) -> str:
+        """Return what a message is called in reports: its actor, and a number."""
+        return self._names.get(message_id, message_id)
+
+    def find(self, kind: str, what: str) -> None:
+        """Note that something went wrong."""
+        self.findings.append(Finding(kind, what))
+
+    # What was told.
+
+    def sent(self, posts: Iterable[Post], now: int) -> None:
+        """Note *posts*: a message of the id of one that waits or runs adds nothing."""
+        for post in posts:
+            if post.message_id not in self.alive:
+                self.alive[post.message_id] = Entry(post, now + post.delay)
+                if post.message_id not in self._names:
+                    self._numbers[post.actor_name] += 1
+                    self._names[post.message_id] = f"{post.actor_name}#{self._numbers[post.actor_name]}"
+
+    def turned(self, commits: Sequence[Commit], want: Want, turn: Turn, now: int) -> None:
+        """Note a turn: commits first, then leases that ran out, then claims."""
+        self.leases[want.worker] = now + want.lease
+        stale: list[str] = []
+        for commit in commits:
+            entry = self.alive.get(commit.message_id)
+            if entry is None or not entry.worker or entry.token != commit.token:
+                stale.append(commit.message_id)
+            else:
+                self._commit(entry, commit, now)
+        if stale or turn.stale:
+            self._judge(Counter(stale), Counter(turn.stale), want.worker)
+        for worker in [worker for worker, until in self.leases.items() if until <= now]:
+            self.released(worker, {}, None)
+        for delivery in turn.deliveries:
+            self._claim(delivery, want, now)
+
+    def renewed(self, workers: Iterable[str], until: int) -> None:
+        """Note that leases were renewed."""
+        for worker in workers:
+            if worker in self.leases:
+                self.leases[worker] = until
+
+    def released(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> None:
+        """Note that all was taken back that *worker* held."""
+        self.leases.pop(worker, None)
+        for message_id, entry in self._held.pop(worker, {}).items():
+            entry.deliveries -= counted is not None and message_id not in counted
+            self._wait(entry, interrupted.get(message_id, ""))
+
+    def requeued(self, message_ids: Iterable[str], now: int) -> None:
+        """Note that dead letters were put back."""
+        for message_id in dict.fromkeys(message_ids):
+            if message_id in self.dead:
+                post, died_at = self.dead.pop(message_id)
+                if died_at + DEAD_TTL > now:
+                    self.sent([Post(message_id, post.queue_name, post.actor_name, post.priority, 0, post.body)], now)
+
+    def forgotten(self, message_ids: Iterable[str]) -> None:
+        """Note that messages were deleted, unless they run."""
+        for message_id in list(message_ids):
+            self.dead.pop(message_id, None)
+            if (entry := self.alive.get(message_id)) and not entry.worker:
+                del self.alive[message_id]
+                self.ended[message_id] = "discarded"
+
+    def opened(self, message: Message) -> None:
+        """Note what a worker read: the retries in it must be those that were committed."""
+        entry, found = self.alive.get(message.message_id), RETRIES.get(message)
+        if entry is not None and entry.retries is None:
+            entry.retries = found
+        elif entry is not None and entry.retries != found:
+            self.find("miscounted", f"{self.name(message.message_id)} says retries={found} when {entry.retries} of its failures were committed as retries")
+
+    # What follows from it.
+
+    def next_due(self, now: int) -> int | None:
+        """Return when the next delay, or lease of a worker that holds something, runs out; None if none will."""
+        delays = [entry.due for entry in self.alive.values() if entry.due > now and not entry.worker]
+        leases = [self.leases[worker] for worker, held in self._held.items() if held]
+        return min((due for due in delays + leases if due > now), default=None)
+
+    def waits(self, now: int) -> bool:
+        """Does anything wait that is due?"""
+        return any(not entry.worker and entry.due <= now for entry in self.alive.values())
+
+    def _wait(self, entry: Entry, interrupted: str = "") -> None:
+        entry.worker, entry.token, entry.interrupted = "", 0, interrupted
+
+    def _judge(self, stale: Counter[str], said: Counter[str], worker: str) -> None:
+        """Compare what had to be stale with what the broker said was."""
+        self.stale += stale.total()
+        for message_id in stale - said:
+            self.find("duplicated", f"an outcome of {self.name(message_id)} was committed by {worker}, which does not hold it any more")
+        for message_id in said - stale:
+            self.find("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
+
+    def _claim(self, delivery: Delivery, want: Want, now: int) -> None:
+        self.deliveries += 1
+        entry, name = self.alive.get(delivery.message_id), self.name(delivery.message_id)
+        if entry is None:
+            self.find("duplicated", f"{name} was delivered to {want.worker} {self._why_not(delivery.message_id)}")
+            return
+        if entry.worker:
+            self.find("duplicated", f"{name} was delivered to {want.worker} while {entry.worker} holds it")
+            self._held[entry.worker].pop(delivery.message_id)
+        if entry.due > now:
+            self.find("early", f"{name} was delivered to {want.worker} {entry.due - now} ms before it was due")
+        entry.deliveries += 1
+        if delivery.deliveries != entry.deliveries:
+            self.find("miscounted", f"{name} was delivered for the {entry.deliveries}. time without an outcome, and its deliveries are said to be {delivery.deliveries}")
+            entry.deliveries = delivery.deliveries
+        if delivery.interrupted != entry.interrupted:
+            self.find("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {entry.interrupted!r}")
+        if delivery.body != entry.post.body:
+            self.find("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.post.body!r}")
+        entry.worker, entry.token = want.worker, delivery.token
+        self._held.setdefault(want.worker, {})[delivery.message_id] = entry
+
+    def _why_not(self, message_id: str) -> str:
+        """Return why a message cannot be delivered."""
+        if message_id in self.ended:
+            return f"again, after it was {self.ended[message_id]}"
+        for group, assembly in self.groups.items():
+            if message_id in assembly.ids:
+                return f"when {len(assembly.values)} of the {assembly.size} members of group {group} had arrived"
+        return "and nobody sent it"
+
+    def _commit(self, entry: Entry, commit: Commit, now: int) -> None:
+        del self._held[entry.worker][commit.message_id]
+        match commit.disposition:
+            case Ack():
+                self._end(entry, "done")
+            case Bury():
+                self._end(entry, "dead")
+                self.dead[commit.message_id] = entry.post, now
+            case Replace(post, fault):
+                entry.post, entry.due, entry.deliveries = post, now + post.delay, 0
+                entry.retries = None if entry.retries is None else entry.retries + (fault is not None)
+                self._wait(entry)
+            case Release(counted, interrupted):
+                entry.deliveries -= not counted
+                self._wait(entry, interrupted)
+            case unknown:
+                assert_never(unknown)
+        for change in commit.changes:
+            match change:
+                case Post():
+                    self.sent([change], now)
+                case Keep(message_id, body, ttl):
+                    self.results[message_id] = body, now + ttl
+                case Join():
+                    self._join(change, now)
+                case unknown:
+                    assert_never(unknown)
+
+    def _end(self, entry: Entry, how: str) -> None:
+        message_id = entry.post.message_id
+        del self.alive[message_id]
+        self.ended[message_id] = how
+
+    def _join(self, join: Join, now: int) -> None:
+        """Note an arrival: the last member's, and no other, sends what comes after the group."""
+        assembly = self.groups.get(join.group)
+        if assembly is None or assembly.until <= now:
+            assembly = self.groups[join.group] = Assembly(join.size, tuple(splice.post.message_id for splice in join.then))
+        if join.member in assembly.values or len(assembly.values) >= assembly.size:
+            return
+        assembly.values[join.member] = join.value
+        assembly.until = now + join.ttl
+        if len(assembly.values) == assembly.size:
+            self.sent([spliced(splice, [value for _, value in sorted(assembly.values.items())]) for splice in join.then], now)

@@ -1,0 +1,87 @@
+"""`Trace`: the latest things that happened in a run, put into words only when somebody asks. Mutable shell."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from returns.pipeline import is_successful
+
+from fq.brokers.base import Broker
+from fq.brokers.records import Ack, Bury, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Turn, Want
+from fq.outcome import Dead, Outcome, Retry
+from fq.testing.simulation.ledger import Ledger
+
+LENGTH = 40
+"""So many of the latest lines are kept."""
+
+
+class Trace:
+    """What happened, by the clock of *broker*, with the names of *ledger*."""
+
+    def __init__(self, broker: Broker, ledger: Ledger) -> None:
+        self._broker = broker
+        self._ledger = ledger
+        self._start = broker.now()
+        self._lines: deque[tuple[int, str, tuple[object, ...]]] = deque(maxlen=LENGTH)
+
+    def note(self, what: str, *details: object) -> None:
+        """Keep *what*, with *details* that stand for what is in braces in it."""
+        self._lines.append((self._broker.now(), what, details))
+
+    def sent(self, posts: Sequence[Post]) -> None:
+        """Keep that somebody sent *posts*."""
+        self.note("a producer sends {}", posts)
+
+    def turned(self, commits: Sequence[Commit], want: Want, turn: Turn) -> None:
+        """Keep a turn."""
+        stale = [commit for commit in commits if commit.message_id in turn.stale]
+        fresh = [commit for commit in commits if commit.message_id not in turn.stale]
+        said = ["{}"] + ["commits {}"] * bool(fresh) + ["is too late for {}"] * bool(stale) + ["claims {}" if turn.deliveries else "claims nothing"]
+        self.note(" ".join(said), *(part for part in (want.worker, fresh, stale, turn.deliveries) if part))
+
+    def __iter__(self) -> Iterator[str]:
+        for now, what, details in self._lines:
+            yield f"{now - self._start:>9} ms  {what.format(*map(self._words, details))}"
+
+    def _words(self, detail: object) -> str:
+        match detail:
+            case list() | tuple():
+                return ", ".join(map(self._words, detail))
+            case Post(message_id, _, _, _, delay):
+                return self._ledger.name(message_id) + (f" for {delay} ms later" if delay else "")
+            case Delivery():
+                return self._ledger.name(detail.message_id) + (f" (delivery {detail.deliveries})" if detail.deliveries != 1 else "")
+            case Commit(message_id, _, _, disposition, changes):
+                also = "".join(f" + {self._words(change)}" for change in changes)
+                return f"{self._ledger.name(message_id)} {_disposition(disposition)}{also}"
+            case Keep(message_id):
+                return f"result of {self._ledger.name(message_id)}"
+            case Join(group, member, size):
+                return f"arrival {member} of {size} in group {group[:8]}"
+            case Outcome():
+                return _outcome(detail)
+            case _:
+                return self._ledger.name(str(detail))
+
+
+def _disposition(disposition: Disposition) -> str:
+    match disposition:
+        case Ack():
+            return "done"
+        case Replace(post):
+            return f"again in {post.delay} ms"
+        case Bury(fault):
+            return f"dead ({fault.type})"
+        case Release(counted):
+            return "handed back" + (", counted" if counted else "")
+
+
+def _outcome(outcome: Outcome) -> str:
+    if is_successful(outcome.result):
+        return "it succeeds"
+    match outcome.result.failure():
+        case Retry(_, delay, error):
+            return f"{type(error).__name__}, a retry in {delay} ms" if error is not None else f"again in {delay} ms"
+        case Dead(error):
+            return f"{type(error).__name__}, for good"
+        case _:
+            return "it is dropped"

@@ -1,0 +1,195 @@
+"""`Worker`, a worker without threads that takes one step at a time, and `Cast`, which runs the actors of an app for it. Mutable shell."""
+
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from random import Random
+from typing import cast
+
+from attrs import define, field
+
+from fq.app import App
+from fq.brokers.records import Bury, Commit, Join, Keep, Post, Replace, Want
+from fq.layers.time_limit import exceeded
+from fq.message import Message
+from fq.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
+from fq.testing.simulation.ledger import Ledger
+from fq.testing.simulation.loop import TimelessLoop
+from fq.testing.simulation.tap import Tap
+from fq.worker.job import Chains, Job
+from fq.worker.pool import hand_back
+from fq.worker.settings import WorkerSettings
+
+SETTINGS = WorkerSettings(processes=1)
+LEASE = SETTINGS.lease
+ROOM = 3
+"""So many messages a worker holds at most that it has not begun."""
+
+
+class Cast:
+    """The actors of *app* in their stacks, built once and used in all runs; *calls* are counted by actor, and one that is to *overrun* does so."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.chains = Chains(app, self._call, self._acall, SETTINGS.unknown_actor_grace)
+        self.on_call: Callable[[str], None] = lambda _: None
+        self.overrun = ""
+        self._loop: TimelessLoop | None = None
+
+    def close(self) -> None:
+        """Let go of the event loop."""
+        if self._loop is not None:
+            self._loop.close()
+
+    def perform(self, job: Job) -> Outcome:
+        """Return what comes of *job*; the actor runs for real."""
+        chain = job.chain
+        if chain.handler is not None:
+            return copy_context().run(chain.handler, job.message)
+        if self._loop is None:
+            self._loop = TimelessLoop()
+        return self._loop.run_until_complete(self._await(job))
+
+    async def _await(self, job: Job) -> Outcome:
+        handler = job.chain.ahandler
+        assert handler is not None, "a chain has a handler of one colour"
+        return await handler(job.message)
+
+    def _call(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+        self.on_call(message.actor_name)
+        if self._overruns(message) and self.overrun == "at once":
+            raise exceeded(message.actor_name, message.time_limit)
+        value = fn(*args, **kwargs)
+        if self._overruns(message):
+            raise exceeded(message.actor_name, message.time_limit)
+        return value
+
+    async def _acall(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+        self.on_call(message.actor_name)
+        if self._overruns(message) and self.overrun == "at once":
+            raise exceeded(message.actor_name, message.time_limit)
+        value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
+        if self._overruns(message):
+            raise exceeded(message.actor_name, message.time_limit)
+        return cast(object, value)
+
+    def _overruns(self, message: Message) -> bool:
+        return bool(self.overrun) and message.time_limit != float("inf")
+
+
+@define(eq=False)
+class Worker:
+    """
+    Mutable: one worker, in the hands of whoever calls its steps.
+
+    *unstarted* is what it has claimed, *finished* what has run and is not committed; *idle* after it asked and got nothing. *stalled*, it has no
+    lease renewed and does not reach the broker, but goes on running what it holds if it *runs*.
+    """
+
+    name: str
+    cast: Cast
+    tap: Tap
+    random: Random
+    unstarted: list[Job] = field(factory=list)
+    finished: list[Job] = field(factory=list)
+    at_once: list[Commit] = field(factory=list)
+    idle: bool = False
+    stalled: bool = False
+    runs: bool = True
+
+    @property
+    def loaded(self) -> bool:
+        """Does it hold anything?"""
+        return bool(self.unstarted or self.finished or self.at_once)
+
+    @property
+    def ready(self) -> bool:
+        """Is there anything for it to do?"""
+        return bool(self.unstarted and self.runs) if self.stalled else not self.idle
+
+    @property
+    def would_run(self) -> bool:
+        """Is its next step to run a message, and not a turn?"""
+        return bool(self.unstarted) and (self.stalled or not self.finished or self.random.random() < 0.5)
+
+    def run(self, overrun: str = "") -> None:
+        """Run one of the messages that it holds."""
+        job = self.unstarted.pop(int(self.random.random() * len(self.unstarted)))
+        chains, self.cast.overrun = self.cast.chains, overrun
+        try:
+            chains.started(job)
+            outcome = self.cast.perform(job)
+        except SystemExit:
+            job.commit = hand_back(job, counted=True)
+            self.tap.trace.note("{} runs {}, which wants to exit", self.name, job.message.message_id)
+        else:
+            self.tap.trace.note("{} runs {}: {}", self.name, job.message.message_id, outcome)
+            shorten(outcome)
+            chains.finish(job, outcome)
+            compare(self.tap.ledger, job, outcome)
+        finally:
+            self.cast.overrun = ""
+        self.finished.append(job)
+
+    def turn(self, limit: int, heard: bool = True) -> None:
+        """Commit what has run and claim up to *limit* messages; unless *heard*, the answer never gets here."""
+        jobs, commits = self.finished, self.at_once + [commit for job in self.finished if (commit := job.commit)]
+        turn = self.tap.turn(commits, Want(self.name, self.cast.app.queues, limit, LEASE))
+        if not heard:
+            return
+        self.finished, self.at_once = [], []
+        for job in jobs:
+            if job.outcome is not None or turn.stale:
+                self.cast.chains.committed(job, job.delivery.message_id in turn.stale)
+        for delivery in turn.deliveries:
+            received = self.cast.chains.receive(delivery)
+            if isinstance(received, Job):
+                self.tap.ledger.opened(received.message)
+                self.unstarted.append(received)
+            else:
+                self.at_once.append(received)
+        self.idle = limit > 0 and not self.loaded
+
+    def stop(self) -> None:
+        """Commit what has run and hand back the rest."""
+        for job in self.unstarted:
+            job.commit = hand_back(job)
+        self.finished += self.unstarted
+        self.unstarted = []
+        self.turn(0)
+
+
+def shorten(outcome: Outcome) -> None:
+    """Take the traceback off the error of a retry: nobody will read it, and putting it into words takes longer than all the rest."""
+    if not outcome.final and (error := outcome.error) is not None:
+        error.__traceback__ = None
+
+
+def compare(ledger: Ledger, job: Job, outcome: Outcome) -> None:
+    """Note it if the commit of *job* does not say what *outcome* said: the same end, and every effect once."""
+    commit = job.commit
+    if commit is None or (type(commit.disposition) is Bury and (outcome.succeeded or not isinstance(outcome.result.failure(), Dead))):
+        return  # it could not be encoded, and is a dead letter for that
+    replaced = not outcome.succeeded and isinstance(outcome.result.failure(), Retry)
+    said, done = list(map(_of_effect, outcome.effects)), list(map(_of_change, commit.changes))
+    if said != done or replaced != isinstance(commit.disposition, Replace):
+        ledger.find("changed", f"{ledger.name(commit.message_id)} had the outcome {outcome!r}, and the commit {commit!r}")
+
+
+def _of_effect(effect: Effect) -> tuple[object, ...]:
+    match effect:
+        case Enqueue(message):
+            return "sends", message.message_id
+        case Store(message_id):
+            return "keeps", message_id
+        case Arrive(group, member):
+            return group, member
+
+
+def _of_change(change: Post | Keep | Join) -> tuple[object, ...]:
+    match change:
+        case Post(message_id):
+            return "sends", message_id
+        case Keep(message_id):
+            return "keeps", message_id
+        case Join(group, member):
+            return group, member

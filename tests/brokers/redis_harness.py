@@ -1,0 +1,46 @@
+"""The Redis broker joins the suite, on every flavour of server that is installed."""
+
+from functools import partial
+from pathlib import Path
+
+from fq.brokers import Broker
+from fq.brokers.redis import RedisBroker
+from tests.redis.leaks import leaks
+from tests.redis.servers import binaries, server
+
+
+class RedisHarness:
+    slack = 5_000
+
+    def __init__(self, flavour: str, folder: Path) -> None:
+        self._server = server(flavour)
+        self._client = self._server.client()
+        self._client.flushall()
+        self._offset = 0
+        self._brokers: list[RedisBroker] = []
+
+    def broker(self) -> Broker:
+        broker = RedisBroker(self._server.url)
+        broker.offset = self._offset
+        self._brokers.append(broker)
+        return broker
+
+    def advance(self, ms: int) -> None:
+        self._offset += ms
+        for broker in self._brokers:
+            broker.offset = self._offset
+        for key in self._client.scan_iter("{fq}:*", count=1_000):
+            left = self._client.pttl(key)
+            if left >= 0:
+                self._client.pexpire(key, left - ms)
+
+    def close(self) -> None:
+        found = leaks(self._client)
+        for broker in self._brokers:
+            broker.close()
+        self._client.flushall()
+        self._client.close()
+        assert found == []
+
+
+HARNESSES = {f"redis-{flavour}": partial(RedisHarness, flavour) for flavour in binaries()}

@@ -1,0 +1,111 @@
+"""Cancelling a message, and what a worker holds."""
+
+from fq.brokers.records import ACK, RELEASE, Commit, Post, Replace, Want
+from tests.brokers.harness import Harness
+
+A = Want("a", ("q",), 10, lease=1_000)
+B = Want("b", ("q",), 10, lease=1_000)
+
+
+def post(message_id: str, delay: int = 0) -> Post:
+    return Post(message_id, "q", "actor", 0, delay, b"{}")
+
+
+def test_a_message_that_waits_is_delivered_as_cancelled(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1"), post("m2")])
+
+    assert broker.cancel("m1") is True
+    assert [(delivery.message_id, delivery.interrupted) for delivery in broker.turn([], A).deliveries] == [("m1", "cancelled"), ("m2", "")]
+
+
+def test_a_delayed_message_that_is_cancelled_is_ready_at_once(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1", delay=60_000)])
+    broker.cancel("m1")
+
+    assert [delivery.interrupted for delivery in broker.turn([], A).deliveries] == ["cancelled"]
+
+
+def test_nobody_is_cancelled_who_is_not_there(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1")])
+    (delivery,) = broker.turn([], A).deliveries
+    broker.turn([Commit("m1", "q", delivery.token)], A)
+
+    assert (broker.cancel("m1"), broker.cancel("nobody")) == (False, False)
+
+
+def test_the_holder_of_a_message_hears_that_it_was_cancelled_in_its_next_turn(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1"), post("m2")])
+    broker.turn([], A)
+
+    assert broker.cancel("m1") is True
+    assert broker.turn([], Want("b", ("q",), 0)).cancelled == ()
+    assert broker.turn([], Want("a", ("q",), 0)).cancelled == ("m1",)
+
+
+def test_a_cancelled_message_that_finishes_all_the_same_is_done(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1")])
+    (delivery,) = broker.turn([], A).deliveries
+    broker.cancel("m1")
+    turn = broker.turn([Commit("m1", "q", delivery.token, ACK)], A)
+    broker.enqueue([post("m1")])
+
+    assert turn.stale == ()
+    assert [again.interrupted for again in broker.turn([], B).deliveries] == [""], "the mark has ended with the message"
+
+
+def test_a_cancelled_message_that_is_tried_again_comes_back_at_once_as_cancelled(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1")])
+    (delivery,) = broker.turn([], A).deliveries
+    broker.cancel("m1")
+    turn = broker.turn([Commit("m1", "q", delivery.token, Replace(post("m1", delay=60_000)))], A)
+
+    assert [again.interrupted for again in turn.deliveries] == ["cancelled"]
+
+
+def test_a_cancelled_message_that_is_handed_back_comes_back_as_cancelled(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1")])
+    (delivery,) = broker.turn([], A).deliveries
+    broker.cancel("m1")
+    broker.turn([Commit("m1", "q", delivery.token, RELEASE)], Want("a", ("q",), 0))
+
+    assert [again.interrupted for again in broker.turn([], B).deliveries] == ["cancelled"]
+
+
+def test_a_cancelled_message_whose_holder_vanished_comes_back_as_cancelled(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1")])
+    broker.turn([], A)
+    broker.cancel("m1")
+    harness.advance(1_001)
+
+    deliveries = broker.turn([], B).deliveries or broker.turn([], B).deliveries
+    assert [again.interrupted for again in deliveries] == ["cancelled"]
+
+
+def test_what_a_worker_holds_is_listed_with_when_it_was_claimed(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1"), post("m2")])
+    before = broker.now()
+    broker.turn([], Want("a", ("q",), 1, lease=1_000))
+    harness.advance(100)
+    broker.turn([], Want("a", ("q",), 1, lease=1_000))
+    held = broker.held("a")
+
+    assert [(one.message_id, one.queue_name, one.actor_name, one.worker) for one in held] == [("m1", "q", "actor", "a"), ("m2", "q", "actor", "a")]
+    assert held[1].since - held[0].since >= 100
+    assert held[0].since >= before
+    assert broker.held("b") == ()
+
+
+def test_a_broker_says_something_of_itself(harness: Harness) -> None:
+    findings = harness.broker().checkup()
+
+    assert findings
+    assert all(finding.what and finding.found for finding in findings)

@@ -1,0 +1,54 @@
+"""``fq queues``."""
+
+import json
+from collections.abc import Callable
+
+from tests.cli.conftest import Fq
+
+EMPTY = {"ready": 0, "delayed": 0, "in_flight": 0, "dead": 0, "oldest": 0, "paused": False}
+
+
+def fill(fq: Fq, work: Callable[[], int]) -> None:
+    """Leave one dead letter, two ready messages and one delayed in the default queue, and one ready in another."""
+    fq("send", "tasks:app", "fails")
+    work()
+    for _ in range(2):
+        fq("send", "tasks:app", "add", "1")
+    fq("send", "tasks:app", "add", "1", "--delay", "600000")
+    fq("send", "tasks:app", "send_mail", "a")
+
+
+def test_the_queues_are_shown_with_what_waits_in_them(fq: Fq, work: Callable[[], int]) -> None:
+    fill(fq, work)
+    ran = fq("queues", "tasks:app")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ran.stdout.splitlines() if line.startswith("│")]
+
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert [(name, ready, delayed, flying, dead) for name, ready, _, delayed, flying, dead in rows] == [
+        ("default", "2", "1", "0", "1"),
+        ("mail", "1", "0", "0", "0"),
+    ]
+    assert all(oldest.endswith(" s") for _, _, oldest, *_ in rows)
+
+
+def test_as_json_they_are_objects_with_ages_in_ms(fq: Fq, work: Callable[[], int]) -> None:
+    fill(fq, work)
+    default, mail = json.loads(fq("queues", "tasks:app", "--json").stdout)
+
+    assert default | {"oldest": 0} == {**EMPTY, "queue_name": "default", "ready": 2, "delayed": 1, "dead": 1}
+    assert mail | {"oldest": 0} == {**EMPTY, "queue_name": "mail", "ready": 1}
+    assert 0 <= default["oldest"] < 60_000
+
+
+def test_a_paused_queue_is_marked(fq: Fq) -> None:
+    fq("send", "tasks:app", "add", "1")
+    assert fq("pause", "tasks:app", "default").exit_code == 0
+
+    assert "default (paused)" in fq("queues", "tasks:app").stdout
+    assert fq("resume", "tasks:app", "default").exit_code == 0
+    assert "(paused)" not in fq("queues", "tasks:app").stdout
+
+
+def test_no_queues_are_no_error(fq: Fq) -> None:
+    assert fq("queues", "tasks:app").exit_code == 0
+    assert json.loads(fq("queues", "tasks:app", "--json").stdout) == []

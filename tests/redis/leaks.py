@@ -1,0 +1,95 @@
+"""The leak checker: every key of a namespace must be one that is known, with an owner and an end, and all of them must agree with each other."""
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import redis
+
+ONCE = {
+    "messages": "hash",
+    "again": "hash",
+    "letters": "hash",
+    "leases": "zset",
+    "workers": "hash",
+    "token": "string",
+    "queues": "set",
+    "paused": "set",
+    "waiting": "zset",
+    "cancelled": "zset",
+}
+PER_QUEUE = {"ready": "zset", "delayed": "zset", "dead": "zset", "claimed": "hash"}
+WITH_TTL = {"result": "string", "group": "hash", "sent": "string"}
+
+
+def leaks(client: redis.Redis, namespace: str = "fq") -> list[str]:
+    """Return what is wrong, one sentence each; nothing is the good answer."""
+    return list(_leaks(client, f"{{{namespace}}}:"))
+
+
+def _leaks(client: redis.Redis, prefix: str) -> Iterator[str]:
+    keys = [key.decode() for key in client.keys(prefix.replace("{", "\\{") + "*")]
+    names = {key: key.removeprefix(prefix) for key in keys}
+    for key, name in names.items():
+        kind = name.partition(":")[0]
+        expected = (ONCE if ":" not in name else PER_QUEUE | WITH_TTL).get(kind)
+        found = client.type(key).decode()
+        if expected != found:
+            yield f"{key} is a {found}, expected {expected or 'no such key'}"
+        if (kind in WITH_TTL or name == "waiting") and client.pttl(key) < 0:
+            yield f"{key} has no end"
+    yield from _lost_messages(client, prefix, list(names.values()))
+    yield from _lost_letters(client, prefix, list(names.values()))
+    yield from _lost_claims(client, prefix, list(names.values()))
+
+
+def _places(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
+    for name in names:
+        kind = name.partition(":")[0]
+        if kind == "ready":
+            yield from ((member[14:], name) for member in client.zrange(prefix + name, 0, -1))
+        elif kind == "delayed":
+            yield from ((member.partition(b"\0")[2], name) for member in client.zrange(prefix + name, 0, -1))
+        elif kind == "claimed":
+            yield from ((id_, name) for id_ in client.hkeys(prefix + name) if id_)
+
+
+def _lost_messages(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[str]:
+    messages = client.hgetall(prefix + "messages")
+    places: dict[bytes, str] = {}
+    for id_, place in _places(client, prefix, names):
+        if id_ in places:
+            yield f"{id_!r} is in {place} and in {places[id_]}"
+        if id_ not in messages:
+            yield f"{id_!r} is in {place} but there is no message"
+        elif messages[id_][14:].split(b"\0")[1].decode() != unquote(place.split(":")[1]):
+            yield f"{id_!r} is in {place} but belongs elsewhere"
+        places[id_] = place
+    for id_ in messages.keys() - places.keys():
+        yield f"{id_!r} is nowhere"
+    for id_ in client.hkeys(prefix + "again"):
+        if id_ not in messages:
+            yield f"{id_!r} is known from before but there is no message"
+    for mark in client.zrange(prefix + "cancelled", 0, -1):
+        holder, _, id_ = mark.partition(b"\0")
+        if id_ not in messages or (holder and not places[id_].endswith(f":{holder.decode()}")):
+            yield f"{mark!r} is cancelled but not there"
+
+
+def _lost_letters(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[str]:
+    letters = client.hgetall(prefix + "letters")
+    listed = {id_: name for name in names if name.startswith("dead:") for id_ in client.zrange(prefix + name, 0, -1)}
+    for id_ in letters.keys() ^ listed.keys():
+        yield f"the dead letter {id_!r} is listed {listed.get(id_)} but kept {letters.get(id_)}"
+
+
+def _lost_claims(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[str]:
+    leases = set(client.zrange(prefix + "leases", 0, -1))
+    workers = client.hgetall(prefix + "workers")
+    for worker in leases ^ workers.keys():
+        yield f"the worker {worker!r} has a lease or a memory, not both"
+    for name in names:
+        if name.startswith("claimed:"):
+            _, queue, worker = name.split(":", 2)
+            remembered = workers.get(worker.encode(), b"\0\0\0").split(b"\0")[3:]
+            if unquote(queue).encode() not in remembered:
+                yield f"{name} has no worker that will be missed"

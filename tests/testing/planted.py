@@ -1,0 +1,118 @@
+"""Brokers that are each wrong in one way, of the five that queues are usually wrong in: what a simulation must find."""
+
+from collections.abc import Callable
+
+from attrs import evolve
+
+from fq.brokers.base import DEAD_TTL
+from fq.brokers.clock import ManualClock
+from fq.brokers.memory import MemoryBroker
+from fq.brokers.memory.items import Group, Item
+from fq.brokers.memory.store import Store
+from fq.brokers.records import Change, Commit, Delivery, Join, Keep, Release, Want
+from fq.brokers.rules import spliced
+
+
+class Unfenced(Store):
+    """Commits whatever anybody brings, also outcomes of messages that have been handed to somebody else since."""
+
+    def commit(self, commit: Commit, now: int) -> bool:
+        item = self._items.get(commit.message_id)
+        if item is not None:
+            if item.state == "running":
+                del self._workers[item.worker].held[item.message_id]
+            self._dispose(item, commit, now)
+        for change in commit.changes:
+            self._change(change, now)
+        return True
+
+
+class AcksFirst(Store):
+    """Takes a message off its queue in one command, with its result, and sends its follow-ups in the worker's next."""
+
+    def __init__(self, dead_ttl: int) -> None:
+        super().__init__(dead_ttl)
+        self._turning = ""
+        self._later: dict[str, list[Change]] = {}
+
+    def register(self, name: str, until: int) -> None:
+        super().register(name, until)
+        self._turning = name
+        for change in self._later.pop(name, ()):
+            self._change(change, until)
+
+    def commit(self, commit: Commit, now: int) -> bool:
+        at_once = tuple(change for change in commit.changes if isinstance(change, Keep))
+        acked = super().commit(evolve(commit, changes=at_once), now)
+        if acked:
+            self._later.setdefault(self._turning, []).extend(change for change in commit.changes if change not in at_once)
+        return acked
+
+
+class CountsFailures(Store):
+    """Counts a delivery when its failure is committed: one that kills its worker is never counted."""
+
+    def claim(self, want: Want, now: int) -> tuple[Delivery, ...]:
+        claimed = super().claim(want, now)
+        for delivery in claimed:
+            self._items[delivery.message_id].deliveries -= 1
+        return claimed
+
+    def commit(self, commit: Commit, now: int) -> bool:
+        item = self._items.get(commit.message_id)
+        if item is not None and isinstance(commit.disposition, Release):
+            item.deliveries += 1
+        return super().commit(commit, now)
+
+
+class CountsArrivals(Store):
+    """Counts the arrivals at a group, no matter whose they are."""
+
+    def __init__(self, dead_ttl: int) -> None:
+        super().__init__(dead_ttl)
+        self._arrived: dict[str, list[tuple[int, bytes]]] = {}
+
+    def _join(self, join: Join, now: int) -> None:
+        arrived = self._arrived.setdefault(join.group, [])
+        arrived.append((join.member, join.value))
+        self._groups.put(join.group, Group(), now + join.ttl)
+        if len(arrived) == join.size:
+            for splice in join.then:
+                self.post(spliced(splice, [value for _, value in sorted(arrived)]), now)
+
+
+class PromotesTwice(Store):
+    """Reads what has fallen due and makes it ready in one command, and forgets that it was delayed in the worker's next: another may read it in between."""
+
+    def __init__(self, dead_ttl: int) -> None:
+        super().__init__(dead_ttl)
+        self._turning = ""
+        self._promoted: dict[str, list[Item]] = {}
+
+    def register(self, name: str, until: int) -> None:
+        super().register(name, until)
+        self._turning = name
+        for item in self._promoted.pop(name, ()):
+            if item.state == "delayed":
+                item.become("")
+
+    def promote(self, now: int) -> None:
+        promoted = self._promoted.setdefault(self._turning, [])
+        for _, _, item in sorted(self._delayed, key=lambda entry: entry[:2]):
+            if item.state == "delayed" and item.due <= now and item not in promoted:
+                promoted.append(item)
+                self._numbers += 1
+                self._items[item.message_id] = twin = evolve(item, state="", number=self._numbers)
+                self._enter(twin, now)
+
+
+def on(store: type[Store]) -> Callable[[ManualClock], MemoryBroker]:
+    """Return what makes a broker on *store*."""
+
+    def make(clock: ManualClock) -> MemoryBroker:
+        broker = MemoryBroker(clock=clock)
+        broker._store = store(DEAD_TTL)
+        return broker
+
+    return make
+
