@@ -160,7 +160,9 @@ class Actor(Generic[P, R, V]):
 
         Raises:
             OptionError: an unknown option, or a value that it cannot take, or that cannot travel.
+            DeclarationError: an actor of another app, or a queue name that is none.
         """
+        check_targets(options, self.app)
         named = {name: value for name, value in options.items() if name not in OWN}
         stack = self.app.stack_of(self)
         checked = stack.with_options(named)
@@ -181,7 +183,7 @@ AnyActor: TypeAlias = Actor[..., Any, Any]
 def _taken(stack: Stack, name: str) -> object:
     """Return the value of option *name* as its layer holds it: checked, and in ms."""
     value = next(layer.option(name) for layer in stack if name in layer.takes())
-    if callable(value) or isinstance(value, tuple) and any(isinstance(item, type) for item in value):
+    if callable(value) or (isinstance(value, tuple) and any(isinstance(item, type) for item in value)):
         raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
     return value
 
@@ -190,6 +192,13 @@ def check_queue_name(name: object) -> None:
     """Raise `DeclarationError` unless *name* can name a queue."""
     if not (isinstance(name, str) and QUEUE_NAME.fullmatch(name)):
         raise DeclarationError(f"found the queue name {name!r}, expected a letter or underscore, then letters, digits, dots, dashes or underscores")
+
+
+def check_targets(options: Mapping[str, object], app: Sends) -> None:
+    """Raise `DeclarationError` if one of *options* is an actor of another app than *app*."""
+    for name, value in options.items():
+        if isinstance(value, Actor) and value.home.app not in (None, app):
+            raise DeclarationError(f"{name}: found {value.name}, an actor of another app: {value.home.app!r}")
 
 
 class Declare(Protocol):

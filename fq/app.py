@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
 
-from fq.actor import Actor, ActorDecorator, AnyActor, stack_for
+from fq.actor import Actor, ActorDecorator, AnyActor, check_targets, stack_for
 from fq.brokers import broker_from_url
 from fq.brokers.base import Broker
 from fq.call import Call
@@ -271,6 +271,7 @@ class App:
             )
         if actor.home.app is not None and actor.home.app is not self:
             raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
+        check_targets(actor.options, self)
         plan = self._plan(actor, self.stack)
         actor.home.app = self
         self._actors[actor.name] = actor  # before anybody is told, so that who watches can look it up

@@ -5,7 +5,7 @@ Calls chain into pipelines with ``|`` and `then`; a type checker holds each step
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload, runtime_checkable
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, runtime_checkable
 
 from attrs import evolve, frozen
 
@@ -95,10 +95,6 @@ class Call(Generic[R_co]):
             raise DeclarationError(f"found {step!r}, expected an actor after `then`")
         return Call(joined(self.stages, (step.node(args, kwargs, FIRST if args else LAST),)))
 
-    @overload
-    def __or__(self, step: AcceptsOne[R_co, S]) -> "Call[S]": ...
-    @overload
-    def __or__(self, step: "Call[S]") -> "Call[S]": ...
     def __or__(self, step: "AcceptsOne[R_co, S] | Call[S]") -> "Call[S]":
         """
         Return the pipeline of this call and then *step*.

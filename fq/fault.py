@@ -1,4 +1,8 @@
-"""`Fault`, an error as data: what is left of an exception once it is stored. The core may hold one; only the shell makes one, since it reads source lines."""
+"""
+`Fault`, an error as data: what is left of an exception once it is stored.
+
+The core may hold one; only the shell makes one, since it reads source lines.
+"""
 
 import traceback
 from collections.abc import Mapping

@@ -25,16 +25,12 @@ class GroupHandle(Handle[R_co]):
 
     message_id: str
     members: tuple[Handle[object], ...]
+    stored: bool = field(repr=False)
     app: "App" = field(repr=False)
     collects: bool = field(default=False, repr=False)
     as_tuple: bool = field(default=False, repr=False)
     before: tuple[Handle[object], ...] = field(default=(), repr=False)
     actor_name: str = "group"
-
-    @property
-    def stored(self) -> bool:
-        """Do all members store their results?"""
-        return all(member.stored for member in self.members)
 
     def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
         """See `Handle.get`."""
@@ -94,4 +90,4 @@ def _handle(app: "App", node: Node, message_id: str, before: tuple[Handle[object
         stored = node.options.get("store_results", app.plan(node.actor.name).stores) is True
         return TaskHandle(message_id, node.actor.name, stored, node.actor.signature, app, before)
     members = tuple(handle_for(app, member, child_id(message_id, at)) for at, member in enumerate(node.members))
-    return GroupHandle(message_id, members, app, node.policy == "collect", node.as_tuple, before)
+    return GroupHandle(message_id, members, all(member.stored for member in members), app, node.policy == "collect", node.as_tuple, before)

@@ -62,6 +62,8 @@ class Handle(ABC, Generic[R_co]):
 
         actor_name: whose result it is; of a group, ``"group"``.
 
+        stored: is there a result to wait for?
+
         before: of a pipeline, the handles of the steps before the last.
     """
 
@@ -69,13 +71,9 @@ class Handle(ABC, Generic[R_co]):
 
     message_id: str
     actor_name: str
+    stored: bool
     app: "App"
     before: tuple["Handle[object]", ...]
-
-    @property
-    @abstractmethod
-    def stored(self) -> bool:
-        """Is there a result to wait for?"""
 
     @abstractmethod
     def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
@@ -95,7 +93,7 @@ class Handle(ABC, Generic[R_co]):
 
         What waits never starts. A running async actor is cancelled; a running sync actor is interrupted if it is `cancellable`, and finishes otherwise.
         """
-        return any([self.app.broker.cancel(part.message_id) if part is self else part.cancel() for part in self.parts()])
+        return any([self.app.broker.cancel(part.message_id) if part is self else part.cancel() for part in self.parts()])  # noqa: C419  # all of them
 
     @abstractmethod
     def parts(self) -> tuple["Handle[object]", ...]:
@@ -135,9 +133,10 @@ class Handle(ABC, Generic[R_co]):
         left = countdown(to_ms(timeout))
         for part in self.awaited():
             result = part.get(left())
-            if not is_successful(result) and isinstance(error := result.failure(), TimedOut | Missing):
+            error = None if is_successful(result) else result.failure()
+            if isinstance(error, TimedOut | Missing):
                 raise ResultTimeout(f"{self.actor_name} {self.message_id} was not completed within {to_ms(timeout)} ms")
-            if not is_successful(result) and isinstance(error, NotStored):
+            if isinstance(error, NotStored):
                 _raise(part, error, True)
 
     def awaited(self) -> tuple["Handle[object]", ...]:
@@ -210,9 +209,8 @@ class TaskHandle(Handle[R_co]):
 
 def _is_there(handle: Handle[object]) -> bool:
     result = handle.get(0)
-    if is_successful(result) or isinstance(error := result.failure(), Fault):
-        return True
-    return _raise(handle, error, False) if isinstance(error, NotStored) else False
+    error = None if is_successful(result) else result.failure()
+    return _raise(handle, error, False) if isinstance(error, NotStored) else not isinstance(error, Missing | TimedOut)
 
 
 def countdown(timeout: int) -> Callable[[], int]:

@@ -3,7 +3,7 @@
 import os
 import random
 
-_random = random.Random(os.urandom(32))
+_random = random.Random(os.urandom(32))  # noqa: S311  # ids are no secrets
 os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
 
 

@@ -107,7 +107,8 @@ class Fork:
 
     def as_json(self) -> dict[str, object]:
         """Return the form in which a fork travels; see `fq.pipe`."""
-        fields: dict[str, object] = {"members": [as_json(member) if len(member) > 1 else member[0].as_json() for member in self.members]}
+        pipes = map(as_json, self.members)
+        fields: dict[str, object] = {"members": [nodes if len(nodes) > 1 else nodes[0] for nodes in pipes]}
         if self.policy != "fail":
             fields["policy"] = self.policy
         if self.callbacks:
@@ -138,9 +139,9 @@ class Fork:
 Node: TypeAlias = Stage | Fork
 
 
-def as_json(nodes: tuple[Node, ...]) -> tuple[dict[str, object], ...]:
+def as_json(nodes: tuple[Node, ...]) -> list[dict[str, object]]:
     """Return *nodes* as they travel."""
-    return tuple(node.as_json() for node in nodes)
+    return [node.as_json() for node in nodes]
 
 
 def first_stages(nodes: tuple[Node, ...]) -> Iterator[Stage]:

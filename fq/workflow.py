@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Never, ParamSpec, Self, Type
 
 from attrs import evolve, frozen
 
+from fq.actor import Actor
 from fq.call import Accepts, AcceptsOne, Call, MakesNodes
 from fq.errors import DeclarationError, StackError
 from fq.fault import Fault
@@ -180,8 +181,8 @@ def _nodes(step: object) -> tuple[Node, ...]:
 
 def _first(step: object) -> tuple[Node, ...]:
     """Return the nodes of an actor that comes first, and so gets no result."""
-    if isinstance(step, MakesNodes) and hasattr(step, "stage"):
-        return (cast("Stage", step.stage((), {})),)
+    if isinstance(step, Actor):
+        return (step.stage((), {}),)
     raise DeclarationError(f"found {step!r} as the first step, expected a call")
 
 

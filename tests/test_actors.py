@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -43,6 +44,7 @@ from fq import (
 )
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
+from fq.brokers.records import Post
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -603,6 +605,44 @@ def test_a_message_that_is_too_old_never_reaches_the_actor() -> None:
     assert fault == fault_of(memory) == late.get().failure()
 
 
+# What is logged of it
+
+
+def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the levels of what the worker logged."""
+    return [record.levelname for record in caplog.records if record.name.startswith("fq")]
+
+
+def test_an_error_that_an_actor_raises_on_purpose_is_not_logged_as_an_error(memory: App, caplog: pytest.LogCaptureFixture) -> None:
+    @memory.actor(throws=(KeyError, ValueError))
+    def expects() -> None:
+        raise ValueError("as it may")
+
+    expects.send()
+    with caplog.at_level(logging.INFO, "fq"):
+        memory.run_until_idle()
+
+    assert levels(caplog) == ["INFO"]
+    assert "expects() failed, as it may: ValueError: as it may" in caplog.text
+
+
+def test_a_retry_is_logged_as_a_warning_a_snooze_not_at_all_and_only_the_end_as_an_error(
+    memory: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = [Snooze(5), RetryAfter(5), OSError("disk"), OSError("disk")]
+
+    @memory.actor(max_retries=2)
+    def fails() -> None:
+        raise left.pop(0)
+
+    fails.send()
+    with caplog.at_level(logging.INFO, "fq"):
+        memory.run_until_idle()
+
+    assert levels(caplog) == ["WARNING", "WARNING", "ERROR"]
+    assert "fails() failed and is now a dead letter: OSError: disk" in caplog.text
+
+
 # Time limits, with a worker
 
 
@@ -722,6 +762,57 @@ def test_a_result_that_does_not_fit_or_is_not_json_is_a_dead_letter_at_once_with
     assert first.type == second.type == InvalidResult.__name__
     assert first.message == "result[1]: expected int, found 'two'"
     assert second.message.startswith("result.rows[0]: found <object object at ")
+
+
+def test_what_cannot_be_read_is_a_dead_letter_as_it_came_and_keeps_nobody_from_running(app: App) -> None:
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    handles = [add.send(1, 2)]
+    app.broker.enqueue([Post("garbage", "default", "add", 0, 0, b"\xff{not json")])
+    handles.append(add.send(3, 4))
+    app.run_until_idle()
+    (letter,) = app.broker.dead()
+
+    assert [handle.get() for handle in handles] == [Success(3), Success(7)]
+    assert (letter.message_id, letter.body, letter.fault.type) == ("garbage", b"\xff{not json", "DecodeError")
+    assert letter.fault.message.startswith("found b'\\xff{not json', expected a message as JSON: UnicodeDecodeError")
+
+
+POISON = {
+    "a priority past every range": (b'"priority":99999999999999999999', "found priority=99999999999999999999, expected a whole number"),
+    "a backoff without end": (
+        b'"options":{"min_backoff":1e400}',
+        "Retries raised OptionError: min_backoff: found inf, expected a duration",
+    ),
+    "retries that are no number": (b'"options":{"max_retries":"abc"}', "Retries raised OptionError: max_retries: found 'abc', expected"),
+    "throws as a text": (b'"options":{"throws":"ValueError"}', "Retries raised OptionError: throws: found 'ValueError', expected"),
+    "a count that is none": (b'"options":{"retries":"many"}', "option retries of message m1: found 'many', expected int"),
+    "an argument of the wrong type": (b'"args":["x"]', "fails(n): n: expected int, found 'x'"),
+    "arguments that are no list": (b'"args":{"n":1}', "expected a message: its args is {'n': 1}, expected list"),
+    "another shape of pipe": (b'"options":{"pipe":[3]}', "found "),
+}
+
+
+@pytest.mark.parametrize(("fields", "said"), POISON.values(), ids=POISON)
+def test_whatever_a_foreign_producer_writes_becomes_a_dead_letter_that_says_what_is_wrong(app: App, fields: bytes, said: str) -> None:
+    @app.actor(max_retries=1, min_backoff=0)
+    def fails(n: int = 0) -> int:
+        if said == "found ":
+            return n
+        raise ValueError("no")
+
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    app.broker.enqueue([Post("m1", "default", "fails", 0, 0, b'{"message_id":"m1","actor_name":"fails",' + fields + b"}")])
+    handle = add.send(1, 2)
+    app.run_until_idle()
+
+    assert handle.get() == Success(3)
+    assert said in fault_of(app).message
 
 
 def test_an_unknown_option_of_a_call_is_refused(memory: App) -> None:

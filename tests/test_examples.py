@@ -113,5 +113,15 @@ def test_figures_are_the_sums_of_the_results() -> None:
         "most imported": "os 2, sys 1",
         "retried, then counted": "1",
         "dead letters": "2 (1 OSError, 1 TimedOut)",
-        "slowest": "y.py 7 ms, x.py 5 ms",
+        "slowest": "y.py, 7 ms",
     }
+
+
+def test_the_readme_shows_the_table_that_the_census_prints() -> None:
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").partition("<!-- demo:begin -->")[2].partition("<!-- demo:end -->")[0]
+
+    assert list(rows(shown)) == [*Figures.of([], []).rows(), "messages"]
+
+
+def test_figures_of_nothing_are_noughts() -> None:
+    assert set(Figures.of([], []).rows().values()) == {"0", ""}

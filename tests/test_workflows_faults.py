@@ -93,24 +93,21 @@ class Model:
         for at, node in enumerate(chain.nodes):
             value = self.task(node, f"{path}.{at}", passed) if isinstance(node, Task) else self.many(node, f"{path}.{at}", passed)
             if isinstance(value, Failed):
-                self.unstarted_after(chain, at, path)
+                if isinstance(node, Many):
+                    self.unstarted(chain, at + 1, path)
                 return value
             passed = (value,)
         return passed[0]
 
-    def unstarted_after(self, chain: Chain, at: int, path: str) -> None:
-        """The groups that follow a failed group without a task between them."""
-        while isinstance(chain.nodes[at], Many) and at + 1 < len(chain.nodes):
-            at += 1
-            self.unstarted(chain.nodes[at], f"{path}.{at}")
-
-    def unstarted(self, node: Task | Many, path: str) -> None:
-        """A group right after one that failed: its callbacks are told, too."""
-        if isinstance(node, Many):
-            for at in range(node.callbacks):
-                self.told[f"{path}!{at}:failed"] += 1
-            for at, member in enumerate(node.members):
-                self.unstarted(member.nodes[0], f"{path}[{at}].0")
+    def unstarted(self, chain: Chain, at: int, path: str) -> None:
+        """The groups from number *at* on, with no task before them, that are not reached since the group before failed: their callbacks hear of it."""
+        for number, node in enumerate(chain.nodes[at:], at):
+            if isinstance(node, Task):
+                return
+            for callback in range(node.callbacks):
+                self.told[f"{path}.{number}!{callback}:failed"] += 1
+            for position, member in enumerate(node.members):
+                self.unstarted(member, 0, f"{path}.{number}[{position}]")
 
     def task(self, task: Task, label: str, passed: tuple[Json, ...]) -> Json | Failed:
         fates = {"broken": "ValueError", "dropped": "SkipMessage", "deadly": "Poison", "expired": "AgeLimitExceeded"}

@@ -32,9 +32,9 @@ MINUTE = 60_000
 
 def main(arguments: Sequence[str]) -> int:
     """Count the source files in the folder that *arguments* name, or else those of the standard library, and return the exit code."""
+    folder = Path(arguments[0] if arguments else sysconfig.get_path("stdlib")).absolute()
     if "FQ_URL" not in os.environ:
-        return in_a_temporary_folder(arguments)
-    folder = Path(arguments[0] if arguments else sysconfig.get_path("stdlib"))
+        return with_a_database_of_its_own(folder)
     files = sources(folder)
     if not files:
         print(f"no Python source files in {folder}", file=sys.stderr)
@@ -49,11 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def in_a_temporary_folder(arguments: Sequence[str]) -> int:
+def with_a_database_of_its_own(folder: Path) -> int:
     """Run this program once more, with a database that goes away afterwards. Set ``FQ_URL`` to run it elsewhere."""
-    with TemporaryDirectory(prefix="census-") as folder:
-        url = f"sqlite:///{folder}/census.db"
-        return subprocess.call([sys.executable, "-m", "examples.census", *arguments], cwd=ROOT, env={**os.environ, "FQ_URL": url})
+    with TemporaryDirectory(prefix="census-") as place:
+        url = f"sqlite:///{place}/census.db"
+        return subprocess.call([sys.executable, "-m", "examples.census", str(folder)], cwd=ROOT, env={**os.environ, "FQ_URL": url})
 
 
 def sources(folder: Path) -> list[str]:
@@ -84,7 +84,7 @@ def gather(handles: Sequence[Handle[R]], what: str) -> list[Result[R, TaskError]
 
 def print_report(figures: Figures, folder: Path, messages: int, sending: float, working: float) -> None:
     """Print the table."""
-    library = folder == Path(sysconfig.get_path("stdlib"))
+    library = folder == Path(sysconfig.get_path("stdlib")).absolute()
     title = f"the standard library of Python {platform.python_version()}" if library else str(folder)
     pace = f"{messages:,} sent in {sending:.1f} s, done in {working:.1f} s"
     Console().print(table(f"A census of {title}", {**figures.rows(), "messages": pace}))

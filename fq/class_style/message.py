@@ -132,7 +132,8 @@ class MessageView:
     def asdict(self) -> dict[str, object]:
         """Return the fields that travel, by name."""
         message = self.folded()
-        return {name: getattr(message, name) for name in FIELDS} | {"kwargs": dict(message.kwargs), "options": dict(message.options)}
+        fields: dict[str, object] = {name: getattr(message, name) for name in FIELDS}
+        return {**fields, "kwargs": dict(message.kwargs), "options": dict(message.options)}
 
     def encode(self) -> bytes:
         """Return the wire form."""

@@ -38,8 +38,10 @@ def show(app_path: str, message_id: str, as_json: bool) -> None:
 @click.argument("message_ids", nargs=-1, required=True)
 def cancel(app_path: str, message_ids: tuple[str, ...]) -> None:
     """
-    Cancel messages of APP: what waits never starts, a running async actor is cancelled, a running sync actor is interrupted if it is declared with
-    cancellable=True. Exit code 1 if any of them neither waits nor runs.
+    Cancel messages of APP.
+
+    What waits never starts, a running async actor is cancelled, a running sync actor is interrupted if it is declared with cancellable=True. Exit code 1
+    if any of them neither waits nor runs.
     """
     with plain_errors():
         broker = load_app(app_path).broker

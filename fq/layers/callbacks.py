@@ -50,6 +50,9 @@ class Callbacks(Step):
     on_failure: str | None = field(default=None, converter=_name)
     on_retry_exhausted: str | None = field(default=None, converter=_name)
 
+    def idle(self) -> bool:
+        return self.on_success is self.on_failure is self.on_retry_exhausted is None
+
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Enqueue the callbacks that this outcome calls for."""
         if self.on_success is self.on_failure is self.on_retry_exhausted is None:

@@ -44,6 +44,9 @@ class GroupCallbacks(Step):
         Rule(PoisonLimit, f"a member that kills its process is answered for there; {_ARRIVES}"),
     )
 
+    def idle(self) -> bool:
+        return True
+
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Report the outcome of a member."""
         options = message.options

@@ -32,6 +32,9 @@ class Pipelines(Step):
 
     pipe_ignore: bool = field(default=False, validator=validators.instance_of(bool))
 
+    def idle(self) -> bool:
+        return True
+
     def before(self, message: Message) -> Message | Outcome:
         """Put the results of a group where the actor takes them; or answer for it, where members failed."""
         if GATHERED not in message.options:

@@ -1,6 +1,6 @@
 """`Results`: what an actor returned, or why it failed for good, can be read back."""
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from attrs import field, frozen, validators
 from returns.pipeline import is_successful
@@ -42,11 +42,10 @@ class Results(Step):
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Add the effect that stores a final result."""
         if is_successful(outcome.result):
-            return (
-                outcome.also(self._store(message.message_id, cast("Result[object, Error]", outcome.result)))
-                if self.store_results
-                else outcome
-            )
+            if not self.store_results:
+                return outcome
+            store = Store(message.message_id, outcome.result, self.result_ttl)  # type: ignore[arg-type]  # of a success, whose failure type says nothing
+            return Outcome(outcome.result, (*outcome.effects, store))
         setback = outcome.result.failure()
         if isinstance(setback, Retry):
             return outcome

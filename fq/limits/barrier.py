@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from attrs import field, frozen
 
-from fq.duration import optional_ms
+from fq.duration import Duration, optional_ms
 from fq.errors import FqError, OptionError
 from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
@@ -55,12 +55,12 @@ class Barrier:
             raise OptionError(f"parties: found {parties!r}, expected a whole number from 1")
         return self.backend.store.create(self._name, parties, self.ttl)
 
-    def wait(self, *, block: bool = True, timeout: int | None = None, party: str | None = None) -> bool:
+    def wait(self, *, block: bool = True, timeout: Duration | None = None, party: str | None = None) -> bool:
         """
-        Come to the barrier, and return whether all parties have: when the last one comes, or at once without *block*.
+        Come to the barrier, and return whether all have come: when the last one does, or at once without *block*.
 
-        *timeout* is in ms, the barrier's ttl unless given. A *party* counts once, however often it comes. Unless given, it is the message
-        inside an actor, so that another delivery of it adds nothing; elsewhere every call is another party.
+        *timeout* is in ms or a timedelta, the barrier's ttl unless given. A *party* counts once, however often it comes. Unless one is given,
+        it is the message inside an actor, so that another delivery adds nothing; elsewhere every call is a party of its own.
 
         Raises:
             BarrierNotFound: there is no such barrier.
@@ -68,7 +68,7 @@ class Barrier:
         open_ = self._arrive(_party(party))
         return open_ or (block and self._wait(timeout))
 
-    async def await_(self, *, block: bool = True, timeout: int | None = None, party: str | None = None) -> bool:
+    async def await_(self, *, block: bool = True, timeout: Duration | None = None, party: str | None = None) -> bool:
         """`wait` for coroutines; each that blocks has a thread of its own meanwhile."""
         open_ = await asyncio.to_thread(self._arrive, _party(party))
         return open_ or (block and await _in_own_thread(lambda: self._wait(timeout)))
@@ -85,7 +85,7 @@ class Barrier:
             )
         return missing == 0
 
-    def _wait(self, timeout: int | None) -> bool:
+    def _wait(self, timeout: Duration | None) -> bool:
         milliseconds = optional_ms(timeout)
         return self.backend.store.wait(self._name, (self.ttl if milliseconds is None else milliseconds) / 1_000)
 

@@ -7,13 +7,16 @@ from time import monotonic
 
 from fq.limits.terms import Slot
 
+LINGER = 5.0
+"""For how long the thread stays when no slot is held, in seconds."""
+
 
 class Leases:
     """
     Calls *renew* for every slot that is held, each third of its ttl, until it is let go.
 
     So a ttl may be short: it says how long a slot outlives a process that died with it, not how long it may be held. The thread starts with
-    the first slot.
+    the first slot, and ends when none has been held for a while.
     """
 
     def __init__(self, renew: Callable[[Slot], None]) -> None:
@@ -69,8 +72,11 @@ class Leases:
                 now = monotonic()
                 due = [slot for slot, at in self._due.items() if at <= now]
                 if not due:
-                    self._asleep_until = min(self._due.values(), default=now + 3_600)
-                    self._changed.wait(self._asleep_until - now)
+                    self._asleep_until = min(self._due.values(), default=now + LINGER)
+                    told = self._changed.wait(self._asleep_until - now)
+                    if not told and not self._due:
+                        self._thread = None
+                        return
                     continue
                 self._due.update((slot, now + slot.ttl / 3_000) for slot in due)
             for slot in due:

@@ -37,7 +37,7 @@ class Limited(Middleware):
     """
     A layer that lets a message pass if there is a slot for it; otherwise it is put back, to come again when there can be one.
 
-    Such a layer asks the broker, so it is no pure function of the message, as others are. Outside an app, as in tests, it needs a *backend*.
+    Such a layer asks the broker, so it is no pure function of the message, as others are. Outside an app it needs a *backend*.
     """
 
     key: MessageKey = field(default=None, validator=_check)

@@ -39,18 +39,14 @@ class Limits:
         Inside an actor it belongs to the message: should the process die, the message's next delivery takes it over.
         """
         message = get_current_message()
-        if message is None or not isinstance(limit, Slots) or not self._leases.reserve(limit.name(key), message.message_id):
-            return self._take(key, limit, "", False)
-        answer: Slot | Refused | None = None
-        try:
-            answer = self._take(key, limit, message.message_id, False)
-            return answer
-        finally:
-            if not isinstance(answer, Slot):
-                self._leases.unreserve(limit.name(key), message.message_id)
+        if message is not None and isinstance(limit, Slots) and self._leases.reserve(limit.name(key), message.message_id):
+            return self._take_reserved(key, limit, message.message_id, False)
+        return self._take(key, limit, "", False)
 
     def take_in_turn(self, key: str, limit: Limit, owner: str) -> Slot | Refused:
         """Take a slot of *key* for *owner*, if one is free and it is its turn. Who is refused stands in line, and is expected back."""
+        if isinstance(limit, Slots) and self._leases.reserve(limit.name(key), owner):
+            return self._take_reserved(key, limit, owner, True)
         return self._take(key, limit, owner, True)
 
     def give_back(self, slot: Slot, learn: bool = True) -> None:
@@ -78,6 +74,16 @@ class Limits:
         """`give_back` for coroutines. It is done even if who waits for it is cancelled."""
         if slot.ttl:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.give_back, slot, learn))
+
+    def _take_reserved(self, key: str, limit: Limit, owner: str, waits: bool) -> Slot | Refused:
+        """Take a slot under the name of *owner*, who may have only one such in this process: others that it takes are another's."""
+        answer: Slot | Refused | None = None
+        try:
+            answer = self._take(key, limit, owner, waits)
+            return answer
+        finally:
+            if not isinstance(answer, Slot):
+                self._leases.unreserve(limit.name(key), owner)
 
     def _take(self, key: str, limit: Limit, owner: str, waits: bool) -> Slot | Refused:
         token = secrets.token_hex(8)

@@ -22,7 +22,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS limit_line (key TEXT, owner TEXT, turn INTEGER, back INTEGER, PRIMARY KEY (key, owner)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS limit_line_by_turn ON limit_line (key, turn, owner)",
     "CREATE INDEX IF NOT EXISTS limit_line_by_return ON limit_line (back)",
-    "CREATE TABLE IF NOT EXISTS limit_holds (key TEXT PRIMARY KEY, hold INTEGER, until INTEGER) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS limit_holds (key TEXT PRIMARY KEY, hold INTEGER, known INTEGER, until INTEGER) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS limit_holds_by_end ON limit_holds (until)",
     "CREATE TABLE IF NOT EXISTS barriers (key TEXT PRIMARY KEY, parties INTEGER, until INTEGER) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS barrier_parties (key TEXT, party TEXT, PRIMARY KEY (key, party)) WITHOUT ROWID",
@@ -43,13 +43,13 @@ CROWD = """
     FROM mine
 """
 """
-How many slots others hold; has the holder one already; of how many before the owner it is the turn, and they are about to come back; the owner's place
-in the line, or its end.
+How many slots others hold; has the holder one already; of how many before the owner is it the turn, and they are about to come back; what
+is the owner's place in the line, or else its end.
 """
 
 FIRST = """
-    SELECT since, until, ifnull((SELECT hold FROM limit_holds WHERE key = :key), 0) FROM limit_slots
-    WHERE key = :key AND until > :now ORDER BY until, holder LIMIT 1
+    SELECT slots.since, slots.until, ifnull(hold, 0), ifnull(known, slots.since) FROM limit_slots slots LEFT JOIN limit_holds USING (key)
+    WHERE key = :key AND slots.until > :now ORDER BY slots.until, holder LIMIT 1
 """
 
 RANK = "SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND (turn, owner) < (:turn, :owner)"
@@ -68,14 +68,23 @@ MISSING = """
 
 def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refused:
     """See `LimitStore.take`."""
-    asked = {"key": ask.key, "owner": ask.owner, "holder": ask.holder, "waits": ask.waits, "now": now, "absent": now - ABSENT, "grain": GRAIN}
+    asked = {
+        "key": ask.key,
+        "owner": ask.owner,
+        "holder": ask.holder,
+        "waits": ask.waits,
+        "now": now,
+        "absent": now - ABSENT,
+        "grain": GRAIN,
+    }
     held, mine, ahead, asked["turn"] = connection.execute(CROWD, asked).fetchone()
     if mine or admits(ask.limit, held, ahead):
         return _grant(connection, ask, now)
-    first = connection.execute(FIRST, asked).fetchone()
+    found = connection.execute(FIRST, asked).fetchone()
+    first = First(*found) if found else None
     rank = connection.execute(RANK, asked).fetchone()[0] if ask.waits else min(ahead, max(0, ask.limit.limit - held))
-    wait = planned(ask.limit, held, rank, First(*first) if first else None, now)
-    retry_in = nap(ask.limit, wait)
+    wait = planned(ask.limit, held, rank, first, now)
+    retry_in = nap(ask.limit, wait, first, now)
     if ask.waits:
         connection.execute("DELETE FROM limit_line WHERE back <= :absent", asked)
         connection.execute(LINE_UP, {**asked, "at": now + wait, "back": now + retry_in})
@@ -104,9 +113,8 @@ def release(connection: sqlite3.Connection, slot: Slot, learn: bool, now: int) -
         return False
     if learn:
         connection.execute("DELETE FROM limit_holds WHERE until <= ?", (now,))
-        known = connection.execute("SELECT hold FROM limit_holds WHERE key = ?", (slot.key,)).fetchone()
-        hold = learnt(known[0] if known else 0, now - since)
-        connection.execute("REPLACE INTO limit_holds VALUES (?, ?, ?)", (slot.key, hold, now + REMEMBERED))
+        hold, known = connection.execute("SELECT hold, known FROM limit_holds WHERE key = ?", (slot.key,)).fetchone() or (0, since)
+        connection.execute("REPLACE INTO limit_holds VALUES (?, ?, ?, ?)", (slot.key, learnt(hold, now - since), known, now + REMEMBERED))
     return True
 
 

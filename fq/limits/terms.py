@@ -26,7 +26,7 @@ GRAIN = 16
 """How long slots are held is an estimate: what is meant to be soon is within this part of it."""
 
 SOON, PART = 2_000, 3
-"""Of a wait that is longer than the first, and only an estimate, just this part is slept."""
+"""Of a wait that is longer than the first, and only an estimate, just this part is slept; and no longer than one has known the key."""
 
 PATIENCE = 1_000
 """So often, at least, a slot is looked at that is held for longer than was expected."""
@@ -152,11 +152,16 @@ Answer: TypeAlias = Granted | Refused
 
 @frozen
 class First:
-    """The slot that lapses first: taken at *since*, free again by itself at *until*. Slots are held for *hold* lately; 0 if unknown."""
+    """
+    The slot that lapses first: taken at *since*, free again by itself at *until*.
+
+    Slots are held for *hold* lately, 0 if that is not known. What is known of the key has been learnt since *known*.
+    """
 
     since: int
     until: int
     hold: int = 0
+    known: int = 0
 
 
 def admits(limit: Limit, held: int, ahead: int) -> bool:
@@ -183,16 +188,20 @@ def planned(limit: Limit, held: int, rank: int, first: First | None, now: int) -
     return max(1, wait + rank * _held_for(limit, first, now) // limit.limit)
 
 
-def nap(limit: Limit, wait: int) -> int:
+def nap(limit: Limit, wait: int, first: First | None, now: int) -> int:
     """
     Return after how many ms of a planned *wait* to ask again.
 
-    How long slots are held is an estimate, so of a long wait for one only a part is slept: if it was wrong, not all sleep too long.
+    How long slots are held is an estimate, and at first a poor one. So of a long wait for one only a part is slept, and no more than the time
+    since something was first known of the key: when the estimate turns out to be wrong, not all sleep too long.
 
-    >>> nap(Slots(1, 60_000), 1_500), nap(Slots(1, 60_000), 30_000), nap(Window(1, 60_000), 30_000)
-    (1500, 10000, 30000)
+    >>> first = First(since=0, until=60_000, hold=1, known=0)
+    >>> [nap(Slots(1, 60_000), wait, first, now=20_000) for wait in (1_500, 30_000, 90_000)], nap(Window(1, 60_000), 30_000, first, now=0)
+    ([1500, 10000, 20000], 30000)
     """
-    return wait // PART if isinstance(limit, Slots) and wait > SOON else wait
+    if wait <= SOON or not isinstance(limit, Slots):
+        return wait
+    return max(SOON, min(wait // PART, now - first.known if first else 0))
 
 
 def learnt(hold: int, held: int) -> int:

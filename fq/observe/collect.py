@@ -25,7 +25,7 @@ COUNTERS = (
     ("fq_message_retries", RETRIES, "Failed messages that were put back, to be tried again"),
     ("fq_message_rejects", REJECTS, "Messages that became dead letters"),
     ("fq_stale_commits", STALE, "Outcomes that came too late: the message had been given to another worker"),
-    ("fq_lease_losses", LOST, "Messages claimed that another worker, or this one before, had lost: its process died, or was cut off"),
+    ("fq_lease_losses", LOST, "Messages run that another worker had lost before: its process died, or was cut off"),
 )
 
 QUEUES = (

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ SOCKET = "FQ_METRICS_SOCKET"
 """Environment variable by which a program that was reloaded finds its socket: process id, descriptor, host, port."""
 
 
-def metrics_servers(app: "App", address: str | None, processes: int) -> list[Callable[[], object]]:
+def metrics_servers(app: "App", address: str | None, processes: int) -> list[partial[None]]:
     """
     Return what has to run beside the workers of *app* to serve their metrics.
 
@@ -42,7 +42,7 @@ def metrics_servers(app: "App", address: str | None, processes: int) -> list[Cal
     share(4 * processes + 8)  # children that retire, and their successors, have parts of their own
     host, port = listener.getsockname()[:2]
     log.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
-    return [lambda: serve(app, layer, listener)]
+    return [partial(serve, app, layer, listener)]
 
 
 def join_metrics(app: "App") -> None:
@@ -100,7 +100,7 @@ def _fresh_listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = str(error.strerror or error).partition(" (")[0].lower()
         found = f"the metrics cannot be served at {host}:{port}: {reason}"
         raise ConfigError(f"{found}; choose another place with --metrics HOST:PORT") from None
 

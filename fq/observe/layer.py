@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, field, frozen, validators
 
-from fq.events import Claimed, Committed, Event, WorkerBooting, WorkerStopped
+from fq.events import Committed, Event, Started, WorkerBooting, WorkerStopped
 from fq.message import Message
 from fq.middleware import AsyncHandler, Handler, Middleware
 from fq.observe.meter import ERRORS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Meter, shared_table
@@ -108,10 +108,10 @@ class Prometheus(Middleware):
         return enqueue
 
     def on_event(self, event: Event) -> None:
-        """Count what is claimed and what is committed."""
+        """Count what is run and what is committed."""
         match event:
-            case Claimed(message):
-                self._claimed(message)
+            case Started(message):
+                self._started(message)
             case Committed(message, outcome, stale):
                 self.meter.count(labels_of(message), *([STALE] if stale else counted(outcome)))
             case WorkerBooting() if self.app is not None:
@@ -123,7 +123,7 @@ class Prometheus(Middleware):
             case _:
                 pass
 
-    def _claimed(self, message: Message) -> None:
+    def _started(self, message: Message) -> None:
         labels = labels_of(message)
         if message.deliveries > 1:  # whoever had it has lost it
             self.meter.count(labels, LOST)

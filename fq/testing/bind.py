@@ -1,4 +1,4 @@
-"""`memory`, which lends an app a memory broker for as long as a test lasts, and `drain`, which runs what waits there and fails with the first dead letter."""
+"""`memory`, which lends an app a memory broker, and `drain`, which runs what waits there and fails with the first dead letter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def memory(app: App, *, clock: ManualClock | None = None) -> Iterator[MemoryBrok
     """
     Lend *app* a broker in memory, whose clock stands still unless it is moved, and give it its own broker back at the end.
 
-    Its actors, handles and workers use the lent broker meanwhile, and messages are dated by the lent clock; the app's own broker is not touched.
+    Its actors, handles and workers use the lent broker meanwhile, and messages are dated by its clock. The app's own broker is not touched.
 
     >>> app = App("redis://nowhere.example")
     >>> @app.actor
@@ -96,7 +96,7 @@ class _Time:
 
 
 def _fresh_by(time: _Time, ids: Callable[[int], str]) -> FunctionType:
-    """Return `App._fresh`, which makes new messages, with another clock and other ids: the one place where it reads either is its module's globals."""
+    """Return `App._fresh`, which makes new messages, as it would be if the globals of its module had this clock, and these ids."""
     fresh = App._fresh
     return FunctionType(fresh.__code__, {**fresh.__globals__, "time": time, "fresh_id": ids}, closure=fresh.__closure__)
 

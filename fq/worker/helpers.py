@@ -110,4 +110,5 @@ def _end_with(supervisor: int) -> None:
 
 
 def _name(run: Callable[[], object]) -> str:
-    return f"{getattr(run, '__module__', '?')}.{getattr(run, '__qualname__', run)}"
+    function = getattr(run, "func", run)  # of a functools.partial
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"

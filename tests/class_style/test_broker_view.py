@@ -5,7 +5,21 @@ from typing import Any
 
 import pytest
 
-from fq import ActorNotFound, App, MiddlewareError, ResultFailure, ResultMissing, Retries, StackError, TimeLimit, actor, compose, default_middleware, hooks, retries
+from fq import (
+    ActorNotFound,
+    App,
+    MiddlewareError,
+    ResultFailure,
+    ResultMissing,
+    Retries,
+    StackError,
+    TimeLimit,
+    actor,
+    compose,
+    default_middleware,
+    hooks,
+    retries,
+)
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView
 from fq.testing import message
@@ -13,7 +27,7 @@ from tests.class_style.recorder import Recorder
 
 
 class Options:
-    actor_options = {"rate_limit", "tag"}
+    actor_options = frozenset(("rate_limit", "tag"))
 
     def before_process_message(self, broker: Any, message: Any) -> None: ...
 
@@ -203,7 +217,7 @@ def test_a_second_one_of_a_class_is_added_with_a_warning(app: App, broker: Broke
 
 
 def test_an_option_that_no_middleware_takes_is_refused_with_the_nearest_name(app: App) -> None:
-    with pytest.raises(ValueError, match="did you mean rate_limit?"):
+    with pytest.raises(ValueError, match=r"did you mean rate_limit\?"):
 
         @app.actor(rate_limt=3)  # type: ignore[call-overload]
         def send() -> None: ...

@@ -27,7 +27,9 @@ def until(condition: Callable[[], object], patience: float = 10.0) -> None:
 
 def app_with(*middlewares: object) -> App:
     """Return an app in which retries come at once and *middlewares* are outside of them."""
-    stack = default_middleware.update(Retries, lambda layer: Retries(max_retries=1, min_backoff=1)).outside(Retries, *map(hooks, middlewares))
+    stack = default_middleware.update(Retries, lambda layer: Retries(max_retries=1, min_backoff=1)).outside(
+        Retries, *map(hooks, middlewares)
+    )
     return App(broker=MemoryBroker(), middleware=stack)
 
 
@@ -324,7 +326,7 @@ def test_periodic_stats(colour: str) -> None:
 class TaskTable:
     """A row for each message, with its state."""
 
-    actor_options = {"tracked"}
+    actor_options = ("tracked",)
 
     def __init__(self) -> None:
         self.rows: dict[str, list[str]] = {}

@@ -39,7 +39,7 @@ class BadOptions:
 
 
 class BadForks:
-    forks = ["not a function"]
+    forks = ("not a function",)
 
 
 class Fine:
@@ -53,11 +53,14 @@ class Fine:
         (Nothing(), "expected an object with hooks such as before_process_message: see fq.class_style.Middleware"),
         (42, "found 42, expected an object with hooks"),
         (WrongShape(), r"WrongShape.before_process_message cannot be called as before_process_message\(broker, message\)"),
-        (TooMany(), r"TooMany.before_enqueue cannot be called as before_enqueue\(broker, message, delay\): found before_enqueue\(.*missing.*'queue'"),
+        (
+            TooMany(),
+            r"TooMany.before_enqueue cannot be called as before_enqueue\(broker, message, delay\): found before_enqueue\(.*missing.*'queue'",
+        ),
         (NoKeywords(), r"cannot be called as after_process_message\(broker, message, \*, result, exception\)"),
         (NotCallable(), r"NotCallable.before_ack: found 3, expected a method, to be called as before_ack\(broker, message\)"),
         (Async(), "Async.before_process_message is a coroutine function, expected a plain method"),
-        (BadForks(), r"BadForks.forks: found \['not a function'\], expected a list of functions"),
+        (BadForks(), r"BadForks.forks: found \('not a function',\), expected a list of functions"),
         (BadOptions(), "BadOptions.actor_options: found 'rate_limit', expected a set of names"),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
@@ -112,7 +115,7 @@ def test_options_may_be_a_property() -> None:
 
 def test_forks_are_those_of_the_middleware() -> None:
     class Forks:
-        forks = [print]
+        forks = (print,)
 
     assert hooks(Forks()).forks == (print,)
     assert hooks(Fine()).forks == ()

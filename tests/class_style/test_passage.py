@@ -272,7 +272,9 @@ def test_what_a_hook_writes_into_the_options_goes_inwards(colour: str) -> None:
         message.options["trace"] = "t1"
         message.options.pop("old")
 
-    outcome = run(hooks(Before(writes)), lambda message: Outcome.success(dict(message.options)), colour, MESSAGE.with_options(old=1, kept=2))
+    outcome = run(
+        hooks(Before(writes)), lambda message: Outcome.success(dict(message.options)), colour, MESSAGE.with_options(old=1, kept=2)
+    )
 
     assert outcome.result == Success({"kept": 2, "trace": "t1"})
 
@@ -375,7 +377,7 @@ def test_a_base_exception_of_a_hook_passes() -> None:
 
 def test_options_of_the_actor_are_seen_among_those_of_the_message() -> None:
     class Limits:
-        actor_options = {"rate_limit"}
+        actor_options = ("rate_limit",)
 
         def before_process_message(self, broker: Any, message: Any) -> None:
             seen.append(message.options.get("rate_limit", 100))

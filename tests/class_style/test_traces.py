@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,8 +35,11 @@ def calls() -> list[Call]:
 
 
 @pytest.fixture
-def app(calls: list[Call]) -> Iterator[App]:
-    yield App(broker=MemoryBroker(), middleware=compose(hooks(Recorder("a", calls)), retries(max_retries=1, min_backoff=0), hooks(Recorder("b", calls))))
+def app(calls: list[Call]) -> App:
+    return App(
+        broker=MemoryBroker(),
+        middleware=compose(hooks(Recorder("a", calls)), retries(max_retries=1, min_backoff=0), hooks(Recorder("b", calls))),
+    )
 
 
 def trace(app: App, calls: list[Call], last: str, fn: Callable[[], object]) -> list[Call]:
@@ -126,7 +129,8 @@ def test_a_skip(calls: list[Call]) -> None:
     @app.actor
     def never() -> None: ...
 
-    assert trace(app, calls, "a.after_ack", never.send) == SENT + [
+    assert trace(app, calls, "a.after_ack", never.send) == [
+        *SENT,
         ("a.before_process_message", WORKER),
         ("a.after_skip_message", WORKER),
         *spread("before_ack", WORKER),
@@ -157,7 +161,7 @@ def test_a_result_that_cannot_be_encoded_is_a_dead_letter_for_the_hooks_too(call
     app = App(broker=MemoryBroker(), middleware=compose(hooks(Recorder("a", calls)), results()))
 
     @app.actor(store_results=True)
-    def odd():  # noqa: ANN202
+    def odd():
         return object()
 
     seen = trace(app, calls, "a.after_nack", odd.send)
@@ -231,7 +235,11 @@ def test_every_hook_is_called_in_the_thread_that_the_docs_promise(calls: list[Ca
         "after_worker_shutdown": main,
         "after_consumer_thread_boot": {PUMP},
         "before_consumer_thread_shutdown": {PUMP},
-        "after_worker_thread_boot": {WORKER, LOOP, *(thread for thread in places["after_worker_thread_boot"] if thread.startswith("fq-worker"))},
+        "after_worker_thread_boot": {
+            WORKER,
+            LOOP,
+            *(thread for thread in places["after_worker_thread_boot"] if thread.startswith("fq-worker")),
+        },
         "before_worker_thread_shutdown": places["before_worker_thread_shutdown"],
     }
     assert set(places) == set(HOOKS)

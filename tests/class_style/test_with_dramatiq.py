@@ -1,9 +1,12 @@
-"""Middleware that derives from Dramatiq's own classes and raises Dramatiq's own exceptions, unmodified in an fq stack; and the same without Dramatiq."""
+"""
+Middleware that derives from Dramatiq's own classes and raises Dramatiq's own exceptions, unmodified in an fq stack; and the same
+without Dramatiq.
+"""
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,10 +64,9 @@ def until(condition: Callable[[], object], patience: float = 10.0) -> None:
 
 
 @pytest.fixture
-def without_dramatiq(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_dramatiq(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "dramatiq"]:
         monkeypatch.delitem(sys.modules, name)
-    yield
 
 
 def test_hooks_that_are_only_inherited_are_not_called() -> None:
@@ -210,6 +212,8 @@ def test_without_dramatiq_nothing_is_foreign(without_dramatiq: None) -> None:
 
 
 def test_fq_does_not_import_dramatiq() -> None:
-    code = "import sys, fq, fq.class_style; from fq.class_style.foreign import foreign; foreign('Interrupt'); print('dramatiq' in sys.modules)"
+    code = (
+        "import sys, fq, fq.class_style; from fq.class_style.foreign import foreign; foreign('Interrupt'); print('dramatiq' in sys.modules)"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -166,7 +166,9 @@ def test_an_actor_gets_the_layer_inside_retries() -> None:
 
 
 def test_several_limits_hold_at_once(app: App, clock: ManualClock) -> None:
-    stack = compose(rate_limit(limit=3, window=timedelta(hours=1), backend=app), rate_limit(limit=2, window=timedelta(seconds=1), backend=app))
+    stack = compose(
+        rate_limit(limit=2, window=timedelta(seconds=1), backend=app), rate_limit(limit=3, window=timedelta(hours=1), backend=app)
+    )
     passed = []
     for n in range(12):
         if stack.wrap(succeed)(numbered(n)).succeeded:

@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 
 from fq import Dead, LayerError, Message, Outcome, Retry, TimeLimit, TimeLimitExceeded, compose, default_middleware, retries, time_limit
-from fq.layers.time_limit import INTERRUPTED, exceeded
+from fq.handler import sync_handler
+from fq.layers.time_limit import exceeded
+from fq.message import TIME_LIMIT
+from fq.signature import Signature
 from fq.testing import message
 
 INFINITE = float("inf")
@@ -40,24 +43,23 @@ def test_the_outcome_is_left_alone() -> None:
         assert time_limit().wrap(lambda _, outcome=outcome: outcome)(message("add")) is outcome
 
 
+def never() -> None:
+    raise AssertionError("it ran")
+
+
 def test_a_message_whose_process_had_to_be_killed_is_answered_for_without_running_again() -> None:
-    def never(_: Message) -> Outcome:
-        raise AssertionError
+    handle = time_limit(time_limit=50).wrap(sync_handler(never, Signature.of(never)))
 
-    outcome = time_limit(time_limit=50).wrap(never)(message("add", interrupted=INTERRUPTED))
-
-    assert outcome == Outcome.failure(TimeLimitExceeded("add ran longer than its time limit of 50 ms"))
+    assert handle(message("add", interrupted=TIME_LIMIT)) == Outcome.failure(
+        TimeLimitExceeded("add ran longer than its time limit of 50 ms")
+    )
 
 
 def test_such_an_attempt_is_retried_until_no_retries_are_left() -> None:
-    handle = compose(retries(max_retries=1), time_limit()).wrap(lambda _: Outcome.success())
+    handle = compose(retries(max_retries=1), time_limit()).wrap(sync_handler(never, Signature.of(never)))
 
-    assert isinstance(handle(message("add", interrupted=INTERRUPTED)).result.failure(), Retry)
-    assert isinstance(handle(message("add", interrupted=INTERRUPTED, retries=1)).result.failure(), Dead)
-
-
-def test_an_interruption_for_another_reason_does_not_keep_a_message_from_running() -> None:
-    assert limit_of(time_limit(), message("add", interrupted="out of memory")) == 600_000
+    assert isinstance(handle(message("add", interrupted=TIME_LIMIT)).result.failure(), Retry)
+    assert isinstance(handle(message("add", interrupted=TIME_LIMIT, retries=1)).result.failure(), Dead)
 
 
 @pytest.mark.parametrize(("limit", "shown"), [(50, "50"), (600_000, "600000"), (86_400_000, "86400000"), (INFINITE, "inf")])

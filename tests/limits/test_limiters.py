@@ -1,4 +1,4 @@
-"""`ConcurrentRateLimiter`, `BucketRateLimiter` and `WindowRateLimiter`, as they are used. The first tests are those of Dramatiq's own suite."""
+"""`ConcurrentRateLimiter`, `BucketRateLimiter` and `WindowRateLimiter`, as they are used. First the tests of Dramatiq's own suite."""
 
 import asyncio
 import threading
@@ -7,9 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from fq import App, BucketRateLimiter, ConcurrentRateLimiter, RateLimitExceeded, Snooze, WindowRateLimiter
+from fq import (
+    App,
+    BucketRateLimiter,
+    ConcurrentRateLimiter,
+    Outcome,
+    RateLimitExceeded,
+    Snooze,
+    WindowRateLimiter,
+    compose,
+    concurrency_limit,
+    current_message,
+)
 from fq.errors import ConfigError, OptionError
 from fq.limits import NoSlot, Slot
+from fq.testing import message
 from tests.limits.places import NOW, Place
 
 LIMITERS = [ConcurrentRateLimiter, BucketRateLimiter, WindowRateLimiter]
@@ -73,7 +85,11 @@ def test_two_in_five_seconds_are_eight_in_twenty(place: Place):
 @pytest.mark.parametrize("kind", LIMITERS)
 def test_who_gets_no_slot_is_told_when_there_can_be_one(place: Place, kind):
     limiter = kind(place.limits, "mail")
-    with limiter.acquire(), pytest.raises(RateLimitExceeded, match=r"no slot of mail is free; one can be in \d+ ms") as caught, limiter.acquire():
+    with (
+        limiter.acquire(),
+        pytest.raises(RateLimitExceeded, match=r"no slot of mail is free; one can be in \d+ ms") as caught,
+        limiter.acquire(),
+    ):
         pytest.fail("there is but one slot")
 
     assert isinstance(caught.value, NoSlot)
@@ -221,9 +237,6 @@ def test_an_actor_that_finds_no_slot_runs_again_when_there_is_one_and_uses_up_no
 
 def test_a_redelivered_message_takes_over_the_slot_of_its_dead_delivery(place: Place):
     """The process died inside ``with mutex.acquire()``: what it held is the message's, so the next delivery need not wait for the ttl."""
-    from fq.layers import current_message
-    from fq.outcome import Outcome
-    from fq.testing import message
 
     def dies(limits):
         return current_message().wrap(lambda m: Outcome.success(limits.take("mutex", ConcurrentRateLimiter(limits, "mutex").terms)))
@@ -237,10 +250,6 @@ def test_a_redelivered_message_takes_over_the_slot_of_its_dead_delivery(place: P
 
 
 def test_one_message_may_hold_several_slots(place: Place):
-    from fq.layers import current_message
-    from fq.outcome import Outcome
-    from fq.testing import message
-
     two = ConcurrentRateLimiter(place.limits, "two", limit=2)
 
     def work(_):
@@ -251,6 +260,19 @@ def test_one_message_may_hold_several_slots(place: Place):
 
     assert handle(message("work")).result.unwrap() == (True, True, False)
     assert handle(message("work")).result.unwrap() == (True, True, False)
+
+
+def test_the_slot_of_a_layer_and_one_taken_inside_the_actor_are_two(place: Place):
+    layer = concurrency_limit(limit=2, key="two", backend=place.limits)
+    two = ConcurrentRateLimiter(place.limits, "two", limit=2)
+
+    def work(_):
+        with two.acquire() as first, two.acquire(raise_on_failure=False) as second:
+            return Outcome.success((first, second))
+
+    handle = compose(layer, current_message()).wrap(work)
+
+    assert [handle(message("work")).result.unwrap() for _ in range(2)] == [(True, False)] * 2
 
 
 # Bad input.
@@ -266,19 +288,23 @@ def test_a_limit_that_is_none_is_refused(kind, limit):
 @pytest.mark.parametrize("key", ["", None, 3, b"mail", "a\x00b", "\ud800"])
 @pytest.mark.parametrize("kind", LIMITERS)
 def test_a_key_that_is_none_is_refused(kind, key):
-    with pytest.raises(OptionError, match="key: found .*, expected a printable text that is not empty"):
+    with pytest.raises(OptionError, match=r"key: found .*, expected a printable text that is not empty"):
         kind("memory://", key)
 
 
-@pytest.mark.parametrize(("kind", "option"), [(ConcurrentRateLimiter, "ttl"), (BucketRateLimiter, "bucket"), (WindowRateLimiter, "window")])
+@pytest.mark.parametrize("option", ["ttl", "bucket", "window"])
 @pytest.mark.parametrize("time", [0, -1, timedelta(-1), 1.5, "1", None])
-def test_a_time_that_is_none_is_refused(kind, option, time):
+def test_a_time_that_is_none_is_refused(option, time):
+    kind = {"ttl": ConcurrentRateLimiter, "bucket": BucketRateLimiter, "window": WindowRateLimiter}[option]
+
     with pytest.raises(OptionError, match="expected a duration"):
         kind("memory://", "mail", **{option: time})
 
 
 def test_a_window_that_looks_like_seconds_is_refused():
-    with pytest.raises(OptionError, match=r"window: found 60, expected ms, at least 100, or a timedelta; for 60 s write timedelta\(seconds=60\)"):
+    with pytest.raises(
+        OptionError, match=r"window: found 60, expected ms, at least 100, or a timedelta; for 60 s write timedelta\(seconds=60\)"
+    ):
         WindowRateLimiter("memory://", "mail", window=60)
 
 

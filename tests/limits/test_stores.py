@@ -135,7 +135,9 @@ def test_buckets_begin_at_multiples_of_their_length(place: Place):
 
 def test_keys_and_kinds_do_not_meet(place: Place):
     store = place.limits.store
-    asks = [Ask(limit.name(key), limit, "m1", "t") for key in ("a", "b", "ä:{}") for limit in (Slots(1, TTL), Window(1, TTL), Bucket(1, TTL))]
+    asks = [
+        Ask(limit.name(key), limit, "m1", "t") for key in ("a", "b", "ä:{}") for limit in (Slots(1, TTL), Window(1, TTL), Bucket(1, TTL))
+    ]
 
     assert all(isinstance(store.take(one), Granted) for one in asks)
 

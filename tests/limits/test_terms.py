@@ -17,7 +17,7 @@ limits = st.one_of(
 @pytest.mark.parametrize("found", [0, -1, True, 1.5, "2", None])
 @pytest.mark.parametrize("kind", [Slots, Window, Bucket])
 def test_a_limit_is_a_whole_number_from_one(kind, found):
-    with pytest.raises(OptionError, match="limit: found .* expected a whole number from 1"):
+    with pytest.raises(OptionError, match=r"limit: found .* expected a whole number from 1"):
         kind(found, 1_000)
 
 
@@ -29,7 +29,9 @@ def test_a_time_is_at_least_a_millisecond(kind, found):
 
 
 def test_windows_and_buckets_of_different_length_are_counted_apart():
-    names = {limit.name("mail") for limit in (Slots(1, 1), Slots(1, 2), Window(1, 1), Window(1, 2), Window(9, 2), Bucket(1, 1), Bucket(1, 2))}
+    names = {
+        limit.name("mail") for limit in (Slots(1, 1), Slots(1, 2), Window(1, 1), Window(1, 2), Window(9, 2), Bucket(1, 1), Bucket(1, 2))
+    }
 
     assert names == {"slots:mail", "window:1:mail", "window:2:mail", "bucket:1:mail", "bucket:2:mail"}
 

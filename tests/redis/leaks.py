@@ -90,6 +90,6 @@ def _lost_claims(client: redis.Redis, prefix: str, names: list[str]) -> Iterator
     for name in names:
         if name.startswith("claimed:"):
             _, queue, worker = name.split(":", 2)
-            remembered = workers.get(worker.encode(), b"\0\0\0").split(b"\0")[3:]
+            remembered = workers.get(worker.encode(), b"").split(b"\0")[4:]
             if unquote(queue).encode() not in remembered:
                 yield f"{name} has no worker that will be missed"

@@ -74,13 +74,18 @@ class Server:
             self.await_ready()
         return self
 
-    def await_ready(self) -> None:
+    def await_ready(self, *, loading: bool = False) -> None:
+        """Return once the server answers, be it that it is *loading* its data."""
         deadline = time.monotonic() + 20
         while True:
             try:
                 with self.client(password=self._password()) as client:
                     client.ping()
                     return
+            except redis.exceptions.BusyLoadingError:
+                if loading:
+                    return
+                time.sleep(0.02)
             except redis.exceptions.RedisError:
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     raise AssertionError((Path(self.folder) / "log").read_text()) from None

@@ -82,7 +82,7 @@ class CountsArrivals(Store):
 
 
 class PromotesTwice(Store):
-    """Reads what has fallen due and makes it ready in one command, and forgets that it was delayed in the worker's next: another may read it in between."""
+    """Makes ready what has fallen due in one command, and takes it off the delayed ones in the worker's next: another may be in between."""
 
     def __init__(self, dead_ttl: int) -> None:
         super().__init__(dead_ttl)
@@ -115,4 +115,3 @@ def on(store: type[Store]) -> Callable[[ManualClock], MemoryBroker]:
         return broker
 
     return make
-

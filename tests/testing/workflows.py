@@ -1,6 +1,6 @@
-"""The built-in workflows, as an app for simulations: plain calls, retries, delays, pipelines, groups, callbacks, and what goes wrong with each."""
+"""The built-in workflows, for simulations: plain calls, retries, delays, pipelines, groups, callbacks, and what goes wrong with each."""
 
-from fq import App, Retries, RetryAfter, SkipMessage, Snooze, get_current_message
+from fq import App, RetryAfter, SkipMessage, get_current_message
 
 app = App("memory://")
 
@@ -79,7 +79,8 @@ def groups(app: App) -> object:
 
 
 def callbacks(app: App) -> object:
-    return add.call(1, 2).with_options(on_success=told).send(), flaky.call(9).with_options(on_failure=told, on_retry_exhausted="told").send()
+    failing = flaky.call(9).with_options(on_failure=told, on_retry_exhausted="told")
+    return add.call(1, 2).with_options(on_success=told).send(), failing.send()
 
 
 def everything(app: App) -> object:

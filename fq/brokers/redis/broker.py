@@ -5,8 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from fq.brokers.base import DEAD_TTL
-from fq.brokers.records import Commit, DeadLetter, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.findings import Finding
+from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.redis import inspect
+from fq.brokers.redis.checkup import checkup
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
@@ -136,6 +138,14 @@ class RedisBroker:
         """Return all workers with a lease, by name."""
         return inspect.workers(self._server)
 
+    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+        """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
+        return inspect.held(self._server, worker, limit)
+
+    def cancel(self, message_id: str) -> bool:
+        """Cancel a message that waits or is held; return whether there is one."""
+        return inspect.cancel(self._server, message_id)
+
     def dead(
         self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
     ) -> tuple[DeadLetter, ...]:
@@ -161,6 +171,11 @@ class RedisBroker:
     def resume(self, queue: str) -> None:
         """Let workers claim from *queue* again."""
         self._server.run_for("resume", (queue,))
+
+    def checkup(self) -> tuple[Finding, ...]:
+        """Return what there is to say about the server and its settings, for ``fq doctor``."""
+        info, settings = inspect.info(self._server), inspect.settings(self._server)
+        return checkup(info, settings, self.now() - self.offset, self._place.name)
 
     def now(self) -> int:
         """Return the server's clock, ms since the epoch."""

@@ -43,7 +43,9 @@ def _eviction(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
         return Finding("eviction", "warn", "the server does not tell its maxmemory-policy", "see to it that it is noeviction")
     if policy == "noeviction":
         return Finding("eviction", "good", "noeviction")
-    return Finding("eviction", "bad", f"maxmemory-policy is {policy}: the server may delete messages", "CONFIG SET maxmemory-policy noeviction")
+    return Finding(
+        "eviction", "bad", f"maxmemory-policy is {policy}: the server may delete messages", "CONFIG SET maxmemory-policy noeviction"
+    )
 
 
 def _memory(info: Mapping[str, str]) -> Finding:
@@ -58,9 +60,16 @@ def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> Findin
     if info.get("aof_enabled") == "1":
         pace = settings.get("appendfsync", "everysec")
         found = f"append-only file, appendfsync {pace}"
-        return Finding("persistence", "good", found if pace == "always" else f"{found}: a crash of the server's machine loses up to a second or so")
+        return Finding(
+            "persistence", "good", found if pace == "always" else f"{found}: a crash of the server's machine loses up to a second or so"
+        )
     if settings.get("save"):
-        return Finding("persistence", "warn", f"snapshots only ({settings['save']}): a crash of the server loses what came since the last", "CONFIG SET appendonly yes")
+        return Finding(
+            "persistence",
+            "warn",
+            f"snapshots only ({settings['save']}): a crash of the server loses what came since the last",
+            "CONFIG SET appendonly yes",
+        )
     return Finding("persistence", "warn", "none: a restart of the server loses everything", "CONFIG SET appendonly yes")
 
 

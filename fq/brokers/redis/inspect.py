@@ -175,5 +175,20 @@ def purge(server: Server, queue: str) -> int:
     return total
 
 
+def info(server: Server) -> dict[str, str]:
+    """Return what the server says of itself."""
+    lines = cast(bytes, server.line.command("INFO")).decode().splitlines()
+    return {name: value for name, mark, value in (line.partition(":") for line in lines) if mark}
+
+
+def settings(server: Server) -> dict[str, str]:
+    """Return how the server is set up; nothing where it is not for us to ask."""
+    try:
+        words = [word.decode() for word in cast(list[bytes], server.line.command("CONFIG", "GET", "*"))]
+    except BrokerError:
+        return {}
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
 def _parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (values[i : i + size] for i in range(0, len(values), size))

@@ -47,7 +47,7 @@ REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 """Errors that redis-py takes for a lost connection in part, but that will not go by."""
 
 ADVICE = {
-    "OOM command": "the server's memory is full: let workers drain it, or raise maxmemory",
+    "used memory >": "the server's memory is full: let workers drain it, or raise maxmemory",
     "WRONGTYPE": "something else writes to these keys: give fq a namespace of its own",
     "MISCONF": "the server cannot save to its disk: make room there",
     "unknown command": "fq needs Redis 6.2 or Valkey 7.2, or later",

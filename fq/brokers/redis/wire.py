@@ -236,6 +236,6 @@ def letter_read(message_id: bytes, letter: bytes) -> DeadLetter:
 
 
 def queues_remembered(memory: bytes | None) -> list[str]:
-    """Return the queues in what is remembered of a worker: number, token, how many stale, these, queues, each ended by NUL."""
+    """Return the queues in what is remembered of a worker: number, token, how many stale, how many told, the ids of both, then the queues."""
     parts = (memory or b"").decode().split("\0")
-    return [name for name in parts[3 + int(parts[2]) :] if name] if len(parts) > 3 else []
+    return [name for name in parts[4 + int(parts[2]) + int(parts[3]) :] if name] if len(parts) > 4 else []

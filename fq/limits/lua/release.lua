@@ -7,9 +7,11 @@ if token ~= ARGV[3] then return 0 end
 call('ZREM', SLOTS, ARGV[2])
 call('HDEL', FACTS, ARGV[2])
 if ARGV[4] == '1' then
-  local hold, held = tonumber(call('HGET', FACTS, '') or 0), now - since
-  hold = math.max(1, hold == 0 and held or hold + math.floor((held - hold) / (held > hold and 4 or 2)))
-  call('HSET', FACTS, '', whole(hold))
+  local hold, known = facts('')
+  local held = now - since
+  hold = tonumber(hold or held)
+  hold = math.max(1, hold + math.floor((held - hold) / (held > hold and 4 or 2)))
+  call('HSET', FACTS, '', whole(hold) .. ' ' .. whole(known or since))
   keep(FACTS, REMEMBERED)
 end
 return 1

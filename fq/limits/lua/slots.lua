@@ -1,7 +1,8 @@
 -- What is kept of the slots of a key:
 --
 -- SLOTS     zset: who holds a slot, by when it lapses
--- FACTS     hash: for each of them "<token> <since>"; under "" for how long slots are held lately, ms
+-- FACTS     hash: for each of them "<token> <since>"; under "" for how long slots are held lately, and
+--           since when that is learnt: "<hold> <known>"
 -- LINE      zset: who waits, by its turn
 -- BACKS     zset: the same, by when it will ask again
 
@@ -14,7 +15,7 @@ for _, holder in ipairs(lapsed) do
   call('HDEL', FACTS, holder)
 end
 
--- The token of *holder*, and since when it holds its slot.
+-- The token of *holder*, and since when it holds its slot; with "", how long slots are held, and since when that is learnt.
 local function facts(holder)
   local text = call('HGET', FACTS, holder)
   if not text then return nil end

@@ -21,7 +21,8 @@ end
 local holder = kind == 'slots' and owner or token
 local mine = call('ZSCORE', SLOTS, holder)
 local held = call('ZCARD', SLOTS) - (mine and 1 or 0)
-local hold = tonumber(call('HGET', FACTS, '') or 0)
+local hold, known = facts('')
+hold = tonumber(hold or 0)
 local place = waits and call('ZRANK', LINE, owner)
 
 -- How many before the owner, whose turn it is, are about to come back. More than there are slots make no difference.
@@ -55,7 +56,7 @@ if held > 0 then
   local nearest = call('ZRANGE', SLOTS, 0, 0, 'WITHSCORES')
   local _, since = facts(nearest[1])
   first, taken_at = tonumber(nearest[2]), since or now
-  age = now - taken_at
+  age, known = now - taken_at, known or taken_at
 end
 
 local function first_free()
@@ -76,7 +77,7 @@ if waits then rank = place or call('ZCARD', LINE) end
 local free = held < limit or not first
 local wait = max(1, (free and 0 or first_free() - now) + floor(rank * held_for() / limit))
 local retry_in = wait
-if kind == 'slots' and wait > SOON then retry_in = floor(wait / PART) end
+if kind == 'slots' and wait > SOON then retry_in = max(SOON, min(floor(wait / PART), first and now - known or 0)) end
 if waits then
   if not place then
     local last = call('ZRANGE', LINE, -1, -1, 'WITHSCORES')

@@ -77,11 +77,11 @@ def simulate(
     steps: int = 10_000,
 ) -> Report:
     """
-    Run *workload* on several simulated workers, once for each of *seeds*, with faults between any two commands; and hold the broker to account.
+    Run *workload* on several simulated workers, once for each of *seeds*, and account for every message.
 
-    What waits, runs and is lost is settled by the seed alone: a failing seed fails again in the same way. Actors run for real, their
-    sleeping in async code takes no time, and the app's own broker is not touched. Each run goes on until nothing moves any more; then every message that was sent
-    must be done, dead or dropped, with its result, its follow-ups and its groups, each as often as committed outcomes say.
+    What happens when is settled by the seed alone: a failing seed fails again in the same way. Actors run for real, though sleeping in
+    async code takes no time; the app's own broker is not touched. A run goes on until nothing moves any more. Then every message that was
+    sent must be done, dead or dropped, and its result, its follow-ups and its groups there as often as committed outcomes say.
 
     >>> app = App("memory://")
     >>> @app.actor(max_retries=3)

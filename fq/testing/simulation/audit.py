@@ -20,7 +20,8 @@ def audit(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
         check_result(ledger, broker, message_id, body if until > now else None)
     for group, assembly in ledger.groups.items():
         if len(assembly.values) < assembly.size and assembly.until > now:
-            ledger.find("stuck", f"group {group} waits for ever: {len(assembly.values)} of its {assembly.size} members have arrived and nobody is left to")
+            arrived = f"{len(assembly.values)} of its {assembly.size} members have arrived"
+            ledger.find("stuck", f"group {group} waits for ever: {arrived}, and nobody is left to")
 
 
 def check_results(ledger: Ledger, broker: Broker, kept: Collection[Keep]) -> None:

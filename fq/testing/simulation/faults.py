@@ -7,7 +7,7 @@ from random import Random
 import attrs
 from attrs import field, frozen, validators
 
-_weight = [validators.instance_of((int, float)), validators.ge(0)]
+_weight = validators.ge(0)
 
 
 @frozen(kw_only=True, slots=False)
@@ -25,7 +25,8 @@ class Faults:
 
         deaf: a worker dies after the broker has done what it asked, and before it hears so.
 
-        stall: a worker stands still, or is cut off from the broker but goes on running, while its lease runs out; later it goes on as if nothing had been.
+        stall: a worker stands still, or is cut off from the broker and goes on running, while its lease runs out; later it goes on as
+            if nothing had been.
 
         outage: a command does not reach the broker, and is sent again later.
 
@@ -35,11 +36,13 @@ class Faults:
 
         requeue: somebody puts a dead letter back on its queue.
 
-        overrun: an actor runs longer than its time limit, and is interrupted, or killed with its worker. Default never, since an actor without retries fails of it.
+        overrun: an actor runs longer than its time limit, and is interrupted, or killed with its worker. Default never, since
+            that is a failure like any other.
 
         rate: the chance of a fault at each step.
 
-        limit: so many faults are the most in a run. Default 4: then a message that does no harm is never delivered so often that `PoisonLimit` takes it out.
+        limit: so many faults are the most in a run. Default 4: so that no message that does no harm is delivered so often that
+            `PoisonLimit` takes it out.
     """
 
     crash: float = field(default=1, validator=_weight)
@@ -51,7 +54,7 @@ class Faults:
     requeue: float = field(default=1, validator=_weight)
     overrun: float = field(default=0, validator=_weight)
     rate: float = field(default=0.1, validator=[validators.ge(0), validators.le(1)])
-    limit: int = field(default=4, validator=[validators.instance_of(int), validators.ge(0)])
+    limit: int = field(default=4, validator=validators.ge(0))
 
     @classmethod
     def none(cls) -> "Faults":

@@ -1,5 +1,5 @@
 """
-`Ledger`: an account, kept apart from the broker, of what the broker was told and what it gave; each thing that does not add up is a `Finding`.
+`Ledger`: an account of what a broker was told and what it gave; whatever does not add up is a `Finding`.
 
 It knows what `fq.brokers.base` promises and nothing of how a broker keeps the promise. Mutable shell.
 """
@@ -21,7 +21,8 @@ class Finding:
     """
     What went wrong in a run.
 
-    *kind* is ``"lost"``, ``"duplicated"``, ``"stuck"``, ``"early"``, ``"miscounted"``, ``"changed"``, ``"raised"``, or ``"check"`` for what your own check said.
+    *kind* is ``"lost"``, ``"duplicated"``, ``"stuck"``, ``"early"``, ``"miscounted"``, ``"changed"``, ``"raised"``; or ``"check"`` for
+    what your own check said.
     """
 
     kind: str
@@ -33,7 +34,7 @@ class Finding:
 
 @define(eq=False)
 class Entry:
-    """Mutable: a message from its being sent to its final outcome. *worker* holds it, ``""`` for nobody; *retries* is None until it has been seen."""
+    """Mutable: a message from its being sent to its final outcome. *worker* holds it; *retries* is None until somebody has read it."""
 
     post: Post
     due: int
@@ -142,7 +143,8 @@ class Ledger:
         if entry is not None and entry.retries is None:
             entry.retries = found
         elif entry is not None and entry.retries != found:
-            self.find("miscounted", f"{self.name(message.message_id)} says retries={found} when {entry.retries} of its failures were committed as retries")
+            said = f"{self.name(message.message_id)} says retries={found}"
+            self.find("miscounted", f"{said} when {entry.retries} of its failures were committed as retries")
 
     # What follows from it.
 
@@ -180,7 +182,7 @@ class Ledger:
             self.find("early", f"{name} was delivered to {want.worker} {entry.due - now} ms before it was due")
         entry.deliveries += 1
         if delivery.deliveries != entry.deliveries:
-            self.find("miscounted", f"{name} was delivered for the {entry.deliveries}. time without an outcome, and its deliveries are said to be {delivery.deliveries}")
+            self.find("miscounted", f"delivery {entry.deliveries} of {name} is said to be number {delivery.deliveries}")
             entry.deliveries = delivery.deliveries
         if delivery.interrupted != entry.interrupted:
             self.find("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {entry.interrupted!r}")
@@ -200,6 +202,19 @@ class Ledger:
 
     def _commit(self, entry: Entry, commit: Commit, now: int) -> None:
         del self._held[entry.worker][commit.message_id]
+        self._dispose(entry, commit, now)
+        for change in commit.changes:
+            match change:
+                case Post():
+                    self.sent([change], now)
+                case Keep(message_id, body, ttl):
+                    self.results[message_id] = body, now + ttl
+                case Join():
+                    self._join(change, now)
+                case unknown:
+                    assert_never(unknown)
+
+    def _dispose(self, entry: Entry, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
                 self._end(entry, "done")
@@ -215,16 +230,6 @@ class Ledger:
                 self._wait(entry, interrupted)
             case unknown:
                 assert_never(unknown)
-        for change in commit.changes:
-            match change:
-                case Post():
-                    self.sent([change], now)
-                case Keep(message_id, body, ttl):
-                    self.results[message_id] = body, now + ttl
-                case Join():
-                    self._join(change, now)
-                case unknown:
-                    assert_never(unknown)
 
     def _end(self, entry: Entry, how: str) -> None:
         message_id = entry.post.message_id

@@ -35,8 +35,9 @@ class Trace:
         """Keep a turn."""
         stale = [commit for commit in commits if commit.message_id in turn.stale]
         fresh = [commit for commit in commits if commit.message_id not in turn.stale]
-        said = ["{}"] + ["commits {}"] * bool(fresh) + ["is too late for {}"] * bool(stale) + ["claims {}" if turn.deliveries else "claims nothing"]
-        self.note(" ".join(said), *(part for part in (want.worker, fresh, stale, turn.deliveries) if part))
+        said = "{}" + (" commits {}" if fresh else "") + (" is too late with {}" if stale else "")
+        claimed = " claims {}" if turn.deliveries else " claims nothing" if want.limit else ""
+        self.note(said + claimed, *(part for part in (want.worker, fresh, stale, turn.deliveries) if part))
 
     def __iter__(self) -> Iterator[str]:
         for now, what, details in self._lines:

@@ -11,6 +11,7 @@ from fq.app import App
 from fq.brokers.records import Bury, Commit, Join, Keep, Post, Replace, Want
 from fq.layers.time_limit import exceeded
 from fq.message import Message
+from fq.middleware import AsyncHandler
 from fq.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.loop import TimelessLoop
@@ -26,7 +27,7 @@ ROOM = 3
 
 
 class Cast:
-    """The actors of *app* in their stacks, built once and used in all runs; *calls* are counted by actor, and one that is to *overrun* does so."""
+    """Mutable: the actors of *app* in their stacks, built once. *on_call* hears of each call, *overrun* is how it overruns."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -47,12 +48,7 @@ class Cast:
             return copy_context().run(chain.handler, job.message)
         if self._loop is None:
             self._loop = TimelessLoop()
-        return self._loop.run_until_complete(self._await(job))
-
-    async def _await(self, job: Job) -> Outcome:
-        handler = job.chain.ahandler
-        assert handler is not None, "a chain has a handler of one colour"
-        return await handler(job.message)
+        return self._loop.run_until_complete(_awaited(cast(AsyncHandler, chain.ahandler), job.message))
 
     def _call(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         self.on_call(message.actor_name)
@@ -63,7 +59,9 @@ class Cast:
             raise exceeded(message.actor_name, message.time_limit)
         return value
 
-    async def _acall(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+    async def _acall(
+        self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /
+    ) -> object:
         self.on_call(message.actor_name)
         if self._overruns(message) and self.overrun == "at once":
             raise exceeded(message.actor_name, message.time_limit)
@@ -76,13 +74,17 @@ class Cast:
         return bool(self.overrun) and message.time_limit != float("inf")
 
 
+async def _awaited(handler: AsyncHandler, message: Message) -> Outcome:
+    return await handler(message)
+
+
 @define(eq=False)
 class Worker:
     """
     Mutable: one worker, in the hands of whoever calls its steps.
 
-    *unstarted* is what it has claimed, *finished* what has run and is not committed; *idle* after it asked and got nothing. *stalled*, it has no
-    lease renewed and does not reach the broker, but goes on running what it holds if it *runs*.
+    *unstarted* is what it has claimed, *finished* what has run and is not committed; *idle* after it asked and got nothing. When *stalled*,
+    its lease is not renewed and it does not reach the broker; it goes on running what it holds if it *runs*.
     """
 
     name: str

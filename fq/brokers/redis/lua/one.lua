@@ -8,12 +8,15 @@ if call('SET', KEYS[4], ARGV[2], 'PX', 60000, 'GET') == ARGV[2] then return 0 en
 local time = call('TIME')
 local seq = string.format('%014x', time[1] * 1000000 + time[2] + ARGV[1] * 1000)
 if call('HSETNX', KEYS[1], ARGV[6], seq .. ARGV[5] .. ARGV[7]) == 0 then return 1 end
-for _, written in ipairs({redis.pcall('ZADD', KEYS[5], ARGV[4], seq .. ARGV[6]), redis.pcall('SADD', KEYS[2], ARGV[3])}) do
-  if type(written) == 'table' then
-    call('HDEL', KEYS[1], ARGV[6])
-    redis.pcall('ZREM', KEYS[5], seq .. ARGV[6])
-    return redis.error_reply('WRONGTYPE found keys of another type at ' .. KEYS[5] .. ' or ' .. KEYS[2])
-  end
+local function undo(wrong)
+  call('HDEL', KEYS[1], ARGV[6])
+  return redis.error_reply('WRONGTYPE found a ' .. call('TYPE', wrong).ok .. ' at ' .. wrong .. ', expected another type')
+end
+
+if type(redis.pcall('ZADD', KEYS[5], ARGV[4], seq .. ARGV[6])) == 'table' then return undo(KEYS[5]) end
+if type(redis.pcall('SADD', KEYS[2], ARGV[3])) == 'table' then
+  call('ZREM', KEYS[5], seq .. ARGV[6])
+  return undo(KEYS[2])
 end
 if call('EXISTS', KEYS[3]) == 1 then
   for _, member in ipairs(call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[3] .. '\0', '(' .. ARGV[3] .. '\1', 'LIMIT', 0, 9)) do

@@ -16,16 +16,16 @@ local dead_ttl, first_of_all, joined, patient = tonumber(ARGV[p + 7]), tonumber(
 local names = concat(ARGV, '\0', 3, 2 + wanted)
 p = p + 11
 
--- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, their ids,
--- queues that it claims from.
-local known = call('HGET', WORKERS, worker)
-if not known then
-  local wrong = wrong_key()
+-- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, how many messages
+-- it was told to be cancelled, ids of both, queues that it claims from.
+local known = redis.pcall('HGET', WORKERS, worker)
+if type(known) ~= 'string' then
+  local wrong = wrong_key() -- looked for when a worker takes its first turn
   if wrong then return wrong end
 end
 local memory = {}
 for part in string.gmatch(known or '', '([^%z]*)%z') do memory[#memory + 1] = part end
-local known_names = concat(memory, '\0', 4 + (memory[3] or 0))
+local known_names = concat(memory, '\0', 5 + (memory[3] or 0) + (memory[4] or 0))
 
 -- Claims, by (priority, arrival), as the reply has them: for each queue its index, members, records, and what is known of former deliveries.
 local claims, claimed = {}, 0
@@ -47,8 +47,9 @@ end
 
 -- The reply to this very turn was lost: give it again.
 if memory[1] == number then
-  local token, stale = memory[2], {}
-  for i = 4, 3 + memory[3] do stale[#stale + 1] = memory[i] end
+  local token, stale, told = memory[2], {}, {}
+  for i = 1, memory[3] do stale[i] = memory[4 + i] end
+  for i = 1, memory[4] do told[i] = memory[4 + memory[3] + i] end
   for queue = 1, wanted do
     local held, ids, members, order = call('HGETALL', key(queue, CLAIMED)), {}, {}, {}
     for i = 1, #held, 2 do
@@ -64,7 +65,7 @@ if memory[1] == number then
       read_claim(queue, ids, members)
     end
   end
-  return {now, tonumber(token), 0, stale, {}, claims, {}, {}}
+  return {now, tonumber(token), 0, stale, {}, claims, {}, told}
 end
 
 -- Fence: all tokens are looked at before anything is written.
@@ -184,7 +185,9 @@ function become.P(_, id, at)
   elseif again then
     call('HDEL', AGAIN, id)
   end
-  post(tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4], id, ARGV[at + 5])
+  local delay = tonumber(ARGV[at + 3])
+  if cancelled and call('ZSCORE', CANCELLED, '\0' .. id) then delay = 0 end -- it comes back at once, to end
+  post(tonumber(ARGV[at + 1]), ARGV[at + 2], delay, ARGV[at + 4], id, ARGV[at + 5])
   return at + 6
 end
 
@@ -291,6 +294,7 @@ local told = {}
 if cancelled then
   for i, mark in ipairs(call('ZRANGEBYLEX', CANCELLED, '[' .. worker .. '\0', '(' .. worker .. '\1', 'LIMIT', 0, 1000)) do
     told[i] = sub(mark, #worker + 2)
+    call('ZREM', CANCELLED, mark)
   end
 end
 
@@ -324,9 +328,10 @@ if names ~= known_names then
   end
   names = concat(all, '\0')
 end
-if claimed > 0 or #groups > 0 or names ~= known_names or not known then
-  local words = {number, format('%.0f', token), #stale}
+if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not known then
+  local words = {number, format('%.0f', token), #stale, #told}
   for _, id in ipairs(stale) do words[#words + 1] = id end
+  for _, id in ipairs(told) do words[#words + 1] = id end
   call('HSET', WORKERS, worker, concat(words, '\0') .. '\0' .. names .. '\0')
 end
 ring_all()

@@ -1,0 +1,135 @@
+"""Functions that class-style middleware wants to have run in processes of their own, beside the workers."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fq.worker import helpers
+from fq.worker.helpers import Helpers
+
+TASKS = """
+import os, pathlib, time
+from fq import App, default_middleware, hooks, Retries
+
+class Beacon:
+    @property
+    def forks(self):
+        return [beacon]
+
+def beacon():
+    pathlib.Path("beacon").write_text(f"{os.getpid()} {os.getppid()}")
+    time.sleep(60)
+
+app = App("sqlite:///tasks.db", middleware=default_middleware.outside(Retries, hooks(Beacon())))
+
+@app.actor
+def add() -> None: ...
+"""
+
+
+def until(condition: Callable[[], object], patience: float = 30.0) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_fq_worker_runs_the_forks_of_its_middleware_for_as_long_as_it_runs_itself(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    beacon = tmp_path / "beacon"
+    root = Path(__file__).parent.parent.parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(tmp_path)])}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--log-file", str(tmp_path / "log")],
+        cwd=tmp_path,
+        env=environment,
+    )
+    try:
+        until(lambda: beacon.exists() and beacon.read_text())
+        pid, parent = map(int, beacon.read_text().split())
+
+        assert parent == worker.pid
+        assert alive(pid)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    until(lambda: not alive(pid))
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(helpers, "PAUSE", 0.0)
+    logging.getLogger("fq.worker").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("fq.worker").setLevel(logging.NOTSET)
+
+
+def reap(running: Helpers) -> int:
+    """Wait for one process to end, and tell *running*."""
+    pid, status = os.waitpid(-1, 0)
+    running.reaped(pid, status)
+    return pid
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def test_a_helper_that_dies_is_started_again_and_one_that_returns_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "runs"
+
+    def run() -> None:
+        with file.open("a") as out:
+            out.write("run\n")
+        if len(lines(file)) < 3:
+            raise ValueError("again")
+
+    running = Helpers([run])
+    for _ in range(3):
+        running.start_missing()
+        running.start_missing()  # once is enough
+        reap(running)
+    running.start_missing()
+
+    assert lines(file) == ["run"] * 3
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_stopping_ends_a_helper_that_does_not_listen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(helpers, "LAST_WAIT", 0.2)
+    file = tmp_path / "pid"
+
+    def stubborn() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        file.write_text(str(os.getpid()))
+        time.sleep(60)
+
+    running = Helpers([stubborn])
+    running.start_missing()
+    until(lambda: lines(file))
+    pid = int(file.read_text())
+    running.stop()
+
+    assert not alive(pid)
+    running.stop()  # nothing to do any more
+
+
+def test_the_end_of_a_process_of_somebody_else_changes_nothing() -> None:
+    Helpers().reaped(1, 0)
+    Helpers().stop()

@@ -1,0 +1,62 @@
+"""A place whose connections fail at a chosen moment, the way networks do: before a command has left, or after the server has done it."""
+
+from collections.abc import Sequence
+
+from redis.exceptions import ConnectionError as NotConnected
+
+from fq.brokers.redis import RedisBroker
+
+
+class Faulty:
+    """Stands in for a `Place`: the exchange number *at*, from 0, fails. Mutable: counts."""
+
+    def __init__(self, place: object, at: int, *, replied: bool) -> None:
+        self.name = place.name
+        self._place = place
+        self._at = at
+        self._replied = replied
+        self.exchanges = 0
+
+    def connect(self) -> "FaultyConnection":
+        return FaultyConnection(self, self._place.connect())
+
+    def moved(self, error: Exception) -> None:
+        self._place.moved(error)
+
+    def strikes(self) -> bool:
+        self.exchanges += 1
+        return self.exchanges == self._at + 1
+
+    @property
+    def loses_replies(self) -> bool:
+        return self._replied
+
+
+class FaultyConnection:
+    def __init__(self, faulty: Faulty, connection: object) -> None:
+        self._faulty = faulty
+        self._connection = connection
+
+    def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None:
+        if self._faulty.strikes():
+            if self._faulty.loses_replies:
+                self._connection.send_packed_command(command, check_health=check_health)
+                self._connection.read_response(disable_decoding=True)
+            raise NotConnected("the network has failed, says the test")
+        self._connection.send_packed_command(command, check_health=check_health)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+def break_at(broker: RedisBroker, at: int, *, replied: bool) -> Faulty:
+    """Let the exchange number *at* of *broker*, counted from now, fail; return what counts them."""
+    line = broker._server.line
+    line.close()
+    line.place = Faulty(broker._place, at, replied=replied)
+    return line.place
+
+
+def mend(broker: RedisBroker) -> None:
+    broker._server.line.close()
+    broker._server.line.place = broker._place

@@ -1,0 +1,48 @@
+"""Short ways to say what these tests say over and over; those for all brokers are in ``tests/brokers/kit.py``."""
+
+from collections.abc import Sequence
+
+from fq.brokers.records import ACK, Change, Commit, Delivery, Disposition, Keep, Turn, Want
+from fq.brokers.redis import RedisBroker
+from tests.brokers.kit import post
+
+BODY = b'{"message_id":"m","actor_name":"act","queue_name":"q","args":[1,2],"kwargs":{},"options":{},"priority":0}'
+
+
+def fill(broker: RedisBroker, count: int, queue: str = "q", *, delay: int = 0, start: int = 0) -> None:
+    """Post *count* messages, a few thousand at a time."""
+    for first in range(start, start + count, 5_000):
+        ids = range(first, min(first + 5_000, start + count))
+        broker.enqueue([post(f"m{number:07}", queue, delay=delay, body=BODY) for number in ids])
+
+
+def done(deliveries: Sequence[Delivery], disposition: Disposition = ACK, *changes: Change) -> list[Commit]:
+    return [Commit(each.message_id, each.queue_name, each.token, disposition, changes) for each in deliveries]
+
+
+def done_with_results(deliveries: Sequence[Delivery], ttl: int = 60_000) -> list[Commit]:
+    return [
+        Commit(each.message_id, each.queue_name, each.token, ACK, (Keep(each.message_id, each.message_id.encode(), ttl),))
+        for each in deliveries
+    ]
+
+
+def drain(broker: RedisBroker, *queues: str, worker: str = "w", limit: int = 1_000) -> list[str]:
+    """Run everything that is ready; return the ids in the order of their runs."""
+    want = Want(worker, queues or ("q",), limit)
+    turn: Turn = broker.turn((), want)
+    ids: list[str] = []
+    while turn.deliveries:
+        ids += [delivery.message_id for delivery in turn.deliveries]
+        turn = broker.turn(done(turn.deliveries), want)
+    return ids
+
+
+def slowest(client: object) -> float:
+    """Return how long, ms, the slowest command took since the log was reset."""
+    return max((entry["duration"] for entry in client.slowlog_get(100)), default=0) / 1_000
+
+
+def watch_for_slow(client: object) -> None:
+    client.config_set("slowlog-log-slower-than", 1_000)
+    client.slowlog_reset()

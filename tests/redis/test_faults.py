@@ -1,0 +1,159 @@
+"""
+Every operation is struck at every one of its steps: the network fails before a command has left, or after the server has done it.
+
+While the broker repeats its calls nobody notices; if its process dies instead, each step was applied wholly or not at all.
+"""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Splice, Want
+from fq.brokers.redis import RedisBroker
+from fq.errors import BrokerUnavailable
+from fq.fault import Fault
+from tests.brokers.kit import post
+from tests.redis.faults import break_at, mend
+from tests.redis.leaks import leaks
+from tests.redis.servers import Server
+
+FAULT = Fault("ValueError", "boom")
+WANT = Want("w", ("q",), 3)
+
+
+def prepare(broker: RedisBroker) -> None:
+    """Three messages held by w, three ready, one delayed, one dead; one held by a worker that is gone."""
+    broker.enqueue([post(f"m{number}") for number in range(7)])
+    broker.enqueue([post("late", delay=60_000)])
+    (dying, *_), gone = broker.turn((), Want("w", ("q",), 1)).deliveries, broker.turn((), Want("gone", ("q",), 1))
+    assert gone.deliveries
+    broker.turn([commit(dying, Bury(FAULT))], Want("w", ("q",), 0))
+
+
+def commit(delivery: Delivery, disposition: Disposition = ACK, *changes: Change) -> Commit:
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+
+
+def enqueue(broker: RedisBroker) -> object:
+    broker.enqueue([post("new1")])
+    broker.enqueue([post("new2"), post("new3", delay=60_000)])
+    return None
+
+
+def turns(broker: RedisBroker) -> object:
+    """Everything that a commit can say, with claims in the same turn."""
+    first = broker.turn((), WANT)
+    a, b, c = first.deliveries
+    join = Join("g", 0, 1, b"1", (Splice(Post("joined", "q", "act", 0, 60_000, b""), b"{", b"}"),), 60_000)
+    follow_up = Post("child", "r", "act", 0, 0, b"{}")
+    second = broker.turn([commit(a, ACK, Keep(a.message_id, b"1", 60_000), follow_up, join), commit(b, Bury(FAULT))], WANT)
+    replaced = Replace(Post(c.message_id, "q", "act", 0, 60_000, b"{}"), FAULT)
+    third = broker.turn([commit(c, replaced), *(commit(each, RELEASE) for each in second.deliveries)], Want("w", ("q",), 0))
+    return [[each.message_id for each in turn.deliveries] for turn in (first, second, third)], second.stale, third.stale
+
+
+def release_one(broker: RedisBroker) -> object:
+    (held,) = broker.turn((), Want("w", ("q",), 1)).deliveries
+    return broker.turn([commit(held, Release(True, "why"))], Want("w", ("q",), 0)).stale
+
+
+def operate(broker: RedisBroker) -> object:
+    broker.pause("q")
+    broker.resume("q")
+    broker.renew(["w"], 60_000)
+    broker.status("m2")
+    broker.queues()
+    broker.workers()
+    broker.dead()
+    broker.held("gone")
+    return None
+
+
+def uncounted(operation: Callable[[RedisBroker], int]) -> Callable[[RedisBroker], object]:
+    """How many there were is what a lost reply said: a repeated call counts what was left."""
+
+    def run(broker: RedisBroker) -> None:
+        operation(broker)
+
+    return run
+
+
+OPERATIONS: dict[str, Callable[[RedisBroker], object]] = {
+    "enqueue": enqueue,
+    "turns": turns,
+    "release_one": release_one,
+    "requeue": uncounted(lambda broker: broker.requeue(["m0"])),
+    "discard": uncounted(lambda broker: broker.discard(["m3", "late"])),
+    "purge": uncounted(lambda broker: broker.purge("q")),
+    "release": uncounted(lambda broker: broker.release("gone", {"m1": "time_limit"})),
+    "cancel": lambda broker: broker.cancel("late"),
+    "operate": operate,
+}
+
+
+def contents(broker: RedisBroker) -> object:
+    """Return all that can be seen from outside, without times."""
+    ids = [*(f"m{number}" for number in range(7)), "late", "new1", "new2", "new3", "child", "joined"]
+    states = [
+        (status.message_id, status.state, status.queue_name, status.deliveries, status.worker, status.fault)
+        for status in map(broker.status, ids)
+    ]
+    queues = [(stats.queue_name, stats.ready, stats.delayed, stats.in_flight, stats.dead, stats.paused) for stats in broker.queues()]
+    dead = sorted((letter.message_id, letter.fault) for letter in broker.dead())
+    return states, queues, dead, broker.result("m2")
+
+
+def exchanges_of(broker: RedisBroker, operation: Callable[[RedisBroker], object]) -> int:
+    """Return how many exchanges *operation* takes when nothing fails."""
+    counter = break_at(broker, 10**9, replied=False)
+    operation(broker)
+    mend(broker)
+    return counter.exchanges
+
+
+@pytest.mark.parametrize("replied", [False, True], ids=["before_it_was_sent", "after_it_was_done"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_that_is_struck_anywhere_comes_out_the_same(
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, name: str, replied: bool
+) -> None:
+    broker, operation = connect(), OPERATIONS[name]
+    prepare(broker)
+    broker.turn((), Want("scout", ("q",), 0))
+    steps = exchanges_of(broker, operation)
+    expected: object = None
+    for at in [10**9, *range(steps)]:
+        client.flushdb()
+        prepare(broker)
+        break_at(broker, at, replied=replied)
+        reply = operation(broker)
+        mend(broker)
+        found = reply, contents(broker)
+        expected = expected or found
+
+        assert found == expected, f"struck at exchange {at} of {steps}"
+        assert leaks(client) == []
+
+
+@pytest.mark.parametrize("replied", [False, True], ids=["before_it_was_sent", "after_it_was_done"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_process_that_dies_anywhere_leaves_everything_in_its_place(
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, name: str, replied: bool
+) -> None:
+    operation = OPERATIONS[name]
+    survivor = connect()
+    prepare(survivor)
+    steps = exchanges_of(survivor, operation)
+    for at in range(steps):
+        client.flushdb()
+        prepare(survivor)
+        dying = connect(patience=0)
+        break_at(dying, at, replied=replied)
+        with pytest.raises(BrokerUnavailable):
+            operation(dying)
+        survivor.release("w", {})
+        survivor.release("gone", {})
+
+        assert leaks(client) == []
+        assert client.hlen("{fq}:workers") == 0
+        assert client.keys("{fq}:claimed:*") == []

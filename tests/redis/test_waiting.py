@@ -1,0 +1,353 @@
+"""Waiting for work and for results: woken at once, by nobody else's message, never missed, and nothing asked of the server meanwhile."""
+
+import asyncio
+import random
+import statistics
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from fq.brokers.records import ACK, Keep, Want
+from fq.brokers.redis import RedisBroker, turns
+from tests.brokers.kit import bury, in_thread, post, run
+from tests.redis.kit import done
+from tests.redis.servers import Server
+
+WANT = Want("w", ("q",), 10)
+LONG = 60_000
+
+
+def calls(client: redis.Redis) -> int:
+    """Return how many commands the server has had, those of this very question apart."""
+    stats = client.info("commandstats")
+    return sum(each["calls"] for name, each in stats.items() if name not in ("cmdstat_info", "cmdstat_config|resetstat", "cmdstat_client|list"))
+
+
+def listeners(client: redis.Redis) -> list[dict[str, str]]:
+    return [each for each in client.client_list() if int(each["sub"]) > 0]
+
+
+def idle(broker: RedisBroker, want: Want = WANT) -> "Waiter":
+    """A worker in a thread, which waits when this returns."""
+    waiter = Waiter(broker, want)
+    waiter.thread.start()
+    assert waiter.ready.wait(10)
+    time.sleep(0.02)
+    return waiter
+
+
+class Waiter:
+    """Waits once, having found nothing. Mutable: says when it came back."""
+
+    def __init__(self, broker: RedisBroker, want: Want) -> None:
+        self.ready, self.back = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._run, args=(broker, want), daemon=True)
+
+    def _run(self, broker: RedisBroker, want: Want) -> None:
+        broker.wait(want, 0)
+        assert broker.turn((), want).deliveries == ()
+        self.ready.set()
+        broker.wait(want, LONG)
+        self.back.set()
+
+    def comes_back(self) -> bool:
+        return self.back.wait(3)
+
+    def stays(self) -> bool:
+        return not self.back.wait(0.1)
+
+
+def test_a_message_wakes_a_worker_that_waits(connect: Callable[..., RedisBroker], shared: Server) -> None:
+    waiter = idle(connect())
+    connect().enqueue([post("m")])
+
+    assert waiter.comes_back()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_message_wakes_one_worker_and_lets_the_others_sleep(connect: Callable[..., RedisBroker], count: int) -> None:
+    waiters = [idle(connect(), Want(f"w{number}", ("q",), 10)) for number in range(4)]
+    connect().enqueue([post(f"m{number}") for number in range(count)])
+    time.sleep(0.2)
+
+    assert sum(waiter.back.is_set() for waiter in waiters) == count
+
+
+def test_a_message_of_another_queue_wakes_nobody(connect: Callable[..., RedisBroker]) -> None:
+    waiter = idle(connect())
+    connect().enqueue([post("m", "q2"), post("n", "p")])
+
+    assert waiter.stays()
+
+
+def test_a_worker_that_is_gone_is_not_rung_in_place_of_one_that_lives(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    connect().turn((), Want("a-first", ("q",), 1))
+    client.zadd("{fq}:waiting", {f"q\0{{fq}}:bell:gone{number}": 0 for number in range(6)})
+    waiter = idle(connect())
+    connect().enqueue([post("m")])
+
+    assert waiter.comes_back()
+    assert client.zcard("{fq}:waiting") == 0
+
+
+@pytest.mark.parametrize("how", ["follow_up", "released", "resumed", "requeued", "taken_back", "earlier"])
+def test_whatever_makes_a_message_ready_wakes_a_worker(connect: Callable[..., RedisBroker], how: str) -> None:
+    broker = connect()
+    if how == "released":
+        broker.enqueue([post("m")])
+        broker.turn((), Want("other", ("q",), 1))
+    if how == "resumed":
+        broker.pause("q")
+        broker.enqueue([post("m")])
+    if how == "taken_back":
+        broker.enqueue([post("m")])
+        broker.turn((), Want("other", ("q",), 1))
+    if how == "requeued":
+        bury(broker, post("m"))
+    if how == "earlier":
+        broker.enqueue([post("late", delay=LONG)])
+    waiter = idle(connect())
+    if how == "follow_up":
+        run(broker, post("m"))
+    if how == "released":
+        broker.release("other", {})
+    if how == "resumed":
+        broker.resume("q")
+    if how == "taken_back":
+        broker.offset = 15_000
+        broker.turn((), Want("heir", ("elsewhere",), 0))
+    if how == "requeued":
+        broker.requeue(["m"])
+    if how == "earlier":
+        broker.enqueue([post("m", delay=100)])
+
+    assert waiter.comes_back()
+
+
+def test_a_worker_wakes_when_a_delayed_message_falls_due(connect: Callable[..., RedisBroker]) -> None:
+    broker = connect()
+    broker.enqueue([post("m", delay=150)])
+    started = time.monotonic()
+    waiter = idle(broker)
+
+    assert waiter.comes_back()
+    assert time.monotonic() - started >= 0.14
+    assert [delivery.message_id for delivery in broker.turn((), WANT).deliveries] == ["m"]
+
+
+def test_no_wake_up_is_lost_however_the_moments_fall(connect: Callable[..., RedisBroker], shared: Server) -> None:
+    """One lost wake-up costs a second or more, and so would show."""
+    worker, producer = connect(), connect()
+    chance, got, count = random.Random(1), threading.Semaphore(0), 300
+
+    def work() -> None:
+        want, commits, seen = WANT, [], 0
+        while seen < count:
+            turn = worker.turn(commits, want)
+            commits = done(turn.deliveries)
+            seen += len(commits)
+            for _ in commits:
+                got.release()
+            if not commits:
+                worker.wait(want, LONG)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    slow = 0
+    for number in range(count):
+        producer.enqueue([post(f"m{number}")])
+        if not got.acquire(timeout=1):
+            slow += 1
+            got.acquire(timeout=10)
+        time.sleep(chance.choice((0, 0, 0.000_1, 0.000_3, 0.001)))
+    thread.join(10)
+
+    assert slow == 0
+
+
+def test_a_worker_that_waits_asks_the_server_nothing(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    waiters = [idle(connect(), Want(f"w{number}", ("q",), 10)) for number in range(3)]
+    before = calls(client)
+    time.sleep(1)
+
+    assert calls(client) == before
+    assert not any(waiter.back.is_set() for waiter in waiters)
+
+
+def test_an_idle_worker_asks_less_than_one_command_a_second(
+    connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert turns.LONGEST >= 1, "a wait lasts that long, in seconds, if nothing happens"
+    monkeypatch.setattr(turns, "LONGEST", 0.1)
+    broker = connect()
+    broker.wait(WANT, 0)
+    before = scripts_called(client)
+    for _ in range(5):
+        broker.wait(WANT, broker.turn((), WANT).idle_for)
+
+    assert scripts_called(client) - before == 5, "one for each turn, none for a wait"
+
+
+def scripts_called(client: redis.Redis) -> int:
+    """Return how many scripts were called; what is called within them is not a command of a client."""
+    return client.info("commandstats")["cmdstat_evalsha"]["calls"]
+
+
+def test_wake_ends_a_wait_at_once(connect: Callable[..., RedisBroker]) -> None:
+    broker = connect()
+    waiter = idle(broker)
+    started = time.monotonic()
+    broker.wake()
+
+    assert waiter.comes_back()
+    assert time.monotonic() - started < 0.5
+
+
+def test_a_worker_hears_its_bell_again_when_the_connection_was_cut(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    broker = connect()
+    waiter = idle(broker)
+    client.client_kill_filter(_type="pubsub")
+    assert waiter.comes_back(), "it may have missed something, and must look"
+    waiter = idle(broker)
+    connect().enqueue([post("m")])
+
+    assert waiter.comes_back()
+
+
+def test_a_worker_hears_its_bell_again_when_the_server_was_restarted() -> None:
+    server = Server("valkey").start()
+    broker, producer = RedisBroker(server.url), RedisBroker(server.url)
+    waiter = idle(broker)
+    server.kill()
+    server.start()
+    assert waiter.comes_back()
+    waiter = idle(broker)
+    producer.enqueue([post("m")])
+
+    assert waiter.comes_back()
+    broker.close()
+    producer.close()
+    server.remove()
+
+
+def test_an_idle_worker_has_a_message_within_milliseconds(connect: Callable[..., RedisBroker], record_property: Callable[..., None]) -> None:
+    worker, producer = connect(), connect()
+    sent: dict[str, float] = {}
+    took: list[float] = []
+
+    def work() -> None:
+        commits = []
+        while len(took) < 100:
+            turn = worker.turn(commits, WANT)
+            now = time.perf_counter()
+            took.extend((now - sent[delivery.message_id]) * 1_000 for delivery in turn.deliveries)
+            commits = done(turn.deliveries)
+            if not commits:
+                worker.wait(WANT, LONG)
+        worker.turn(commits, WANT)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    for number in range(100):
+        time.sleep(0.003)
+        sent[f"m{number}"] = time.perf_counter()
+        producer.enqueue([post(f"m{number}")])
+    thread.join(10)
+    record_property("p50_ms", round(statistics.median(took), 3))
+
+    assert statistics.median(took) < 10, "the target is 0.5 on a quiet machine; what is tested is that nobody polls"
+
+
+# Results.
+
+
+def test_many_who_wait_for_results_share_one_connection(connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server) -> None:
+    reader, writer = connect(), connect()
+    waits = [in_thread(lambda number=number: reader.wait_result(f"m{number}", LONG)) for number in range(50)]
+    wait_for(lambda: len(client.keys("{fq}:result:*")) == 50)
+    connections = len(listeners(client))
+    for number in range(50):
+        run(writer, keep(f"m{number}"), message_id=f"r{number}")
+
+    assert [wait.result(5) for wait in waits] == [b"m%d" % number for number in range(50)]
+    assert connections == 1
+
+
+def test_a_result_is_heard_by_all_its_readers_and_stays_for_the_next(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    brokers = [connect() for _ in range(4)]
+    waits = [in_thread(lambda broker=broker: broker.wait_result("m", LONG)) for broker in brokers for _ in range(2)]
+    wait_for(lambda: (client.get("{fq}:result:m") or b"").count(b"reader") == 4)
+    run(brokers[0], keep("m"))
+
+    assert {wait.result(5) for wait in waits} == {b"m"}
+    assert brokers[0].result("m") == b"m"
+
+
+def test_no_result_is_missed_however_the_moments_fall(connect: Callable[..., RedisBroker]) -> None:
+    reader, writer = connect(), connect()
+    chance = random.Random(2)
+    for number in range(150):
+        writer.enqueue([post(f"m{number}")])
+        (delivery,) = writer.turn((), WANT).deliveries
+        wait = in_thread(lambda number=number: reader.wait_result(f"m{number}", LONG))
+        time.sleep(chance.choice((0, 0.000_1, 0.000_3, 0.001)))
+        writer.turn(done([delivery], ACK, keep(f"m{number}")), WANT)
+
+        assert wait.result(1) == b"m%d" % number
+
+
+def test_a_result_too_large_to_be_announced_is_fetched(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    reader, writer = connect(), connect()
+    wait = in_thread(lambda: reader.wait_result("m", LONG))
+    wait_for(lambda: client.exists("{fq}:result:m"))
+    run(writer, keep("m", b"x" * 100_000))
+
+    assert wait.result(5) == b"x" * 100_000
+
+
+def test_a_reader_finds_what_came_while_its_connection_was_cut(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    reader, writer = connect(), connect()
+    wait = in_thread(lambda: reader.wait_result("m", LONG))
+    wait_for(lambda: client.exists("{fq}:result:m"))
+    for _ in range(3):
+        client.client_kill_filter(_type="pubsub")
+    client.set("{fq}:result:m", "Rm", px=60_000)
+
+    assert wait.result(5) == b"m"
+    assert writer.result("m") == b"m"
+
+
+def test_a_result_that_does_not_come_leaves_nothing_behind(broker: RedisBroker, client: redis.Redis) -> None:
+    assert broker.wait_result("m", 50) is None
+    assert broker.result("m") is None
+    assert broker.status("m").state == "unknown"
+    assert 0 < client.pttl("{fq}:result:m") <= 1_050
+
+
+def test_coroutines_of_several_event_loops_wait_together(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    reader, writer = connect(), connect()
+
+    async def several(loop: int) -> list[bytes | None]:
+        return await asyncio.gather(*(reader.await_result(f"m{loop}-{number}", LONG) for number in range(10)))
+
+    waits = [in_thread(lambda loop=loop: asyncio.run(several(loop))) for loop in range(3)]
+    wait_for(lambda: len(client.keys("{fq}:result:*")) == 30)
+    for loop in range(3):
+        for number in range(10):
+            run(writer, keep(f"m{loop}-{number}"), message_id=f"r{loop}-{number}")
+
+    assert [wait.result(5) for wait in waits] == [[b"m%d-%d" % (loop, number) for number in range(10)] for loop in range(3)]
+
+
+def keep(message_id: str, body: bytes | None = None) -> Keep:
+    return Keep(message_id, message_id.encode() if body is None else body, 60_000)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
