@@ -99,12 +99,12 @@ def fault_data(error: BaseException | None) -> dict[str, object]:
 
 def pipe_of(message: Message) -> Pipe:
     """Return what comes after *message*."""
-    return PIPE.get(message) or as_pipe(_rest(message).get("pipe", ()))
+    return as_pipe(message.options.get(PIPE, ())) or as_pipe(_rest(message).get(PIPE, ()))
 
 
 def places_of(message: Message) -> tuple[Place, ...]:
     """Return the places that the end of the pipe of *message* has in groups."""
-    return tuple(map(Place.from_json, GROUP.get(message) or as_pipe(_rest(message).get("group", ()))))
+    return tuple(map(Place.from_json, as_pipe(message.options.get(GROUP, ())) or as_pipe(_rest(message).get(GROUP, ()))))
 
 
 def unreached(message: Message) -> Iterator[str]:
@@ -127,9 +127,14 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
     values, rest = settled.unwrap(), _rest(message)
     takes = _gathered(message).get("takes", LAST)
     options = {name: value for name, value in message.options.items() if name != GATHERED}
-    options |= {name: rest[name] for name in ("pipe", "group") if name in rest}
+    options |= {name: rest[name] for name in (PIPE, GROUP) if name in rest}
     args = (values, *own) if takes == FIRST else (*own,) if takes == NOTHING else (*own, values)
     return Success(restamp(message, args=args, options=frozen_dict(options)))
+
+
+def legible(message: Message) -> Message:
+    """Return *message* as its actor sees it; if members failed, so that it does not, as it is."""
+    return opened(message).value_or(message) if GATHERED in message.options else message
 
 
 def _behind(message: Message) -> int:

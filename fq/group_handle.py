@@ -9,7 +9,7 @@ from returns.result import Failure, Result, Success
 from fq.brokers.records import Status
 from fq.duration import Duration, to_ms
 from fq.fault import Fault
-from fq.handle import PATIENCE, Handle, TaskError, TaskHandle, countdown
+from fq.handle import PATIENCE, Handle, TaskError, TaskHandle, countdown, is_there
 from fq.identity import child_id
 from fq.stage import Node, Stage
 
@@ -59,6 +59,11 @@ class GroupHandle(Handle[R_co]):
     def awaited(self) -> tuple[Handle[object], ...]:
         """Return the members; where there are none, the step before."""
         return self.members or self.before[-1:]
+
+    @property
+    def completed_count(self) -> int:
+        """See `Handle.completed_count`."""
+        return sum(map(is_there, self.members))
 
     def _add(self, result: Result[object, TaskError], values: list[object]) -> TaskError | None:
         """Add what *result* comes to to *values*; or return why the group has none."""

@@ -151,12 +151,12 @@ class Handle(ABC, Generic[R_co]):
         Raises:
             ResultNotStored: there is no telling, since an actor stores no results.
         """
-        return all(map(_is_there, self.awaited()))
+        return all(map(is_there, self.awaited()))
 
     @property
     def completed_count(self) -> int:
         """
-        How many of the `parts` have an outcome. A step that stores nothing counts once a later one has.
+        How many of the `parts` have an outcome. Of a pipeline, a step that stores nothing counts once a later one has.
 
         Raises:
             ResultNotStored: there is no telling, since a member, or the last step, stores no results.
@@ -164,7 +164,7 @@ class Handle(ABC, Generic[R_co]):
         count = 0
         for number, step in enumerate(self.parts(), 1):
             if step.stored or step is self:
-                if not _is_there(step):
+                if not is_there(step):
                     break
                 count = number
         return count
@@ -207,7 +207,8 @@ class TaskHandle(Handle[R_co]):
         return Success(self.signature.load_result(result.unwrap())) if is_successful(result) else Failure(result.failure())  # type: ignore[arg-type]  # R is what the signature says
 
 
-def _is_there(handle: Handle[object]) -> bool:
+def is_there(handle: Handle[object]) -> bool:
+    """Has *handle* an outcome? Raises `ResultNotStored` where there is no telling."""
     result = handle.get(0)
     error = None if is_successful(result) else result.failure()
     return _raise(handle, error, False) if isinstance(error, NotStored) else not isinstance(error, Missing | TimedOut)

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from fq.errors import OptionError
 from fq.identity import child_id
-from fq.message import Key, Message
+from fq.message import Message
 from fq.outcome import Enqueue
 
 Node: TypeAlias = Mapping[str, object]
@@ -23,11 +23,8 @@ Shape: TypeAlias = int | list[object]
 FIRST, LAST, NOTHING = "first", "last", "nothing"
 """What a stage takes of the value that is passed on: as its first argument, as its last positional one (the default), or not at all."""
 
-PIPE = Key[Pipe]("pipe", (list, tuple), ())  # type: ignore[arg-type]  # isinstance takes a tuple
-"""The nodes that come after a message."""
-
-GROUP = Key[Sequence[Node]]("group", (list, tuple), ())  # type: ignore[arg-type]  # as above
-"""The places that whoever ends the pipe takes in groups."""
+PIPE, GROUP = "pipe", "group"
+"""The options of a message that hold the nodes that come after it, and the places that whoever ends that pipe takes in groups."""
 
 GATHERED = "gathered"
 """The option of a message whose last argument the broker puts in: the values of a group. See `fq.gather`."""
@@ -136,7 +133,10 @@ def is_fork(node: Node) -> bool:
 
 def members(fork: Node) -> tuple[Pipe, ...]:
     """Return the pipes of the members of *fork*."""
-    return tuple(map(as_pipe, cast("Sequence[object]", fork["members"])))
+    found = fork["members"]
+    if not isinstance(found, list | tuple):
+        raise OptionError(f"pipe: found the members {found!r}, expected a list of pipes")
+    return tuple(map(as_pipe, found))
 
 
 def is_idle(pipe: Pipe) -> bool:
@@ -225,7 +225,7 @@ def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (),
     given = cast("Mapping[str, object]", stage.get("options", {}))
     takes = NOTHING if given.get("pipe_ignore", False) else cast(str, stage.get("takes", LAST))
     own, values = tuple(cast("Sequence[object]", stage.get("args", ()))), () if takes == NOTHING else passed.values
-    travelling: dict[str, object] = {"pipe": rest, "group": places_as_json(places)}
+    travelling: dict[str, object] = {PIPE: rest, GROUP: places_as_json(places)}
     options = {**given, **{name: value for name, value in travelling.items() if value}}
     if passed.gathered:
         # With a value of its own beside it, what the broker appends is looked at only for failures.

@@ -1,8 +1,8 @@
 """
-Random workflows under random faults, on every broker: whatever crashes, is lost or comes twice, each message is committed once, and nothing waits for ever.
+Random workflows under random faults, on every broker: whatever crashes or comes twice, each message is committed once, and nothing waits for ever.
 
-A workflow is drawn together with what it must come to. A driver runs it by hand: it claims, runs and commits in batches, and between any two commands the worker
-may die, its messages be taken back, and its outcomes turn up late, as a zombie's.
+A workflow is drawn together with what it must come to. A driver runs it by hand: it claims, runs and commits in batches, and between any two
+commands the worker may die, its messages be taken back, and its outcomes turn up late, as a zombie's.
 """
 
 import logging
@@ -85,7 +85,7 @@ class Failed:
 
 @frozen
 class Model:
-    """Works out the value of a workflow, or how it fails; *told* is filled with the callbacks that run, and *ran* with the tasks that do."""
+    """Works out the value of a workflow, or how it fails; *told* is filled with the callbacks that run."""
 
     told: Counter[str]
 
@@ -100,7 +100,7 @@ class Model:
         return passed[0]
 
     def unstarted(self, chain: Chain, at: int, path: str) -> None:
-        """The groups from number *at* on, with no task before them, that are not reached since the group before failed: their callbacks hear of it."""
+        """The groups from number *at* on, with no task before them, that a failed group was to start: their callbacks hear of it."""
         for number, node in enumerate(chain.nodes[at:], at):
             if isinstance(node, Task):
                 return
@@ -319,9 +319,7 @@ def simplified(value: object) -> object:
 
 
 drawn = given(workflow=workflows, seed=st.lists(st.integers(0, 255), max_size=150))
-often = settings(
-    deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-)
+often = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink))
 
 
 def run(kind: Kind, workflow: Chain, seed: list[int]) -> None:

@@ -11,6 +11,7 @@ from fq.class_style.broker import BrokerView, ResultsView, WorkerView
 from fq.class_style.message import MessageView
 from fq.class_style.middleware import Middleware
 from fq.errors import Interrupt, MiddlewareError, SkipMessage
+from fq.worker.deadlines import raise_thread_exception
 
 __all__ = [
     "ActorView",
@@ -24,4 +25,5 @@ __all__ = [
     "SkipMessage",
     "WorkerView",
     "hooks",
+    "raise_thread_exception",
 ]

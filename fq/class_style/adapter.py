@@ -74,6 +74,11 @@ class Hooks(Middleware):
 
     repeatable: ClassVar[bool] = True
 
+    @classmethod
+    def option_names(cls) -> frozenset[str]:
+        """The class has no options; each layer has those of its middleware."""
+        return frozenset()
+
     @property
     def forks(self) -> tuple[Callable[[], object], ...]:
         """What the middleware wants to have run in processes of their own, beside the workers."""

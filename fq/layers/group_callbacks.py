@@ -12,6 +12,7 @@ from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
 from fq.outcome import Outcome
+from fq.pipe import GATHERED, GROUP
 
 _ARRIVES = "that is the member's final outcome, and a group that never hears of it waits for ever"
 
@@ -50,7 +51,7 @@ class GroupCallbacks(Step):
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Report the outcome of a member."""
         options = message.options
-        return outcome.also(*arrivals(message, outcome, self.group_ttl)) if "group" in options or "gathered" in options else outcome
+        return outcome.also(*arrivals(message, outcome, self.group_ttl)) if GROUP in options or GATHERED in options else outcome
 
 
 def group_callbacks(*, group_ttl: Duration = GROUP_TTL) -> GroupCallbacks:

@@ -8,7 +8,7 @@ from fq.identity import child_id
 from fq.message import Message
 from fq.middleware import Step
 from fq.outcome import Outcome
-from fq.pipe import GATHERED, Passed, start
+from fq.pipe import GATHERED, PIPE, Passed, start
 
 
 @frozen
@@ -44,7 +44,7 @@ class Pipelines(Step):
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Enqueue the next step of a success."""
-        if "pipe" not in message.options or not outcome.succeeded:
+        if PIPE not in message.options or not outcome.succeeded:
             return outcome
         pipe = pipe_of(message)
         if not pipe:

@@ -15,6 +15,8 @@ from fq.outcome import Dead, Outcome, Retry, Setback
 def _flag_or_function(value: object) -> bool | Callable[[], object]:
     if isinstance(value, bool) or callable(value):
         return value
+    if value is None:  # as the page that fq is modelled on has it
+        return False
     raise OptionError(f"found {value!r}, expected True, False, or a function to call when the worker stops")
 
 
@@ -64,7 +66,7 @@ class ShutdownNotifications(Step):
             self.notify_shutdown()
 
 
-def shutdown_notifications(*, notify_shutdown: bool | Callable[[], object] = False) -> ShutdownNotifications:
+def shutdown_notifications(*, notify_shutdown: bool | Callable[[], object] | None = False) -> ShutdownNotifications:
     """Return a `ShutdownNotifications` layer."""
     return ShutdownNotifications(notify_shutdown=notify_shutdown)
 

@@ -59,8 +59,8 @@ class Barrier:
         """
         Come to the barrier, and return whether all have come: when the last one does, or at once without *block*.
 
-        *timeout* is in ms or a timedelta, the barrier's ttl unless given. A *party* counts once, however often it comes. Unless one is given,
-        it is the message inside an actor, so that another delivery adds nothing; elsewhere every call is a party of its own.
+        *timeout* is in ms or a timedelta, the barrier's ttl unless given. A *party* counts once, however often it comes. Unless given it is
+        the message inside an actor, so that another delivery of it adds nothing; elsewhere every call is a party of its own.
 
         Raises:
             BarrierNotFound: there is no such barrier.

@@ -28,7 +28,7 @@ class ConcurrencyLimit(Limited):
     >>> layer = concurrency_limit(limit=1, backend=App("memory://"))
     >>> meanwhile = lambda _: layer.wrap(lambda _: Outcome.success())(message("report", message_id="m2"))
     >>> layer.wrap(meanwhile)(message("report", message_id="m1")).result.failure()
-    Retry(message=..., delay=10, error=None)
+    Retry(message=..., delay=..., error=None)
 
     Its place is inside Retries, where it goes by itself, and outside `RateLimit`.
 

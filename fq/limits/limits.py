@@ -24,7 +24,7 @@ class Limits:
     >>> limits, one = limiter_backend("memory://"), Slots(1, ttl=1_000)
     >>> slot = limits.take("mail", one)
     >>> limits.take("mail", one)
-    Refused(retry_in=10)
+    Refused(retry_in=...)
     >>> limits.give_back(slot)
     """
 

@@ -12,13 +12,13 @@ from fq.testing.laws import check_step
 from fq.testing.messages import message
 from fq.testing.simulation import Report, SimulationError, simulate
 from fq.testing.simulation.faults import Faults
-from fq.testing.simulation.ledger import Finding
+from fq.testing.simulation.ledger import Flaw
 from fq.testing.simulation.run import Run
 
 __all__ = [
     "DeadLetterError",
     "Faults",
-    "Finding",
+    "Flaw",
     "ManualClock",
     "Report",
     "Run",

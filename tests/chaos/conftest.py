@@ -18,7 +18,7 @@ def rig(tmp_path: Path) -> Rig:
 def app(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     from tests.chaos import tasks
 
-    app = App(rig.url)
+    app = App(rig.url, middleware=tasks.app.stack)
     for actor in tasks.app.actors.values():
         monkeypatch.setattr(actor.home, "app", None)
     app.include(*tasks.app.actors.values())

@@ -9,9 +9,24 @@ import os
 import random
 import time
 
-from fq import App, get_current_message
+from attrs import frozen
 
-app = App(os.environ.get("FQ_URL", "memory://"))
+from fq import App, Middleware, compose, default_middleware, get_current_message
+from fq.events import Committed, Event
+
+
+
+@frozen
+class Account(Middleware):
+    """Notes each success that was committed: of each message there may be one at most."""
+
+    def on_event(self, event: Event) -> None:
+        """Note it."""
+        if isinstance(event, Committed) and event.outcome.succeeded and not event.stale:
+            note("committed", event.message.message_id)
+
+
+app = App(os.environ.get("FQ_URL", "memory://"), middleware=compose(Account(), default_middleware))
 
 
 def note(event: str, number: object) -> None:
@@ -31,7 +46,7 @@ def attempts() -> int:
 def work(number: int) -> int:
     """Take a moment; every fifth number fails at its first attempt, every seventh at its first two."""
     note("run", number)
-    time.sleep(random.random() * 0.004)
+    time.sleep(random.random() * 0.01)
     if (number % 5 == 0 and attempts() < 1) or (number % 7 == 0 and attempts() < 2):
         raise ValueError(f"{number} fails at attempt {attempts()}")
     return number * 2
@@ -43,15 +58,14 @@ async def awork(number: int) -> int:
     import asyncio
 
     note("run", number)
-    await asyncio.sleep(random.random() * 0.004)
+    await asyncio.sleep(random.random() * 0.3)
     return number * 2
 
 
 @app.actor(max_deliveries=1_000)
 def follow(doubled: int) -> int:
-    """What comes after `work`: its runs are counted by the id of their message, to find follow-ups that were sent twice."""
-    message = get_current_message()
-    note("follow", f"{doubled}:{message.message_id if message else ''}")
+    """What comes after `work`."""
+    note("follow", doubled)
     return doubled
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from fq import App, Interrupt, Retries, default_middleware, hooks
 from fq.brokers.memory import MemoryBroker
-from fq.worker.deadlines import raise_thread_exception
+from fq.class_style import raise_thread_exception
 
 
 def until(condition: Callable[[], object], patience: float = 10.0) -> None:

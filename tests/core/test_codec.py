@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from returns.result import Failure, Success
 
@@ -17,6 +17,8 @@ from fq.fault import Fault
 from fq.message import restamp
 from fq.outcome import Outcome
 from fq.testing import message
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 WIRE: dict[str, Any] = json.loads((Path(__file__).parent / "wire.json").read_text(encoding="utf-8"))
 
@@ -70,6 +72,7 @@ def test_a_body_that_is_no_message_is_refused_with_what_was_found_and_expected(v
     assert str(caught.value) == f"found {vector['body'].encode()!r}, {vector['because']}"
 
 
+@patient
 @given(MESSAGES)
 def test_what_was_encoded_decodes_as_what_it_was(built: Message) -> None:
     body = encode(built)
@@ -79,6 +82,7 @@ def test_what_was_encoded_decodes_as_what_it_was(built: Message) -> None:
     assert body.isascii()
 
 
+@patient
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | OBJECTS.map(lambda fields: json.dumps(fields).encode()))
 def test_any_bytes_are_a_message_or_a_decode_error(body: bytes) -> None:
     try:
@@ -89,6 +93,7 @@ def test_any_bytes_are_a_message_or_a_decode_error(body: bytes) -> None:
     assert isinstance(outcome, Message) or re.match(r"found b.*, expected a message", str(outcome), re.DOTALL)
 
 
+@patient
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(FIELDS), JSON)))
 def test_known_fields_of_any_type_are_a_sound_message_or_a_decode_error(fields: dict[str, Any]) -> None:
     try:
@@ -200,6 +205,7 @@ def test_a_value_that_is_not_json_is_refused_with_its_path(value: object, text: 
     assert not_json(value, "value") == text
 
 
+@patient
 @given(JSON)
 def test_a_value_that_is_json_has_no_path_to_complain_of(value: object) -> None:
     assert not_json(value, "value") is None
@@ -221,6 +227,7 @@ def test_a_message_with_a_value_that_is_not_json_names_the_actor_and_the_path() 
         encode(message("add", when=object()))
 
 
+@patient
 @given(JSON)
 def test_a_stored_success_reads_back(value: object) -> None:
     assert decode_result(encode_result(Success(value))) == Success(value)

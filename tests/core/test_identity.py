@@ -2,15 +2,18 @@
 
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fq.identity import child_id, jitter
 from fq.ids import fresh_id
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+
 IDENTITY = st.lists(st.one_of(st.text(), st.integers()), min_size=1)
 
 
+@patient
 @given(st.text(), IDENTITY)
 def test_a_child_id_is_the_same_every_time_and_a_uuid(message_id: str, path: list[object]) -> None:
     assert child_id(message_id, *path) == child_id(message_id, *path)
@@ -31,6 +34,7 @@ def test_child_ids_do_not_change_between_versions() -> None:
     assert child_id("m1", "pipe") == "eab2a3c7-f4ac-baa5-da56-36be0c8b0e81"
 
 
+@patient
 @given(IDENTITY)
 def test_jitter_is_a_fraction_that_is_the_same_every_time(identity: list[object]) -> None:
     assert 0 <= jitter(*identity) < 1

@@ -3,7 +3,22 @@
 import pytest
 from returns.result import Failure
 
-from fq import App, Callbacks, Dead, DeclarationError, Message, OptionError, Outcome, Retry, actor, callbacks, compose, default_middleware, retries
+from fq import (
+    App,
+    Callbacks,
+    Dead,
+    DeclarationError,
+    Message,
+    OptionError,
+    Outcome,
+    Retry,
+    actor,
+    callbacks,
+    compose,
+    default_middleware,
+    get_current_message,
+    retries,
+)
 from fq.errors import TimeLimitExceeded
 from fq.layers import Retries
 from fq.message import ITS_OWN
@@ -145,24 +160,20 @@ def test_an_actor_works_as_option_of_an_actor_of_a_call_and_as_field_of_a_layer(
 
 def test_a_callback_goes_to_the_queue_of_its_actor_with_what_that_says_of_its_messages() -> None:
     app = App("memory://")
-    seen: list[Message] = []
+    seen: list[Message | None] = []
 
-    @app.actor
-    def work(n: int) -> int:
-        return n
+    @app.actor(queue="slow", priority=7, options={"tenant": "a"})
+    def celebrate(message_data: dict[str, object], result: int) -> None:
+        seen.append(get_current_message())
 
-    @app.actor(queue="slow", priority=7, options={"tenant": "a"}, stack=lambda stack: stack)
-    def celebrate(message_data: dict[str, object], result: int) -> None: ...
+    @app.actor(on_success="celebrate")
+    def work() -> int:
+        return 1
 
-    work.call(1).with_options(on_success=celebrate).send()
+    work.send()
     app.run_until_idle()
-    app.edit_stack(lambda stack: stack)
-    work.call(2).with_options(on_success=celebrate).send()
-    app.broker.pause("slow")
-    app.run_until_idle()
-    (slow,) = (queue for queue in app.broker.queues() if queue.queue_name == "slow")
 
-    assert (slow.ready, seen) == (1, [])
+    assert [(m.queue_name, m.priority, m.options) for m in seen if m is not None] == [("slow", 7, {"tenant": "a"})]
 
 
 def test_an_actor_of_another_app_is_no_callback() -> None:

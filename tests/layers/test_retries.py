@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from attrs import frozen
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from returns.result import Failure
 
@@ -39,6 +39,8 @@ from fq.duration import LONGEST
 from fq.identity import jitter
 from fq.message import RETRIES
 from fq.testing import message
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 ERROR = ValueError("no")
 WEEK = 604_800_000
@@ -122,6 +124,7 @@ def test_the_delay_doubles_with_every_retry_and_jitter_adds_up_to_as_much_again(
     assert 100 * 2**n <= layer.backoff_ms("m1", n) < 100 * 2 ** (n + 1)
 
 
+@patient
 @given(st.integers(0, LONGEST), st.integers(0, LONGEST), st.integers(0, 10**9), st.text(min_size=1))
 def test_the_delay_is_between_the_bounds(least: int, most: int, n: int, message_id: str) -> None:
     delay = retries(min_backoff=least, max_backoff=most).backoff_ms(message_id, n)
@@ -130,6 +133,7 @@ def test_the_delay_is_between_the_bounds(least: int, most: int, n: int, message_
     assert delay >= min(least, most // 2)
 
 
+@patient
 @given(st.integers(0, 40), st.text(min_size=1))
 def test_a_delay_past_the_ceiling_lies_in_its_upper_half(n: int, message_id: str) -> None:
     delay = retries(min_backoff=10_000, max_backoff=8_000).backoff_ms(message_id, n)
@@ -377,6 +381,7 @@ def test_a_count_of_retries_that_is_none_is_a_dead_letter_that_says_so(count: ob
     assert str(setback.error) == f"Retries raised OptionError: option retries of message test: found {count!r}, expected int"
 
 
+@patient
 @given(st.integers(-(10**20), 10**20))
 def test_any_count_of_retries_gives_a_delay_within_the_ceiling(count: int) -> None:
     setback = setback_of(retries(max_retries=None), message("add", retries=count))

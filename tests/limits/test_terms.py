@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fq.errors import OptionError
-from fq.limits.terms import FIRST_GUESS, Bucket, First, Slots, Window, admits, learnt, nap, planned
+from fq.limits.terms import FIRST_GUESS, SOON, Bucket, First, Slots, Window, admits, learnt, nap, planned
 
 limits = st.one_of(
     st.builds(Slots, st.integers(1, 100), st.integers(1, 10**9)),
@@ -73,8 +73,16 @@ def test_the_turns_of_a_line_keep_to_the_rate(count, window, rank):
 
 
 def test_an_exact_wait_is_slept_through_and_an_estimate_is_looked_at_again():
-    assert nap(Window(1, 10**6), 10**6) == 10**6
-    assert nap(Slots(1, 10**6), 10**6) == 333_333
+    first = First(since=0, until=10**9, hold=1, known=0)
+
+    assert nap(Window(1, 10**6), 10**6, first, now=10**6) == 10**6
+    assert nap(Slots(1, 10**6), 10**6, first, now=10**6) == 333_333
+
+
+def test_nobody_sleeps_longer_on_an_estimate_than_it_is_old():
+    first = First(since=0, until=10**9, hold=1, known=0)
+
+    assert [nap(Slots(1, 10**6), 10**6, first, now) for now in (0, 5_000, 50_000)] == [SOON, 5_000, 50_000]
 
 
 def test_a_slot_is_expected_free_when_as_long_has_passed_as_they_are_held_lately():

@@ -50,8 +50,9 @@ def free_port() -> int:
 class Server:
     """One server, which can be killed and started again on its port and folder."""
 
-    def __init__(self, flavour: str, *options: str, port: int = 0) -> None:
+    def __init__(self, flavour: str, *options: str, port: int = 0, sentinel_of: int = 0) -> None:
         self.flavour = flavour
+        self.sentinel_of = sentinel_of
         self.port = port or free_port()
         self.options = options
         self.folder = tempfile.mkdtemp(prefix=f"fq-{flavour}-")
@@ -68,24 +69,29 @@ class Server:
     def start(self, *, ready: bool = True) -> "Server":
         save = () if "--save" in self.options else ("--save", "")
         words = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder, "--loglevel", "warning", *save, *self.options)
+        if self.sentinel_of:
+            words = (self._sentinel_file(), "--sentinel")
         with (Path(self.folder) / "log").open("ab") as log:
             self.process = subprocess.Popen([binaries()[self.flavour], *words], stdout=log, stderr=log)
         if ready:
             self.await_ready()
         return self
 
-    def await_ready(self, *, loading: bool = False) -> None:
-        """Return once the server answers, be it that it is *loading* its data."""
+    def _sentinel_file(self) -> str:
+        """A sentinel wants a file that it can write to."""
+        file = Path(self.folder) / "sentinel.conf"
+        watched = (f"monitor mymaster 127.0.0.1 {self.sentinel_of} 1", "down-after-milliseconds mymaster 300", "failover-timeout mymaster 3000")
+        lines = (f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *(f"sentinel {line}" for line in watched))
+        file.write_text("\n".join(lines) + "\n")
+        return str(file)
+
+    def await_ready(self) -> None:
         deadline = time.monotonic() + 20
         while True:
             try:
                 with self.client(password=self._password()) as client:
                     client.ping()
                     return
-            except redis.exceptions.BusyLoadingError:
-                if loading:
-                    return
-                time.sleep(0.02)
             except redis.exceptions.RedisError:
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     raise AssertionError((Path(self.folder) / "log").read_text()) from None

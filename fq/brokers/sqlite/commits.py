@@ -6,9 +6,9 @@ Dispositions come first, then changes, in the order of the commits.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from fq.brokers.records import Ack, Bury, Commit, Join, Keep, Post, Release, Replace
 from fq.brokers.rules import spliced
@@ -75,8 +75,21 @@ def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]]) -> S
             if isinstance(change, Keep):
                 result.keeps.append(change)
             else:
-                result.changes.append(change)
+                result.changes += _in_order(change, left)
     return result
+
+
+def _in_order(change: Post | Join, running: Collection[str]) -> list[Post | Join]:
+    """
+    Return *change* without what it would post in vain: what is *running* still, and ends only with a later commit of the same turn.
+
+    It could not tell by itself, since all dispositions are applied before any change.
+    """
+    if isinstance(change, Post):
+        return [] if change.message_id in running else [change]
+    if any(splice.post.message_id in running for splice in change.then):
+        return [evolve(change, then=tuple(splice for splice in change.then if splice.post.message_id not in running))]
+    return [change]
 
 
 def apply(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:

@@ -17,7 +17,7 @@ from fq.brokers.base import Broker
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.testing.simulation.faults import Faults
-from fq.testing.simulation.ledger import Finding
+from fq.testing.simulation.ledger import Flaw
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.worker import Cast
 
@@ -54,14 +54,14 @@ class Report:
 
 
 class SimulationError(AssertionError):
-    """A run of a simulation went wrong: *seed* plays it again, *findings* say what, *trace* has the latest things that happened."""
+    """A run of a simulation went wrong: *seed* plays it again, *flaws* say what, *trace* has the latest things that happened."""
 
-    def __init__(self, seed: int, findings: tuple[Finding, ...], trace: tuple[str, ...]) -> None:
-        said = "\n".join(f"  {finding}" for finding in findings)
+    def __init__(self, seed: int, flaws: tuple[Flaw, ...], trace: tuple[str, ...]) -> None:
+        said = "\n".join(f"  {flaw}" for flaw in flaws)
         happened = "\n".join(trace)
         super().__init__(f"seed {seed}:\n{said}\n\nthe latest that happened; play it again with seeds=[{seed}]:\n{happened}")
         self.seed = seed
-        self.findings = findings
+        self.flaws = flaws
         self.trace = trace
 
 
@@ -115,8 +115,8 @@ def simulate(
     with _quiet(logging.getLogger("fq.worker")), closing(_casts(app)) as casts:
         for seed, cast in zip(range(seeds) if isinstance(seeds, int) else seeds, casts, strict=False):
             run = Run(seed, cast, faults, workers, broker)
-            if findings := run.play(workload, check, steps):
-                raise SimulationError(seed, findings, tuple(run.trace))
+            if flaws := run.play(workload, check, steps):
+                raise SimulationError(seed, flaws, tuple(run.trace))
             runs, stale = runs + 1, stale + run.ledger.stale
             messages, deliveries = messages + len(run.ledger.ended), deliveries + run.ledger.deliveries
             happened += run.faults

@@ -21,7 +21,7 @@ def audit(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
     for group, assembly in ledger.groups.items():
         if len(assembly.values) < assembly.size and assembly.until > now:
             arrived = f"{len(assembly.values)} of its {assembly.size} members have arrived"
-            ledger.find("stuck", f"group {group} waits for ever: {arrived}, and nobody is left to")
+            ledger.flag("stuck", f"group {group} waits for ever: {arrived}, and nobody is left to")
 
 
 def check_results(ledger: Ledger, broker: Broker, kept: Collection[Keep]) -> None:
@@ -35,24 +35,24 @@ def check_result(ledger: Ledger, broker: Broker, message_id: str, expected: byte
     found = broker.result(message_id)
     if found != expected:
         kind = "lost" if found is None else "changed"
-        ledger.find(kind, f"the result of {ledger.name(message_id)} is {found!r}, expected {expected!r}")
+        ledger.flag(kind, f"the result of {ledger.name(message_id)} is {found!r}, expected {expected!r}")
 
 
 def _audit_messages(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
     for message_id, entry in ledger.alive.items():
         state, name = broker.status(message_id).state, ledger.name(message_id)
         if state not in WAITING:
-            ledger.find("lost", f"{name} was sent and has no outcome, and does not wait either: the broker says {state}")
+            ledger.flag("lost", f"{name} was sent and has no outcome, and does not wait either: the broker says {state}")
         elif entry.post.queue_name not in queues:
-            ledger.find("stuck", f"{name} waits in queue {entry.post.queue_name}, from which no worker claims")
+            ledger.flag("stuck", f"{name} waits in queue {entry.post.queue_name}, from which no worker claims")
         else:
-            ledger.find("stuck", f"{name} is {state} after {entry.deliveries} deliveries, and nothing moves any more")
+            ledger.flag("stuck", f"{name} is {state} after {entry.deliveries} deliveries, and nothing moves any more")
     surplus = sum(stats.ready + stats.delayed + stats.in_flight for stats in broker.queues()) - len(ledger.alive)
     if surplus > 0:
-        ledger.find("duplicated", f"the queues hold {surplus} more messages than were sent")
+        ledger.flag("duplicated", f"the queues hold {surplus} more messages than were sent")
     for message_id, how in ledger.ended.items():
         if message_id not in ledger.alive and (state := broker.status(message_id).state) in WAITING:
-            ledger.find("duplicated", f"{ledger.name(message_id)} was {how} and is {state} all the same")
+            ledger.flag("duplicated", f"{ledger.name(message_id)} was {how} and is {state} all the same")
 
 
 def _audit_dead(ledger: Ledger, broker: Broker, now: int) -> None:
@@ -60,6 +60,6 @@ def _audit_dead(ledger: Ledger, broker: Broker, now: int) -> None:
     expected = {message_id: None for message_id, (_, died_at) in ledger.dead.items() if died_at + DEAD_TTL > now}
     for message_id in expected:
         if message_id not in found:
-            ledger.find("lost", f"the dead letter of {ledger.name(message_id)} is gone")
+            ledger.flag("lost", f"the dead letter of {ledger.name(message_id)} is gone")
     for message_id in sorted(found.difference(expected)):
-        ledger.find("duplicated", f"{ledger.name(message_id)} is a dead letter, and nobody committed that")
+        ledger.flag("duplicated", f"{ledger.name(message_id)} is a dead letter, and nobody committed that")

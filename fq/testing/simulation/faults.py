@@ -18,7 +18,7 @@ class Faults:
     Every kind has a weight, nought for never: how likely it is compared with the others.
 
     >>> Faults(overrun=2, repeat=0)
-    Faults(crash=1, deaf=1, stall=2, outage=1, stop=1, repeat=0, requeue=1, overrun=2, rate=0.1, limit=4)
+    Faults(crash=1, deaf=1, stall=2, outage=1, stop=1, repeat=0, requeue=1, cancel=0, overrun=2, rate=0.1, limit=4)
 
     Attributes:
         crash: a worker dies with all that it holds, which is handed back by its supervisor, or waits for its lease to run out.
@@ -36,6 +36,8 @@ class Faults:
 
         requeue: somebody puts a dead letter back on its queue.
 
+        cancel: somebody cancels a message. Default never.
+
         overrun: an actor runs longer than its time limit, and is interrupted, or killed with its worker. Default never, since
             that is a failure like any other.
 
@@ -52,6 +54,7 @@ class Faults:
     stop: float = field(default=1, validator=_weight)
     repeat: float = field(default=1, validator=_weight)
     requeue: float = field(default=1, validator=_weight)
+    cancel: float = field(default=0, validator=_weight)
     overrun: float = field(default=0, validator=_weight)
     rate: float = field(default=0.1, validator=[validators.ge(0), validators.le(1)])
     limit: int = field(default=4, validator=validators.ge(0))

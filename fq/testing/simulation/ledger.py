@@ -1,5 +1,5 @@
 """
-`Ledger`: an account of what a broker was told and what it gave; whatever does not add up is a `Finding`.
+`Ledger`: an account of what a broker was told and what it gave; whatever does not add up is a `Flaw`.
 
 It knows what `fq.brokers.base` promises and nothing of how a broker keeps the promise. Mutable shell.
 """
@@ -13,11 +13,11 @@ from attrs import define, field, frozen
 from fq.brokers.base import DEAD_TTL
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
 from fq.brokers.rules import spliced
-from fq.message import RETRIES, Message
+from fq.message import CANCELLED, RETRIES, Message
 
 
 @frozen
-class Finding:
+class Flaw:
     """
     What went wrong in a run.
 
@@ -34,7 +34,11 @@ class Finding:
 
 @define(eq=False)
 class Entry:
-    """Mutable: a message from its being sent to its final outcome. *worker* holds it; *retries* is None until somebody has read it."""
+    """
+    Mutable: a message from its being sent to its final outcome.
+
+    *worker* holds it; *retries* is None until somebody has read it; *untold* if its holder has not heard that it was cancelled.
+    """
 
     post: Post
     due: int
@@ -43,6 +47,8 @@ class Entry:
     deliveries: int = 0
     interrupted: str = ""
     retries: int | None = None
+    cancelled: bool = False
+    untold: bool = False
 
 
 @define(eq=False)
@@ -59,7 +65,7 @@ class Ledger:
     """The account of one run. All times are ms on the broker's clock."""
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        self.flaws: list[Flaw] = []
         self.alive: dict[str, Entry] = {}
         self.ended: dict[str, str] = {}
         self.dead: dict[str, tuple[Post, int]] = {}
@@ -76,9 +82,9 @@ class Ledger:
         """Return what a message is called in reports: its actor, and a number."""
         return self._names.get(message_id, message_id)
 
-    def find(self, kind: str, what: str) -> None:
+    def flag(self, kind: str, what: str) -> None:
         """Note that something went wrong."""
-        self.findings.append(Finding(kind, what))
+        self.flaws.append(Flaw(kind, what))
 
     # What was told.
 
@@ -104,7 +110,8 @@ class Ledger:
         if stale or turn.stale:
             self._judge(Counter(stale), Counter(turn.stale), want.worker)
         for worker in [worker for worker, until in self.leases.items() if until <= now]:
-            self.released(worker, {}, None)
+            self.released(worker, {}, None, now)
+        self._tell(want.worker, turn.cancelled)
         for delivery in turn.deliveries:
             self._claim(delivery, want, now)
 
@@ -114,12 +121,12 @@ class Ledger:
             if worker in self.leases:
                 self.leases[worker] = until
 
-    def released(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> None:
+    def released(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> None:
         """Note that all was taken back that *worker* held."""
         self.leases.pop(worker, None)
         for message_id, entry in self._held.pop(worker, {}).items():
             entry.deliveries -= counted is not None and message_id not in counted
-            self._wait(entry, interrupted.get(message_id, ""))
+            self._wait(entry, now, interrupted.get(message_id, ""))
 
     def requeued(self, message_ids: Iterable[str], now: int) -> None:
         """Note that dead letters were put back."""
@@ -137,6 +144,15 @@ class Ledger:
                 del self.alive[message_id]
                 self.ended[message_id] = "discarded"
 
+    def cancelled(self, message_id: str, found: bool, now: int) -> None:
+        """Note that a message was cancelled, where the broker *found* it."""
+        entry = self.alive.get(message_id)
+        if found != (entry is not None):
+            self.flag("changed", f"{self.name(message_id)} was cancelled, and the broker says {found}")
+        if entry is not None:
+            entry.cancelled, entry.untold = True, bool(entry.worker)
+            entry.due = entry.due if entry.worker else min(entry.due, now)
+
     def opened(self, message: Message) -> None:
         """Note what a worker read: the retries in it must be those that were committed."""
         entry, found = self.alive.get(message.message_id), RETRIES.get(message)
@@ -144,7 +160,7 @@ class Ledger:
             entry.retries = found
         elif entry is not None and entry.retries != found:
             said = f"{self.name(message.message_id)} says retries={found}"
-            self.find("miscounted", f"{said} when {entry.retries} of its failures were committed as retries")
+            self.flag("miscounted", f"{said} when {entry.retries} of its failures were committed as retries")
 
     # What follows from it.
 
@@ -158,36 +174,44 @@ class Ledger:
         """Does anything wait that is due?"""
         return any(not entry.worker and entry.due <= now for entry in self.alive.values())
 
-    def _wait(self, entry: Entry, interrupted: str = "") -> None:
-        entry.worker, entry.token, entry.interrupted = "", 0, interrupted
+    def _wait(self, entry: Entry, now: int, interrupted: str = "") -> None:
+        entry.worker, entry.token, entry.interrupted, entry.untold = "", 0, interrupted, False
+        entry.due = min(entry.due, now) if entry.cancelled else entry.due
+
+    def _tell(self, worker: str, cancelled: Collection[str]) -> None:
+        for message_id, entry in self._held.get(worker, {}).items():
+            if entry.untold and message_id not in cancelled:
+                self.flag("lost", f"{worker} holds {self.name(message_id)}, and was not told that it is cancelled")
+            entry.untold = False
 
     def _judge(self, stale: Counter[str], said: Counter[str], worker: str) -> None:
         """Compare what had to be stale with what the broker said was."""
         self.stale += stale.total()
         for message_id in stale - said:
-            self.find("duplicated", f"an outcome of {self.name(message_id)} was committed by {worker}, which does not hold it any more")
+            self.flag("duplicated", f"an outcome of {self.name(message_id)} was committed by {worker}, which does not hold it any more")
         for message_id in said - stale:
-            self.find("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
+            self.flag("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
 
     def _claim(self, delivery: Delivery, want: Want, now: int) -> None:
         self.deliveries += 1
         entry, name = self.alive.get(delivery.message_id), self.name(delivery.message_id)
         if entry is None:
-            self.find("duplicated", f"{name} was delivered to {want.worker} {self._why_not(delivery.message_id)}")
+            self.flag("duplicated", f"{name} was delivered to {want.worker} {self._why_not(delivery.message_id)}")
             return
         if entry.worker:
-            self.find("duplicated", f"{name} was delivered to {want.worker} while {entry.worker} holds it")
+            self.flag("duplicated", f"{name} was delivered to {want.worker} while {entry.worker} holds it")
             self._held[entry.worker].pop(delivery.message_id)
         if entry.due > now:
-            self.find("early", f"{name} was delivered to {want.worker} {entry.due - now} ms before it was due")
+            self.flag("early", f"{name} was delivered to {want.worker} {entry.due - now} ms before it was due")
         entry.deliveries += 1
         if delivery.deliveries != entry.deliveries:
-            self.find("miscounted", f"delivery {entry.deliveries} of {name} is said to be number {delivery.deliveries}")
+            self.flag("miscounted", f"delivery {entry.deliveries} of {name} is said to be number {delivery.deliveries}")
             entry.deliveries = delivery.deliveries
-        if delivery.interrupted != entry.interrupted:
-            self.find("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {entry.interrupted!r}")
+        expected = CANCELLED if entry.cancelled else entry.interrupted
+        if delivery.interrupted != expected:
+            self.flag("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {expected!r}")
         if delivery.body != entry.post.body:
-            self.find("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.post.body!r}")
+            self.flag("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.post.body!r}")
         entry.worker, entry.token = want.worker, delivery.token
         self._held.setdefault(want.worker, {})[delivery.message_id] = entry
 
@@ -224,10 +248,10 @@ class Ledger:
             case Replace(post, fault):
                 entry.post, entry.due, entry.deliveries = post, now + post.delay, 0
                 entry.retries = None if entry.retries is None else entry.retries + (fault is not None)
-                self._wait(entry)
+                self._wait(entry, now)
             case Release(counted, interrupted):
                 entry.deliveries -= not counted
-                self._wait(entry, interrupted)
+                self._wait(entry, now, interrupted)
             case unknown:
                 assert_never(unknown)
 

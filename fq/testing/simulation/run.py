@@ -17,7 +17,7 @@ from fq.message import TIME_LIMIT
 from fq.testing.bind import lent
 from fq.testing.simulation.audit import audit
 from fq.testing.simulation.faults import Faults
-from fq.testing.simulation.ledger import Finding, Ledger
+from fq.testing.simulation.ledger import Flaw, Ledger
 from fq.testing.simulation.tap import Tap
 from fq.testing.simulation.trace import Trace
 from fq.testing.simulation.worker import LEASE, ROOM, Cast, Worker
@@ -78,31 +78,31 @@ class Run:
 
     # From here on it is the simulation's own.
 
-    def play(self, workload: Callable[[App], object], check: Callable[["Run"], object] | None, steps: int) -> tuple[Finding, ...]:
+    def play(self, workload: Callable[[App], object], check: Callable[["Run"], object] | None, steps: int) -> tuple[Flaw, ...]:
         """Run *workload* until nothing moves any more, or *steps* are used up, and return what went wrong."""
-        findings = self.ledger.findings
+        flaws = self.ledger.flaws
         self._cast.on_call = self._count
         with lent(self.app, self.tap.as_broker(), self._fresh_id):
             self.sent = workload(self.app)
             try:
-                while not findings and self.steps < steps and self._step():
+                while not flaws and self.steps < steps and self._step():
                     self.steps += 1
             except Exception as error:
                 text = "".join(traceback.format_exception(error, limit=-5))
-                self.ledger.find("raised", f"{type(error).__name__}: {error}\n{text}")
-            if not findings and self.steps >= steps:
-                self.ledger.find("stuck", f"{len(self.ledger.alive)} messages are still on their way after {steps} steps")
-            if not findings:
+                self.ledger.flag("raised", f"{type(error).__name__}: {error}\n{text}")
+            if not flaws and self.steps >= steps:
+                self.ledger.flag("stuck", f"{len(self.ledger.alive)} messages are still on their way after {steps} steps")
+            if not flaws:
                 audit(self.ledger, self.tap.broker, self.app.queues)
-            if not findings and check is not None:
+            if not flaws and check is not None:
                 self._check(check)
-        return tuple(findings)
+        return tuple(flaws)
 
     def _check(self, check: Callable[["Run"], object]) -> None:
         try:
             check(self)
         except AssertionError as error:
-            self.ledger.find("check", f"{error}" or "".join(traceback.format_exception(error, limit=-1)))
+            self.ledger.flag("check", f"{error}" or "".join(traceback.format_exception(error, limit=-1)))
 
     def _count(self, actor_name: str) -> None:
         self.calls[actor_name] += 1
@@ -250,6 +250,15 @@ class Run:
         chosen = dead[int(self.random.random() * len(dead))]
         self.trace.note("somebody requeues {}", chosen)
         self.tap.requeue([chosen])
+        return True
+
+    def _cancel(self, worker: Worker) -> bool:
+        alive = list(self.ledger.alive)
+        if not alive:
+            return False
+        chosen = alive[int(self.random.random() * len(alive))]
+        self.trace.note("somebody cancels {}", chosen)
+        self.tap.cancel(chosen)
         return True
 
     def _overrun(self, worker: Worker) -> bool:

@@ -68,9 +68,16 @@ class Tap:
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
         count = self.broker.release(worker, interrupted, counted)
-        self.ledger.released(worker, interrupted, counted)
+        self.ledger.released(worker, interrupted, counted, self.broker.now())
         self.stir()
         return count
+
+    def cancel(self, message_id: str) -> bool:
+        """See `Broker.cancel`."""
+        found = self.broker.cancel(message_id)
+        self.ledger.cancelled(message_id, found, self.broker.now())
+        self.stir()
+        return found
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """See `Broker.requeue`."""

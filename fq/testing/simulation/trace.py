@@ -32,12 +32,14 @@ class Trace:
         self.note("a producer sends {}", posts)
 
     def turned(self, commits: Sequence[Commit], want: Want, turn: Turn) -> None:
-        """Keep a turn."""
+        """Keep a turn, unless nothing came of it."""
+        if not (commits or turn.deliveries):
+            return
         stale = [commit for commit in commits if commit.message_id in turn.stale]
         fresh = [commit for commit in commits if commit.message_id not in turn.stale]
-        said = "{}" + (" commits {}" if fresh else "") + (" is too late with {}" if stale else "")
-        claimed = " claims {}" if turn.deliveries else " claims nothing" if want.limit else ""
-        self.note(said + claimed, *(part for part in (want.worker, fresh, stale, turn.deliveries) if part))
+        parts = (("commits {}", fresh), ("is too late with {}", stale), ("claims {}", turn.deliveries))
+        said = [(words, part) for words, part in parts if part]
+        self.note("{} " + "; ".join(words for words, _ in said), want.worker, *(part for _, part in said))
 
     def __iter__(self) -> Iterator[str]:
         for now, what, details in self._lines:

@@ -140,7 +140,7 @@ class Worker:
             return
         self.finished, self.at_once = [], []
         for job in jobs:
-            if job.outcome is not None or turn.stale:
+            if job.chain.watched or turn.stale:
                 self.cast.chains.committed(job, job.delivery.message_id in turn.stale)
         for delivery in turn.deliveries:
             received = self.cast.chains.receive(delivery)
@@ -149,14 +149,20 @@ class Worker:
                 self.unstarted.append(received)
             else:
                 self.at_once.append(received)
+        if turn.cancelled:
+            self.give_up()
         self.idle = limit > 0 and not self.loaded
 
-    def stop(self) -> None:
-        """Commit what has run and hand back the rest."""
+    def give_up(self) -> None:
+        """Hand back, with the next turn, what has not begun: what was cancelled of it comes back as that."""
         for job in self.unstarted:
             job.commit = hand_back(job)
         self.finished += self.unstarted
         self.unstarted = []
+
+    def stop(self) -> None:
+        """Commit what has run and hand back the rest."""
+        self.give_up()
         self.turn(0)
 
 
@@ -174,7 +180,7 @@ def compare(ledger: Ledger, job: Job, outcome: Outcome) -> None:
     replaced = not outcome.succeeded and isinstance(outcome.result.failure(), Retry)
     said, done = list(map(_of_effect, outcome.effects)), list(map(_of_change, commit.changes))
     if said != done or replaced != isinstance(commit.disposition, Replace):
-        ledger.find("changed", f"{ledger.name(commit.message_id)} had the outcome {outcome!r}, and the commit {commit!r}")
+        ledger.flag("changed", f"{ledger.name(commit.message_id)} had the outcome {outcome!r}, and the commit {commit!r}")
 
 
 def _of_effect(effect: Effect) -> tuple[object, ...]:

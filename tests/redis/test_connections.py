@@ -1,0 +1,261 @@
+"""Ways to reach a server: sockets, TLS, clients of one's own, sentinels; threads, forks, event loops."""
+
+import asyncio
+import os
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from fq.brokers.records import Want
+from fq.brokers.redis import RedisBroker
+from fq.errors import BrokerError, BrokerUnavailable
+from tests.brokers.kit import in_thread, post, run
+from tests.redis.kit import done, drain
+from tests.redis.servers import Server, binaries, free_port
+from tests.redis.test_waiting import idle, keep
+
+WANT = Want("w", ("q",), 10)
+
+
+def works(broker: RedisBroker) -> bool:
+    """Try one of everything: a message, a wake-up, a result."""
+    waiter = idle(broker)
+    broker.enqueue([post("m")])
+    woken = waiter.comes_back()
+    ran = drain(broker)
+    wait = in_thread(lambda: broker.wait_result("n", 5_000))
+    run(broker, keep("n"))
+    heard = wait.result(5)
+    broker.close()
+    return woken and ran == ["m"] and heard == b"n"
+
+
+def test_a_socket_in_the_file_system(tmp_path: Path) -> None:
+    server = Server("valkey", "--unixsocket", str(tmp_path / "s")).start()
+
+    assert works(RedisBroker(f"unix://{tmp_path / 's'}?db=0"))
+    server.remove()
+
+
+def test_another_database(valkey: Server, client: redis.Redis) -> None:
+    broker = RedisBroker(f"redis://127.0.0.1:{valkey.port}/3")
+    broker.enqueue([post("m")])
+
+    assert client.dbsize() == 0
+    assert drain(broker) == ["m"]
+    broker.close()
+
+
+@pytest.mark.parametrize("settings", [{}, {"decode_responses": True}, {"protocol": 3}, {"protocol": 3, "decode_responses": True}])
+def test_a_client_of_ones_own(valkey: Server, settings: dict[str, object]) -> None:
+    with valkey.client(**settings) as own:
+        assert works(RedisBroker(client=own))
+        assert own.ping()
+
+
+def test_namespaces_do_not_see_each_other(connect: Callable[..., RedisBroker]) -> None:
+    shop, mail = connect(namespace="shop"), connect(namespace="mail")
+    shop.enqueue([post("m")])
+
+    assert drain(mail) == []
+    assert mail.queues() == ()
+    assert drain(shop) == ["m"]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of a host called localhost, which signs itself, and its key beside it."""
+    words = ("-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    files = ("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem"))
+    try:
+        subprocess.run(["openssl", "req", *words, *files], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no openssl here: apt-get install openssl")
+    return tmp_path / "cert.pem"
+
+
+@pytest.mark.skipif("redis" not in binaries(), reason="apt-get install redis-server, which has TLS")
+def test_tls(certificate: Path) -> None:
+    key, port = certificate.with_name("key.pem"), free_port()
+    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(certificate))
+    server = Server("redis", "--tls-port", str(port), "--tls-auth-clients", "no", *files).start()
+
+    assert works(RedisBroker(f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"))
+    with pytest.raises(BrokerUnavailable, match="certificate verify failed"):
+        RedisBroker(f"rediss://localhost:{port}/0", patience=0).now()
+    server.remove()
+    assert ssl.OPENSSL_VERSION
+
+
+@pytest.fixture
+def sentinels() -> Iterator[tuple[Server, Server, Server]]:
+    """A master, its replica, and a sentinel that watches both."""
+    master = Server("valkey").start()
+    replica = Server("valkey", "--replicaof", "127.0.0.1", str(master.port)).start()
+    sentinel = Server("valkey", sentinel_of=master.port).start()
+    yield master, replica, sentinel
+    for server in (sentinel, replica, master):
+        server.remove()
+
+
+def test_the_master_that_the_sentinels_name(sentinels: tuple[Server, Server, Server]) -> None:
+    assert works(RedisBroker(f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{sentinels[2].port}/mymaster/0"))
+
+
+def test_a_client_that_asks_sentinels(sentinels: tuple[Server, Server, Server]) -> None:
+    from redis.sentinel import Sentinel
+
+    with Sentinel([("127.0.0.1", sentinels[2].port)]).master_for("mymaster") as own:
+        assert works(RedisBroker(client=own))
+
+
+def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> None:
+    master, replica, sentinel = sentinels
+    broker = RedisBroker(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster", patience=30_000)
+    broker.enqueue([post("m"), post("n")])
+    (first, _) = broker.turn((), WANT).deliveries
+    waiter = idle(broker, Want("other", ("q",), 10))
+    with master.client() as client:
+        assert client.wait(1, 5_000) == 1
+    master.kill()
+    turn = broker.turn(done([first]), Want("w", (), 0))
+    assert waiter.comes_back()
+    waiter = idle(broker, Want("other", ("q",), 10))
+    broker.enqueue([post("new")])
+
+    assert turn.stale == ()
+    assert waiter.comes_back()
+    with replica.client() as client:
+        assert client.info("replication")["role"] == "master"
+    broker.close()
+
+
+def test_sentinels_that_know_no_such_master_are_quoted(sentinels: tuple[Server, Server, Server]) -> None:
+    broker = RedisBroker(f"redis+sentinel://127.0.0.1:{sentinels[2].port}/nobody", patience=100)
+    with pytest.raises(BrokerUnavailable, match="knows no master 'nobody'"):
+        broker.enqueue([post("m")])
+
+
+# Threads, forks, event loops.
+
+
+def test_threads_share_a_broker(broker: RedisBroker) -> None:
+    def work(name: str) -> int:
+        want, ran = Want(name, ("q",), 3), 0
+        for number in range(100):
+            broker.enqueue([post(f"{name}-{number}")])
+            deliveries = broker.turn((), want).deliveries
+            ran += len(deliveries) - len(broker.turn(done(deliveries), Want(name, ("q",), 0)).stale)
+        return ran
+
+    waits = [in_thread(lambda name=name: work(name)) for name in "abcdefgh"]
+
+    assert sum(wait.result(30) for wait in waits) + len(drain(broker)) == 800
+
+
+def test_a_forked_child_has_connections_of_its_own(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    broker = connect()
+    parent = idle(broker, Want("parent", ("p",), 1))
+    broker.enqueue([post("before")])
+    pid = os.fork()
+    if pid == 0:
+        try:
+            asyncio.run(broker.aenqueue([post("async")]))
+            broker.enqueue([post("child", "p")])
+            assert broker.turn((), Want("child", ("q",), 10)).deliveries
+            broker.wait(Want("child", ("q",), 10), 10)
+            broker.close()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+    assert parent.comes_back()
+    assert [delivery.message_id for delivery in broker.turn((), Want("parent", ("p",), 1)).deliveries] == ["child"]
+    assert broker.release("child", {}) == 2
+
+
+def test_coroutines_that_send_together_share_a_round_trip(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    broker = connect()
+    broker.enqueue([post("first")])
+    client.config_resetstat()
+
+    async def send() -> None:
+        await asyncio.gather(*(broker.aenqueue([post(f"m{number}")]) for number in range(320)))
+
+    asyncio.run(send())
+
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] <= 32
+    assert len(drain(broker)) == 321
+
+
+def test_event_loops_in_several_threads_send_by_one_broker(broker: RedisBroker) -> None:
+    async def send(loop: int) -> None:
+        for number in range(20):
+            await asyncio.gather(*(broker.aenqueue([post(f"m{loop}-{number}-{each}")]) for each in range(8)))
+
+    for wait in [in_thread(lambda loop=loop: asyncio.run(send(loop))) for loop in range(4)]:
+        wait.result(30)
+
+    assert len(drain(broker)) == 4 * 20 * 8
+
+
+def test_a_loop_that_ended_does_not_keep_the_next_one_from_sending(broker: RedisBroker) -> None:
+    for number in range(5):
+        asyncio.run(broker.aenqueue([post(f"m{number}")]))
+
+    assert drain(broker) == [f"m{number}" for number in range(5)]
+
+
+def test_a_coroutine_that_is_cancelled_leaves_the_others_alone(broker: RedisBroker) -> None:
+    async def send() -> None:
+        tasks = [asyncio.create_task(broker.aenqueue([post(f"m{number}")])) for number in range(20)]
+        await asyncio.sleep(0)
+        tasks[3].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in results if result is not None] == [asyncio.CancelledError]
+
+    asyncio.run(send())
+
+    assert len(drain(broker)) == 20
+
+
+def test_a_refusal_reaches_all_who_sent_together_and_nobody_later(broker: RedisBroker, client: redis.Redis) -> None:
+    client.lpush("{fq}:messages", "element")
+
+    async def send() -> list[object]:
+        return await asyncio.gather(*(broker.aenqueue([post(f"m{number}")]) for number in range(5)), return_exceptions=True)
+
+    refused = asyncio.run(send())
+    client.delete("{fq}:messages")
+
+    assert {type(error) for error in refused} == {BrokerError}
+    assert asyncio.run(send()) == [None] * 5
+
+
+def test_a_broker_that_was_closed_connects_again(broker: RedisBroker) -> None:
+    for number in range(3):
+        asyncio.run(broker.aenqueue([post(f"m{number}")]))
+        waiter = idle(broker, Want("w", ("elsewhere",), 1))
+        broker.close()
+        waiter.comes_back()
+
+    assert drain(broker) == ["m0", "m1", "m2"]
+
+
+def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    before, connections = threading.active_count(), len(client.client_list())
+    broker = connect()
+    asyncio.run(broker.aenqueue([post("m")]))
+    broker.wait(WANT, 0)
+    broker.wait_result("m", 1)
+    broker.close()
+    time.sleep(0.05)
+
+    assert threading.active_count() == before
+    assert len(client.client_list()) == connections
