@@ -110,14 +110,16 @@ from fq.errors import (
 )
 
 __all__ = [
-    "Actor", "ActorFailure", "ActorNotFound", "AgeLimit", "AgeLimitExceeded", "App", "Around", "Arrive", "AsyncHandler", "Barrier", "BrokerError",
-    "BrokerUnavailable", "BucketRateLimiter", "Call", "ConcurrencyLimit", "ConcurrentRateLimiter", "Callbacks", "Cancellation", "Cancelled", "ConfigError", "CurrentMessage", "Dead", "DeclarationError", "DecodeError", "Drop", "Effect",
-    "Enqueue", "Explanation", "Fault", "FqError", "Group", "GroupCallbacks", "GroupFailed", "Handle", "Handler", "Hooks", "Interrupt",
+    "Actor", "ActorFailure", "ActorNotFound", "AgeLimit", "AgeLimitExceeded", "App", "Around", "Arrive", "AsyncHandler", "Barrier",
+    "BrokerError", "BrokerUnavailable", "BucketRateLimiter", "Call", "Callbacks", "Cancellation", "Cancelled", "ConcurrencyLimit",
+    "ConcurrentRateLimiter", "ConfigError", "CurrentMessage", "Dead", "DeclarationError", "DecodeError", "Drop", "Effect", "Enqueue",
+    "Explanation", "Fault", "FqError", "Group", "GroupCallbacks", "GroupFailed", "Handle", "Handler", "Hooks", "Interrupt",
     "InvalidArguments", "InvalidResult", "Key", "LayerError", "Message", "MessageFailed", "Middleware", "MiddlewareError", "Missing",
-    "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "Prometheus", "RateLimit", "RateLimitExceeded", "ResultError", "ResultFailure",
-    "ResultMissing", "ResultNotStored", "Results", "ResultTimeout", "Retries", "Retry", "RetryAfter", "Rule", "Setback", "Shutdown",
-    "ShutdownNotifications", "SkipMessage", "Snooze", "Stack", "StackError", "Step", "Store", "TaskError", "TimedOut", "WindowRateLimiter", "TimeLimit",
-    "TimeLimitExceeded", "actor", "age_limit", "callbacks", "cancellation", "compose", "concurrency_limit", "current_message", "default_middleware", "explain",
-    "get_current_message", "group", "group_callbacks", "hooks", "pipeline", "pipelines", "poison_limit", "prometheus", "rate_limit", "results", "retries", "shutdown",
+    "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "Prometheus", "RateLimit", "RateLimitExceeded",
+    "ResultError", "ResultFailure", "ResultMissing", "ResultNotStored", "Results", "ResultTimeout", "Retries", "Retry", "RetryAfter",
+    "Rule", "Setback", "Shutdown", "ShutdownNotifications", "SkipMessage", "Snooze", "Stack", "StackError", "Step", "Store",
+    "TaskError", "TimedOut", "TimeLimit", "TimeLimitExceeded", "WindowRateLimiter", "actor", "age_limit", "callbacks", "cancellation",
+    "compose", "concurrency_limit", "current_message", "default_middleware", "explain", "get_current_message", "group",
+    "group_callbacks", "hooks", "pipeline", "pipelines", "poison_limit", "prometheus", "rate_limit", "results", "retries", "shutdown",
     "shutdown_notifications", "time_limit",
 ]  # fmt: skip

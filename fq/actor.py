@@ -34,12 +34,15 @@ class Sends(Protocol):
 
     def send(self, call: Call[R]) -> "Handle[R]":
         """Send *call*."""
+        ...
 
     async def asend(self, call: Call[R]) -> "Handle[R]":
         """Send *call*."""
+        ...
 
     def stack_of(self, actor: "AnyActor") -> Stack:
         """Return the stack that *actor* runs in."""
+        ...
 
 
 @define(eq=False)

@@ -3,8 +3,8 @@
 import logging
 import os
 import socket
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
 
@@ -73,6 +73,7 @@ class App:
         self.stack = compose(middleware).bound(self)
         self.actor = ActorDecorator(self._add)
         self.group = Grouping(self)
+        self._fresh_id: Callable[[int], str] = fresh_id
         self._actors: dict[str, AnyActor] = {}
         self._queues: dict[str, None] = {}
         self._plans: dict[str, Plan] = {}
@@ -202,14 +203,14 @@ class App:
         plan = self.plan(enqueue.message.actor_name)
         if enqueue.message.queue_name == ITS_OWN:
             enqueue = plan.addressed(enqueue)
-        return plan.stack.on_enqueue(enqueue) if plan.edits_sends else enqueue
+        return plan.sending.on_enqueue(enqueue) if plan.edits_sends else enqueue
 
     def tell(self, event: Event, plan: Plan | None = None) -> None:
         """Tell the layers of *plan*, or of the app's own stack, about *event*. What they raise is logged."""
         plan = plan or self._base
         if plan.watches:
             try:
-                plan.stack.on_event(event)
+                plan.watching.on_event(event)
             except ExceptionGroup as errors:
                 log.exception("%s", errors.message)
 
@@ -228,6 +229,16 @@ class App:
         With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers what is not due yet is left waiting.
         """
         return run_until_idle(self)
+
+    @contextmanager
+    def lent(self, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
+        """Use *broker*, and the message ids that *ids* makes of the time, for as long as the context lasts: the seam for tests; see `fq.testing.memory`."""
+        own = self._broker, self._fresh_id
+        self._broker, self._fresh_id = broker, ids
+        try:
+            yield
+        finally:
+            self._broker, self._fresh_id = own
 
     def worker(self, **settings: Unpack[InlineSettings]) -> Child:
         """
@@ -252,8 +263,8 @@ class App:
         return Plan.of(stack_for(actor, base).bound(self), actor)
 
     def _fresh(self, call: Call[R]) -> tuple[str, tuple[Enqueue, ...]]:
-        now = time.time_ns() // 1_000_000
-        message_id = fresh_id(now)
+        now = self._broker.now()  # the one clock of all: a host whose own is wrong sends messages of the right age
+        message_id = self._fresh_id(now)
         if not call.is_single:
             check(call, self)
         return message_id, tuple(map(self.send_side, call.enqueues(message_id, now)))

@@ -32,6 +32,7 @@ class Accepts(Protocol[T_contra, Q, S_co]):
 
     def call(self, value: T_contra, /, *args: Q.args, **kwargs: Q.kwargs) -> "Call[S_co]":
         """See `Actor.call`."""
+        ...
 
 
 class AcceptsOne(Protocol[T_contra, S_co]):
@@ -39,6 +40,7 @@ class AcceptsOne(Protocol[T_contra, S_co]):
 
     def call(self, value: T_contra, /) -> "Call[S_co]":
         """See `Actor.call`."""
+        ...
 
 
 @runtime_checkable
@@ -47,6 +49,7 @@ class MakesNodes(Protocol):
 
     def node(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Node:
         """Return the step that gets a result, and besides *args* and *kwargs*."""
+        ...
 
 
 @frozen

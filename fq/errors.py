@@ -44,7 +44,7 @@ class Interrupt(BaseException):
     """Base of what may be raised inside a running actor from outside of it."""
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.args == other.args
+        return isinstance(other, BaseException) and type(self) is type(other) and self.args == other.args
 
     def __hash__(self) -> int:
         return hash((type(self), self.args))
@@ -74,7 +74,7 @@ class FqError(Exception):
     final: ClassVar[bool] = False
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.args == other.args
+        return isinstance(other, BaseException) and type(self) is type(other) and self.args == other.args
 
     def __hash__(self) -> int:
         return hash((type(self), self.args))

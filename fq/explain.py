@@ -1,6 +1,7 @@
 """`explain`: replay a message through a stack and say what each layer did. Steps are pure, so this changes nothing and costs little."""
 
 from collections.abc import Callable
+from typing import cast
 
 from attrs import frozen
 
@@ -82,7 +83,7 @@ def _as_handler(result: object | Callable[[Message], Outcome]) -> Handler:
     if isinstance(result, Exception | Interrupt):
         return lambda _: Outcome.raised(result)
     if callable(result):
-        return result
+        return cast(Handler, result)
     return lambda _: Outcome.success(result)
 
 

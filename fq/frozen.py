@@ -26,7 +26,8 @@ class FrozenDict(dict[K, V]):
     def _refuse(self, *_: object, **__: object) -> Never:
         raise TypeError("a FrozenDict cannot be changed: build a new one with `{**old, ...}`")
 
-    __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = __ior__ = _refuse
+    __setitem__ = __delitem__ = pop = popitem = clear = __ior__ = _refuse
+    update = setdefault = _refuse  # pyright: ignore[reportAssignmentType]  # the overloads of dict, all refused
 
     def __hash__(self) -> int:  # type: ignore[override]  # a dict is unhashable, this one does not change
         return hash(frozenset(self))

@@ -71,6 +71,14 @@ def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
             yield _arrive(message, place, 0, [value], ttl)
 
 
+def overheard(message: Message, outcome: Outcome) -> Outcome:
+    """Return *outcome*, of *message*, with the arrivals that it lacks because a layer outside of `GroupCallbacks` has raised."""
+    options = message.options
+    if (GROUP not in options and GATHERED not in options) or any(isinstance(effect, Arrive) for effect in outcome.effects):
+        return outcome
+    return outcome.also(*arrivals(message, outcome, GROUP_TTL))
+
+
 def _arrive(message: Message, place: Place, number: int, arrival: Arrival, ttl: int) -> Arrive:
     if place.rest and not number:
         arrival = {**arrival, "rest": place.rest} if isinstance(arrival, Mapping) else [*arrival, place.rest]

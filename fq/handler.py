@@ -19,6 +19,7 @@ class Runs(Protocol):
 
     def __call__(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         """Return ``fn(*args, **kwargs)``."""
+        ...
 
 
 class AsyncRuns(Protocol):
@@ -26,6 +27,7 @@ class AsyncRuns(Protocol):
 
     def __call__(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> Awaitable[object]:
         """Return ``await fn(*args, **kwargs)``."""
+        ...
 
 
 def plainly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:

@@ -115,7 +115,7 @@ class Key(Generic[T]):
         """Return the value in *message*, or the default."""
         value = message.options.get(self.name, self.default)
         if value is self.default or type(value) is self.kind or isinstance(value, self.kind):
-            return value
+            return value  # pyright: ignore[reportReturnType]  # it is of the kind, or the default
         raise OptionError(f"option {self.name} of message {message.message_id}: found {value!r}, expected {self.kind.__name__}")
 
     def set(self, message: Message, value: T) -> Message:

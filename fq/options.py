@@ -19,9 +19,11 @@ class Callback(Protocol):
     @property
     def name(self) -> str:
         """See `Actor.name`."""
+        ...
 
     def call(self, message: Any, said: Any, /) -> object:  # noqa: ANN401  # each kind of callback says something else
         """See `Actor.call`."""
+        ...
 
 
 class CallOptions(TypedDict, total=False):

@@ -18,9 +18,9 @@ class Plan:
     Attributes:
         stack: its layers.
 
-        edits_sends: does any of them have an `on_enqueue` of its own?
+        sending: those of them that have an `on_enqueue` of their own.
 
-        watches: does any of them have an `on_event` of its own?
+        watching: those of them that have an `on_event` of their own.
 
         stores: are the actor's results stored, unless a message says otherwise?
 
@@ -28,8 +28,8 @@ class Plan:
     """
 
     stack: Stack
-    edits_sends: bool
-    watches: bool
+    sending: Stack
+    watching: Stack
     stores: bool
     actor: AnyActor | None = None
 
@@ -37,7 +37,17 @@ class Plan:
     def of(cls, stack: Stack, actor: AnyActor | None = None) -> "Plan":
         """Return the plan of *actor* in *stack*."""
         stores = any(getattr(layer, "store_results", False) is True for layer in stack)
-        return cls(stack, _overrides(stack, "on_enqueue"), _overrides(stack, "on_event"), stores, actor)
+        return cls(stack, _with(stack, "on_enqueue"), _with(stack, "on_event"), stores, actor)
+
+    @property
+    def edits_sends(self) -> bool:
+        """Does any layer change what is sent?"""
+        return bool(self.sending.layers)
+
+    @property
+    def watches(self) -> bool:
+        """Does any layer watch?"""
+        return bool(self.watching.layers)
 
     def addressed(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue*, which only says for which actor it is, with the queue, priority and options of that actor's messages."""
@@ -48,5 +58,6 @@ class Plan:
         return evolve(enqueue, message=restamp(message, queue_name=actor.queue_name, priority=actor.priority, options=options))
 
 
-def _overrides(stack: Stack, face: str) -> bool:
-    return any(getattr(type(layer), face) is not getattr(Middleware, face) for layer in stack)
+def _with(stack: Stack, face: str) -> Stack:
+    """Return *stack* without the layers that leave *face* alone."""
+    return Stack(tuple(layer for layer in stack if getattr(type(layer), face) is not getattr(Middleware, face)))

@@ -17,7 +17,9 @@ from fq import (
     Fault,
     GroupCallbacks,
     InvalidArguments,
+    Message,
     Middleware,
+    Outcome,
     Pipelines,
     ResultFailure,
     ResultMissing,
@@ -25,7 +27,9 @@ from fq import (
     ResultTimeout,
     SkipMessage,
     StackError,
+    Step,
     actor,
+    compose,
     default_middleware,
     get_current_message,
     group,
@@ -568,6 +572,22 @@ def test_a_member_whose_next_step_cannot_be_sent_arrives_as_a_failure(scene: Sce
     assert handles[0].get_result() == ["fine", "PermissionError"]
     with pytest.raises(ResultFailure, match="PermissionError: not this one"):
         handles[1].get_result()
+
+
+def test_a_member_is_heard_of_even_if_the_outermost_layer_raises(scene: Scene) -> None:
+    class Clumsy(Step):
+        def after(self, message: Message, outcome: Outcome) -> Outcome:
+            raise KeyError("oops")
+
+    @scene.app.actor(stack=lambda stack: compose(Clumsy(), stack))
+    def clumsy() -> int:
+        return 1
+
+    @scene.app.actor
+    def sort(results: list[int | Fault]) -> list[str]:
+        return [each.type if isinstance(each, Fault) else "fine" for each in results]
+
+    assert run(scene, group([scene.double.call(1), clumsy.call()], on_member_failure="collect") | sort) == ["fine", "LayerError"]
 
 
 def test_an_inner_group_that_fails_is_one_failure_of_the_outer_one(scene: Scene) -> None:

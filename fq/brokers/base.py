@@ -35,6 +35,7 @@ class Broker(Protocol):
 
         Every turn also renews the lease of ``want.worker``, makes ready what has fallen due, and takes back what workers with expired leases held.
         """
+        ...
 
     def wait(self, want: Want, timeout: int) -> None:
         """Block until there may be something to claim, or `wake` is called, or *timeout* ms have passed. Returning early is allowed, missing a message is not."""
@@ -51,27 +52,35 @@ class Broker(Protocol):
 
         *interrupted* names, by message id, why a message was cut short. The delivery counts for the messages in *counted*; for all of them if that is None.
         """
+        ...
 
     def result(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
+        ...
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it, None if none came."""
+        ...
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """`wait_result` for async callers."""
+        ...
 
     def status(self, message_id: str) -> Status:
         """Return where a message is."""
+        ...
 
     def queues(self) -> tuple[QueueStats, ...]:
         """Return all queues that hold, or have held, anything, by name."""
+        ...
 
     def workers(self) -> tuple[WorkerStats, ...]:
         """Return all workers with a lease, by name."""
+        ...
 
     def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
+        ...
 
     def cancel(self, message_id: str) -> bool:
         """
@@ -80,18 +89,23 @@ class Broker(Protocol):
         One that waits becomes ready, and is delivered as ``interrupted="cancelled"``, so that it ends through its layers without being run. The holder of one
         that is held hears of it in its next turn; should the message come back, by a retry or a lost lease, it is delivered in the same way.
         """
+        ...
 
     def dead(self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
+        ...
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues, as they were sent, and return how many there were."""
+        ...
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages, and return how many there were. A running message is left alone."""
+        ...
 
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue* (ready and delayed, not running, not dead) and return how many messages that was."""
+        ...
 
     def pause(self, queue: str) -> None:
         """Let nobody claim from *queue* until it is resumed."""
@@ -101,9 +115,11 @@ class Broker(Protocol):
 
     def checkup(self) -> tuple[Finding, ...]:
         """Return what there is to say about this broker and its settings, for ``fq doctor``."""
+        ...
 
     def now(self) -> int:
         """Return the broker's clock, ms since the epoch."""
+        ...
 
     def close(self) -> None:
         """Let go of connections; the next call connects again."""

@@ -16,12 +16,14 @@ class Clock(Protocol):
     @property
     def now(self) -> int:
         """What time it is, ms since the epoch."""
+        ...
 
     def advance(self, ms: int) -> None:
         """Move the clock *ms* forward, and tell who watches."""
 
     def seconds_until(self, due: int) -> float:
         """Return how long a thread may sleep, in seconds, before *due*; infinite if only `advance` can bring it about."""
+        ...
 
     def watch(self, on_advance: Callable[[], None]) -> None:
         """Call *on_advance* whenever the clock has been moved."""

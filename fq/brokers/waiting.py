@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
+from functools import partial
 from time import monotonic
 
 MANY = 1_000
@@ -56,10 +57,13 @@ class Bell:
             left = 0.0 if self._is_rung(worker) else min(seconds_left(), deadline - monotonic())
             with self._condition:
                 if left > 0:
-                    self._condition.wait_for(lambda seen=changes: self._changes != seen or self._is_rung(worker), min(left, LONG))
+                    self._condition.wait_for(partial(self._has_news, worker, changes), min(left, LONG))
                 if left <= 0 or self._is_rung(worker):
                     self._hear(worker)
                     return
+
+    def _has_news(self, worker: str, changes: int) -> bool:
+        return self._changes != changes or self._is_rung(worker)
 
     def _is_rung(self, worker: str) -> bool:
         return self._heard.get(worker, 0) != self._rings

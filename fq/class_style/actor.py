@@ -74,7 +74,7 @@ class ActorView:
 
 def as_message(given: object) -> Message:
     """
-    Return *given*, a view, an `fq.Message`, or any object with the fields of a message, as a message.
+    Return *given*, a view, an ``fq.Message``, or any object with the fields of a message, as a message.
 
     Raises:
         TypeError: it is none of these.

@@ -1,7 +1,7 @@
 """
 `Hooks`, the layer that a class-style middleware becomes, and `hooks`, which makes one.
 
-How a delivery passes through it is in `fq.class_style.passage`, what other events call in `fq.class_style.calls`.
+How a delivery passes through it is in ``passage.py``, what other events call in ``calls.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -184,7 +184,7 @@ class Hooks(Middleware):
 
 def hooks(middleware: object, *, fail_open: bool = False) -> Hooks:
     """
-    Return the layer that calls the hooks of *middleware*: any object with methods such as those of `fq.class_style.Middleware`.
+    Return the layer that calls the hooks of *middleware*: any object with methods such as those of ``fq.class_style.Middleware``.
 
     With *fail_open*, a hook that raises is logged and the message goes on; without, the message fails.
 

@@ -31,7 +31,7 @@ class MessageView:
     it is seen further inside, survives retries and travels. What it writes into *args* or *kwargs* is what the actor is called with.
 
     Attributes:
-        queue_name, actor_name, message_id, message_timestamp: as on `fq.Message`.
+        queue_name, actor_name, message_id, message_timestamp: as on ``fq.Message``.
 
         args, kwargs: JSON values.
 

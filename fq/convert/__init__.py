@@ -107,7 +107,7 @@ def _generic(meant: object, origin: object, args: Sequence[object]) -> Coder | N
     if origin in containers.MAPPINGS:
         key, item = (*(args or (str,)), int if origin is Counter else Any)[:2]
         make: containers.MakeMapping = (
-            partial(defaultdict, get_origin(item) or item) if origin is defaultdict else containers.MAPPINGS[origin]
+            partial(defaultdict, get_origin(item) or item) if origin is defaultdict else containers.MAPPINGS[origin]  # pyright: ignore[reportCallIssue]  # a type given at run time
         )
         return containers.mapping(name, origin, coder(str if bare(key) is Any else key), coder(item), make)
     return None

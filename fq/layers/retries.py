@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
+from typing import cast
+
 from attrs import field, frozen, validators
 
 from fq.duration import Duration, to_ms
@@ -20,7 +22,7 @@ def _error_classes(value: object) -> tuple[type[BaseException], ...]:
     for kind in classes:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise OptionError(f"found {kind!r}, expected an exception class, or a tuple of them; give it to the actor, it cannot travel in a message")
-    return tuple(classes)
+    return cast("tuple[type[BaseException], ...]", tuple(classes))
 
 
 def _as_written(classes: tuple[type[BaseException], ...]) -> str:

@@ -20,6 +20,7 @@ class HasBroker(Protocol):
     @property
     def broker(self) -> Broker:
         """Its broker."""
+        ...
 
 
 Backend: TypeAlias = HasBroker | Broker | Limits | str

@@ -20,9 +20,11 @@ class Tables(Protocol):
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """Do all that is done with the connection, or nothing of it."""
+        ...
 
     def query(self, statement: str, parameters: tuple[str | int, ...]) -> list[tuple[int]]:
         """Return the rows of one statement that reads."""
+        ...
 
 
 class InMemory:

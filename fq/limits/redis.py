@@ -18,7 +18,7 @@ BLOCK = 1_000
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``, with what it shares with others put before it."""
     parts = ("common", name) if name in ("create", "arrive") else ("common", "slots", name)
-    folder = files(__package__) / "lua"
+    folder = files("fq") / "limits" / "lua"
     return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))
 
 

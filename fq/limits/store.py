@@ -15,18 +15,24 @@ class LimitStore(Protocol):
 
     def take(self, ask: Ask) -> Granted | Refused:
         """Take a slot, if one is free."""
+        ...
 
     def renew(self, slot: Slot) -> bool:
         """Let *slot* run for another ttl from now; return whether it was still its owner's."""
+        ...
 
     def release(self, slot: Slot, learn: bool) -> bool:
         """Give *slot* back; return whether it was still its owner's. *Learn* from it for how long slots are held."""
+        ...
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """Make a barrier for so many *parties*, to go *ttl* ms after the latest has come; return False if there is one already."""
+        ...
 
     def arrive(self, key: str, party: str, ttl: int) -> int | None:
         """Let *party* come to a barrier, and return how many are still missing; None if there is no such barrier."""
+        ...
 
     def wait(self, key: str, timeout: float) -> bool:
         """Block until nobody is missing at a barrier, and return True; or False after *timeout* seconds, or if the barrier has gone."""
+        ...

@@ -1,7 +1,7 @@
 """
 `Prometheus`: counts and times messages, for Prometheus to scrape.
 
-What is counted is in `fq.observe.meter`, how it is shown in `fq.observe.collect`.
+What is counted is in ``meter.py``, how it is shown in ``collect.py``.
 """
 
 import time
@@ -113,7 +113,7 @@ class Prometheus(Middleware):
             case Started(message):
                 self._started(message)
             case Committed(message, outcome, stale):
-                self.meter.count(labels_of(message), *([STALE] if stale else counted(outcome)))
+                self.meter.count(self._labels(message), *([STALE] if stale else counted(outcome)))
             case WorkerBooting() if self.app is not None:
                 self.meter.join()
                 if shared_table() is None:  # else fq worker serves the metrics of all its processes
@@ -123,8 +123,13 @@ class Prometheus(Middleware):
             case _:
                 pass
 
+    def _labels(self, message: Message) -> Labels:
+        """Return the labels of *message*; foreign producers could name any number of actors that nobody has declared."""
+        known = self.app is None or self.app.plan(message.actor_name).actor is not None
+        return labels_of(message) if known else (message.queue_name, "")
+
     def _started(self, message: Message) -> None:
-        labels = labels_of(message)
+        labels = self._labels(message)
         if message.deliveries > 1:  # whoever had it has lost it
             self.meter.count(labels, LOST)
         else:

@@ -61,19 +61,25 @@ class Meter:
 
     def begin(self, labels: Labels) -> None:
         """Count a message that is being run."""
-        self._add(labels, {IN_PROGRESS: 1})
+        if (part := self._part or self._own()) is not None:
+            part.add(part.row(*labels), IN_PROGRESS, 1)
 
     def end(self, labels: Labels, duration: float) -> None:
         """Count a message that has been run, in *duration* ms."""
-        self._add(labels, {IN_PROGRESS: -1, DURATION: duration, DURATIONS + bisect_left(BOUNDS, duration): 1})
+        if (part := self._part or self._own()) is not None:
+            row = part.row(*labels)
+            part.add(row, IN_PROGRESS, -1)
+            part.add(row, DURATION, duration, DURATIONS + bisect_left(BOUNDS, duration))
 
     def waited(self, labels: Labels, wait: float) -> None:
         """Count a message that has waited *wait* ms to be claimed."""
-        self._add(labels, {WAIT: wait, WAITS + bisect_left(BOUNDS, wait): 1})
+        if (part := self._part or self._own()) is not None:
+            part.add(part.row(*labels), WAIT, wait, WAITS + bisect_left(BOUNDS, wait))
 
-    def count(self, labels: Labels, *what: int) -> None:
-        """Count one more of each of *what*."""
-        self._add(labels, dict.fromkeys(what, 1))
+    def count(self, labels: Labels, what: int, *more: int) -> None:
+        """Count one more of each of *what* and *more*."""
+        if (part := self._part or self._own()) is not None:
+            part.add(part.row(*labels), what, 1, *more)
 
     def join(self) -> None:
         """Count from now on as one of the processes of a worker, if this is one."""
@@ -95,11 +101,6 @@ class Meter:
         """Return how many processes count here."""
         table = self._find()
         return 0 if table is None else len(table.claimed(self._part))
-
-    def _add(self, labels: Labels, changes: Mapping[int, float]) -> None:
-        part = self._part or self._own()
-        if part is not None:
-            part.add(part.row(*labels), changes)
 
     def _own(self) -> Part | None:
         with self._lock:

@@ -11,7 +11,7 @@ import os
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TypeAlias
 
 Labels: TypeAlias = tuple[str, str]
@@ -133,11 +133,12 @@ class Part:
                 self._rows[queue, actor] = self._elsewhere if full else self._table.append(self.number, (queue, actor))
             return self._rows[queue, actor]
 
-    def add(self, row: Cells, changes: Mapping[int, float]) -> None:
-        """Add *changes*, by index, to *row*."""
+    def add(self, row: Cells, index: int, value: float, *once_more: int) -> None:
+        """Add *value* to one number of *row*, and 1 to each of those at *once_more*."""
         with self._lock:
-            for index, value in changes.items():
-                row[index] += value
+            row[index] += value
+            for other in once_more:
+                row[other] += 1
 
 
 def _fresh_file(size: int) -> int:

@@ -1,19 +1,14 @@
 """`memory`, which lends an app a memory broker, and `drain`, which runs what waits there and fails with the first dead letter."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FunctionType, MethodType
-
-from attrs import frozen
 
 from fq.app import App
-from fq.brokers.base import Broker
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import DeadLetter
 from fq.codec import decode
 from fq.errors import DecodeError
-from fq.ids import fresh_id
 
 MANY = 1_000_000
 """More dead letters than a test makes."""
@@ -50,7 +45,7 @@ def memory(app: App, *, clock: ManualClock | None = None) -> Iterator[MemoryBrok
     42
     """
     broker = MemoryBroker(clock=clock or ManualClock())
-    with lent(app, broker):
+    with app.lent(broker):
         yield broker
 
 
@@ -67,38 +62,6 @@ def drain(app: App) -> int:
         if (letter.message_id, letter.died_at) not in before:
             raise DeadLetterError(letter)
     return count
-
-
-@contextmanager
-def lent(app: App, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
-    """Let *app* use *broker*, the clock of *broker*, and the message ids that *ids* makes of the time, for as long as the context lasts."""
-    own, own_fresh = app._broker, vars(app).get("_fresh")
-    app._broker = broker
-    vars(app)["_fresh"] = MethodType(_fresh_by(_Time(broker), ids), app)
-    try:
-        yield
-    finally:
-        app._broker = own
-        del vars(app)["_fresh"]
-        if own_fresh is not None:  # lent already
-            vars(app)["_fresh"] = own_fresh
-
-
-@frozen
-class _Time:
-    """What an app needs of the module `time`, by the clock of *broker*."""
-
-    broker: Broker
-
-    def time_ns(self) -> int:
-        """Return the time, ns since the epoch."""
-        return self.broker.now() * 1_000_000
-
-
-def _fresh_by(time: _Time, ids: Callable[[int], str]) -> FunctionType:
-    """Return `App._fresh`, which makes new messages, as it would be if the globals of its module had this clock, and these ids."""
-    fresh = App._fresh
-    return FunctionType(fresh.__code__, {**fresh.__globals__, "time": time, "fresh_id": ids}, closure=fresh.__closure__)
 
 
 def _called(letter: DeadLetter) -> str:

@@ -12,8 +12,10 @@ from fq.commit import SendSide, lower, settle
 from fq.errors import ActorNotFound, DecodeError, Shutdown
 from fq.events import Claimed, Committed, Committing, Released, Started
 from fq.fault import Fault
+from fq.gather import overheard
 from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
 from fq.layers import Callbacks, GroupCallbacks, Results
+from fq.layers.retries import Retries
 from fq.message import Key, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Enqueue, Outcome, Retry
@@ -89,6 +91,8 @@ class Chains:
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Take *outcome* as what came of *job*: log it if it is a failure, and lower it. The exception does not outlive this call."""
         plan = job.chain.plan
+        if job.message.options:
+            outcome = overheard(job.message, outcome)
         sent: dict[str, Enqueue] = {}
         outcome, job.commit = settle(job.delivery, outcome, self._noting(sent) if job.chain.watched else self.app.send_side)
         if not outcome.succeeded:
@@ -183,8 +187,8 @@ def report(message: Message, outcome: Outcome, plan: Plan) -> None:
 
 def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:
     """Return the errors that an actor raises on purpose."""
-    throws: tuple[type[BaseException], ...] = next((layer.throws for layer in plan.stack if hasattr(layer, "throws")), ())
-    return (*throws, Shutdown)
+    retries = plan.stack.get(Retries)
+    return (*(() if retries is None else retries.throws), Shutdown)
 
 
 Finish = Callable[[Job, bool], None]

@@ -62,6 +62,15 @@ def test_actors_are_found_by_name(broker: BrokerView) -> None:
     assert str(found) == "Actor(send)"
 
 
+def test_an_actor_without_a_module_has_a_logger_all_the_same(app: App) -> None:
+    def lost() -> None: ...
+
+    lost.__module__ = None  # type: ignore[assignment]
+    app.actor(lost)
+
+    assert app.own(BrokerView).get_actor("lost").logger.name == "_.lost"
+
+
 def test_an_unknown_actor_is_not_found(broker: BrokerView) -> None:
     with pytest.raises(ActorNotFound, match="no actor called nobody; declared are send"):
         broker.get_actor("nobody")

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fq import App, Outcome, Prometheus, Retries, Snooze, compose, default_middleware, prometheus, retries
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import QueueStats
+from fq.brokers.records import Post, QueueStats
 from fq.errors import BrokerUnavailable
 from fq.events import Committed, Started
 from fq.observe.collect import queue_metrics
@@ -113,6 +113,18 @@ def test_the_wait_is_from_when_a_message_was_ready() -> None:
     assert tally(layer).waits.counts[0] == 2
 
 
+@pytest.mark.parametrize("due", ["soon", None], ids=str)
+def test_a_message_with_an_odd_due_time_is_processed(due: object, app: App, registry: CollectorRegistry) -> None:
+    @app.actor
+    def add() -> int:
+        return 1
+
+    with app.worker(threads=1):
+        handle = add.call().with_options(options={"eta": due}).send()
+        assert handle.get_result(block=True) == 1
+        assert scraped(registry)["fq_message_queue_seconds_count", "default", "add"] == 1
+
+
 def test_a_message_that_is_to_wait_says_until_when() -> None:
     layer, now = prometheus(), time.time_ns() // 1_000_000
     fresh = message("add", message_timestamp=now)
@@ -158,6 +170,16 @@ def test_a_worker_inside_this_process_shows_its_metrics_while_it_runs(app: App, 
     assert seen["fq_delayed_messages", "default", ""] == 1
     assert seen["fq_dead_messages", "bad", ""] == 1
     assert scraped(registry) == {}
+
+
+def test_messages_for_actors_that_nobody_declared_are_counted_together(app: App, registry: CollectorRegistry) -> None:
+    @app.actor
+    def add() -> None: ...
+
+    for number in range(3):
+        app.broker.enqueue([Post(f"m{number}", "default", "x", 0, 0, b'{"message_id":"m%d","actor_name":"x%d"}' % (number, number))])
+    with app.worker(threads=1, unknown_actor_grace=0):
+        until(lambda: scraped(registry).get(("fq_message_rejects_total", "default", "")) == 3)
 
 
 def test_two_workers_of_an_app_are_shown_once_and_until_the_last_is_gone(app: App, registry: CollectorRegistry) -> None:

@@ -24,7 +24,7 @@ def in_a_child(table: Table, *, then_wait: bool = False) -> int:
         os.read(reader, 1)
         return pid
     part = part_of(table)
-    part.add(part.row(*LABELS), {0: 1})
+    part.add(part.row(*LABELS), 0, 1)
     os.write(writer, b"x")
     if then_wait:
         time.sleep(60)
@@ -39,8 +39,8 @@ def test_what_is_added_is_read() -> None:
     table = Table(2, 3)
     part = part_of(table)
 
-    part.add(part.row(*LABELS), {0: 1, 2: 2.5})
-    part.add(part.row(*LABELS), {0: 1})
+    part.add(part.row(*LABELS), 2, 2.5, 0)
+    part.add(part.row(*LABELS), 0, 1)
 
     assert {labels: list(cells) for labels, cells in table.read(part.number).items()} == {ELSEWHERE: [0, 0, 0], LABELS: [2, 0, 2.5]}
 
@@ -48,7 +48,7 @@ def test_what_is_added_is_read() -> None:
 def test_another_opening_of_the_same_table_reads_the_same() -> None:
     table = Table(1, 2)
     part = part_of(table)
-    part.add(part.row("q", "ä"), {1: 7})
+    part.add(part.row("q", "ä"), 1, 7)
 
     assert list(Table(1, 2, os.dup(table.descriptor)).read(0)["q", "ä"]) == [0, 7]
 
@@ -84,7 +84,7 @@ def test_a_process_does_not_ask_for_its_own_lock_which_it_would_lose() -> None:
 def test_when_the_table_is_full_the_rest_is_counted_together() -> None:
     part = part_of(Table(1, 1))
     for number in range(ROWS + 5):
-        part.add(part.row("default", f"actor-{number}"), {0: 1})
+        part.add(part.row("default", f"actor-{number}"), 0, 1)
 
     assert part.row("default", "another") is part.row(*ELSEWHERE)
     assert part.row(*ELSEWHERE)[0] == 6

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import redis
+
 from fq.brokers.records import ACK, Change, Commit, Delivery, Disposition, Keep, Turn, Want
 from fq.brokers.redis import RedisBroker
 from tests.brokers.kit import post
@@ -38,11 +40,27 @@ def drain(broker: RedisBroker, *queues: str, worker: str = "w", limit: int = 1_0
     return ids
 
 
-def slowest(client: object) -> float:
-    """Return how long, ms, the slowest command took since the log was reset."""
-    return max((entry["duration"] for entry in client.slowlog_get(100)), default=0) / 1_000
+class Efforts:
+    """How long each script of *broker* keeps the server, ms of its main thread; what else goes on on this machine does not count."""
 
+    def __init__(self, broker: RedisBroker, client: redis.Redis) -> None:
+        self._client = client
+        self.each: list[float] = []
+        line = broker._server.line
+        original = line.call
 
-def watch_for_slow(client: object) -> None:
-    client.config_set("slowlog-log-slower-than", 1_000)
-    client.slowlog_reset()
+        def call(*arguments: object) -> object:
+            before = self._spent()
+            reply = original(*arguments)
+            self.each.append(self._spent() - before)
+            return reply
+
+        line.call = call
+
+    def _spent(self) -> float:
+        spent = self._client.info("cpu")
+        return (spent["used_cpu_user_main_thread"] + spent["used_cpu_sys_main_thread"]) * 1_000
+
+    @property
+    def worst(self) -> float:
+        return max(self.each)

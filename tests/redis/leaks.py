@@ -1,4 +1,4 @@
-"""The leak checker: every key of a namespace must be one that is known, with an owner and an end, and all of them must agree with each other."""
+"""The leak checker: every key of a namespace is a known one, with an owner and an end, and all of them agree with each other."""
 
 from collections.abc import Iterator
 from urllib.parse import unquote

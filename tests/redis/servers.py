@@ -5,6 +5,7 @@ One of each flavour is started when first asked for, on a free port of loopback,
 """
 
 import atexit
+import random
 import shutil
 import signal
 import socket
@@ -42,9 +43,12 @@ FLAVOURS = {
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on; a cluster needs one that leaves room for another, 10,000 higher."""
+    while True:
+        port = random.randrange(20_000, 50_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 class Server:
@@ -80,7 +84,11 @@ class Server:
     def _sentinel_file(self) -> str:
         """A sentinel wants a file that it can write to."""
         file = Path(self.folder) / "sentinel.conf"
-        watched = (f"monitor mymaster 127.0.0.1 {self.sentinel_of} 1", "down-after-milliseconds mymaster 300", "failover-timeout mymaster 3000")
+        watched = (
+            f"monitor mymaster 127.0.0.1 {self.sentinel_of} 1",
+            "down-after-milliseconds mymaster 300",
+            "failover-timeout mymaster 3000",
+        )
         lines = (f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *(f"sentinel {line}" for line in watched))
         file.write_text("\n".join(lines) + "\n")
         return str(file)

@@ -145,7 +145,7 @@ def test_a_slot_that_nobody_has_is_a_clear_error(cluster: Cluster) -> None:
             client.execute_command("CLUSTER", "DELSLOTS", SLOT)
     try:
         await_state_of_slot(cluster)
-        with pytest.raises(BrokerUnavailable, match="CLUSTER NODES|knows no owner of slot"):
+        with pytest.raises(BrokerUnavailable, match=r"CLUSTER NODES|knows no owner of slot"):
             broker.enqueue([post("n")])
     finally:
         with owner(cluster).client() as client:

@@ -50,7 +50,9 @@ def test_no_error_shows_the_password() -> None:
     assert "redis://fq:***@127.0.0.1" in str(unavailable.value)
 
 
-@pytest.mark.parametrize(("settings", "found"), [({}, "no URL and no client"), ({"url": "redis://h", "client": redis.Redis()}, "a URL and a client")])
+@pytest.mark.parametrize(
+    ("settings", "found"), [({}, "no URL and no client"), ({"url": "redis://h", "client": redis.Redis()}, "a URL and a client")]
+)
 def test_a_broker_takes_one_of_url_and_client(settings: dict[str, object], found: str) -> None:
     with pytest.raises(ConfigError, match=found):
         RedisBroker(**settings)
@@ -98,7 +100,7 @@ def test_a_server_that_hangs_is_unavailable_after_a_bounded_time() -> None:
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{}/0", "redis://:wrong@127.0.0.1:{}/0", "redis://nobody:wrong@127.0.0.1:{}/0"])
 def test_a_wrong_password_is_refused_at_once(url: str, locked: Server) -> None:
     broker = RedisBroker(url.format(locked.port), patience=60_000)
-    with pytest.raises(BrokerError, match="does not let fq in: .*; check user, password and permissions") as error:
+    with pytest.raises(BrokerError, match=r"does not let fq in: .*; check user, password and permissions") as error:
         broker.enqueue([post("m")])
 
     assert not isinstance(error.value, BrokerUnavailable)
@@ -131,12 +133,16 @@ KEYS = [*(f"{{fq}}:{name}" for name in ONCE), *(f"{{fq}}:{name}:q" for name in P
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_of_another_type_is_named_and_nothing_is_written(connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, key: str) -> None:
+def test_a_key_of_another_type_is_named_and_nothing_is_written(
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, key: str
+) -> None:
     broker = connect()
     kind, other = ("LPUSH", "element")
     client.execute_command(kind, key, other)
     before = contents(client)
-    with pytest.raises(BrokerError, match="WRONGTYPE found a list at .*; something else writes to these keys: give fq a namespace of its own") as error:
+    with pytest.raises(
+        BrokerError, match=r"WRONGTYPE found a list at .*; something else writes to these keys: give fq a namespace of its own"
+    ) as error:
         broker.turn((), WANT)
     if "claimed" not in key:
         with pytest.raises(BrokerError, match="WRONGTYPE"):
@@ -148,11 +154,13 @@ def test_a_key_of_another_type_is_named_and_nothing_is_written(connect: Callable
 
 
 def contents(client: redis.Redis) -> dict[bytes, bytes]:
-    return {key: client.dump(key) for key in client.keys() if b":sent:" not in key}
+    return {key: client.dump(key) for key in client.scan_iter() if b":sent:" not in key}
 
 
 @pytest.mark.parametrize("key", ["{fq}:messages", "{fq}:queues", "{fq}:ready:q"])
-def test_one_message_is_posted_wholly_or_not_at_all(connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, key: str) -> None:
+def test_one_message_is_posted_wholly_or_not_at_all(
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, key: str
+) -> None:
     broker = connect()
     client.lpush(key, "element")
     before = contents(client)
@@ -163,12 +171,14 @@ def test_one_message_is_posted_wholly_or_not_at_all(connect: Callable[..., Redis
     client.flushall()
 
 
-def test_a_group_of_another_type_refuses_the_turn_before_anything_is_written(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+def test_a_group_of_another_type_refuses_the_turn_before_anything_is_written(
+    connect: Callable[..., RedisBroker], client: redis.Redis
+) -> None:
     broker = connect()
     broker.enqueue([post("m"), post("n")])
     first, second = broker.turn((), WANT).deliveries
     client.set("{fq}:group:g", "1", px=1_000)
-    with pytest.raises(BrokerError, match="WRONGTYPE found a string at {fq}:group:g"):
+    with pytest.raises(BrokerError, match=r"WRONGTYPE found a string at \{fq\}:group:g"):
         broker.turn([*done([first]), Commit("n", "q", second.token, ACK, (Join("g", 0, 1, b"1", (), 1_000),))], WANT)
 
     assert [broker.status(id_).state for id_ in "mn"] == ["running", "running"]
@@ -227,7 +237,9 @@ def test_a_full_server_refuses_producers_and_lets_workers_drain_it(small: Server
     with small.client() as client:
         client.config_set("maxmemory", "1000000")
         for refused in ([post("one", body=BODY)], [post("two", body=BODY), post("three", body=BODY)]):
-            with pytest.raises(BrokerError, match="used memory > 'maxmemory'.*; the server's memory is full: let workers drain it, or raise maxmemory"):
+            with pytest.raises(
+                BrokerError, match=r"used memory > 'maxmemory'.*; the server's memory is full: let workers drain it, or raise maxmemory"
+            ):
                 broker.enqueue(refused)
         assert leaks(client) == []
         turn = broker.turn((), WANT)

@@ -1,4 +1,4 @@
-"""What happens when workers die, servers restart and scripts are forgotten: nothing is lost, and nobody commits what is no longer theirs."""
+"""What happens when workers die, servers restart and scripts are forgotten: nothing is lost, and nobody commits what is not theirs."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from fq.brokers.records import ACK, Commit, Keep, Post, Want
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError
 from tests.brokers.kit import ids, post
-from tests.redis.faults import FaultyConnection
+from tests.redis.faults import FaultyConnection, break_at, mend
 from tests.redis.kit import done, done_with_results, drain, fill
 from tests.redis.servers import Server
 from tests.redis.test_faults import OPERATIONS, prepare
@@ -188,8 +188,6 @@ def test_workers_and_producers_go_on_when_the_server_is_killed_under_load() -> N
 
 
 def test_a_commit_whose_reply_was_lost_is_not_stale_and_its_claims_are_not_stranded(broker: RedisBroker) -> None:
-    from tests.redis.faults import break_at, mend
-
     broker.enqueue([post("a"), post("b"), post("c", priority=-1)])
     (first,) = broker.turn((), Want("a", ("q",), 1)).deliveries
     break_at(broker, 0, replied=True)

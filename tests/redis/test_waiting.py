@@ -23,7 +23,9 @@ LONG = 60_000
 def calls(client: redis.Redis) -> int:
     """Return how many commands the server has had, those of this very question apart."""
     stats = client.info("commandstats")
-    return sum(each["calls"] for name, each in stats.items() if name not in ("cmdstat_info", "cmdstat_config|resetstat", "cmdstat_client|list"))
+    return sum(
+        each["calls"] for name, each in stats.items() if name not in ("cmdstat_info", "cmdstat_config|resetstat", "cmdstat_client|list")
+    )
 
 
 def listeners(client: redis.Redis) -> list[dict[str, str]]:
@@ -233,7 +235,9 @@ def test_a_worker_hears_its_bell_again_when_the_server_was_restarted() -> None:
     server.remove()
 
 
-def test_an_idle_worker_has_a_message_within_milliseconds(connect: Callable[..., RedisBroker], record_property: Callable[..., None]) -> None:
+def test_an_idle_worker_has_a_message_within_milliseconds(
+    connect: Callable[..., RedisBroker], record_property: Callable[..., None]
+) -> None:
     worker, producer = connect(), connect()
     sent: dict[str, float] = {}
     took: list[float] = []

@@ -9,6 +9,7 @@ from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.redis import inspect
 from fq.brokers.redis.checkup import checkup
+from fq.brokers.redis.clock import ServerClock
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
@@ -61,9 +62,13 @@ class RedisBroker:
         self._place = from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix)
         self._server = Server(self._place, keys, patience / 1_000)
         self._local = Local(self._server, dead_ttl)
+        self._clock = ServerClock(self._ask_time)
 
     def __repr__(self) -> str:
         return f"RedisBroker({self._place.name!r}, namespace={self._namespace!r})"
+
+    def __str__(self) -> str:
+        return self._place.name
 
     @property
     def offset(self) -> int:
@@ -175,12 +180,15 @@ class RedisBroker:
     def checkup(self) -> tuple[Finding, ...]:
         """Return what there is to say about the server and its settings, for ``fq doctor``."""
         info, settings = inspect.info(self._server), inspect.settings(self._server)
-        return checkup(info, settings, self.now() - self.offset, self._place.name)
+        return checkup(info, settings, self._ask_time(), self._place.name)
 
     def now(self) -> int:
-        """Return the server's clock, ms since the epoch."""
+        """Return the server's clock, ms since the epoch; asks the server now and then."""
+        return self._clock.now() + self._server.offset
+
+    def _ask_time(self) -> int:
         seconds, micros = cast(list[bytes], self._server.line.command("TIME"))
-        return int(seconds) * 1_000 + int(micros) // 1_000 + self._server.offset
+        return int(seconds) * 1_000 + int(micros) // 1_000
 
     def close(self) -> None:
         """Let go of connections; the next call connects again."""

@@ -1,5 +1,5 @@
 """
-`Ear`: a thread on one connection that hears what the server publishes: bells, for workers that wait for work, and results, for their readers.
+`Ear`: a thread on one connection that hears what the server publishes: bells, for workers that wait, and results, for their readers.
 
 A worker is rung by the script that makes something ready, if it is registered as waiting, and it registers in the very step that found
 nothing. A reader registers in the step that found no result. So nobody polls, and nothing falls between looking and waiting. Mutable shell.
@@ -28,7 +28,8 @@ class Ear:
     """
     Hears the channels that it was asked to, from its making until `close`.
 
-    Its thread calls *on_news* with channel and text, and *on_return* when the connection had been lost and is back: something may have been missed.
+    Its thread calls *on_news* with channel and text, and *on_return* when the connection had been lost and is back: something may have been
+    missed.
     """
 
     def __init__(self, place: Place, on_news: Callable[[str, bytes], None], on_return: Callable[[], None]) -> None:

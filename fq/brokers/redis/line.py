@@ -135,9 +135,7 @@ class Line:
         if isinstance(error, REFUSED):
             if connection is not None:
                 connection.disconnect()
-            raise BrokerError(
-                f"{self.place.name} does not let fq in: {error}; check user, password and permissions"
-            ) from error
+            raise BrokerError(f"{self.place.name} does not let fq in: {error}; check user, password and permissions") from error
         if isinstance(error, PASSING) or any(word in str(error) for word in PASSING_WORDS):
             if connection is not None:
                 connection.disconnect()

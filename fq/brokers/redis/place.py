@@ -67,9 +67,11 @@ class Place(Protocol):
     @property
     def name(self) -> str:
         """The place as it may be shown to people."""
+        ...
 
     def connect(self) -> Connection:
         """Return a new connection, connected. Raises what redis-py raises."""
+        ...
 
     def moved(self, error: Exception) -> None:
         """Note that *error* says that the server in charge is another one now."""

@@ -27,5 +27,5 @@ ALONE = ("await", "one")
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``."""
     parts = (name,) if name in ALONE else ("common", "post", name)
-    folder = files(__package__) / "lua"
+    folder = files("fq") / "brokers" / "redis" / "lua"
     return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))

@@ -26,7 +26,8 @@ LONGEST = 5.0
 """After so many seconds a wait returns, should a bell have been lost with the connection of another worker."""
 
 Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes]]
-"""Now, token, for how long to idle, stale ids, workers without a lease and what is remembered of them, claims, moved letters, cancelled ids."""
+"""Now, token, for how long to idle, stale ids, workers whose lease has run out and what is remembered of each, claims, moved letters,
+cancelled ids."""
 
 
 @frozen
@@ -135,7 +136,7 @@ class Turns:
         return sum(self._take_back(worker, memory, 0, (1, 0), SCRIPTS // len(expired)) for worker, memory in expired)
 
     def _take_back(self, worker: str, memory: bytes | None, dead: int, how: Sequence[Argument], scripts: int | None) -> int:
-        """Run so many *scripts* at most (None: as many as it takes) that take back what *worker* holds; return how many messages that was."""
+        """Take back what *worker* holds, by so many *scripts* at most (None: as many as it takes); return how many messages that was."""
         queues, bell = queues_remembered(memory), self._server.keys.bell(worker)
         total = 0
         for _ in count() if scripts is None else range(scripts):

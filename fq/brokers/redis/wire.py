@@ -106,9 +106,9 @@ class Group:
     """
     Commits of one queue, number *at* of the call's groups. Mutable.
 
-    Messages that are *done* come first, then those that are *replaced*, then those *left* (buried, handed back), with tokens in the same order.
-    *results* are, by ttl, of messages that are done with nothing but a result: index, key, body. All other commits have *more* to say: which
-    part, index in it, arguments.
+    Messages that are *done* come first, then those that are *replaced*, then those *left* (buried, handed back), with tokens in the same
+    order. *results* are, by ttl, of messages that are done with nothing but a result: index, key, body. All other commits have *more* to
+    say: which part, index in it, arguments.
     """
 
     at: int
@@ -236,6 +236,6 @@ def letter_read(message_id: bytes, letter: bytes) -> DeadLetter:
 
 
 def queues_remembered(memory: bytes | None) -> list[str]:
-    """Return the queues in what is remembered of a worker: number, token, how many stale, how many told, the ids of both, then the queues."""
+    """Return the queues in what is remembered of a worker: its latest number and token, how many stale and told, their ids, the queues."""
     parts = (memory or b"").decode().split("\0")
     return [name for name in parts[4 + int(parts[2]) + int(parts[3]) :] if name] if len(parts) > 4 else []

@@ -1,7 +1,7 @@
 """
 `simulate`: several workers on one thread, and everything that can go wrong between them, drawn from a seed.
 
-The workers take turns at single steps, the handlers and the broker are real, the clock is not. `fq.testing.simulation.run` plays one seed,
+The workers take turns at single steps, the handlers and the broker are real, the clock is not. `fq.testing.simulation.play` plays one seed,
 `fq.testing.simulation.ledger` keeps the account that the broker is held against.
 """
 
@@ -18,6 +18,7 @@ from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.testing.simulation.faults import Faults
 from fq.testing.simulation.ledger import Flaw
+from fq.testing.simulation.play import Play
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.worker import Cast
 
@@ -114,12 +115,12 @@ def simulate(
     happened: Counter[str] = Counter()
     with _quiet(logging.getLogger("fq.worker")), closing(_casts(app)) as casts:
         for seed, cast in zip(range(seeds) if isinstance(seeds, int) else seeds, casts, strict=False):
-            run = Run(seed, cast, faults, workers, broker)
-            if flaws := run.play(workload, check, steps):
-                raise SimulationError(seed, flaws, tuple(run.trace))
-            runs, stale = runs + 1, stale + run.ledger.stale
-            messages, deliveries = messages + len(run.ledger.ended), deliveries + run.ledger.deliveries
-            happened += run.faults
+            play = Play(seed, cast, faults, workers, broker)
+            if flaws := play.play(workload, check, steps):
+                raise SimulationError(seed, flaws, tuple(play.trace))
+            runs, stale = runs + 1, stale + play.ledger.stale
+            messages, deliveries = messages + len(play.ledger.ended), deliveries + play.ledger.deliveries
+            happened += play.run.faults
     return Report(runs, messages, deliveries, stale, dict(happened))
 
 

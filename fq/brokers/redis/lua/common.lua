@@ -71,6 +71,7 @@ end
 
 -- A cancelled message has the mark \0<id> until it ends, and <worker>\0<id> while that worker holds it and is to be told.
 local function unmark(holder, ids)
+  if call('EXISTS', CANCELLED) == 0 then return end
   local marks = {}
   for _, id in ipairs(ids) do
     marks[#marks + 1] = '\0' .. id

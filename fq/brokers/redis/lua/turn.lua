@@ -128,7 +128,7 @@ local function keep(result, ttl, id, body)
 end
 
 local function values(group, size)
-  local list = {}
+  local list = {} -- in the order of the members, not of their arrival
   for i = 0, size - 1, CHUNK do
     local fields = {}
     for member = i, math.min(i + CHUNK, size) - 1 do fields[#fields + 1] = format('%d', member) end

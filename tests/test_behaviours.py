@@ -1,0 +1,113 @@
+"""docs/behaviours.md names tests that exist; and the behaviours in it that have no better place."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from returns.pipeline import is_successful
+
+from fq import App, Fault
+from fq.brokers.memory import MemoryBroker
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "behaviours.md"
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    named = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE.read_text()))
+    missing = {(file, name) for file, name in named if not re.search(rf"def {name}\(", (ROOT / file).read_text())}
+
+    assert len(named) > 100
+    assert missing == set()
+
+
+MASKS = """
+import pathlib, signal, time
+from fq import App, Retries, default_middleware, hooks
+
+def note(where):
+    with open("masks", "a") as file:
+        file.write(f"{where} {sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))}\\n")
+
+def beacon():
+    note("fork")
+    time.sleep(60)
+
+class Masks:
+    forks = (beacon,)
+    def after_process_boot(self, broker):
+        note("boot")
+    def before_ack(self, broker, message):
+        note("worker thread")
+    def after_ack(self, broker, message):
+        note("pump")
+
+app = App("sqlite:///tasks.db", middleware=default_middleware.outside(Retries, hooks(Masks())))
+
+@app.actor
+def task() -> None:
+    note("actor")
+
+@app.actor
+async def atask() -> None:
+    note("async actor")
+
+task.send()
+atask.send()
+"""
+
+
+def test_no_signal_is_blocked_anywhere_in_a_worker(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(MASKS)
+    masks = tmp_path / "masks"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    command = [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--log-file", "log"]
+    worker = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    deadline = time.monotonic() + 30
+    places = {"fork", "boot", "worker thread", "pump", "actor", "async actor"}
+    while not (masks.exists() and {line.rpartition(" ")[0] for line in masks.read_text().splitlines()} == places):
+        assert time.monotonic() < deadline, masks.read_text() if masks.exists() else "no masks"
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(30) == 0
+    assert {line.rpartition(" ")[2] for line in masks.read_text().splitlines()} == {"[]"}
+
+
+def fault_of(app: App, fn: object) -> Fault:
+    """Return why *fn*, an async function, failed in a worker."""
+    actor = app.actor(max_retries=0)(fn)  # type: ignore[arg-type, var-annotated]
+    with app.worker(threads=1):
+        result = actor.send().get()
+    assert not is_successful(result)
+    fault = result.failure()
+    assert isinstance(fault, Fault)
+    return fault
+
+
+def test_the_traceback_of_an_async_actor_has_its_frames() -> None:
+    async def deeper() -> int:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    async def task() -> int:
+        return await deeper()
+
+    fault = fault_of(App(broker=MemoryBroker()), task)
+
+    assert "in task" in fault.traceback
+    assert "in deeper" in fault.traceback
+
+
+def test_a_timeout_error_of_an_async_actor_is_an_ordinary_failure() -> None:
+    async def task() -> int:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+        return 1
+
+    assert fault_of(App(broker=MemoryBroker()), task).type == "TimeoutError"
