@@ -16,63 +16,11 @@ fq, a functional, composable task queue: the public names, grouped like a table 
 # Applications, actors, calls, handles
 from fq.actor import Actor, actor
 from fq.app import App
-from fq.call import Call
-from fq.handle import Handle, Missing, NotStored, TaskError, TimedOut
-from fq.workflow import Group, group, pipeline
-
-# The core: messages, outcomes, layers
-from fq.fault import Fault
-from fq.message import Key, Message
-from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
-from fq.middleware import AsyncHandler, Handler, Middleware, Rule, Step
 from fq.around import Around
-from fq.stack import Stack, compose
-from fq.explain import Explanation, explain
-
-# Layers
-from fq.layers import (
-    AgeLimit,
-    Callbacks,
-    Cancellation,
-    CurrentMessage,
-    GroupCallbacks,
-    Pipelines,
-    PoisonLimit,
-    Results,
-    Retries,
-    ShutdownNotifications,
-    TimeLimit,
-    age_limit,
-    callbacks,
-    cancellation,
-    current_message,
-    default_middleware,
-    get_current_message,
-    group_callbacks,
-    pipelines,
-    poison_limit,
-    results,
-    retries,
-    shutdown,
-    shutdown_notifications,
-    time_limit,
-)
+from fq.call import Call
 
 # Layers of the shell: class-style middleware, metrics
 from fq.class_style import Hooks, hooks
-from fq.observe import Prometheus, prometheus
-
-# Limiters, and the layers that limit
-from fq.limits import (
-    Barrier,
-    BucketRateLimiter,
-    ConcurrencyLimit,
-    ConcurrentRateLimiter,
-    RateLimit,
-    WindowRateLimiter,
-    concurrency_limit,
-    rate_limit,
-)
 
 # Errors
 from fq.errors import (
@@ -108,6 +56,58 @@ from fq.errors import (
     StackError,
     TimeLimitExceeded,
 )
+from fq.explain import Explanation, explain
+
+# The core: messages, outcomes, layers
+from fq.fault import Fault
+from fq.handle import Handle, Missing, NotStored, TaskError, TimedOut
+
+# Layers
+from fq.layers import (
+    AgeLimit,
+    Callbacks,
+    Cancellation,
+    CurrentMessage,
+    GroupCallbacks,
+    Pipelines,
+    PoisonLimit,
+    Results,
+    Retries,
+    ShutdownNotifications,
+    TimeLimit,
+    age_limit,
+    callbacks,
+    cancellation,
+    current_message,
+    default_middleware,
+    get_current_message,
+    group_callbacks,
+    pipelines,
+    poison_limit,
+    results,
+    retries,
+    shutdown,
+    shutdown_notifications,
+    time_limit,
+)
+
+# Limiters, and the layers that limit
+from fq.limits import (
+    Barrier,
+    BucketRateLimiter,
+    ConcurrencyLimit,
+    ConcurrentRateLimiter,
+    RateLimit,
+    WindowRateLimiter,
+    concurrency_limit,
+    rate_limit,
+)
+from fq.message import Key, Message
+from fq.middleware import AsyncHandler, Handler, Middleware, Rule, Step
+from fq.observe import Prometheus, prometheus
+from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
+from fq.stack import Stack, compose
+from fq.workflow import Group, group, pipeline
 
 __all__ = [
     "Actor", "ActorFailure", "ActorNotFound", "AgeLimit", "AgeLimitExceeded", "App", "Around", "Arrive", "AsyncHandler", "Barrier",

@@ -298,6 +298,3 @@ def stack_for(declared: AnyActor, base: Stack) -> Stack:
         return stack if declared.edit is None else compose(declared.edit(stack))
     except OptionError as error:
         raise OptionError(f"actor {declared.name}: {error}") from None
-
-
-__all__ = ["Actor", "ActorDecorator", "AnyActor", "Declare", "actor", "stack_for"]

@@ -16,13 +16,15 @@ class Around(Middleware):
     """
     A context manager around the processing of a message: spans, log context, connections.
 
-    *manager* is called with the message. For sync actors it must return a sync context manager; for async actors either kind will do. What the
-    body raises never reaches the manager, since handlers return outcomes: the manager sees a normal exit.
+    *manager* is called with the message. For sync actors it must return a sync context manager; for async actors either kind will do.
+    What the body raises never reaches the manager, since handlers return outcomes: the manager sees a normal exit.
 
     >>> from contextlib import contextmanager
     >>> @contextmanager
     ... def announced(message):
-    ...     print("in", message.actor_name); yield; print("out")
+    ...     print("in", message.actor_name)
+    ...     yield
+    ...     print("out")
     >>> from fq.testing import message
     >>> handle = Around(announced).wrap(lambda message: Outcome.success(1))
     >>> handle(message("add")).succeeded
@@ -46,7 +48,9 @@ class Around(Middleware):
         def handler(message: Message) -> Outcome:
             context = self.manager(message)
             if not isinstance(context, AbstractContextManager):
-                raise TypeError(f"{self.manager!r} is an async context manager and {message.actor_name} is a sync actor: expected a sync one")
+                raise TypeError(
+                    f"{self.manager!r} is an async context manager and {message.actor_name} is a sync actor: expected a sync one"
+                )
             with context:
                 return next(message)
 

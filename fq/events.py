@@ -2,7 +2,8 @@
 What a layer may watch: the closed union `Event`.
 
 An event is told to the `on_event` face of every layer that has one. Watching never changes anything: an exception is logged and the work goes on.
-Events that announce something (`ActorDeclaring`, `QueueDeclaring`, `Delayed`, `Committing`, `WorkerBooting`, `WorkerStopping`, `ThreadStopping`) are told from the outermost
+Events that announce something (`ActorDeclaring`, `QueueDeclaring`, `Delayed`, `Committing`, `WorkerBooting`,
+`WorkerStopping`, `ThreadStopping`) are told from the outermost
 layer inwards, all others from the innermost layer outwards.
 
 =================  =====================================================  ==============================================
@@ -156,7 +157,11 @@ class WorkerStopped:
 
 @frozen
 class ThreadBooted:
-    """A worker thread has started. *role*: ``"worker"`` (it runs sync actors), ``"loop"`` (async actors) or ``"pump"`` (it talks to the broker)."""
+    """
+    A worker thread has started.
+
+    *role* is ``"worker"`` (it runs sync actors), ``"loop"`` (it runs async actors) or ``"pump"`` (it talks to the broker).
+    """
 
     name: str
     role: str = "worker"

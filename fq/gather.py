@@ -14,7 +14,7 @@ from attrs import evolve
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from fq.errors import GroupFailed, OptionError, SkipMessage
+from fq.errors import GroupFailed, LayerError, OptionError, SkipMessage
 from fq.frozen import NOTHING as NO_OPTIONS
 from fq.frozen import frozen_dict
 from fq.identity import child_id
@@ -72,11 +72,9 @@ def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
 
 
 def overheard(message: Message, outcome: Outcome) -> Outcome:
-    """Return *outcome*, of *message*, with the arrivals that it lacks because a layer outside of `GroupCallbacks` has raised."""
-    options = message.options
-    if (GROUP not in options and GATHERED not in options) or any(isinstance(effect, Arrive) for effect in outcome.effects):
-        return outcome
-    return outcome.also(*arrivals(message, outcome, GROUP_TTL))
+    """Return *outcome* of *message* with the arrivals that were lost with all effects if a layer outside of `GroupCallbacks` raised."""
+    lost = isinstance(outcome.error, LayerError) and not any(isinstance(effect, Arrive) for effect in outcome.effects)
+    return outcome.also(*arrivals(message, outcome, GROUP_TTL)) if lost else outcome
 
 
 def _arrive(message: Message, place: Place, number: int, arrival: Arrival, ttl: int) -> Arrive:
@@ -146,7 +144,7 @@ def legible(message: Message) -> Message:
 
 
 def _behind(message: Message) -> int:
-    """Return how many groups further out than *message* it was that something failed: it may be the first of a group that another was to start."""
+    """Return how many groups further out than *message* something failed: it may be of a group that the failed one was to start."""
     if GATHERED not in message.options or is_successful(opened(message)):
         return 0
     return cast(int, _gathered(message).get("below", 0)) - int(min(0, _depth(_arrived(message)[0])))

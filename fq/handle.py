@@ -110,7 +110,7 @@ class Handle(ABC, Generic[R_co]):
             ResultFailure: the task failed for good, or a step before it or, unless that collects failures, a member of the group.
         """
         result = self.get(timeout if block else 0)
-        return result.unwrap() if is_successful(result) else _raise(self, result.failure(), block)
+        return result.unwrap() if is_successful(result) else _raise(self, result.failure())
 
     def get_results(self, *, block: bool = False, timeout: Duration = PATIENCE) -> list[object]:
         """
@@ -137,7 +137,7 @@ class Handle(ABC, Generic[R_co]):
             if isinstance(error, TimedOut | Missing):
                 raise ResultTimeout(f"{self.actor_name} {self.message_id} was not completed within {to_ms(timeout)} ms")
             if isinstance(error, NotStored):
-                _raise(part, error, True)
+                _raise(part, error)
 
     def awaited(self) -> tuple["Handle[object]", ...]:
         """Return the handles whose results make this one complete."""
@@ -211,7 +211,7 @@ def is_there(handle: Handle[object]) -> bool:
     """Has *handle* an outcome? Raises `ResultNotStored` where there is no telling."""
     result = handle.get(0)
     error = None if is_successful(result) else result.failure()
-    return _raise(handle, error, False) if isinstance(error, NotStored) else not isinstance(error, Missing | TimedOut)
+    return _raise(handle, error) if isinstance(error, NotStored) else not isinstance(error, Missing | TimedOut)
 
 
 def countdown(timeout: int) -> Callable[[], int]:
@@ -220,7 +220,7 @@ def countdown(timeout: int) -> Callable[[], int]:
     return lambda: max(1, round((until - monotonic()) * 1_000)) if timeout else 0
 
 
-def _raise(handle: "Handle[object]", error: TaskError, block: bool) -> Never:
+def _raise(handle: "Handle[object]", error: TaskError) -> Never:
     match error:
         case Fault(kind, message, traceback):
             raise ResultFailure(kind, message, traceback)

@@ -30,12 +30,12 @@ class AsyncRuns(Protocol):
         ...
 
 
-def plainly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+def plainly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
     """Call *fn* with no time limit: for tests, and `App.run_until_idle`."""
     return fn(*args, **kwargs)
 
 
-async def aplainly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+async def aplainly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
     """Await *fn* with no time limit."""
     return await cast("Awaitable[object]", fn(*args, **kwargs))
 

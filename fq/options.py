@@ -2,7 +2,8 @@
 The options of actors and of single calls, as types.
 
 An option is the name of a field of a layer; precedence is message, actor, stack. The records here exist for type checkers, so that a
-misspelt name or a wrong type is found before anything runs; a test holds them against the layers. Options of your own layers go through ``options={...}``, or come as layer values.
+misspelt name or a wrong type is found before anything runs; a test holds them against the layers. Options of your own
+layers go through ``options={...}``, or come as layer values.
 """
 
 from collections.abc import Callable, Mapping

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fq.app import App
 
 L = TypeVar("L", bound=Middleware)
+_ANNOUNCING = frozenset(Announcing)
 
 
 def _flatten(parts: object) -> tuple[Middleware, ...]:
@@ -93,7 +94,7 @@ class Stack(Middleware):
             ExceptionGroup: what layers raised, after all of them have been told.
         """
         errors: list[Exception] = []
-        for layer in self.layers if isinstance(event, Announcing) else reversed(self.layers):
+        for layer in self.layers if type(event) in _ANNOUNCING else reversed(self.layers):
             try:
                 layer.on_event(event)
             except Exception as error:
@@ -136,12 +137,12 @@ class Stack(Middleware):
         return Stack(tuple(layer for layer in self.layers if not _is(layer, kind)))
 
     def outside(self, kind: type, *layers: Middleware) -> "Stack":
-        """Return the stack with *layers* placed just outside the layer of class *kind*, which may also be that of class-style middleware."""
+        """Return the stack with *layers* just outside the layer of class *kind*, which may also be that of class-style middleware."""
         at = self._position(kind)
         return Stack((*self.layers[:at], *layers, *self.layers[at:]))
 
     def inside(self, kind: type, *layers: Middleware) -> "Stack":
-        """Return the stack with *layers* placed just inside the layer of class *kind*, which may also be that of class-style middleware."""
+        """Return the stack with *layers* just inside the layer of class *kind*, which may also be that of class-style middleware."""
         at = self._position(kind) + 1
         return Stack((*self.layers[:at], *layers, *self.layers[at:]))
 

@@ -1,4 +1,4 @@
-"""docs/behaviours.md names tests that exist; and the behaviours in it that have no better place."""
+"""Pages of the docs held against the code; and the behaviours of docs/behaviours.md that have no better place."""
 
 import asyncio
 import os
@@ -11,19 +11,47 @@ from pathlib import Path
 
 from returns.pipeline import is_successful
 
-from fq import App, Fault
+import fq.layers
+from fq import App, Fault, default_middleware
 from fq.brokers.memory import MemoryBroker
+from fq.class_style.names import HOOKS
+from fq.observe.collect import Collector
+from fq.observe.meter import Meter
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "behaviours.md"
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text()
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    named = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE.read_text()))
+    named = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page("behaviours")))
     missing = {(file, name) for file, name in named if not re.search(rf"def {name}\(", (ROOT / file).read_text())}
 
     assert len(named) > 100
     assert missing == set()
+
+
+def test_the_page_on_class_style_names_every_hook() -> None:
+    assert [hook for hook in HOOKS if f"`{hook}`" not in page("class-style")] == []
+
+
+def test_the_page_on_layers_names_every_layer_and_every_option() -> None:
+    options = {name for layer in default_middleware for name in layer.takes()}
+    factories = [*fq.layers.__all__, "rate_limit", "concurrency_limit", "prometheus", "hooks"]
+    makes = {name for name in factories if name.islower() and name not in ("default_middleware", "get_current_message")}
+
+    assert [name for name in options if f"`{name}" not in page("layers")] == []
+    assert [name for name in makes if f"`{name}(" not in page("layers")] == []
+
+
+def test_the_page_on_metrics_names_every_metric_and_no_other() -> None:
+    app = App(broker=MemoryBroker())
+    families = [family for family in Collector(Meter(), app).collect() if family.name != "fq_broker_up"]
+    shown = {f"{family.name}_total" if family.type == "counter" else family.name for family in families} | {"fq_broker_up"}
+
+    assert set(re.findall(r"^\| `(fq_\w+)` \|", page("metrics"), re.MULTILINE)) == shown
 
 
 MASKS = """

@@ -1,8 +1,8 @@
 """
-Random workflows under random faults, on every broker: whatever crashes or comes twice, each message is committed once, and nothing waits for ever.
+Random workflows under random faults, on every broker: each message is committed once, and nothing waits for ever.
 
-A workflow is drawn together with what it must come to. A driver runs it by hand: it claims, runs and commits in batches, and between any two
-commands the worker may die, its messages be taken back, and its outcomes turn up late, as a zombie's.
+A workflow is drawn together with what it must come to. A driver runs it by hand: it claims, runs and commits in batches, and between
+any two commands the worker may die, its messages be taken back, and its outcomes turn up late, as a zombie's.
 """
 
 import logging

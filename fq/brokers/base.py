@@ -38,7 +38,11 @@ class Broker(Protocol):
         ...
 
     def wait(self, want: Want, timeout: int) -> None:
-        """Block until there may be something to claim, or `wake` is called, or *timeout* ms have passed. Returning early is allowed, missing a message is not."""
+        """
+        Block until there may be something to claim, or `wake` is called, or *timeout* ms have passed.
+
+        Returning early is allowed, missing a message is not.
+        """
 
     def wake(self) -> None:
         """Make a `wait` that is under way in another thread return now; if none is, the next one returns at once."""

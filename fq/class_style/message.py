@@ -76,6 +76,8 @@ class MessageView:
     def fold(self, message: Message) -> Message:
         """Return *message* with what the hooks wrote into the options of this view."""
         self._collect()
+        if not self._written:
+            return message
         options = {name: value for name, value in {**message.options, **_thawed_dict(self._written)}.items() if value is not _REMOVED}
         return message if options == message.options else restamp(message, options=frozen_dict(options))
 
@@ -88,6 +90,8 @@ class MessageView:
 
     def _collect(self) -> None:
         """Learn what the hooks have written."""
+        if self.options == self._shown:
+            return
         for name in self._shown.keys() | self.options.keys():
             value = self.options.get(name, _REMOVED)
             if self._shown.get(name, _REMOVED) != value:

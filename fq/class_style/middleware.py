@@ -18,11 +18,11 @@ class Middleware:
     when the outcome is about to be committed, `before_ack` or `before_nack`; and when it is, `after_ack` or `after_nack`. All of
     them get the same *message*.
 
-    >>> from fq import App, default_middleware, hooks
+    >>> from fq import App, compose, default_middleware, hooks
     >>> class Audit(Middleware):
     ...     def after_process_message(self, broker, message, *, result=None, exception=None):
     ...         print(message, "failed" if exception else "done")
-    >>> app = App("memory://", middleware=default_middleware.outside(type(default_middleware.layers[0]), hooks(Audit())))
+    >>> app = App("memory://", middleware=compose(hooks(Audit()), default_middleware))
     >>> @app.actor
     ... def add(a: int, b: int) -> int:
     ...     return a + b

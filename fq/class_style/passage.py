@@ -39,7 +39,9 @@ class Passage:
     def enter(self, message: Message) -> Message | Outcome:
         """Call ``before_process_message``; return the message to pass inwards, or the outcome where a hook has decided it."""
         layer, view = self._layer, self._view
-        view.show(message)
+        if message is not view._message:
+            view.show(message)
+        view.judge(False)
         try:
             if hook := layer.hooks.get("before_process_message"):
                 hook(layer.broker, view)

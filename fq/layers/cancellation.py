@@ -11,8 +11,10 @@ class Cancellation(Middleware):
     """
     A message that was cancelled while it waited never starts, and a running async actor is cancelled, with or without this layer.
 
-    A running *sync* actor gets `Cancelled` raised inside it, at its next bytecode, only if it is *cancellable*: code that is not written for it could be cut short
-    anywhere, with a lock held or a file half written. What is cancelled fails for good with `Cancelled`: its result says so, and its failure callbacks fire.
+    A running *sync* actor gets `Cancelled` raised inside it, at its next bytecode, only if it is *cancellable*: code that is not written for it could be
+    cut short anywhere, with a lock held or a file half written.
+
+    What is cancelled fails for good with `Cancelled`: its result says so, and its failure callbacks fire.
 
     >>> from fq import cancellation
     >>> from fq.testing import message

@@ -20,7 +20,7 @@ class Results(Step):
     """
     The final result of a message is stored in the same commit that acknowledges it.
 
-    A retry stores nothing, a message that was dropped stores nothing. An actor whose return annotation is None stores nothing unless told to.
+    A retry and a message that was dropped store nothing. An actor whose return annotation is None stores nothing unless told to.
     Why a step ended its pipeline early is stored as the result of the last one, too.
 
     >>> from fq import Outcome, results

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-
 from typing import cast
 
 from attrs import field, frozen, validators

@@ -7,6 +7,7 @@ from fq.errors import TimeLimitExceeded
 from fq.message import Message, restamp
 from fq.middleware import Step
 
+
 @frozen
 class TimeLimit(Step):
     """

@@ -147,9 +147,6 @@ class Refused:
     retry_in: int
 
 
-Answer: TypeAlias = Granted | Refused
-
-
 @frozen
 class First:
     """

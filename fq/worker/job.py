@@ -111,7 +111,8 @@ class Chains:
     def committed(self, job: Job, stale: bool) -> None:
         """Tell the layers, where any of them watches, that the outcome of *job* is in, or came too late, or that there is none."""
         if stale:
-            log.warning("%s %s: its outcome came too late and was dropped; it has been handed to another worker", job.message.actor_name, job.message.message_id)
+            message = job.message
+            log.warning("%s %s: its outcome came too late and was dropped; another worker has it", message.actor_name, message.message_id)
         if not stale:
             for enqueue in job.sent:
                 self.app.announce(enqueue)
@@ -145,7 +146,11 @@ class Chains:
 
 
 def _follow_ups(outcome: Outcome) -> list[str]:
-    """Return the ids of the messages that *outcome* itself sends; those of a group's callbacks are sent by the broker, when the last member is there."""
+    """
+    Return the ids of the messages that *outcome* itself sends.
+
+    What comes after a group is sent by the broker, when the last member is there.
+    """
     retried = [] if outcome.final else [outcome.result.failure()]
     ids = [setback.message.message_id for setback in retried if isinstance(setback, Retry)]
     return ids + [effect.message.message_id for effect in outcome.effects if isinstance(effect, Enqueue)]

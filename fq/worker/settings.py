@@ -9,7 +9,6 @@ from attrs import field, frozen, validators
 from fq.duration import Duration, to_ms
 
 
-
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 

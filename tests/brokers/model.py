@@ -173,7 +173,8 @@ def discard(model: Model, message_ids: Sequence[str]) -> Model:
 
 
 def purge(model: Model, queue: str) -> Model:
-    return discard(model, [message_id for message_id, message in model.messages.items() if message.post.queue_name == queue])
+    waiting = {key for key, message in model.messages.items() if message.post.queue_name == queue and not message.runs}
+    return evolve(model, messages={key: message for key, message in model.messages.items() if key not in waiting})
 
 
 def pause(model: Model, queue: str) -> Model:

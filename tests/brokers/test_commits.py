@@ -237,7 +237,7 @@ def test_with_one_malformed_change_nothing_of_the_turn_is_applied(broker: Broker
     broker.enqueue(posts("sound", "m", "waiting"))
     sound, m = claim(broker, limit=2)
     commits = [outcome(sound, ACK, post("child-of-sound")), outcome(m, *malformed)]  # type: ignore[arg-type]
-    with pytest.raises(BrokerError, match="found .* expected"):
+    with pytest.raises(BrokerError, match=r"found .* expected"):
         broker.turn(commits, want())
 
     assert [state(broker, name) for name in ("sound", "m", "waiting", "child-of-sound", "child")] == ["running", "running", "ready", "unknown", "unknown"]

@@ -191,7 +191,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("malformed", MALFORMED, ids=repr)
 def test_with_one_malformed_post_none_is_put_anywhere(broker: Broker, malformed: Post) -> None:
-    with pytest.raises(BrokerError, match="found .* expected"):
+    with pytest.raises(BrokerError, match=r"found .* expected"):
         broker.enqueue([*posts("a", "b"), malformed, *posts("c")])
 
     assert [state(broker, name) for name in ("a", "b", "c")] == ["unknown"] * 3

@@ -10,8 +10,8 @@ from tests.brokers.kit import FAULT, claim, claim_one, commit, ids, join, outcom
 
 def arrive(broker: Broker, *joins: Join) -> None:
     """Let one message after the other bring one of *joins*."""
-    for join in joins:
-        run(broker, join)
+    for arrival in joins:
+        run(broker, arrival)
 
 
 def found(broker: Broker) -> list[bytes]:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -86,8 +86,6 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
     """Kill a worker and its children at once, as a machine that loses power does."""
     victims = [*children(process), psutil.Process(process.pid)]
     for victim in victims:
-        try:
+        with suppress(psutil.NoSuchProcess):
             victim.kill()
-        except psutil.NoSuchProcess:
-            pass
     process.wait(10)

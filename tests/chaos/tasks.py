@@ -15,7 +15,6 @@ from fq import App, Middleware, compose, default_middleware, get_current_message
 from fq.events import Committed, Event
 
 
-
 @frozen
 class Account(Middleware):
     """Notes each success that was committed: of each message there may be one at most."""

@@ -1,6 +1,5 @@
 """What a worker does when actors block, crash, leak and hold the GIL, and when it is told to reload or to stop: with real processes."""
 
-import os
 import signal
 import time
 from pathlib import Path

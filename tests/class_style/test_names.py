@@ -55,7 +55,7 @@ class Fine:
         (WrongShape(), r"WrongShape.before_process_message cannot be called as before_process_message\(broker, message\)"),
         (
             TooMany(),
-            r"TooMany.before_enqueue cannot be called as before_enqueue\(broker, message, delay\): found before_enqueue\(.*missing.*'queue'",
+            r"TooMany.before_enqueue cannot be called as before_enqueue\(broker, message, delay\): found .*missing.*'queue'",
         ),
         (NoKeywords(), r"cannot be called as after_process_message\(broker, message, \*, result, exception\)"),
         (NotCallable(), r"NotCallable.before_ack: found 3, expected a method, to be called as before_ack\(broker, message\)"),

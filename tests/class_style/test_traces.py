@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fq import App, SkipMessage, compose, hooks, pipelines, results, retries
+from fq import App, SkipMessage, compose, hooks, pipelines, poison_limit, results, retries
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Post
 from fq.class_style import BrokerView
@@ -280,6 +280,20 @@ def test_nothing_is_kept_of_a_message_that_is_done_or_handed_back(app: App) -> N
         assert len(deliveries) == 1
 
     until(lambda: not len(deliveries))
+
+
+def test_nothing_is_kept_of_a_message_whose_actor_exits(calls: list[Call]) -> None:
+    app = App(broker=MemoryBroker(), middleware=compose(hooks(Recorder("a", calls)), poison_limit(max_deliveries=1)))
+
+    @app.actor
+    def exits() -> None:
+        raise SystemExit
+
+    seen = [name for name, _ in trace(app, calls, "a.after_nack", exits.send)]
+
+    assert seen.count("a.before_process_message") == seen.count("a.after_process_message") == 2
+    assert seen.count("a.before_nack") == 1
+    until(lambda: not len(app.own(BrokerView).deliveries))
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])

@@ -1,5 +1,6 @@
 """`GroupCallbacks`: what a member reports to its group, and what the last of them starts."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,20 +9,25 @@ from returns.result import Failure
 from fq import (
     AgeLimit,
     App,
+    AsyncHandler,
     GroupCallbacks,
     Message,
+    Middleware,
     Outcome,
     PoisonLimit,
     Retries,
     Retry,
+    Shutdown,
     StackError,
     age_limit,
+    callbacks,
     compose,
     default_middleware,
     group_callbacks,
     pipelines,
     poison_limit,
     retries,
+    shutdown_notifications,
 )
 from fq.identity import child_id
 from fq.outcome import Arrive
@@ -187,3 +193,29 @@ def test_how_long_a_group_is_remembered_is_an_option() -> None:
     assert arrival(member()).ttl == 45 * 24 * 60 * 60 * 1000
     assert arrival(member(group_ttl=50)).ttl == 50
     assert group_callbacks(group_ttl=timedelta(seconds=1)).group_ttl == 1_000
+
+
+LAYERS: dict[str, tuple[Middleware, Message]] = {
+    "group callbacks": (group_callbacks(), member({**PLACE, "at": 0, "rest": {"pipe": [REPORT]}, "then": [REPORT]})),
+    "group callbacks, before a group": (group_callbacks(), member(pipe=[{"members": [REPORT, REPORT]}])),
+    "pipelines": (pipelines(), message("fetch", pipe=[{"members": [REPORT, [REPORT, REPORT]]}, REPORT])),
+    "pipelines, after a group": (pipelines(), message("report", [[1, {"pipe": [REPORT]}], [2]], gathered={"takes": "first"})),
+    "callbacks": (callbacks(on_success="a", on_failure="b", on_retry_exhausted="c"), message("fetch", retries=2)),
+    "shutdown notifications": (shutdown_notifications(notify_shutdown=True), message("fetch")),
+    "all": (default_middleware, member({**PLACE, "pipe": [{"members": [REPORT, REPORT]}]}, on_failure="b", notify_shutdown=True)),
+}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.success(3), Outcome.failure(ERROR), Outcome.failure(Shutdown()), Outcome.drop("no")], ids=str)
+@pytest.mark.parametrize(("layer", "sent"), LAYERS.values(), ids=LAYERS)
+def test_the_layers_of_workflows_are_functions_the_same_in_both_colours(layer: Middleware, sent: Message, outcome: Outcome) -> None:
+    async def ahandler(_: Message) -> Outcome:
+        return outcome
+
+    handle, ahandle = layer.wrap(lambda _: outcome), layer.awrap(ahandler)
+
+    assert handle(sent) == handle(sent) == asyncio.run(awaited(ahandle, sent))
+
+
+async def awaited(handle: AsyncHandler, sent: Message) -> Outcome:
+    return await handle(sent)

@@ -1,8 +1,13 @@
 """The layers in real workers, on every broker, in both colours."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +76,42 @@ def test_no_more_than_five_start_in_half_a_second(live: Place):
 
     assert drained(app, meter, 15)
     assert all(later - earlier > 0.4 for earlier, later in zip(meter.starts, meter.starts[5:], strict=False))
+
+
+TASKS = """
+import os, time
+from fq import App, concurrency_limit
+app = App("sqlite:///jobs.db")
+
+@app.actor(concurrency_limit(limit=1, key="one"))
+def work(n: int) -> None:
+    with open("log", "a") as log:
+        log.write(f"{n} {os.getpid()}\\n")
+    time.sleep(0 if n else 1.5)
+
+if __name__ == "__main__":
+    for n in range(3):
+        work.send(n)
+"""
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_worker_process_that_is_killed_holds_up_nobody(tmp_path: Path):
+    """Its slot lapses after 15 minutes; but it is its message's, whose next delivery takes it over."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
+    subprocess.run([sys.executable, "tasks.py"], cwd=tmp_path, env=environment, check=True, timeout=60)
+    command = [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--threads", "2"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as worker:
+        ran = killed = ""
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not {"0", "1", "2"} <= set(ran.split()[::2]):
+            time.sleep(0.02)
+            ran = (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+            if not killed and (started := [line.split()[1] for line in ran.splitlines() if line.startswith("0 ")]):
+                killed = started[0]
+                os.kill(int(killed), signal.SIGKILL)
+        worker.terminate()
+
+    assert {"0", "1", "2"} <= set(ran.split()[::2])
+    assert ran.count("0 ") == 2

@@ -9,9 +9,9 @@ import pytest
 from attrs import frozen
 from returns.result import Success
 
-from fq import App, GroupCallbacks, Message, Outcome, Rule, Step, default_middleware
+from fq import App, Dead, Enqueue, Message, Outcome, Retries, Retry, Rule, Step, default_middleware
 from fq.brokers.memory.store import Store
-from fq.testing import Faults, Run, SimulationError, simulate
+from fq.testing import Faults, Run, SimulationError, message, simulate
 from tests.testing import planted
 from tests.testing.workflows import WORKFLOWS, add, app, callbacks, delayed, flaky, groups, pipelines, plain, poison, retried
 
@@ -149,34 +149,47 @@ def test_a_message_that_never_ends_is_stuck() -> None:
 
     error = failure_with(mine, lambda _: fails.send(), steps=300)
 
-    assert "stuck: 1 messages are still on their way after 300 steps" in str(error)
+    assert "stuck: fails#1 had not ended after 300 steps" in str(error)
 
 
-@frozen
-class DropsSecretly(Step):
-    """A layer that drops messages where their group does not hear of it."""
+def test_only_some_of_many_messages_that_are_stuck_are_named() -> None:
+    error = failure_with(app, lambda app: [add.send(n, n) for n in range(7)], steps=1)
 
-    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(GroupCallbacks, "so it was written"),)
-
-    def before(self, message: Message) -> Message | Outcome:
-        return Outcome.drop("unlucky") if message.args == [1] or message.args == (1,) else message
+    assert "stuck: add#1, add#2, add#3, add#4, add#5 and 2 more had not ended after 1 steps" in str(error)
 
 
-def test_a_layer_that_keeps_a_member_from_its_group_is_found_out() -> None:
-    mine = App("memory://", middleware=default_middleware.outside(GroupCallbacks, DropsSecretly()))
+def test_a_group_of_which_a_member_never_comes_is_stuck() -> None:
+    def two_of_three(app: App) -> None:
+        for at in range(2):
+            place = {"id": "g1", "at": at, "of": 3, "pipe": [{"actor_name": "total"}]}
+            app.enqueue(Enqueue(message("add", at, at, message_id=f"m{at}", group=[place])))
 
-    @mine.actor
-    def same(n: int) -> int:
-        return n
-
-    @mine.actor
-    def total(numbers: list[int]) -> int:
-        return sum(numbers)
-
-    error = failure_with(mine, lambda app: app.group([same.call(n) for n in range(3)]).then(total).send())
+    error = failure_with(app, two_of_three)
 
     assert [flaw.kind for flaw in error.flaws] == ["stuck"]
     assert "2 of its 3 members have arrived, and nobody is left to" in str(error)
+
+
+@frozen
+class ForgetsToCount(Step):
+    """A layer that tries again, and does not say so in the message."""
+
+    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "so it was written"),)
+
+    def after(self, message: Message, outcome: Outcome) -> Outcome:
+        return outcome.alt(lambda setback: Retry(message, 5, setback.error) if isinstance(setback, Dead) else setback)
+
+
+def test_a_layer_that_does_not_count_its_retries_is_found_out() -> None:
+    mine = App("memory://", middleware=default_middleware.outside(Retries, ForgetsToCount()))
+
+    @mine.actor(max_retries=0)
+    def fails() -> None:
+        raise ValueError
+
+    error = failure_with(mine, lambda _: fails.send())
+
+    assert "miscounted: fails#1 says retries=0 when 1 of its failures were committed as retries" in str(error)
 
 
 def test_sleeping_takes_no_time_in_an_async_actor() -> None:
@@ -229,7 +242,6 @@ def test_the_own_broker_of_an_app_is_not_touched_and_comes_back() -> None:
 
     assert app.broker is own
     assert own.queues() == ()
-    assert "_fresh" not in vars(app)
 
 
 def test_an_error_of_the_workload_passes_through() -> None:

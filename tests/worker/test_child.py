@@ -54,7 +54,7 @@ def test_sync_and_async_actors_run_and_their_results_come_back(app: App) -> None
     assert results == [Success(3), Success(7), Success(4)]
 
 
-def _doubled(app: App):  # noqa: ANN202
+def _doubled(app: App):
     @app.actor
     def double(n: int) -> int:
         return 2 * n
@@ -88,7 +88,7 @@ def test_a_blanket_except_does_not_swallow_the_time_limit(app: App) -> None:
             try:
                 while True:
                     pass
-            except Exception:  # noqa: BLE001, S110, PERF203
+            except Exception:
                 pass
 
     with app.worker(threads=1):

@@ -58,7 +58,11 @@ class Queue:
 
 @define(eq=False)
 class Item:
-    """Mutable: a message that waits or runs. *due* and *number* are its arrival: when it is ready, and how many came before it; *since*: when it was claimed."""
+    """
+    Mutable: a message that waits or runs.
+
+    *due* and *number* are its arrival: when it is ready, and how many came before it; *since*: when it was claimed.
+    """
 
     message_id: str
     queue: Queue

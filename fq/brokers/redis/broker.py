@@ -87,6 +87,7 @@ class RedisBroker:
 
     def enqueue(self, posts: Sequence[Post]) -> None:
         """Put *posts* on their queues, all or none, in one round trip."""
+        check_posts(posts)
         self._here.sender.send(posts)
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:

@@ -8,7 +8,6 @@ from fq.brokers.records import Post
 from fq.brokers.redis.scripts import script
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import posts_written
-from fq.brokers.rules import check_posts
 
 
 class Sender:
@@ -24,10 +23,7 @@ class Sender:
         self._marks: deque[str] = deque()
 
     def send(self, posts: Sequence[Post]) -> None:
-        """Send *posts* in one round trip."""
-        if not posts:
-            return
-        check_posts(posts)
+        """Send *posts*, which have been checked, in one round trip."""
         try:
             mark = self._marks.pop()
         except IndexError:
@@ -35,7 +31,7 @@ class Sender:
         try:
             if len(posts) == 1 and not posts[0].delay:
                 self._send_one(posts[0], mark)
-            else:
+            elif posts:
                 self._send_many(posts, mark)
         finally:
             self._marks.append(mark)

@@ -1,5 +1,7 @@
 """
-The broker in a SQLite file, the default of fq: no server, many processes, outlives them all. Made of these, in reading order:
+The broker in a SQLite file, the default of fq: no server, many processes, outlives them all.
+
+Made of these, in reading order:
 
 - ``schema.py``: the tables, and what a file must be to hold them;
 - ``database.py``: one connection, transactions, forks; ``faults.py``: errors that say what to do;

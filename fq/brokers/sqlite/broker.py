@@ -56,7 +56,7 @@ class SqliteBroker(InThreads):
         clock: Clock | None = None,
     ) -> None:
         self.clock: Clock = SystemClock() if clock is None else clock
-        self.path = os.path.abspath(path)
+        self.path = os.path.abspath(path)  # noqa: PTH100  # links stay as they are
         settings = Settings(self.path, synchronous, busy_timeout)
         self._dead_ttl = dead_ttl
         self._synchronous = synchronous

@@ -1,8 +1,8 @@
 """What ``fq doctor`` has to say about a SQLite database and the disk that it is on."""
 
-import os
 import shutil
 import sqlite3
+from pathlib import Path
 
 from fq.brokers.findings import Finding
 
@@ -13,7 +13,7 @@ LITTLE = 1024**3
 def checkup(connection: sqlite3.Connection, path: str, synchronous: str) -> tuple[Finding, ...]:
     """Return what there is to say."""
     return (
-        Finding("database", "good", f"{path}, {_megabytes(os.path.getsize(path))}, SQLite {sqlite3.sqlite_version}"),
+        Finding("database", "good", f"{path}, {_megabytes(Path(path).stat().st_size)}, SQLite {sqlite3.sqlite_version}"),
         _journal(connection),
         _durability(synchronous),
         _disk(path),
@@ -36,7 +36,7 @@ def _durability(synchronous: str) -> Finding:
 
 
 def _disk(path: str) -> Finding:
-    free = shutil.disk_usage(os.path.dirname(path)).free
+    free = shutil.disk_usage(Path(path).parent).free
     if free < LITTLE:
         return Finding("disk", "warn", f"{_megabytes(free)} free", "make room: on a full disk nothing can be sent or committed")
     return Finding("disk", "good", f"{_megabytes(free)} free")

@@ -136,7 +136,7 @@ def settle(connection: sqlite3.Connection, seen: Look, now: int) -> bool:
     if seen.a_lease_is_over:
         taken_back = connection.execute(TAKE_BACK, (now,)).rowcount
         connection.execute(FORGET_WORKERS, (now,))
-    return promoted == BOUND or taken_back == BOUND
+    return BOUND in (promoted, taken_back)
 
 
 def claim(connection: sqlite3.Connection, want: Want, seen: Look, now: int) -> tuple[Delivery, ...]:

@@ -1,6 +1,7 @@
 """
-`FileWatch`: hearing from the kernel that somebody has written to a file. Linux only (inotify); elsewhere, and where a file system does not tell,
-`fq.brokers.sqlite.poller` looks for itself.
+`FileWatch`: hearing from the kernel that somebody has written to a file.
+
+Linux only (inotify); elsewhere, and where a file system does not tell, `fq.brokers.sqlite.poller` looks for itself.
 """
 
 import ctypes

@@ -17,7 +17,11 @@ RESULTS = "SELECT message_id, body FROM results WHERE message_id IN (SELECT valu
 
 
 class Listener:
-    """Mutable: waits on behalf of callers, reading through *reader*, which must be another connection than the one that writes; *log* is its write-ahead log."""
+    """
+    Mutable: waits on behalf of callers.
+
+    It reads through *reader*, which must be another connection than the one that writes; *log* is the write-ahead log.
+    """
 
     def __init__(self, reader: Database, clock: Clock, log: str) -> None:
         self._reader = reader

@@ -6,6 +6,7 @@ It knows what `fq.brokers.base` promises and nothing of how a broker keeps the p
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import assert_never
 
 from attrs import define, field, frozen
@@ -14,6 +15,9 @@ from fq.brokers.base import DEAD_TTL
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
 from fq.brokers.rules import spliced
 from fq.message import CANCELLED, RETRIES, Message
+
+MANY = 5
+"""So many messages are named where there are more."""
 
 
 @frozen
@@ -81,6 +85,11 @@ class Ledger:
     def name(self, message_id: str) -> str:
         """Return what a message is called in reports: its actor, and a number."""
         return self._names.get(message_id, message_id)
+
+    def names(self, message_ids: Collection[str]) -> str:
+        """Return what messages are called in reports, the first few of them."""
+        more = f" and {len(message_ids) - MANY} more" if len(message_ids) > MANY else ""
+        return ", ".join(self.name(message_id) for message_id in islice(message_ids, MANY)) + more
 
     def flag(self, kind: str, what: str) -> None:
         """Note that something went wrong."""

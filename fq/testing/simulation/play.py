@@ -8,7 +8,6 @@ from fq.app import App
 from fq.brokers.base import Broker
 from fq.brokers.clock import ManualClock
 from fq.message import TIME_LIMIT
-from fq.testing.bind import lent
 from fq.testing.simulation.audit import audit
 from fq.testing.simulation.faults import Faults
 from fq.testing.simulation.ledger import Flaw, Ledger
@@ -46,7 +45,7 @@ class Play:
         """Play *workload* until nothing moves any more, or *steps* are used up, and return what went wrong."""
         flaws, step = self.ledger.flaws, 0
         self._cast.on_call = self._count
-        with lent(self.run.app, self.tap.as_broker(), self._fresh_id):
+        with self.run.app.lent(self.tap.as_broker(), self._fresh_id):
             self.run.sent = workload(self.run.app)
             try:
                 while not flaws and step < steps and self._step():
@@ -55,7 +54,7 @@ class Play:
                 text = "".join(traceback.format_exception(error, limit=-5))
                 self.ledger.flag("raised", f"{type(error).__name__}: {error}\n{text}")
             if not flaws and step >= steps:
-                self.ledger.flag("stuck", f"{len(self.ledger.alive)} messages are still on their way after {steps} steps")
+                self.ledger.flag("stuck", f"{self.ledger.names(self.ledger.alive)} had not ended after {steps} steps")
             if not flaws:
                 audit(self.ledger, self.tap.broker, self.run.app.queues)
             if not flaws and check is not None:

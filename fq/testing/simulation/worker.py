@@ -1,5 +1,6 @@
 """`Worker`, a worker without threads that takes one step at a time, and `Cast`, which runs the actors of an app for it. Mutable shell."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from random import Random
@@ -173,13 +174,13 @@ def shorten(outcome: Outcome) -> None:
 
 
 def compare(ledger: Ledger, job: Job, outcome: Outcome) -> None:
-    """Note it if the commit of *job* does not say what *outcome* said: the same end, and every effect once."""
+    """Note it if the commit of *job* does not say what *outcome* said: the same end, and every effect once, and perhaps more arrivals."""
     commit = job.commit
     if commit is None or (type(commit.disposition) is Bury and (outcome.succeeded or not isinstance(outcome.result.failure(), Dead))):
         return  # it could not be encoded, and is a dead letter for that
     replaced = not outcome.succeeded and isinstance(outcome.result.failure(), Retry)
-    said, done = list(map(_of_effect, outcome.effects)), list(map(_of_change, commit.changes))
-    if said != done or replaced != isinstance(commit.disposition, Replace):
+    said, done = Counter(map(_of_effect, outcome.effects)), Counter(map(_of_change, commit.changes))
+    if said - done or any(kind != "arrives" for kind, *_ in done - said) or replaced != isinstance(commit.disposition, Replace):
         ledger.flag("changed", f"{ledger.name(commit.message_id)} had the outcome {outcome!r}, and the commit {commit!r}")
 
 
@@ -190,7 +191,7 @@ def _of_effect(effect: Effect) -> tuple[object, ...]:
         case Store(message_id):
             return "keeps", message_id
         case Arrive(group, member):
-            return group, member
+            return "arrives", group, member
 
 
 def _of_change(change: Post | Keep | Join) -> tuple[object, ...]:
@@ -200,4 +201,4 @@ def _of_change(change: Post | Keep | Join) -> tuple[object, ...]:
         case Keep(message_id):
             return "keeps", message_id
         case Join(group, member):
-            return group, member
+            return "arrives", group, member

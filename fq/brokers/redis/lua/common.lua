@@ -25,8 +25,8 @@ local function name(queue) return ARGV[2 + queue] end
 
 -- Returns an error if a key is of another type than *read* reads.
 local function wrong_type(read, one)
-  local kinds = {HLEN = 'hash', ZCARD = 'zset', STRLEN = 'string', SCARD = 'set'}
   if type(redis.pcall(read, one)) == 'table' then
+    local kinds = {HLEN = 'hash', ZCARD = 'zset', STRLEN = 'string', SCARD = 'set'}
     return redis.error_reply('WRONGTYPE found a ' .. call('TYPE', one).ok .. ' at ' .. one .. ', expected a ' .. kinds[read])
   end
 end

@@ -3,7 +3,15 @@
 -- KEYS      after the queues: a mark that remembers this producer's latest call
 -- ARGV[p]   the number of this call, then groups: queue, priority, delay, head, how many, and id and body of each
 
-local wrong = wrong_key()
+local function first_wrong()
+  for queue = 1, queues do
+    local wrong = wrong_type('ZCARD', key(queue, READY)) or wrong_type('ZCARD', key(queue, DELAYED))
+    if wrong then return wrong end
+  end
+  return wrong_type('HLEN', MESSAGES) or wrong_type('SCARD', QUEUES) or wrong_type('ZCARD', WAITING)
+end
+
+local wrong = first_wrong()
 if wrong then return wrong end
 -- A call repeated because its reply was lost adds nothing, even if its messages have run in the meantime.
 local number = ARGV[p]
