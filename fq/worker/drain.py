@@ -57,8 +57,11 @@ async def _arun(chains: Chains, job: Job) -> None:
 
 
 def _jump(app: "App", idle_for: int) -> bool:
-    """Move a settable clock to when the next delayed message is due, if there is one."""
-    if not isinstance(app.broker, Advances) or not any(queue.delayed for queue in app.broker.queues()):
+    """Move a settable clock to when the next delayed message is due, if there is one; is there more to run?"""
+    queues = app.broker.queues()
+    if any(queue.ready and not queue.paused for queue in queues):
+        return True  # it fell due just now
+    if not isinstance(app.broker, Advances) or not any(queue.delayed for queue in queues):
         return False
     app.broker.advance(max(1, idle_for))
     return True

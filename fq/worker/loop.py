@@ -17,7 +17,7 @@ from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.worker.board import Board
 from fq.worker.job import Chains, Job
-from fq.worker.pool import hand_back
+from fq.worker.pool import cut_short, hand_back
 
 if TYPE_CHECKING:
     from fq.worker.child import Child
@@ -102,7 +102,7 @@ class Loop:
 
     async def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         """Return ``await fn(*args, **kwargs)``; raises what it raises, or the interrupt that it was cancelled for."""
-        task = cast("asyncio.Task[None]", asyncio.current_task())
+        task = cast("asyncio.Task[None]", asyncio.current_task(self._loop))
         started = monotonic()
         call = self._calls[task] = Call(message, task, started, started + message.time_limit / 1_000)
         self._show(call)
@@ -142,6 +142,7 @@ class Loop:
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
+            self._turned = monotonic()
             self._loop.call_soon(self._ready.set)
             self._loop.call_later(self._interval, self._look)
             self._loop.run_forever()
@@ -161,16 +162,17 @@ class Loop:
     async def _run(self, job: Job, chains: Chains) -> None:
         handler = job.chain.ahandler
         assert handler is not None, "only async jobs come here"
-        chains.started(job)
-        chains.finish(job, await handler(job.message))
+        try:
+            chains.started(job)
+            chains.finish(job, await handler(job.message))
+        except (SystemExit, KeyboardInterrupt) as error:  # nothing is committed, the delivery counts; let go on, they would end the loop
+            job.commit = cut_short(job, error)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         job = self._tasks.pop(task)
         if job.commit is None:  # cancelled from outside, or a BaseException: nothing is committed
             error = None if task.cancelled() else task.exception()
-            job.commit = hand_back(job, counted=error is not None)
-            if error is not None:
-                log.error("%s was cut short by %s: it is handed back", job.message, type(error).__name__, exc_info=error)
+            job.commit = hand_back(job) if error is None else cut_short(job, error)
         self._child.pump.finished(job, False)
         if not self._flushing:  # once for all that finish in this pass of the loop
             self._flushing = True

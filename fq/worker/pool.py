@@ -73,8 +73,13 @@ class Pool:
             self._chains.started(job)
             self._chains.finish(job, handler(job.message))
         except BaseException as error:  # SystemExit and its like: nothing is committed, and the delivery counts
-            job.commit = hand_back(job, counted=True)
-            log.error("%s was cut short by %s: it is handed back", job.message, type(error).__name__, exc_info=error)
+            job.commit = cut_short(job, error)
+
+
+def cut_short(job: Job, error: BaseException) -> Commit:
+    """Return the commit that hands back *job*, which *error*, nothing that a handler may raise, has ended; log it."""
+    log.error("%s was cut short by %s: it is handed back", job.message, type(error).__name__, exc_info=error)
+    return hand_back(job, counted=True)
 
 
 def hand_back(job: Job, counted: bool = False) -> Commit:

@@ -71,7 +71,7 @@ class Pump:
         """Take a finished job, from the thread that ran it; with *flush* there is nothing to wait for."""
         self._outbox.append(job)
         gathered = len(self._outbox)
-        if flush or gathered >= BATCH:
+        if (flush or gathered >= BATCH) and not self._flush.is_set():
             self.flush()
         elif gathered == 1:
             self._ring()

@@ -11,6 +11,7 @@ import redis
 
 from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Splice, Want
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis import turns as turns_module
 from fq.errors import BrokerUnavailable
 from fq.fault import Fault
 from tests.brokers.kit import post
@@ -158,3 +159,48 @@ def test_a_process_that_dies_anywhere_leaves_everything_in_its_place(
         assert leaks(client) == []
         assert client.hlen("{fq}:workers") == 0
         assert client.keys("{fq}:claimed:*") == []
+
+
+@pytest.mark.parametrize("replied", [False, True], ids=["before_it_was_sent", "after_it_was_done"])
+def test_a_turn_that_was_given_up_is_gone_on_with_by_the_next(
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, replied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With small scripts, so that a turn has many steps: 30 commits, 25 claims, and 12 messages of a dead worker among them."""
+    monkeypatch.setattr(turns_module, "MOST", 10)
+    monkeypatch.setattr(turns_module, "TAKEN", 5)
+    want, at, struck = Want("w", ("q",), 25), 0, True
+    while struck:
+        client.flushdb()
+        broker = connect(patience=0)
+        broker.enqueue([post(f"m{number:02}") for number in range(80)])
+        held = broker.turn((), Want("w", ("q",), 30)).deliveries
+        assert len(broker.turn((), Want("gone", ("q",), 12, 1_000)).deliveries) == 12
+        broker.offset = 1_000
+        commits = [*(commit(each, ACK, Keep(each.message_id, b"1", 60_000)) for each in held), Commit("nobody", "q", 1)]
+        faulty = break_at(broker, at, replied=replied)
+        try:
+            turn = broker.turn(commits, want)
+        except BrokerUnavailable:
+            mend(broker)
+            turn = broker.turn(commits, want)
+        mend(broker)
+        struck, at = faulty.exchanges > at, at + 1
+
+        assert [each.message_id for each in turn.deliveries] == [f"m{number:02}" for number in range(30, 55)]
+        assert turn.stale == ("nobody",)
+        assert all(broker.result(each.message_id) == b"1" for each in held)
+        assert leaks(client) == []
+    assert at > 8
+
+
+def test_a_worker_that_wants_less_by_then_hands_back_what_the_lost_reply_gave_it(connect: Callable[..., RedisBroker]) -> None:
+    broker = connect(patience=0)
+    broker.enqueue([post("a"), post("b"), post("c")])
+    break_at(broker, 0, replied=True)
+    with pytest.raises(BrokerUnavailable):
+        broker.turn((), WANT)
+    mend(broker)
+    turn = broker.turn((), Want("w", ("q",), 1))
+
+    assert [each.message_id for each in turn.deliveries] == ["a"]
+    assert [(broker.status(id_).state, broker.status(id_).deliveries) for id_ in "abc"] == [("running", 1), ("ready", 0), ("ready", 0)]

@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import TypeAlias, cast
 
-from attrs import frozen
+from attrs import Factory, define, frozen
 
-from fq.brokers.records import Commit, Delivery, Turn, Want
+from fq.brokers.records import RELEASE, Commit, Delivery, Turn, Want
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import Argument, Claim, commits_written, deliveries_read, queues_remembered
+from fq.brokers.redis.wire import Argument, Claim, Sheet, commits_written, deliveries_read, queues_remembered
 from fq.brokers.rules import check_commits
+from fq.errors import BrokerError, BrokerUnavailable
 
 MOST = 1_000
 """So many commits, or claims, are one script; a larger turn is several, and the server serves others in between."""
@@ -38,6 +39,62 @@ class Armed:
     deadline: float
 
 
+@frozen(eq=False)
+class Script:
+    """One call of ``lua/turn.lua``: what for, its arguments, and the commits that are in it."""
+
+    want: Want
+    limit: int
+    channel: str
+    sheet: Sheet
+    arguments: list[Argument]
+    commits: Sequence[Commit]
+
+
+@define
+class Begun:
+    """
+    What came of a turn so far. Mutable.
+
+    A turn that could not be finished, since the server was away, goes on in the next one: with the same numbers, so that the server gives the
+    replies that were lost, and without the commits that are known to be applied. *answered* are the commits of each script, and those ids
+    among them that were stale.
+    """
+
+    deliveries: list[Delivery] = Factory(list)
+    stale: dict[str, None] = Factory(dict)
+    cancelled: dict[str, None] = Factory(dict)
+    answered: list[tuple[Sequence[Commit], set[str]]] = Factory(list)
+    unanswered: list[Script] = Factory(list)
+    claimed: int = 0
+    idle_for: int = 0
+
+    def add(self, script: Script, reply: Reply) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+        """Add the *reply* to *script*; return what it says of expired leases and moved letters."""
+        now, token, self.idle_for, stale, expired, claims, moved, cancelled = reply
+        deliveries = deliveries_read(claims, list(script.sheet.queues), token, now)
+        self.deliveries += deliveries
+        self.claimed = len(deliveries)
+        ids = [id_.decode() for id_ in stale]
+        self.stale.update(dict.fromkeys(ids))
+        self.cancelled.update(dict.fromkeys(map(bytes.decode, cancelled)))
+        self.answered.append((script.commits, set(ids)))
+        return expired, moved
+
+    def still_to_do(self, commits: Sequence[Commit], limit: int) -> Sequence[Commit]:
+        """Return those of *commits* that are not applied yet; of more deliveries than the *limit* is now, hand back the surplus."""
+        if not self.answered:
+            return commits
+        applied = {(each.message_id, each.token) for done, stale in self.answered for each in done if each.message_id not in stale}
+        surplus, self.deliveries = self.deliveries[max(0, limit) :], self.deliveries[: max(0, limit)]
+        left = [each for each in commits if (each.message_id, each.token) not in applied]
+        return [*left, *(Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus)]
+
+    def turn(self) -> Turn:
+        """Return all of it."""
+        return Turn(tuple(self.deliveries), tuple(self.stale), self.idle_for, tuple(self.cancelled))
+
+
 class Turns:
     """Takes turns for the workers of this process."""
 
@@ -46,56 +103,73 @@ class Turns:
         self._doorbell = doorbell
         self._dead_ttl = dead_ttl
         self._armed: dict[str, Armed] = {}
+        self._begun: dict[str, Begun] = {}
         self._started = 0
 
     def turn(self, commits: Sequence[Commit], want: Want, channel: str) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker hears its bell, ``""`` if it does not."""
         check_commits(commits)
-        batches = _batches(commits)
-        deliveries: list[Delivery] = []
-        stale: list[str] = []
-        for batch in batches[:-1]:
-            stale += self._once(batch, want, 0, "")[0].stale
-        turn, expired = self._once(batches[-1], want, min(want.limit, MOST), channel, patient=True)
-        deliveries += turn.deliveries
-        stale += turn.stale
+        begun = self._begun.pop(want.worker, None) or Begun()
+        try:
+            for script in list(begun.unanswered):
+                self._run(script, begun)
+            self._rest_of_turn(begun.still_to_do(commits, want.limit), want, channel, begun)
+        except BaseException:
+            self._begun[want.worker] = begun  # what was claimed must not be forgotten: the next turn goes on from here
+            raise
+        return begun.turn()
+
+    def _rest_of_turn(self, commits: Sequence[Commit], want: Want, channel: str, begun: "Begun") -> None:
+        *batches, last = _batches(commits)
+        for batch in batches:
+            self._run(self._script(batch, want, 0, ""), begun)
+        expired = self._run(self._script(last, want, want.limit - len(begun.deliveries), channel, patient=True), begun)
         if expired:
             self._take_back_expired(expired)
-        while len(deliveries) < want.limit and (expired or len(turn.deliveries) == MOST):
+        while (left := want.limit - len(begun.deliveries)) > 0 and (expired or begun.claimed == MOST):
             expired = []
-            turn, _ = self._once((), want, min(want.limit - len(deliveries), MOST), "" if deliveries else channel)
-            deliveries += turn.deliveries
-        return Turn(tuple(deliveries), tuple(stale), turn.idle_for, turn.cancelled)
+            self._run(self._script((), want, left, "" if begun.deliveries else channel), begun)
 
-    def _once(
-        self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False
-    ) -> tuple[Turn, list[tuple[str, bytes]]]:
+    def _script(self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False) -> "Script":
         """
-        Run the script; return what came of it, and workers whose leases have run out, with what is remembered of them.
+        Return the call of ``lua/turn.lua`` that takes one step of a turn.
 
-        If there are such and the turn is *patient*, it claims nothing: what they held comes first.
+        A *patient* one claims nothing if the leases of others have run out: what they held comes first.
         """
         sheet = self._server.sheet(want.queues)
         wanted = len(sheet.queues)
         self._started += 1
-        armed = want.worker in self._armed
         first = self._started % max(1, wanted)  # each queue in its turn, so that no full one starves the rest
+        limit = max(0, min(limit, MOST))
         written = commits_written(sheet, commits)
-        whole = (
-            *(want.worker, self._server.number(), want.lease, max(0, limit), channel, int(armed), wanted),
+        arguments: list[Argument] = [
+            *(want.worker, self._server.number(), want.lease, limit, channel, int(want.worker in self._armed), wanted),
             *(self._dead_ttl, first, len(sheet.joined), int(patient)),
-        )
-        reply = self._server.run("turn", sheet, (*whole, *written), want.worker)
-        now, token, idle_for, stale, expired, claims, moved, cancelled = cast(Reply, reply)
+            *written,
+        ]
+        return Script(want, limit, channel, sheet, arguments, commits)
+
+    def _run(self, script: "Script", begun: "Begun") -> list[tuple[str, bytes]]:
+        """Run *script* and add to *begun* what came of it; return workers whose leases have run out, with what is remembered of them."""
+        worker = script.want.worker
+        if script not in begun.unanswered:
+            begun.unanswered.append(script)
+        try:
+            reply = cast(Reply, self._server.run("turn", script.sheet, script.arguments, worker))
+        except BrokerUnavailable:
+            raise
+        except BrokerError:
+            begun.unanswered.remove(script)  # refused: nothing of it was done
+            raise
+        begun.unanswered.remove(script)
+        expired, moved = begun.add(script, reply)
+        if script.channel and script.limit > 0 and not begun.claimed:
+            self._armed[worker] = Armed(script.want.queues, time.monotonic() + begun.idle_for / 1_000)
+        elif script.channel:
+            self._armed.pop(worker, None)
         if moved:
             self._unbury(moved)
-        deliveries = deliveries_read(claims, list(sheet.queues), token, now)
-        if channel and limit > 0 and not claims:
-            self._armed[want.worker] = Armed(want.queues, time.monotonic() + idle_for / 1_000)
-        elif armed and channel:
-            self._armed.pop(want.worker, None)
-        turn = Turn(tuple(deliveries), tuple(map(bytes.decode, stale)), idle_for, tuple(map(bytes.decode, cancelled)))
-        return turn, [(name.decode(), memory) for name, memory in expired]
+        return [(name.decode(), memory) for name, memory in expired]
 
     def _unbury(self, moved: Sequence[tuple[bytes, bytes]]) -> None:
         """Take letters from the lists of queues where they are no longer."""
