@@ -25,7 +25,9 @@ def main() -> None:
     for layer in default_middleware:
         handler = compose(layer).wrap(lambda _: outcome)
         rows.append((f"  {type(layer).__name__}", f"{microseconds(partial(handler, message)) - bare:.2f} µs", ""))
-    rows.append(("binding, calling and judging add(1, 2)", f"{microseconds(lambda: inner(message)) - microseconds(lambda: add(1, 2)):.2f} µs", ""))
+    rows.append(
+        ("binding, calling and judging add(1, 2)", f"{microseconds(lambda: inner(message)) - microseconds(lambda: add(1, 2)):.2f} µs", "")
+    )
     rows.append(("encode", f"{microseconds(lambda: encode(message)):.2f} µs", ""))
     rows.append(("decode", f"{microseconds(lambda: decode(body)):.2f} µs", ""))
     report("core", rows)

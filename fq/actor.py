@@ -194,7 +194,9 @@ def _taken(stack: Stack, name: str) -> object:
 def check_queue_name(name: object) -> None:
     """Raise `DeclarationError` unless *name* can name a queue."""
     if not (isinstance(name, str) and QUEUE_NAME.fullmatch(name)):
-        raise DeclarationError(f"found the queue name {name!r}, expected a letter or underscore, then letters, digits, dots, dashes or underscores")
+        raise DeclarationError(
+            f"found the queue name {name!r}, expected a letter or underscore, then letters, digits, dots, dashes or underscores"
+        )
 
 
 def check_targets(options: Mapping[str, object], app: Sends) -> None:

@@ -106,7 +106,13 @@ class App:
             DeclarationError: a name that is taken, an actor of another app, or a thing that holds no actors.
         """
         for thing in things:
-            found = [thing] if isinstance(thing, Actor) else [v for v in vars(thing).values() if isinstance(v, Actor)] if isinstance(thing, ModuleType) else []
+            found = (
+                [thing]
+                if isinstance(thing, Actor)
+                else [v for v in vars(thing).values() if isinstance(v, Actor)]
+                if isinstance(thing, ModuleType)
+                else []
+            )
             if not found:
                 raise DeclarationError(f"found {thing!r}, expected an actor or a module with actors in it")
             for actor in found:

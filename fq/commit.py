@@ -118,7 +118,9 @@ def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
     marked = post(Enqueue(restamp(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
     parts = marked.body.split(encode_value(_MARK))
     if len(parts) != 2:
-        raise InvalidResult(f"{message.actor_name}: the argument that stands for the group's values is there {len(parts) - 1} times, expected once")
+        raise InvalidResult(
+            f"{message.actor_name}: the argument that stands for the group's values is there {len(parts) - 1} times, expected once"
+        )
     return Splice(marked, *parts)
 
 

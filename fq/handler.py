@@ -25,7 +25,9 @@ class Runs(Protocol):
 class AsyncRuns(Protocol):
     """The same for coroutine functions."""
 
-    def __call__(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> Awaitable[object]:
+    def __call__(
+        self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /
+    ) -> Awaitable[object]:
         """Return ``await fn(*args, **kwargs)``."""
         ...
 

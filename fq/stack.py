@@ -34,7 +34,9 @@ def _flatten(parts: object) -> tuple[Middleware, ...]:
         elif isinstance(part, type) and issubclass(part, Middleware):
             raise StackError(f"found the class {part.__name__}, expected a layer: write {part.__name__}()")
         else:
-            raise StackError(f"found {part!r}, expected a layer: an instance of a subclass of fq.Middleware, or hooks(...) around class-style middleware")
+            raise StackError(
+                f"found {part!r}, expected a layer: an instance of a subclass of fq.Middleware, or hooks(...) around class-style middleware"
+            )
     return tuple(layers)
 
 
@@ -190,7 +192,9 @@ class Stack(Middleware):
         for at, layer in enumerate(self.layers):
             if _is(layer, kind):
                 return at
-        raise StackError(f"no {kind.__name__} in this stack; it has {', '.join(type(layer).__name__ for layer in self.layers) or 'no layers'}")
+        raise StackError(
+            f"no {kind.__name__} in this stack; it has {', '.join(type(layer).__name__ for layer in self.layers) or 'no layers'}"
+        )
 
 
 def compose(*parts: Middleware) -> Stack:
@@ -207,7 +211,9 @@ def summary(layer: Middleware) -> str:
     """Return *layer* as one short line: its class, and the fields that say something."""
     fields: tuple[attrs.Attribute[object], ...] = getattr(type(layer), "__attrs_attrs__", ())
     values = ((field, getattr(layer, field.name)) for field in fields if field.repr)
-    shown = (f"{field.name}={(field.repr if callable(field.repr) else repr)(value)}" for field, value in values if value not in (None, (), {}))
+    shown = (
+        f"{field.name}={(field.repr if callable(field.repr) else repr)(value)}" for field, value in values if value not in (None, (), {})
+    )
     return f"{type(layer).__name__}({', '.join(shown)})"
 
 

@@ -56,9 +56,7 @@ def test_no_path_of_a_machine_is_written_down(file: Path) -> None:
 
 
 def test_all_lists_exactly_the_public_names() -> None:
-    exported = {
-        name for name, value in vars(fq).items() if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
+    exported = {name for name, value in vars(fq).items() if not name.startswith("_") and not isinstance(value, ModuleType)}
 
     assert {name for name in fq.__all__ if not name.startswith("_")} == exported
     assert all(hasattr(fq, name) for name in fq.__all__)

@@ -95,7 +95,9 @@ class Broker(Protocol):
         """
         ...
 
-    def dead(self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100) -> tuple[DeadLetter, ...]:
+    def dead(
+        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+    ) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
         ...
 

@@ -42,7 +42,9 @@ def queues(app: App) -> list[Finding]:
         what = f"queue {queue.queue_name}"
         waiting = queue.ready + queue.delayed
         if waiting and queue.queue_name not in app.queues:
-            findings.append(Finding(what, "warn", f"{waiting} messages wait, and no actor here uses it", "start a worker with an app that does"))
+            findings.append(
+                Finding(what, "warn", f"{waiting} messages wait, and no actor here uses it", "start a worker with an app that does")
+            )
         if queue.paused:
             findings.append(Finding(what, "warn", f"paused, {waiting} messages wait", f"fq resume APP {queue.queue_name}"))
         if queue.dead:

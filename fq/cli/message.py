@@ -81,7 +81,9 @@ def dead(
             count = _all(app, queue, actor, error, ids, requeue)
             click.echo(f"{count} {'requeued' if requeue else 'discarded'}")
             return
-        letters = [letter for letter in app.broker.dead(queue=queue, actor=actor, error=error, limit=limit) if not ids or letter.message_id in ids]
+        letters = [
+            letter for letter in app.broker.dead(queue=queue, actor=actor, error=error, limit=limit) if not ids or letter.message_id in ids
+        ]
         if as_json:
             print_json([{**asdict(letter), "body": letter.body.decode(errors="replace")} for letter in letters])
         else:

@@ -84,7 +84,11 @@ def worker(
         )
         check(app, app_path, settings)
         logging.getLogger("fq.worker").info(
-            "%s: %d processes, %d actors, queues %s", app.broker, settings.processes, len(app.actors), ", ".join(settings.queues or app.queues)
+            "%s: %d processes, %d actors, queues %s",
+            app.broker,
+            settings.processes,
+            len(app.actors),
+            ", ".join(settings.queues or app.queues),
         )
         helpers = Helpers([*metrics_servers(app, metrics, settings.processes), *forks_in(app.stack)])
         find_broker(app)

@@ -19,7 +19,9 @@ def workers(app_path: str, as_json: bool) -> None:
     with plain_errors():
         app = load_app(app_path)
         if as_json:
-            print_json([{**asdict(worker), "held": [asdict(held) for held in app.broker.held(worker.worker)]} for worker in app.broker.workers()])
+            print_json(
+                [{**asdict(worker), "held": [asdict(held) for held in app.broker.held(worker.worker)]} for worker in app.broker.workers()]
+            )
             return
         Console().print(table(app))
 

@@ -141,7 +141,9 @@ def _resolved(kind: type, field: Field, bindings: Bindings) -> Field:
 def _bindings(annotation: object, outer: Mapping[object, object]) -> Bindings:
     """Return, for the class *annotation* and each generic base of it, what its type variables stand for."""
     kind = get_origin(annotation) or annotation
-    own: dict[object, object] = dict(zip(getattr(kind, "__parameters__", ()), (substitute(arg, outer) for arg in get_args(annotation)), strict=False))
+    own: dict[object, object] = dict(
+        zip(getattr(kind, "__parameters__", ()), (substitute(arg, outer) for arg in get_args(annotation)), strict=False)
+    )
     bases: tuple[object, ...] = getattr(kind, "__orig_bases__", ())
     inherited: dict[object, Mapping[object, object]] = {key: value for base in bases for key, value in _bindings(base, own).items()}
     return {**inherited, kind: own}

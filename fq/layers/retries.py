@@ -20,7 +20,9 @@ def _error_classes(value: object) -> tuple[type[BaseException], ...]:
     classes = value if isinstance(value, tuple | list) else (value,)
     for kind in classes:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise OptionError(f"found {kind!r}, expected an exception class, or a tuple of them; give it to the actor, it cannot travel in a message")
+            raise OptionError(
+                f"found {kind!r}, expected an exception class, or a tuple of them; give it to the actor, it cannot travel in a message"
+            )
     return cast("tuple[type[BaseException], ...]", tuple(classes))
 
 

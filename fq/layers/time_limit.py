@@ -28,7 +28,9 @@ class TimeLimit(Step):
         interval: how finely the worker looks, ms. Default 1 s.
     """
 
-    time_limit: float = field(default=600_000, converter=limit_ms, repr=lambda limit: "float('inf')" if limit == float("inf") else repr(limit))
+    time_limit: float = field(
+        default=600_000, converter=limit_ms, repr=lambda limit: "float('inf')" if limit == float("inf") else repr(limit)
+    )
     interval: int = field(default=1_000, converter=to_ms)
 
     def before(self, message: Message) -> Message:

@@ -148,5 +148,3 @@ class Heart:
         while not self._stopped.wait(self._interval):
             with suppress(BrokerError):
                 self._beat()
-
-

@@ -180,14 +180,18 @@ def report(message: Message, outcome: Outcome, plan: Plan) -> None:
     setback = outcome.result.failure()
     if isinstance(setback, Retry):
         if setback.error is not None:
-            log.warning("%s failed and will be tried again in %d ms: %s: %s", message, setback.delay, type(setback.error).__name__, setback.error)
+            log.warning(
+                "%s failed and will be tried again in %d ms: %s: %s", message, setback.delay, type(setback.error).__name__, setback.error
+            )
         return
     if not isinstance(setback, Dead):
         log.info("%s was dropped: %s", message, setback.reason)
     elif isinstance(setback.error, expected_errors(plan)):
         log.info("%s failed, as it may: %s: %s", message, type(setback.error).__name__, setback.error)
     else:
-        log.error("%s failed and is now a dead letter: %s: %s", message, type(setback.error).__name__, setback.error, exc_info=setback.error)
+        log.error(
+            "%s failed and is now a dead letter: %s: %s", message, type(setback.error).__name__, setback.error, exc_info=setback.error
+        )
 
 
 def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:

@@ -28,7 +28,9 @@ def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
 def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board) -> int:
     """Start a fresh interpreter that imports *app_path* and runs it, and return its process id."""
     os.set_inheritable(board.descriptor, True)
-    order = json.dumps({"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor})
+    order = json.dumps(
+        {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
+    )
     return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ)
 
 

@@ -147,7 +147,11 @@ class Supervisor:
             case "overran":
                 late = overran(reading, now, self.settings.hard_limit_grace)
                 if late & ward.overrunning:  # seen twice: it was not just about to leave
-                    log.error("worker process %d is killed: message %s overran its time limit", ward.pid, ", ".join(sorted(late & ward.overrunning)))
+                    log.error(
+                        "worker process %d is killed: message %s overran its time limit",
+                        ward.pid,
+                        ", ".join(sorted(late & ward.overrunning)),
+                    )
                     ward.interrupted = late & ward.overrunning
                     os.kill(ward.pid, signal.SIGKILL)
                 ward.overrunning = late
@@ -240,5 +244,3 @@ class Supervisor:
 
 def _ending(code: int) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-

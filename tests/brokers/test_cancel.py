@@ -98,7 +98,10 @@ def test_what_a_worker_holds_is_listed_with_when_it_was_claimed(harness: Harness
     broker.turn([], Want("a", ("q",), 1, lease=1_000))
     held = broker.held("a")
 
-    assert [(one.message_id, one.queue_name, one.actor_name, one.worker) for one in held] == [("m1", "q", "actor", "a"), ("m2", "q", "actor", "a")]
+    assert [(one.message_id, one.queue_name, one.actor_name, one.worker) for one in held] == [
+        ("m1", "q", "actor", "a"),
+        ("m2", "q", "actor", "a"),
+    ]
     assert held[1].since - held[0].since >= 100
     assert held[0].since >= before
     assert broker.held("b") == ()

@@ -187,7 +187,11 @@ def test_changes_go_with_every_disposition(broker: Broker, disposition: Disposit
 def test_changes_of_several_commits_come_in_their_order(broker: Broker) -> None:
     broker.enqueue(posts("a", "b", "c"))
     a, b, c = claim(broker)
-    commits = [outcome(a, ACK, post("1", "r")), outcome(b, ACK, join(0, 1, b"0", splice("2", "r"), splice("3", "r"))), outcome(c, ACK, post("4", "r"))]
+    commits = [
+        outcome(a, ACK, post("1", "r")),
+        outcome(b, ACK, join(0, 1, b"0", splice("2", "r"), splice("3", "r"))),
+        outcome(c, ACK, post("4", "r")),
+    ]
     broker.turn(commits, want(limit=0))
 
     assert ids(claim(broker, "w1", "r")) == ["1", "2", "3", "4"]
@@ -223,12 +227,12 @@ def test_all_kinds_of_commits_share_a_turn(broker: Broker) -> None:
 
 
 MALFORMED = [
-        (ACK, post("child", body="text")),  # type: ignore[arg-type]
-        (ACK, Keep("m", "text", 1_000)),  # type: ignore[arg-type]
-        (ACK, Keep("m", b"1", 10**30)),
-        (ACK, join(0, 1, "text")),  # type: ignore[arg-type]
-        (ACK, join(0, 1, b"0", splice("nul \0"))),
-        (Replace(post("m", delay=10**30)),),
+    (ACK, post("child", body="text")),  # type: ignore[arg-type]
+    (ACK, Keep("m", "text", 1_000)),  # type: ignore[arg-type]
+    (ACK, Keep("m", b"1", 10**30)),
+    (ACK, join(0, 1, "text")),  # type: ignore[arg-type]
+    (ACK, join(0, 1, b"0", splice("nul \0"))),
+    (Replace(post("m", delay=10**30)),),
 ]
 
 
@@ -240,5 +244,11 @@ def test_with_one_malformed_change_nothing_of_the_turn_is_applied(broker: Broker
     with pytest.raises(BrokerError, match=r"found .* expected"):
         broker.turn(commits, want())
 
-    assert [state(broker, name) for name in ("sound", "m", "waiting", "child-of-sound", "child")] == ["running", "running", "ready", "unknown", "unknown"]
+    assert [state(broker, name) for name in ("sound", "m", "waiting", "child-of-sound", "child")] == [
+        "running",
+        "running",
+        "ready",
+        "unknown",
+        "unknown",
+    ]
     assert commit(broker, sound) == commit(broker, m) == ()

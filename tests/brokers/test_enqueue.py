@@ -38,7 +38,9 @@ def test_thousands_of_messages_of_one_call_keep_their_order(broker: Broker) -> N
     assert ids(claim(broker, limit=10_000)) == names
 
 
-@pytest.mark.parametrize("body", [b"", b'{"a": [1]}', bytes(range(256)), b"\x00" * 10, b"\xff\xfe", "ä€😀".encode(), b"x" * 70_000, b"y" * 3_000_000])
+@pytest.mark.parametrize(
+    "body", [b"", b'{"a": [1]}', bytes(range(256)), b"\x00" * 10, b"\xff\xfe", "ä€😀".encode(), b"x" * 70_000, b"y" * 3_000_000]
+)
 def test_a_body_comes_back_byte_for_byte(broker: Broker, body: bytes) -> None:
     broker.enqueue([post("one", body=body)])
     broker.enqueue([post("before", body=b"<"), post("many", body=body), post("after", body=b">")])

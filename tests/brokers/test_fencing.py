@@ -84,7 +84,9 @@ def test_the_same_worker_needs_its_latest_token_too(harness: Harness, broker: Br
     assert commit(broker, second, worker="w1") == ()
 
 
-def test_a_message_that_was_taken_back_is_no_longer_held_even_if_nobody_else_has_it(harness: Harness, broker: Broker, other: Broker) -> None:
+def test_a_message_that_was_taken_back_is_no_longer_held_even_if_nobody_else_has_it(
+    harness: Harness, broker: Broker, other: Broker
+) -> None:
     broker.enqueue(posts("m"))
     lost = claim_one(broker, "zombie")
     harness.advance(LEASE)

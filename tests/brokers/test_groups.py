@@ -36,7 +36,10 @@ def test_a_group_of_one_is_complete_at_once(broker: Broker) -> None:
 
 def test_the_members_may_come_in_one_turn(broker: Broker) -> None:
     broker.enqueue(posts(*(f"m{number}" for number in range(12))))
-    commits = [outcome(delivery, ACK, join(int(delivery.message_id[1:]), 12, delivery.message_id[1:].encode(), splice("after"))) for delivery in claim(broker)]
+    commits = [
+        outcome(delivery, ACK, join(int(delivery.message_id[1:]), 12, delivery.message_id[1:].encode(), splice("after")))
+        for delivery in claim(broker)
+    ]
     broker.turn(commits[::-1], want(limit=0))
 
     assert found(broker) == [b'{"args":[0,1,2,3,4,5,6,7,8,9,10,11]}']
@@ -54,7 +57,10 @@ def test_a_group_may_be_large(broker: Broker) -> None:
     broker.enqueue(posts(*(f"m{number}" for number in range(size))))
     claimed = claim(broker, limit=size)
     for start in range(0, size, 500):
-        broker.turn([outcome(claimed[at], ACK, join(at, size, str(at).encode(), splice("after"))) for at in range(start, start + 500)], want(limit=0))
+        broker.turn(
+            [outcome(claimed[at], ACK, join(at, size, str(at).encode(), splice("after"))) for at in range(start, start + 500)],
+            want(limit=0),
+        )
 
     assert found(broker) == [b'{"args":[' + b",".join(str(number).encode() for number in range(size)) + b"]}"]
 
@@ -107,7 +113,10 @@ def test_the_first_arrival_of_a_member_counts_within_a_turn_too(broker: Broker) 
     broker.enqueue(posts("a", "b", "c"))
     a, b, c = claim(broker)
     then = splice("after")
-    broker.turn([outcome(a, ACK, join(0, 2, b"1", then)), outcome(b, ACK, join(0, 2, b"2", then)), outcome(c, ACK, join(1, 2, b"3", then))], want(limit=0))
+    broker.turn(
+        [outcome(a, ACK, join(0, 2, b"1", then)), outcome(b, ACK, join(0, 2, b"2", then)), outcome(c, ACK, join(1, 2, b"3", then))],
+        want(limit=0),
+    )
 
     assert found(broker) == [b'{"args":[1,3]}']
 
@@ -134,7 +143,9 @@ def test_a_member_that_runs_twice_arrives_once(harness: Harness, broker: Broker,
     assert found(broker) == [b'{"args":["right","last"]}']
 
 
-@pytest.mark.parametrize("disposition", [ACK, RELEASE, Bury(FAULT), Replace(post("runner", "runners", delay=1_000))], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "disposition", [ACK, RELEASE, Bury(FAULT), Replace(post("runner", "runners", delay=1_000))], ids=lambda it: type(it).__name__
+)
 def test_a_member_arrives_whatever_becomes_of_its_message(broker: Broker, disposition: Disposition) -> None:
     run(broker, join(0, 1, b"0", splice("after")), disposition=disposition)
 

@@ -56,7 +56,9 @@ def test_an_earlier_interruption_is_forgotten_when_the_worker_dies(harness: Harn
     assert claim_one(other, "w2").interrupted == ""
 
 
-def test_thousands_of_messages_of_a_dead_worker_come_back_turn_by_turn_without_a_pause(harness: Harness, broker: Broker, other: Broker) -> None:
+def test_thousands_of_messages_of_a_dead_worker_come_back_turn_by_turn_without_a_pause(
+    harness: Harness, broker: Broker, other: Broker
+) -> None:
     names = [f"m{number}" for number in range(2_500)]
     broker.enqueue(posts(*names))
     claim(broker, "w1", limit=5_000)

@@ -69,7 +69,9 @@ def test_a_message_with_a_result_is_done(broker: Broker) -> None:
 
 def test_queues_are_counted(broker: Broker) -> None:
     bury(broker, post("dead", "a"))
-    broker.enqueue([post("running", "a"), post("ready1", "a"), post("ready2", "a"), post("late", "a", delay=10_000), post("other", "b", delay=1_000)])
+    broker.enqueue(
+        [post("running", "a"), post("ready1", "a"), post("ready2", "a"), post("late", "a", delay=10_000), post("other", "b", delay=1_000)]
+    )
     claim_one(broker, "w1", "a")
     a, b = broker.queues()
 
@@ -141,7 +143,11 @@ def test_dead_letters_are_found_by_queue_actor_and_error(broker: Broker) -> None
         return "".join(letter.message_id for letter in broker.dead(**filters))
 
     assert (found(queue="q1"), found(actor="add"), found(error="TypeError")) == ("ca", "ba", "cb")
-    assert (found(queue="q1", actor="mul"), found(queue="q2", error="ValueError"), found(queue="q1", actor="mul", error="TypeError")) == ("c", "", "c")
+    assert (found(queue="q1", actor="mul"), found(queue="q2", error="ValueError"), found(queue="q1", actor="mul", error="TypeError")) == (
+        "c",
+        "",
+        "c",
+    )
     assert found(queue="nothing-here") == found(actor="nobody") == found(error="Error") == ""
 
 
@@ -184,7 +190,10 @@ def test_a_requeued_letter_is_ready_at_once_as_it_was_sent(broker: Broker, other
 
     assert other.requeue(["m"]) == 1
     assert broker.status("m").actor_name == "add"
-    assert [(delivery.message_id, delivery.body, delivery.deliveries) for delivery in claim(broker, "w1", "r")] == [("m", b"\xffbody", 1), ("n", b"{}", 1)]
+    assert [(delivery.message_id, delivery.body, delivery.deliveries) for delivery in claim(broker, "w1", "r")] == [
+        ("m", b"\xffbody", 1),
+        ("n", b"{}", 1),
+    ]
     assert broker.dead() == ()
 
 
@@ -224,7 +233,13 @@ def test_discard_deletes_what_waits_and_what_is_dead_and_leaves_what_runs(broker
     delivery = claim_one(broker)
 
     assert broker.discard(["dead", "running", "ready", "late", "unknown", "ready"]) == 3
-    assert [state(broker, name) for name in ("dead", "running", "ready", "late", "kept")] == ["unknown", "running", "unknown", "unknown", "ready"]
+    assert [state(broker, name) for name in ("dead", "running", "ready", "late", "kept")] == [
+        "unknown",
+        "running",
+        "unknown",
+        "unknown",
+        "ready",
+    ]
     assert commit(broker, delivery) == ()
     assert broker.discard([]) == 0
 
@@ -254,7 +269,13 @@ def test_purge_deletes_what_waits_in_one_queue(broker: Broker) -> None:
     delivery = claim_one(broker, "w1", "a")
 
     assert broker.purge("a") == 3
-    assert [state(broker, name) for name in ("dead", "running", "ready1", "late", "other")] == ["dead", "running", "unknown", "unknown", "ready"]
+    assert [state(broker, name) for name in ("dead", "running", "ready1", "late", "other")] == [
+        "dead",
+        "running",
+        "unknown",
+        "unknown",
+        "ready",
+    ]
     assert commit(broker, delivery) == ()
     assert broker.purge("a") == broker.purge("nothing-here") == 0
 

@@ -126,7 +126,10 @@ def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: B
         waiting = [asyncio.create_task(broker.await_result(name, LONG)) for name in names]
         await asyncio.sleep(0)
         await broker.aenqueue(posts(*names))
-        commits = [outcome(delivery, ACK, Keep(delivery.message_id, delivery.message_id.encode(), 60_000)) for delivery in claim(other, limit=1_000)]
+        commits = [
+            outcome(delivery, ACK, Keep(delivery.message_id, delivery.message_id.encode(), 60_000))
+            for delivery in claim(other, limit=1_000)
+        ]
         await asyncio.to_thread(other.turn, commits, want(limit=0))
         return await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
 

@@ -57,7 +57,9 @@ changes = st.lists(st.one_of(posts(st.sampled_from(CHILDREN)), keeps, joins), ma
 # What becomes of a message; the post of a replacement gets the message's id when there is one.
 dispositions = st.one_of(
     st.just(ACK),
-    st.builds(Replace, st.builds(Post, st.just(""), queues, st.just("again"), st.integers(-1, 1), units, bodies), st.one_of(st.none(), faults)),
+    st.builds(
+        Replace, st.builds(Post, st.just(""), queues, st.just("again"), st.integers(-1, 1), units, bodies), st.one_of(st.none(), faults)
+    ),
     st.builds(Bury, faults),
     st.builds(Release, st.booleans(), st.sampled_from(["", "shutdown"])),
 )
@@ -110,7 +112,9 @@ class BrokerMachine(RuleBasedStateMachine):
         self.take_turn(worker, [], 3, QUEUES, lease)
         self.turn(worker, chosen, 1, QUEUES, lease)
 
-    @rule(worker=workers, chosen=outcomes, limit=st.integers(0, 2), wanted=st.lists(queues, min_size=1, max_size=2, unique=True), lease=units)
+    @rule(
+        worker=workers, chosen=outcomes, limit=st.integers(0, 2), wanted=st.lists(queues, min_size=1, max_size=2, unique=True), lease=units
+    )
     def turn(self, worker: str, chosen: list, limit: int, wanted: list[str], lease: int) -> None:
         self.tick()
         self.take_turn(worker, self.commits(worker, chosen), limit, wanted, lease)
@@ -212,7 +216,9 @@ class BrokerMachine(RuleBasedStateMachine):
         """What *worker* commits: an outcome for some of the messages that it has ever claimed, and not forgotten, current or not."""
         held = self.claimed[worker]
         return [
-            self.commit(held[-1 - which % len(held)], disposition, changes, place) for place, (which, disposition, changes) in enumerate(chosen) if held
+            self.commit(held[-1 - which % len(held)], disposition, changes, place)
+            for place, (which, disposition, changes) in enumerate(chosen)
+            if held
         ]
 
     def commit(self, delivery: Delivery, disposition, changes, place: int = 0) -> Commit:
@@ -291,4 +297,6 @@ def test_a_broker_does_what_the_model_says(kind: Kind) -> None:
     machine = type("Machine", (BrokerMachine,), {"kind": staticmethod(kind)})
     examples = int(os.environ.get("FQ_EXAMPLES", "50"))
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=checks))
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=checks)
+    )

@@ -90,7 +90,12 @@ def test_a_full_queue_starves_no_other(broker: Broker, limit: int) -> None:
 
 def test_two_workers_starve_no_queue_either(broker: Broker, other: Broker) -> None:
     broker.enqueue([post(f"{queue}{number}", queue) for queue in ("a", "b") for number in range(20)])
-    found = [name for _ in range(4) for handle, worker in ((broker, "w1"), (other, "w2")) for name in ids(claim(handle, worker, "a", "b", limit=1))]
+    found = [
+        name
+        for _ in range(4)
+        for handle, worker in ((broker, "w1"), (other, "w2"))
+        for name in ids(claim(handle, worker, "a", "b", limit=1))
+    ]
 
     assert {name[0] for name in found[::2]} == {name[0] for name in found[1::2]} == {"a", "b"}
 

@@ -203,7 +203,9 @@ class MemoryBroker:
 
     def checkup(self) -> tuple[Finding, ...]:
         """See `Broker.checkup`."""
-        return (Finding("broker", "warn", "memory of this process", "nothing is kept when it ends: use sqlite:/// or redis:// for real work"),)
+        return (
+            Finding("broker", "warn", "memory of this process", "nothing is kept when it ends: use sqlite:/// or redis:// for real work"),
+        )
 
     def now(self) -> int:
         """See `Broker.now`."""

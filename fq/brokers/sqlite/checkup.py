@@ -29,7 +29,11 @@ def _journal(connection: sqlite3.Connection) -> Finding:
 
 def _durability(synchronous: str) -> Finding:
     if synchronous == "NORMAL":
-        return Finding("durability", "good", "synchronous=NORMAL: a loss of power may undo the last moments, wholly; the death of a process undoes nothing")
+        return Finding(
+            "durability",
+            "good",
+            "synchronous=NORMAL: a loss of power may undo the last moments, wholly; the death of a process undoes nothing",
+        )
     if synchronous == "OFF":
         return Finding("durability", "bad", "synchronous=OFF: a loss of power may destroy the file", "set synchronous to NORMAL or FULL")
     return Finding("durability", "good", f"synchronous={synchronous}: what was committed survives a loss of power")
