@@ -98,7 +98,10 @@ def test_a_worker_that_is_killed_leaves_no_commit_half_applied(processes: Proces
         pass
 
     assert len(done) < 2 * count, "the workers had done everything before they were killed: this has tested nothing"
-    assert {message_id for (message_id,) in query(processes.path, "SELECT message_id FROM results")} == {*names, *(f"{name}-child" for name in names)}
+    assert {message_id for (message_id,) in query(processes.path, "SELECT message_id FROM results")} == {
+        *names,
+        *(f"{name}-child" for name in names),
+    }
     assert query(processes.path, "SELECT * FROM messages") == []
     assert query(processes.path, "PRAGMA integrity_check") == [("ok",)]
     broker.close()

@@ -60,7 +60,10 @@ def test_redis_needs_no_server_to_be_named() -> None:
         ("sqlite:///", "names no file"),
         ("sqlite:///folder/", "names no file"),
         ("sqlite:///:memory:", "memory:// for none"),
-        ("sqlite:///jobs.db?timeout=1", "found 'timeout' in sqlite:///jobs.db?timeout=1, expected one of synchronous, busy_timeout, dead_ttl"),
+        (
+            "sqlite:///jobs.db?timeout=1",
+            "found 'timeout' in sqlite:///jobs.db?timeout=1, expected one of synchronous, busy_timeout, dead_ttl",
+        ),
         ("sqlite:///jobs.db?busy_timeout=1s", "found busy_timeout=1s in sqlite:///jobs.db?busy_timeout=1s, expected ms"),
         ("sqlite:///jobs.db?synchronous=maybe", "found synchronous='MAYBE', expected one of OFF, NORMAL, FULL, EXTRA"),
         ("amqp://localhost", "found 'amqp://localhost' as the URL of a broker, expected memory://"),
