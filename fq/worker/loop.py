@@ -232,7 +232,7 @@ class Loop:
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return an event loop: uvloop's when it is installed."""
     try:
-        import uvloop
+        import uvloop  # pyright: ignore[reportMissingImports]  # optional
     except ImportError:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
