@@ -259,3 +259,25 @@ def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[.
 
     assert threading.active_count() == before
     assert len(client.client_list()) == connections
+
+
+ALLOWED = ("~{fq}:*", "&{fq}:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+time", "-@dangerous")
+"""What docs/redis.md says that fq needs."""
+
+
+def test_a_user_that_may_do_no_more_than_the_docs_say(shared: Server, client: redis.Redis) -> None:
+    client.execute_command("ACL", "SETUSER", "fq", "reset", "on", ">secret", *ALLOWED)
+    broker = RedisBroker(f"redis://fq:secret@127.0.0.1:{shared.port}/0")
+    broker.enqueue([post("a"), post("b", delay=60_000)])
+    broker.turn(done(broker.turn((), WANT).deliveries), WANT)
+    broker.release("w", {})
+    broker.status("b")
+    broker.queues()
+    broker.workers()
+    broker.checkup()
+
+    assert works(broker)
+    assert broker.purge("q") == 1
+    assert broker.now()
+    broker.close()
+    client.execute_command("ACL", "DELUSER", "fq")

@@ -153,6 +153,23 @@ def test_a_key_of_another_type_is_named_and_nothing_is_written(
     client.flushall()
 
 
+def test_a_wrong_key_of_a_queue_that_comes_later_is_found_before_anything_is_written(
+    connect: Callable[..., RedisBroker], client: redis.Redis
+) -> None:
+    broker = connect()
+    broker.enqueue([post("m")])
+    (delivery,) = broker.turn((), WANT).deliveries
+    client.lpush("{fq}:ready:r", "element")
+    before = contents(client)
+    with pytest.raises(BrokerError, match=r"WRONGTYPE found a list at \{fq\}:ready:r"):
+        broker.turn(done([delivery], ACK, post("child", "r")), WANT)
+    with pytest.raises(BrokerError, match=r"WRONGTYPE found a list at \{fq\}:ready:r"):
+        broker.turn(done([delivery]), Want("w", ("q", "r"), 1))
+
+    assert contents(client) == before
+    client.delete("{fq}:ready:r")
+
+
 def contents(client: redis.Redis) -> dict[bytes, bytes]:
     return {key: client.dump(key) for key in client.scan_iter() if b":sent:" not in key}
 

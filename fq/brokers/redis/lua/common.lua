@@ -31,10 +31,11 @@ local function wrong_type(read, one)
   end
 end
 
-local function wrong_key()
+-- Returns an error if a key, from the one of that number on, is of another type than it should be.
+local function wrong_key(from)
   local fixed = {'HLEN', 'HLEN', 'HLEN', 'ZCARD', 'HLEN', 'STRLEN', 'SCARD', 'SCARD', 'ZCARD', 'ZCARD'}
   local of_queue = {'ZCARD', 'ZCARD', 'ZCARD', 'HLEN'}
-  for i = 1, 10 + 4 * queues do
+  for i = from, 10 + 4 * queues do
     local wrong = wrong_type(fixed[i] or of_queue[(i - 11) % 4 + 1], KEYS[i])
     if wrong then return wrong end
   end

@@ -19,13 +19,15 @@ p = p + 11
 -- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, how many messages
 -- it was told to be cancelled, ids of both, queues that it claims from.
 local known = redis.pcall('HGET', WORKERS, worker)
-if type(known) ~= 'string' then
-  local wrong = wrong_key() -- looked for when a worker takes its first turn
+local memory = {}
+for part in string.gmatch(type(known) == 'string' and known or '', '([^%z]*)%z') do memory[#memory + 1] = part end
+local known_names = concat(memory, '\0', 5 + (memory[3] or 0) + (memory[4] or 0))
+
+-- Types of keys are looked at in a worker's first turn, and those of queues again when it comes with others.
+if type(known) ~= 'string' or names ~= known_names or queues > wanted then
+  local wrong = wrong_key(type(known) == 'string' and 11 or 1)
   if wrong then return wrong end
 end
-local memory = {}
-for part in string.gmatch(known or '', '([^%z]*)%z') do memory[#memory + 1] = part end
-local known_names = concat(memory, '\0', 5 + (memory[3] or 0) + (memory[4] or 0))
 
 -- Claims, by (priority, arrival), as the reply has them: for each queue its index, members, records, and what is known of former deliveries.
 local claims, claimed = {}, 0

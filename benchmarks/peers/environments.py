@@ -1,0 +1,59 @@
+"""One virtual environment a queue, below ``.bench``: made at the first run, and again when its requirements change. PyPI only."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks.measure import console
+from benchmarks.peers import HERE, Peer
+
+CACHE = HERE.parent.parent / ".bench"
+
+
+class Unable(Exception):
+    """A queue that cannot be measured here; says why."""
+
+
+def prepared(peers: Iterable[Peer]) -> Iterator[tuple[Peer, Path]]:
+    """Return those of *peers* that can be measured here, each with where its programs are; of the others, say why not."""
+    for peer in peers:
+        try:
+            yield peer, environment(peer)
+        except Unable as error:
+            console.print(f"{peer.name} is left out: {error}", style="yellow")
+
+
+def environment(peer: Peer) -> Path:
+    """Return the folder of programs of the virtual environment of *peer*, made if it is not there yet."""
+    if peer.requirements is None:
+        return Path(sys.executable).parent
+    python = interpreter(peer.python)
+    pinned = peer.requirements.read_bytes()
+    folder = CACHE / f"{peer.name}-{hashlib.sha256(pinned + python.encode()).hexdigest()[:8]}"
+    if not (folder / "ready").exists():
+        console.print(f"making the environment of {peer.name}", style="dim")
+        shutil.rmtree(folder, ignore_errors=True)
+        _run([python, "-m", "venv", str(folder)])
+        _run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(peer.requirements)])
+        (folder / "ready").touch()
+    return folder / "bin"
+
+
+def interpreter(version: str | None) -> str:
+    """Return the Python of this *version*: on the path, or among those of pyenv."""
+    if version is None or sys.version.startswith(f"{version}."):
+        return sys.executable
+    of_pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    found = [*map(str, of_pyenv), *filter(None, [shutil.which(f"python{version}")])]
+    if not found:
+        raise Unable(f"it needs Python {version}, which is not installed")
+    return found[0]
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unable(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-300:]}")
