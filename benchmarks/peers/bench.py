@@ -1,19 +1,20 @@
-"""`Bench`: measures one queue after the other, all in the same way, from outside: by what the server has left."""
+"""`Bench`: measures one queue after the other, all in the same way, and from outside: by what the server says that a queue has left."""
 
 import json
 import os
-import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
+import psutil
 import redis
 from attrs import Factory, define
 
-from benchmarks.measure import console, quantile
-from benchmarks.peers import FQ, HERE, LIMIT, Peer
+from benchmarks.measure import quantile
+from benchmarks.peers import HERE, LIMIT, Peer
 from benchmarks.peers.environments import Unable
 
 ROOT = HERE.parent.parent
@@ -26,9 +27,11 @@ PATIENCE = 60.0
 @define
 class Bench:
     """
-    One run of the benchmark. Mutable.
+    The figures of one run, and how they are got. Mutable.
 
     Attributes:
+        folder: for logs, and for what actors note.
+
         bins: where the programs of each queue are.
 
         seconds: how long a run of draining is to take.
@@ -53,53 +56,33 @@ class Bench:
         """A client of the server."""
         return redis.Redis.from_url(self.url)
 
-    @property
-    def stamps(self) -> Path:
-        """Where actors note when they started."""
-        return self.folder / "stamps"
-
-    def introduce(self) -> None:
-        """Print what is measured, and on what."""
-        info = self.server.info("server")
-        kind = info.get("server_name", "redis")
-        version = info.get("valkey_version", info["redis_version"])
-        settings = ", ".join(f"{name} {value or chr(34) * 2}" for name, value in SETTINGS.items())
-        console.print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {kind} {version} ({settings})")
-        for peer in self.bins:
-            versions = ", ".join(f"{name} {version}" for name, version in self.ask(peer, "versions").items())
-            console.print(f"  {peer.name}: {versions}; {peer.settings}")
-
-    def round(self, number: int) -> None:
-        """Measure everybody once; another begins each time."""
-        peers = list(self.bins)
-        first = number % len(peers)
-        for peer in peers[first:] + peers[:first]:
-            try:
-                self.measure(peer)
-            except Unable as error:
-                console.print(f"{peer.name}: {error}", style="yellow")
-
-    def measure(self, peer: Peer) -> None:
-        """Measure one queue."""
-        for colour in peer.colours:
-            self.note(f"drained, {colour}", peer, self.drained(peer, colour))
-        if peer is LIMIT:
-            return
-        sent = self.ask(peer, "singly", SENDS)
-        self.note("send", peer, sent["rate"])
-        if "bare" in sent:
-            self.note("bare command", peer, sent["bare"])
-        self.server.flushall()
-        if peer.asend:
-            self.note("32 asend in flight", peer, self.ask(peer, "together", ASENDS)["rate"])
-        self.idle(peer)
-
     def note(self, what: str, peer: Peer, figure: float) -> None:
         """Keep a figure."""
         self.figures.setdefault((what, peer.name), []).append(figure)
 
+    def middle(self, what: str, name: str = "fq") -> float | None:
+        """Return the median of a figure, None if there is none."""
+        found = self.figures.get((what, name))
+        return median(found) if found else None
+
+    def measure(self, peer: Peer) -> None:
+        """Measure one queue once."""
+        for colour in peer.colours:
+            self.note(f"drained, {colour}", peer, self.drained(peer, colour))
+        if peer is LIMIT:
+            return
+        self.server.flushall()
+        sent = self.ask(peer, "singly", SENDS)
+        self.note("send", peer, sent["rate"])
+        if "bare" in sent:
+            self.note("bare command", peer, sent["bare"])
+        if peer.asend:
+            self.server.flushall()
+            self.note("32 asend in flight", peer, self.ask(peer, "together", TOGETHER)["rate"])
+        self.idle(peer)
+
     def ask(self, peer: Peer, *command: object) -> dict[str, float]:
-        """Run a command of the peer's script, in its environment."""
+        """Run a command of the script of *peer*, in its environment."""
         words = [str(self.bins[peer] / "python"), str(peer.script), *map(str, command)]
         done = subprocess.run(words, capture_output=True, text=True, env=self.environment, check=False)
         if done.returncode:
@@ -110,77 +93,100 @@ class Bench:
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables of workers and scripts."""
-        paths = os.pathsep.join([str(FQ.script.parent), str(ROOT)])
-        return {**os.environ, "BENCH_URL": self.url, "BENCH_STAMPS": str(self.stamps), "PYTHONPATH": paths}
+        paths = os.pathsep.join([str(HERE), str(ROOT)])
+        return {**os.environ, "BENCH_URL": self.url, "BENCH_STAMPS": str(self.folder / "stamps"), "PYTHONPATH": paths}
 
     @contextmanager
-    def worker(self, peer: Peer) -> Iterator[None]:
+    def worker(self, peer: Peer) -> Iterator[psutil.Popen]:
         """Run one worker process of *peer* for as long as the context lasts."""
         words = [word.format(bin=self.bins[peer], url=self.url) for word in peer.worker]
-        with (self.folder / f"{peer.name}.log").open("wb") as log:
-            process = subprocess.Popen(words, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
+        with self.log(peer).open("wb") as log:
+            process = psutil.Popen(words, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
             try:
-                yield
+                yield process
             finally:
                 process.terminate()
                 try:
                     process.wait(10)
-                except subprocess.TimeoutExpired:
+                except psutil.TimeoutExpired:
                     process.kill()
                     process.wait()
 
+    def log(self, peer: Peer) -> Path:
+        """Return where the worker of *peer* writes to."""
+        return self.folder / f"{peer.name}.log"
+
     def drained(self, peer: Peer, colour: str) -> float:
-        """Return how many messages a second one worker process is done with, in a run of the length that is wanted."""
-        count = int(self.rates.get((peer.name, colour), 0) * self.seconds)
-        if not count:
-            self.rates[peer.name, colour] = self._drained(peer, colour, CALIBRATE)
-            return self.drained(peer, colour)
-        rate = self._drained(peer, colour, count)
-        self.rates[peer.name, colour] = rate
+        """Return how many messages a second one worker process is done with, in a run about as long as is wanted."""
+        if (peer.name, colour) not in self.rates:
+            self.rates[peer.name, colour] = self.drained_of(peer, colour, CALIBRATE)
+        count = max(CALIBRATE, int(self.rates[peer.name, colour] * self.seconds))
+        rate = self.rates[peer.name, colour] = self.drained_of(peer, colour, count, noting=True)
         return rate
 
-    def _drained(self, peer: Peer, colour: str, count: int) -> float:
+    def drained_of(self, peer: Peer, colour: str, count: int, noting: bool = False) -> float:
+        """Return how many messages a second one worker process is done with, from the first of *count* that is done to the last."""
         server = self.server
         server.flushall()
         filled = self.ask(peer, "fill", count, ACTOR[colour])
-        if peer.many and count > 10 * CALIBRATE:
+        if noting and peer.many:
             self.note("send_many", peer, filled["rate"])
-        with self.worker(peer):
-            first = self.until(peer, lambda: 0 <= peer.left(server) < count, 0.002) and peer.left(server)
-            began = time.perf_counter()
+        with self.worker(peer) as process:
+            self.until(peer, lambda: peer.left(server) < count, 0.002)
+            began, first, worker, servers = time.perf_counter(), peer.left(server), cpu_of(process), cpu_of_server(server)
             self.until(peer, lambda: peer.left(server) == 0, 0.005)
-            return first / (time.perf_counter() - began)
+            elapsed = time.perf_counter() - began
+            if noting:
+                self.note(f"{colour}: worker's CPU, µs a message", peer, (cpu_of(process) - worker) / first * 1e6)
+                self.note(f"{colour}: server's CPU, µs a message", peer, (cpu_of_server(server) - servers) / first * 1e6)
+        return first / elapsed
 
-    def until(self, peer: Peer, holds: Callable[[], bool], pause: float) -> bool:
-        """Wait until something *holds*."""
+    def until(self, peer: Peer, holds: Callable[[], bool], pause: float) -> None:
+        """Wait until something *holds*, for as long as the queue gets on."""
         left, deadline, server = -1, time.monotonic() + PATIENCE, self.server
         while not holds():
             time.sleep(pause)
             if time.monotonic() > deadline:
                 if (now := peer.left(server)) == left:
-                    log = (self.folder / f"{peer.name}.log").read_text(errors="replace")
-                    raise Unable(f"nothing was done for {PATIENCE:g} s; its worker said: {log.strip()[-300:]}")
+                    said = self.log(peer).read_text(errors="replace").strip()[-300:]
+                    raise Unable(f"nothing was done for {PATIENCE:g} s; its worker said: {said}")
                 left, deadline = now, time.monotonic() + PATIENCE
-        return True
 
     def idle(self, peer: Peer) -> None:
         """Measure an idle worker: what it asks of the server, and how soon it starts what is sent."""
         server = self.server
         server.flushall()
-        self.stamps.unlink(missing_ok=True)
+        (self.folder / "stamps").write_text("")
         with self.worker(peer):
             self.ask(peer, "spaced", 1, "stamp")
-            self.until(peer, lambda: len(self._noted()) == 1, 0.05)
+            self.until(peer, lambda: len(self.noted()) == 1, 0.05)
             time.sleep(1.0)
-            before, began = _calls(server), time.monotonic()
+            before, began = calls(server), time.monotonic()
             time.sleep(5.0)
-            self.note("commands/s while idle", peer, (_calls(server) - before - 1) / (time.monotonic() - began))
+            self.note("commands/s while idle", peer, (calls(server) - before - 1) / (time.monotonic() - began))
             self.ask(peer, "spaced", SPACED, "stamp")
-            self.until(peer, lambda: len(self._noted()) == 1 + SPACED, 0.05)
-        waits = self._noted()[1:]
+            self.until(peer, lambda: len(self.noted()) == 1 + SPACED, 0.05)
+        waits = self.noted()[1:]
         self.waits.setdefault(peer.name, []).extend(waits)
         self.note("send to start p50, ms", peer, quantile(waits, 0.5) * 1_000)
         self.note("send to start p99, ms", peer, quantile(waits, 0.99) * 1_000)
 
-    def _noted(self) -> list[float]:
-        return [float(line) for line in self.stamps.read_text().splitlines()] if self.stamps.exists() else []
+    def noted(self) -> list[float]:
+        """Return what the actor ``stamp`` has noted."""
+        return [float(line) for line in (self.folder / "stamps").read_text().splitlines()]
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """Return the time on a processor of *process* and of its children, in seconds."""
+    return sum(sum(part.cpu_times()[:2]) for part in (process, *process.children(recursive=True)))
+
+
+def cpu_of_server(server: "redis.Redis") -> float:
+    """Return the same of the server."""
+    cpu = server.info("cpu")
+    return float(cpu["used_cpu_user"] + cpu["used_cpu_sys"])
+
+
+def calls(server: "redis.Redis") -> int:
+    """Return how many commands the server has run, those inside scripts among them."""
+    return sum(command["calls"] for command in server.info("commandstats").values())

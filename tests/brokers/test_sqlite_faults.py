@@ -156,7 +156,7 @@ def test_a_read_only_file(as_nobody: Path) -> None:
     said = refusal(broker, ConfigError)
     path.chmod(0o644)
 
-    assert f"{path}: found a file that cannot be read and written" in said
+    assert f"{path}: found that {path} cannot be read and written" in said
     assert f"chmod u+rw {path}" in said
     assert works(broker)
     broker.close()
@@ -299,9 +299,13 @@ def test_a_file_that_was_deleted_under_a_worker_is_made_again(path: Path, broker
 
 
 def test_an_error_of_another_kind_leaves_no_transaction_open(broker: SqliteBroker) -> None:
-    with pytest.raises(ZeroDivisionError), broker._writer.writing() as connection:
-        connection.execute("INSERT INTO queues (name) VALUES ('half')")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with broker._writer.writing() as connection:
+            connection.execute("INSERT INTO queues (name) VALUES ('half')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
     assert broker.queues() == ()
     assert works(broker)

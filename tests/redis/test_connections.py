@@ -261,7 +261,19 @@ def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[.
     assert len(client.client_list()) == connections
 
 
-ALLOWED = ("~{fq}:*", "&{fq}:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+time", "-@dangerous")
+ALLOWED = (
+    "~{fq}:*",
+    "resetchannels",
+    "&{fq}:*",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "+@pubsub",
+    "+@connection",
+    "+time",
+    "-@dangerous",
+    "+info",
+)
 """What docs/redis.md says that fq needs."""
 
 

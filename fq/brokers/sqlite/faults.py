@@ -19,6 +19,9 @@ BROKEN = {
 """After one of these a connection is not used again: the next call opens the file anew, as it is then."""
 
 
+UNKNOWN = "found that it cannot be opened for writing, expected a file that can; look at its owner, its folder and its mount"
+
+
 def code(error: sqlite3.Error) -> int:
     """Return the primary result code of *error*; 0 if it is not SQLite's but the module's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -50,25 +53,24 @@ def explained(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
                 f"{where}: found a message or result larger than SQLite takes ({error}); keep large data elsewhere and send where it is"
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return ConfigError(f"{where}: {_obstacle(Path(path))} ({error})")
+            return ConfigError(f"{where}: {_obstacle(Path(path)) or UNKNOWN} ({error})")
         case _:
             return BrokerError(f"{where}: {type(error).__name__}: {error}; nothing of this call was applied")
 
 
 def check_place(path: str) -> None:
     """
-    Let *path* pass if a database may be there.
+    Let *path* pass if a database may be there. SQLite would leave files behind where it can only read.
 
     Raises:
-        ConfigError: its folder is missing or is no folder, or it is a folder itself.
+        ConfigError: what stands in the way, and what to do about it.
     """
-    place = Path(path)
-    if place.is_dir() or not place.parent.is_dir():
-        raise ConfigError(f"SQLite database {path}: {_obstacle(place)}")
+    if obstacle := _obstacle(Path(path)):
+        raise ConfigError(f"SQLite database {path}: {obstacle}")
 
 
 def _obstacle(path: Path) -> str:
-    """Say what stands in the way of reading and writing *path*."""
+    """Say what stands in the way of reading and writing *path*, ``""`` if nothing seems to."""
     folder = path.parent
     if path.is_dir():
         return "found a folder, expected a file; name a file in it"
@@ -76,8 +78,14 @@ def _obstacle(path: Path) -> str:
         return f"found no folder {folder}, expected it to be there; type: mkdir -p {folder}"
     if not folder.is_dir():
         return f"found a file {folder}, expected a folder; name another folder"
-    if not os.access(folder, os.W_OK):
+    if not path.exists() and not _may(folder, os.W_OK):
         return f"found the folder {folder} read-only, expected to write there; type: chmod u+w {folder}, or run as its owner"
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        return f"found a file that cannot be read and written, expected both; type: chmod u+rw {path}, or run as its owner"
-    return "found that it cannot be opened for writing, expected a file that can; look at its owner, its mount and its -wal and -shm files"
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        if file.exists() and not _may(file, os.R_OK | os.W_OK):
+            return f"found that {file} cannot be read and written, expected both; type: chmod u+rw {file}, or run as its owner"
+    return ""
+
+
+def _may(path: Path, mode: int) -> bool:
+    """May this process, as it is now, use *path* so?"""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
