@@ -39,6 +39,7 @@ def environment(peer: Peer) -> Path:
         _run([python, "-m", "venv", str(folder)])
         _run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(peer.requirements)])
         (folder / "ready").touch()
+        (CACHE / ".gitignore").write_text("*\n")
     return folder / "bin"
 
 

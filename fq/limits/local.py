@@ -16,7 +16,7 @@ LOOK = 0.008
 
 
 class Tables(Protocol):
-    """A database: `fq.brokers.sqlite.database.Database`, or `InMemory`."""
+    """A database: ``Database``, or `InMemory`."""
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """Do all that is done with the connection, or nothing of it."""

@@ -42,9 +42,9 @@ def refusal(broker: SqliteBroker, kind: type[Exception]) -> str:
     return str(caught.value)
 
 
-def works(broker: SqliteBroker) -> bool:
-    broker.enqueue(posts("works"))
-    return "works" in ids(claim(broker))
+def works(broker: SqliteBroker, name: str = "works") -> bool:
+    broker.enqueue(posts(name))
+    return name in ids(claim(broker))
 
 
 # Bad places.
@@ -158,7 +158,7 @@ def test_a_read_only_file(as_nobody: Path) -> None:
 
     assert f"{path}: found that {path} cannot be read and written" in said
     assert f"chmod u+rw {path}" in said
-    assert works(broker)
+    assert works(broker, "again")
     broker.close()
 
 
