@@ -14,13 +14,14 @@ fq, a functional, composable task queue: the public names, grouped like a table 
 """
 
 # Applications, actors, calls, handles
-from fq.actor import Actor, actor
+from fq.actor import Actor
 from fq.app import App
 from fq.around import Around
 from fq.call import Call
 
 # Layers of the shell: class-style middleware, metrics
 from fq.class_style import Hooks, hooks
+from fq.declare import actor
 
 # Errors
 from fq.errors import (

@@ -1,18 +1,17 @@
-"""`Actor`: a function with a name and options, that can be called now or sent to be called elsewhere; and the decorator that makes one."""
+"""`Actor`: a function with a name and options, that can be called now or sent to be called elsewhere. What makes one is in `fq.declare`."""
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypeAlias, Unpack, cast, overload
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias
 
 from attrs import define, evolve, field, frozen
-from returns.result import Result
 from typing_extensions import TypeVar
 
 from fq.call import Call
 from fq.errors import DeclarationError, InvalidArguments, OptionError
-from fq.frozen import NOTHING, frozen_dict
+from fq.frozen import NOTHING
 from fq.middleware import Middleware
-from fq.options import OWN, CallOptions, Options
+from fq.options import OWN, CallOptions
 from fq.pipe import FIRST
 from fq.signature import Signature
 from fq.stack import Stack, compose
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-E = TypeVar("E")
 V = TypeVar("V", default=Any)
 
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")
@@ -204,82 +202,6 @@ def check_targets(options: Mapping[str, object], app: Sends) -> None:
     for name, value in options.items():
         if isinstance(value, Actor) and value.home.app not in (None, app):
             raise DeclarationError(f"{name}: found {value.name}, an actor of another app: {value.home.app!r}")
-
-
-class Declare(Protocol):
-    """What ``actor(max_retries=3)`` returns: the decorator proper."""
-
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Actor[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, Result[R, E]], /) -> Actor[P, R, Result[R, E]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
-
-
-@frozen
-class ActorDecorator:
-    """
-    ``actor`` and ``app.actor``: makes an `Actor` of a function, bare or with layers and options.
-
-    *register* is told of each one. Layers replace the layer of their class, or are added; options override fields of layers.
-
-    Raises:
-        OptionError: an unknown option, with the nearest name, or a value that it cannot take.
-        DeclarationError: a bad name, or one that is taken.
-    """
-
-    register: Callable[[AnyActor], None] = field(repr=False)
-
-    @overload
-    def __call__(self, *changes: Middleware, **options: Unpack[Options]) -> Declare: ...
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Actor[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, Result[R, E]], /) -> Actor[P, R, Result[R, E]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
-    def __call__(self, *given: Any, **options: Any) -> Any:
-        """Declare an actor, or return the decorator that will."""
-        if len(given) == 1 and not options and callable(given[0]) and not isinstance(given[0], Middleware | type):
-            return self._declare(given[0], (), {})
-        layers = Stack(given).layers
-        return cast(Declare, lambda fn: self._declare(fn, layers, options))
-
-    def _declare(self, fn: Callable[..., Any], layers: tuple[Middleware, ...], options: Mapping[str, Any]) -> AnyActor:
-        if isinstance(fn, Actor):
-            raise DeclarationError(f"{fn.name} is an actor already")
-        if not callable(fn):
-            raise DeclarationError(f"found {fn!r}, expected a function")
-        name = options.get("name", getattr(fn, "__name__", "")) or _unnamed(fn)
-        queue = options.get("queue", "default")
-        check_queue_name(queue)
-        named = {key: value for key, value in options.items() if key not in OWN}
-        declared: AnyActor = Actor(
-            fn,
-            name,
-            queue,
-            options.get("priority", 0),
-            frozen_dict(named),
-            layers,
-            options.get("stack"),
-            frozen_dict(options.get("options", {})),
-            signature=Signature.of(fn),
-        )
-        self.register(declared)
-        return declared
-
-
-def _unnamed(fn: object) -> NoReturn:
-    raise DeclarationError(f"{fn!r} has no name: give it one with name=...")
-
-
-actor = ActorDecorator(lambda _: None)
-"""Declares an actor that belongs to no app yet; ``app.include`` binds it."""
 
 
 def stack_for(declared: AnyActor, base: Stack) -> Stack:

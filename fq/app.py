@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
 
-from fq.actor import Actor, ActorDecorator, AnyActor, check_targets, stack_for
+from fq.actor import AnyActor, check_targets, stack_for
 from fq.brokers import broker_from_url
 from fq.brokers.base import Broker
 from fq.call import Call
 from fq.commit import pack
+from fq.declare import ActorDecorator, actors_in, taken
 from fq.errors import ActorNotFound, ConfigError, DeclarationError
 from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
 from fq.group_handle import handle_for
@@ -106,16 +107,7 @@ class App:
             DeclarationError: a name that is taken, an actor of another app, or a thing that holds no actors.
         """
         for thing in things:
-            found = (
-                [thing]
-                if isinstance(thing, Actor)
-                else [v for v in vars(thing).values() if isinstance(v, Actor)]
-                if isinstance(thing, ModuleType)
-                else []
-            )
-            if not found:
-                raise DeclarationError(f"found {thing!r}, expected an actor or a module with actors in it")
-            for actor in found:
+            for actor in actors_in(thing):
                 if actor.home.app is not self:
                     self._add(actor)
 
@@ -282,10 +274,7 @@ class App:
 
     def _add(self, actor: AnyActor) -> None:
         if actor.name in self._actors:
-            taken = self._actors[actor.name].fn
-            raise DeclarationError(
-                f"two actors are called {actor.name}: {_whereabouts(taken)} and {_whereabouts(actor.fn)}; give one of them another name with name=..."
-            )
+            raise taken(self._actors[actor.name], actor)
         if actor.home.app is not None and actor.home.app is not self:
             raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
         check_targets(actor.options, self)
@@ -299,7 +288,3 @@ class App:
             self._queues[actor.queue_name] = None
             self.tell(QueueDeclared(actor.queue_name))
         self.tell(ActorDeclared(actor.name, actor.queue_name), plan)
-
-
-def _whereabouts(fn: object) -> str:
-    return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', fn)}"

@@ -24,6 +24,7 @@ class Message:
     deliveries: int = 0
     interrupted: str = ""
     fault: Fault | None = None
+    cancelled: bool = False
 
     @property
     def runs(self) -> bool:
@@ -95,7 +96,8 @@ def apply(model: Model, commit: Commit) -> Model | None:
         case Ack():
             model = without_message(model, commit.message_id)
         case Replace(post, fault):
-            model = with_message(model, Message(post, model.now + post.delay, message.number, fault=fault or message.fault))
+            again = Message(post, model.now + post.delay, message.number, fault=fault or message.fault, cancelled=message.cancelled)
+            model = with_message(model, hastened(model, again))
         case Bury(fault):
             dead = tuple(letter for letter in model.dead if letter.post.message_id != commit.message_id)
             model = evolve(without_message(model, commit.message_id), dead=(*dead, Letter(message.post, fault, model.now)))
@@ -143,6 +145,18 @@ def claim(model: Model, worker: str, tokens: Mapping[str, int]) -> Model:
     return model
 
 
+def cancel(model: Model, message_id: str) -> Model:
+    """A message that waits is ready, and whoever claims it is told; who holds it hears of it."""
+    if message_id not in model.messages:
+        return model
+    return with_message(model, hastened(model, evolve(model.messages[message_id], cancelled=True)))
+
+
+def hastened(model: Model, message: Message) -> Message:
+    """A message that is cancelled does not wait for its time."""
+    return evolve(message, due=min(message.due, model.now)) if message.cancelled else message
+
+
 def renew(model: Model, workers: Collection[str], lease: int) -> Model:
     return evolve(model, leases={worker: model.now + lease if worker in workers else until for worker, until in model.leases.items()})
 
@@ -186,6 +200,11 @@ def resume(model: Model, queue: str) -> Model:
 
 
 # Questions.
+
+
+def interruption(message: Message) -> str:
+    """What its next claim is told."""
+    return "cancelled" if message.cancelled else message.interrupted
 
 
 def claimable(model: Model, queue: str) -> list[str]:

@@ -80,6 +80,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.model = m.Model(self.brokers[0].now())
         self.claimed: dict[str, list[Delivery]] = {worker: [] for worker in WORKERS}
         self.tokens: set[tuple[str, int]] = set()
+        self.untold: set[tuple[str, int]] = set()  # what has been cancelled while a claim held it, which has not been told yet
         self.calls = 0
 
     def teardown(self) -> None:
@@ -128,11 +129,14 @@ class BrokerMachine(RuleBasedStateMachine):
             stale += [commit.message_id] if after is None else []
             self.model = after or self.model
         self.model = m.take_back(self.model)
+        told = {(name, self.model.messages[name].token) for name in m.held(self.model, worker)} & self.untold
+        self.untold -= told
         self.check_claims(turn.deliveries, wanted, limit)
         self.model = m.claim(self.model, worker, {delivery.message_id: delivery.token for delivery in turn.deliveries})
         self.claimed[worker] += turn.deliveries
 
         assert list(turn.stale) == stale
+        assert {name for name, _ in told} <= set(turn.cancelled)
         due = m.next_due(self.model, worker)
         assert 0 <= turn.idle_for <= 60_000
         assert due is None or turn.idle_for <= due - self.model.now
@@ -156,7 +160,10 @@ class BrokerMachine(RuleBasedStateMachine):
         worker, delivery = data.draw(st.sampled_from(self.zombies()))
         self.take_turn(worker, [self.commit(delivery, disposition, changes)], 0, QUEUES)
 
-    @rule(data=st.data(), act=st.sampled_from(["renew", "release", "requeue", "discard", "purge", "pause", "resume", "forget", "close"]))
+    @rule(
+        data=st.data(),
+        act=st.sampled_from(["renew", "release", "requeue", "discard", "purge", "pause", "resume", "cancel", "cancel", "forget", "close"]),
+    )
     def something_rare_happens(self, data: st.DataObject, act: str) -> None:
         self.tick()
         getattr(self, act)(data.draw)
@@ -203,6 +210,14 @@ class BrokerMachine(RuleBasedStateMachine):
             self.broker.resume(queue)
             self.model = m.resume(self.model, queue)
 
+    def cancel(self, draw) -> None:
+        name = draw(st.sampled_from(IDS + CHILDREN))
+
+        assert self.broker.cancel(name) is (name in self.model.messages)
+        self.model = m.cancel(self.model, name)
+        if self.model.messages.get(name) and self.model.messages[name].runs:
+            self.untold.add((name, self.model.messages[name].token))
+
     def forget(self, draw) -> None:
         """A worker crashes: it does not know what it holds."""
         self.claimed[draw(workers)] = []
@@ -247,7 +262,7 @@ class BrokerMachine(RuleBasedStateMachine):
         for delivery in deliveries:
             message = self.model.messages[delivery.message_id]
             assert delivery.queue_name in wanted
-            assert (delivery.body, delivery.interrupted) == (message.post.body, message.interrupted)
+            assert (delivery.body, delivery.interrupted) == (message.post.body, m.interruption(message))
             assert delivery.deliveries == message.deliveries + 1
             assert (delivery.message_id, delivery.token) not in self.tokens, "a token was given twice"
             self.tokens.add((delivery.message_id, delivery.token))

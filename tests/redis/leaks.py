@@ -11,7 +11,6 @@ ONCE = {
     "letters": "hash",
     "leases": "zset",
     "workers": "hash",
-    "token": "string",
     "queues": "set",
     "paused": "set",
     "waiting": "zset",

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fq.errors import ConfigError
 
-KINDS = ("messages", "again", "letters", "leases", "workers", "token", "queues", "paused", "waiting", "cancelled")
+KINDS = ("messages", "again", "letters", "leases", "workers", "queues", "paused", "waiting", "cancelled")
 """The keys that a namespace has once, in the order in which scripts take them."""
 
 
@@ -21,9 +21,7 @@ class Keys:
             raise ConfigError(f"found namespace {namespace!r}, expected a name without braces, such as 'fq'")
         self.prefix = f"{{{namespace}}}:"
         self.fixed = tuple(self.prefix + kind for kind in KINDS)
-        self.messages, _, self.letters, self.leases, self.workers, _, self.queue_names, self.paused, self.waiting, self.cancelled = (
-            self.fixed
-        )
+        self.messages, _, self.letters, self.leases, self.workers, self.queue_names, self.paused, self.waiting, self.cancelled = self.fixed
         self._queues: dict[tuple[str, str], tuple[str, str, str, str]] = {}
 
     def queue(self, name: str, worker: str = "") -> tuple[str, str, str, str]:

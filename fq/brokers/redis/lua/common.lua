@@ -1,6 +1,6 @@
 -- What scripts begin with: the names of their keys, the server's clock, the form of a record.
 --
--- KEYS      the ten named below; then four for each queue: ready, delayed, dead, and what the script's worker has claimed of it;
+-- KEYS      the nine named below; then four for each queue: ready, delayed, dead, and what the script's worker has claimed of it;
 --           then what the script itself needs: results, groups
 -- ARGV[1]   an offset to the clock, ms, for tests
 -- ARGV[2]   how many queues; their names follow. The script's own arguments begin at ARGV[p].
@@ -10,8 +10,8 @@
 
 local call = redis.call
 local sub, find, format, concat = string.sub, string.find, string.format, table.concat
-local MESSAGES, AGAIN, LETTERS, LEASES, WORKERS, TOKEN, QUEUES, PAUSED, WAITING, CANCELLED = unpack(KEYS, 1, 10)
-local READY, DELAYED, DEAD, CLAIMED = 11, 12, 13, 14
+local MESSAGES, AGAIN, LETTERS, LEASES, WORKERS, QUEUES, PAUSED, WAITING, CANCELLED = unpack(KEYS, 1, 9)
+local READY, DELAYED, DEAD, CLAIMED = 10, 11, 12, 13
 local CHUNK = 4000 -- values in one command; Lua unpacks no more than 7,999
 
 local queues = tonumber(ARGV[2])
@@ -19,24 +19,24 @@ local p = 3 + queues
 
 local function key(queue, kind) return KEYS[4 * (queue - 1) + kind] end
 
-local function extra(i) return KEYS[10 + 4 * queues + i] end
+local function extra(i) return KEYS[9 + 4 * queues + i] end
 
 local function name(queue) return ARGV[2 + queue] end
 
 -- Returns an error if a key is of another type than *read* reads.
 local function wrong_type(read, one)
   if type(redis.pcall(read, one)) == 'table' then
-    local kinds = {HLEN = 'hash', ZCARD = 'zset', STRLEN = 'string', SCARD = 'set'}
+    local kinds = {HLEN = 'hash', ZCARD = 'zset', SCARD = 'set'}
     return redis.error_reply('WRONGTYPE found a ' .. call('TYPE', one).ok .. ' at ' .. one .. ', expected a ' .. kinds[read])
   end
 end
 
 -- Returns an error if a key, from the one of that number on, is of another type than it should be.
 local function wrong_key(from)
-  local fixed = {'HLEN', 'HLEN', 'HLEN', 'ZCARD', 'HLEN', 'STRLEN', 'SCARD', 'SCARD', 'ZCARD', 'ZCARD'}
+  local fixed = {'HLEN', 'HLEN', 'HLEN', 'ZCARD', 'HLEN', 'SCARD', 'SCARD', 'ZCARD', 'ZCARD'}
   local of_queue = {'ZCARD', 'ZCARD', 'ZCARD', 'HLEN'}
-  for i = from, 10 + 4 * queues do
-    local wrong = wrong_type(fixed[i] or of_queue[(i - 11) % 4 + 1], KEYS[i])
+  for i = from, 9 + 4 * queues do
+    local wrong = wrong_type(fixed[i] or of_queue[(i - 10) % 4 + 1], KEYS[i])
     if wrong then return wrong end
   end
 end

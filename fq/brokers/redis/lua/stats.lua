@@ -3,8 +3,8 @@
 -- KEYS      after the queues: for each queue, what each worker has claimed of it
 
 local reply = {}
-local workers = queues > 0 and (#KEYS - 10 - 4 * queues) / queues or 0
-local at = 11 + 4 * queues
+local workers = queues > 0 and (#KEYS - 9 - 4 * queues) / queues or 0
+local at = 10 + 4 * queues
 for queue = 1, queues do
   promote(queue, 100)
   flush()

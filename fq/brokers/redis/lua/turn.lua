@@ -19,19 +19,28 @@ p = p + 11
 -- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, how many messages
 -- it was told to be cancelled, ids of both, queues that it claims from.
 local known = redis.pcall('HGET', WORKERS, worker)
-local memory = {}
-for part in string.gmatch(type(known) == 'string' and known or '', '([^%z]*)%z') do memory[#memory + 1] = part end
-local known_names = concat(memory, '\0', 5 + (memory[3] or 0) + (memory[4] or 0))
+local is_known = type(known) == 'string'
+local latest, latest_token, stale_before, told_before, rest = string.match(is_known and known or '\0\0000\0000\0\0', '^([^%z]*)%z([^%z]*)%z(%d+)%z(%d+)%z(.*)%z$')
+local ids_before = {}
+for i = 1, stale_before + told_before do
+  local mark = find(rest, '\0', 1, true)
+  ids_before[i], rest = sub(rest, 1, mark - 1), sub(rest, mark + 1)
+end
+local known_names = rest
 
 -- Types of keys are looked at in a worker's first turn, and those of queues again when it comes with others.
-if type(known) ~= 'string' or names ~= known_names or queues > wanted then
-  local wrong = wrong_key(type(known) == 'string' and 11 or 1)
+if not is_known or names ~= known_names or queues > wanted then
+  local wrong = wrong_key(is_known and 10 or 1)
   if wrong then return wrong end
 end
 
 -- Claims, by (priority, arrival), as the reply has them: for each queue its index, members, records, and what is known of former deliveries.
 local claims, claimed = {}, 0
-local again, cancelled = call('EXISTS', AGAIN) == 1, call('EXISTS', CANCELLED) == 1
+local again, cancelled, paused = false, false, {}
+if call('EXISTS', AGAIN, CANCELLED, PAUSED) > 0 then
+  again, cancelled = call('EXISTS', AGAIN) == 1, call('EXISTS', CANCELLED) == 1
+  for _, queue in ipairs(call('SMEMBERS', PAUSED)) do paused[queue] = true end
+end
 
 local function read_claim(queue, ids, members)
   local notes = again and call('HMGET', AGAIN, unpack(ids)) or {}
@@ -48,10 +57,10 @@ local function read_claim(queue, ids, members)
 end
 
 -- The reply to this very turn was lost: give it again.
-if memory[1] == number then
-  local token, stale, told = memory[2], {}, {}
-  for i = 1, memory[3] do stale[i] = memory[4 + i] end
-  for i = 1, memory[4] do told[i] = memory[4 + memory[3] + i] end
+if latest == number then
+  local token, stale, told = latest_token, {}, {}
+  for i = 1, stale_before do stale[i] = ids_before[i] end
+  for i = 1, told_before do told[i] = ids_before[stale_before + i] end
   for queue = 1, wanted do
     local held, ids, members, order = call('HGETALL', key(queue, CLAIMED)), {}, {}, {}
     for i = 1, #held, 2 do
@@ -98,7 +107,7 @@ end
 
 -- The first write takes no memory. A server out of memory refuses scripts whose first write may take some; workers must go on there, since
 -- what they finish makes room, while producers are refused.
-call('HDEL', LETTERS, '')
+if #groups == 0 then call('HDEL', LETTERS, '') end
 
 local function good(group, first, n)
   if not group.bad then return unpack(ARGV, group.first + first - 1, group.first + n - 1) end
@@ -129,104 +138,6 @@ local function keep(result, ttl, id, body)
   end
 end
 
-local function values(group, size)
-  local list = {} -- in the order of the members, not of their arrival
-  for i = 0, size - 1, CHUNK do
-    local fields = {}
-    for member = i, math.min(i + CHUNK, size) - 1 do fields[#fields + 1] = format('%d', member) end
-    for _, value in ipairs(call('HMGET', group, unpack(fields))) do list[#list + 1] = value or nil end
-  end
-  return '[' .. concat(list, ',') .. ']'
-end
-
--- Each takes the position of its arguments and returns the position after them.
-local change = {}
-
-function change.P(at)
-  post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
-  return at + 6
-end
-
-function change.K(at)
-  keep(extra(tonumber(ARGV[at])), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
-  return at + 4
-end
-
-function change.J(at)
-  local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 5])
-  local body = nil
-  if call('HEXISTS', group, 'done') == 0 and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
-    if call('HLEN', group) >= size then
-      body = values(group, size)
-      call('DEL', group)
-      call('HSET', group, 'done', 1)
-    end
-    call('PEXPIRE', group, ttl)
-  end
-  at = at + 6
-  for _ = 1, n do
-    if body then
-      local head, tail = ARGV[at + 5], ARGV[at + 6]
-      post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail)
-    end
-    at = at + 7
-  end
-  return at
-end
-
-local become, moved = {}, {} -- letters that have a later one in another queue
-
-function become.A(_, _, at) return at end
-
-function become.P(_, id, at)
-  local _, _, fault = note_of(again and call('HGET', AGAIN, id))
-  if ARGV[at] ~= '' then fault = ARGV[at] end
-  if fault ~= '' then
-    call('HSET', AGAIN, id, '0\0\0' .. fault)
-    again = true
-  elseif again then
-    call('HDEL', AGAIN, id)
-  end
-  local delay = tonumber(ARGV[at + 3])
-  if cancelled and call('ZSCORE', CANCELLED, '\0' .. id) then delay = 0 end -- it comes back at once, to end
-  post(tonumber(ARGV[at + 1]), ARGV[at + 2], delay, ARGV[at + 4], id, ARGV[at + 5])
-  return at + 6
-end
-
-function become.B(queue, id, at)
-  local record, before = call('HGET', MESSAGES, id), call('HGET', LETTERS, id)
-  if record then
-    if before then
-      local _, _, _, old = letter_of(before)
-      if queue_of(old) ~= name(queue) then moved[#moved + 1] = {queue_of(old), id} end
-    end
-    call('ZADD', key(queue, DEAD), format('%.0f', math.min(draw() + dead_ttl * 1000, EXACT)), id)
-    call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. ARGV[at] .. '\0' .. record)
-    call('HDEL', MESSAGES, id)
-    sweep(queue)
-  end
-  call('HDEL', AGAIN, id)
-  unmark(nil, {id})
-  return at + 1
-end
-
-function become.R(queue, id, at)
-  local record = call('HGET', MESSAGES, id)
-  if record then
-    local priority, seq = place(record)
-    local deliveries, _, fault = note_of(call('HGET', AGAIN, id))
-    local counted = ARGV[at] == '1' and 1 or 0
-    if deliveries + counted > 0 or ARGV[at + 1] ~= '' or fault ~= '' then
-      call('HSET', AGAIN, id, (deliveries + counted) .. '\0' .. ARGV[at + 1] .. '\0' .. fault)
-      again = true
-    else
-      call('HDEL', AGAIN, id)
-    end
-    make_ready(queue, priority, seq .. id)
-  end
-  return at + 2
-end
-
 for _ = 1, tonumber(ARGV[p]) do
   local group, ttl, n = groups[tonumber(ARGV[p + 1])], ARGV[p + 2], tonumber(ARGV[p + 3])
   p = p + 3
@@ -238,13 +149,114 @@ for _ = 1, tonumber(ARGV[p]) do
 end
 p = p + 1
 
-for _ = 1, tonumber(ARGV[p]) do
-  local size, group, i = tonumber(ARGV[p + 1]), groups[tonumber(ARGV[p + 2])], tonumber(ARGV[p + 3])
-  if not (group.bad and group.bad[i]) then
-    local at = become[ARGV[p + 4]](group.queue, ARGV[group.first + i - 1], p + 5)
-    while at <= p + size do at = change[ARGV[at]](at + 1) end
+local moved = {} -- letters that have a later one in another queue
+if ARGV[p] ~= '0' then
+  local function values(group, size)
+    local list = {} -- in the order of the members, not of their arrival
+    for i = 0, size - 1, CHUNK do
+      local fields = {}
+      for member = i, math.min(i + CHUNK, size) - 1 do fields[#fields + 1] = format('%d', member) end
+      for _, value in ipairs(call('HMGET', group, unpack(fields))) do list[#list + 1] = value or nil end
+    end
+    return '[' .. concat(list, ',') .. ']'
   end
-  p = p + size
+
+  -- Each takes the position of its arguments and returns the position after them.
+  local change = {}
+
+  function change.P(at)
+    post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
+    return at + 6
+  end
+
+  function change.K(at)
+    keep(extra(tonumber(ARGV[at])), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+    return at + 4
+  end
+
+  function change.J(at)
+    local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 5])
+    local body = nil
+    if call('HEXISTS', group, 'done') == 0 and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
+      if call('HLEN', group) >= size then
+        body = values(group, size)
+        call('DEL', group)
+        call('HSET', group, 'done', 1)
+      end
+      call('PEXPIRE', group, ttl)
+    end
+    at = at + 6
+    for _ = 1, n do
+      if body then
+        local head, tail = ARGV[at + 5], ARGV[at + 6]
+        post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail)
+      end
+      at = at + 7
+    end
+    return at
+  end
+
+  local become = {}
+
+  function become.A(_, _, at) return at end
+
+  function become.P(_, id, at)
+    local _, _, fault = note_of(again and call('HGET', AGAIN, id))
+    if ARGV[at] ~= '' then fault = ARGV[at] end
+    if fault ~= '' then
+      call('HSET', AGAIN, id, '0\0\0' .. fault)
+      again = true
+    elseif again then
+      call('HDEL', AGAIN, id)
+    end
+    local delay = tonumber(ARGV[at + 3])
+    if cancelled and call('ZSCORE', CANCELLED, '\0' .. id) then delay = 0 end -- it comes back at once, to end
+    post(tonumber(ARGV[at + 1]), ARGV[at + 2], delay, ARGV[at + 4], id, ARGV[at + 5])
+    return at + 6
+  end
+
+  function become.B(queue, id, at)
+    local record, before = call('HGET', MESSAGES, id), call('HGET', LETTERS, id)
+    if record then
+      if before then
+        local _, _, _, old = letter_of(before)
+        if queue_of(old) ~= name(queue) then moved[#moved + 1] = {queue_of(old), id} end
+      end
+      call('ZADD', key(queue, DEAD), format('%.0f', math.min(draw() + dead_ttl * 1000, EXACT)), id)
+      call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. ARGV[at] .. '\0' .. record)
+      call('HDEL', MESSAGES, id)
+      sweep(queue)
+    end
+    call('HDEL', AGAIN, id)
+    unmark(nil, {id})
+    return at + 1
+  end
+
+  function become.R(queue, id, at)
+    local record = call('HGET', MESSAGES, id)
+    if record then
+      local priority, seq = place(record)
+      local deliveries, _, fault = note_of(call('HGET', AGAIN, id))
+      local counted = ARGV[at] == '1' and 1 or 0
+      if deliveries + counted > 0 or ARGV[at + 1] ~= '' or fault ~= '' then
+        call('HSET', AGAIN, id, (deliveries + counted) .. '\0' .. ARGV[at + 1] .. '\0' .. fault)
+        again = true
+      else
+        call('HDEL', AGAIN, id)
+      end
+      make_ready(queue, priority, seq .. id)
+    end
+    return at + 2
+  end
+
+  for _ = 1, tonumber(ARGV[p]) do
+    local size, group, i = tonumber(ARGV[p + 1]), groups[tonumber(ARGV[p + 2])], tonumber(ARGV[p + 3])
+    if not (group.bad and group.bad[i]) then
+      local at = become[ARGV[p + 4]](group.queue, ARGV[group.first + i - 1], p + 5)
+      while at <= p + size do at = change[ARGV[at]](at + 1) end
+    end
+    p = p + size
+  end
 end
 
 -- Make ready what is due, as much as one turn can bear, and see when more will be.
@@ -268,16 +280,14 @@ if patient and expired[1] then limit = 0 end
 
 local token = 0
 if limit > 0 then
-  local paused = {}
-  for _, queue in ipairs(call('SMEMBERS', PAUSED)) do paused[queue] = true end
   for step = 0, wanted - 1 do
     local queue = (first_of_all + step) % wanted + 1
     local members = not paused[name(queue)] and limit > claimed and call('ZRANGE', key(queue, READY), 0, limit - claimed - 1) or {}
     if #members > 0 then
       if token == 0 then
-        -- A token tells when it was drawn, and is never drawn again, should the clock be set back.
-        token = math.max(draw(), (tonumber(call('GET', TOKEN)) or 0) + 1)
-        call('SET', TOKEN, format('%.0f', token))
+        -- A token tells when it was drawn, and is new to this worker, should the clock be set back. Another worker's cannot be taken for
+        -- it, since each has a hash of its own.
+        token = math.max(draw(), (tonumber(latest_token) or 0) + 1)
       end
       local text, ids, held = format('%.0f', token), {}, {PAD, PADDING}
       for i, member in ipairs(members) do
@@ -303,7 +313,7 @@ end
 if claimed == 0 then
   -- There is time to tidy up.
   for queue = 1, wanted do
-    if held(key(queue, CLAIMED)) == 0 then call('DEL', key(queue, CLAIMED)) end
+    if call('HLEN', key(queue, CLAIMED)) == 1 and held(key(queue, CLAIMED)) == 0 then call('DEL', key(queue, CLAIMED)) end
     sweep(queue)
   end
 end
@@ -330,8 +340,8 @@ if names ~= known_names then
   end
   names = concat(all, '\0')
 end
-if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not known then
-  local words = {number, format('%.0f', token), #stale, #told}
+if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not is_known then
+  local words = {number, token > 0 and format('%.0f', token) or latest_token, #stale, #told}
   for _, id in ipairs(stale) do words[#words + 1] = id end
   for _, id in ipairs(told) do words[#words + 1] = id end
   call('HSET', WORKERS, worker, concat(words, '\0') .. '\0' .. names .. '\0')
