@@ -9,7 +9,8 @@ from fq.errors import Interrupt
 from fq.message import Message
 from fq.middleware import Handler, Middleware
 from fq.outcome import Outcome
-from fq.stack import Stack, summary
+from fq.sources import sourced
+from fq.stack import Stack
 
 
 @frozen
@@ -38,7 +39,7 @@ class Explanation:
         lines = []
         for depth, ring in enumerate(self.rings):
             indent = "  " * depth
-            lines.append(indent + summary(ring.layer))
+            lines.append(indent + str(sourced(ring.layer, ring.entered.options)))
             if ring.passed is None:
                 lines.append(f"{indent}  answered by itself: {ring.returned}")
             elif changed := _changes(ring.entered, ring.passed):

@@ -87,6 +87,15 @@ def known_actor(app: App, name: str) -> None:
         raise Refused(f"no actor called {name}: did you mean {near[0]}?" if near else str(error)) from None
 
 
+def parsed(text: str) -> object:
+    """Return what *text* is as JSON, or else the text."""
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
 def print_json(value: object) -> None:
     """Print *value* as JSON, for programs to read."""
     click.echo(json.dumps(value, indent=2))

@@ -1,23 +1,13 @@
 """``fq send``."""
 
-import json
-
 import click
 
-from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, plain_errors, print_json
+from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json
 from fq.errors import ResultError
 
 
 class Failed(click.ClickException):
     """One line about a task that failed, or did not end in time; exit code 1."""
-
-
-def _parsed(text: str) -> object:
-    try:
-        value: object = json.loads(text)
-    except ValueError:
-        return text
-    return value
 
 
 @click.command()
@@ -37,11 +27,11 @@ def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, 
     with plain_errors():
         app = load_app(app_path)
         known_actor(app, actor)
-        named = _parsed(kwargs)
+        named = parsed(kwargs)
         if not isinstance(named, dict):
             raise Refused(f"--kwargs: found {kwargs}, expected a JSON object")
         declared = app.get_actor(actor)
-        args, keywords = declared.signature.bind(tuple(map(_parsed, arguments)), named)
+        args, keywords = declared.signature.bind(tuple(map(parsed, arguments)), named)
         handle = declared.call(*args, **keywords).delay(delay).send()
         if wait is None:
             if as_json:

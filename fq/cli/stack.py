@@ -2,21 +2,49 @@
 
 import click
 
-from fq.cli.common import app_path, as_json, known_actor, load_app, plain_errors, print_json
-from fq.stack import summary
+from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json
+from fq.sources import Sourced, sourced
 
 
 @click.command()
 @app_path
 @click.argument("actor")
+@click.option("--with", "given", multiple=True, metavar="NAME=JSON", help="As if this option were in the message; may be repeated.")
 @as_json
-def stack(app_path: str, actor: str, as_json: bool) -> None:
-    """Draw the onion of layers that ACTOR of APP runs in, outermost first, with the options in force."""
+def stack(app_path: str, actor: str, given: tuple[str, ...], as_json: bool) -> None:
+    """
+    Draw the onion of layers that ACTOR of APP runs in, outermost first, with the options in force.
+
+    What comes from the actor or the message, and not from the stack of the app, is named behind each layer.
+    """
     with plain_errors():
         app = load_app(app_path)
         known_actor(app, actor)
-        layers = app.plan(actor).stack
+        declared = app.get_actor(actor)
+        options = dict(map(_option, given))
+        layers = [sourced(layer, options, declared, app.stack) for layer in app.stack_of(declared)]
+        if unknown := options.keys() - app.stack_of(declared).takes():
+            raise Refused(
+                f"--with: no layer takes {', '.join(sorted(unknown))}: expected some of {', '.join(sorted(app.stack_of(declared).takes()))}"
+            )
         if as_json:
-            print_json({"actor": actor, "layers": [summary(layer) for layer in layers]})
+            print_json({"actor": actor, "layers": list(map(_as_json, layers))})
         else:
-            click.echo(str(layers)[: -len("actor")] + str(app.get_actor(actor).signature))
+            lines = [*map(str, layers), str(declared.signature)]
+            click.echo("\n".join("  " * depth + line for depth, line in enumerate(lines)))
+
+
+def _option(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Refused(f"--with: found {text}, expected NAME=JSON, such as max_retries=3")
+    return name, parsed(value)
+
+
+def _as_json(layer: Sourced) -> dict[str, object]:
+    options = {option.name: {"value": _plain(option.value), "from": option.source} for option in layer.options}
+    return {"layer": type(layer.layer).__name__, "options": options}
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)
