@@ -75,8 +75,8 @@ def report(title: str, rows: list[tuple[str, str, str]]) -> None:
 
 
 def matrix(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
-    """Print *rows* of (what, a figure for each of *columns*)."""
-    table = Table("what", *columns, title=title, title_justify="left")
+    """Print *rows* with a figure for each of *columns*."""
+    table = Table(*columns, title=title, title_justify="left", show_lines=any("\n" in cell for row in rows for cell in row))
     for row in rows:
         table.add_row(*row)
     console.print(table)

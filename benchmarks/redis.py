@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
             play(bench, number)
             if asked.deep and FQ in able:
                 depths(bench, asked.deep)
-    matrix("redis: medians, in brackets the least and the greatest", *table(bench))
+    tell(bench)
     report("targets", list(targets(bench)))
 
 
@@ -154,19 +154,36 @@ def some_posts() -> Iterator[Post]:
         yield Post(message_id, "default", "noop", 0, 0, head + message_id.encode() + tail)
 
 
-def table(bench: Bench) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return the columns and the rows of the figures."""
-    names = [peer.name for peer in bench.bins]
-    whats = dict.fromkeys(what for what, _ in bench.figures)
-    return names, [(what, *(shown(bench.figures.get((what, name), [])) for name in names)) for what in whats]
+TABLES = {
+    "one worker process: messages done a second": ("drained, sync", "drained, async"),
+    "what a message costs: time on a processor, µs": (
+        "sync: worker's CPU",
+        "sync: server's CPU",
+        "async: worker's CPU",
+        "async: server's CPU",
+    ),
+    "one producer: messages sent a second": ("bare command", "send", "32 asend in flight", "send_many"),
+    "an idle worker: from send to start, ms; commands a second that it sends, and that the server runs": ("p50", "p99", "sent", "run"),
+}
+
+
+def tell(bench: Bench) -> None:
+    """Print the figures, each as the median of the rounds and below it the least and the greatest."""
+    for title, whats in TABLES.items():
+        rows = [(peer.name, *(shown(bench.figures.get((what, peer.name), [])) for what in whats)) for peer in bench.bins]
+        matrix(title, ["", *whats], rows)
+    report(
+        "fq, by how many messages wait",
+        [(what, shown(bench.figures[what, FQ.name]), "") for what, _ in bench.figures if " waiting" in what],
+    )
 
 
 def shown(figures: list[float]) -> str:
     """Return the median of *figures*, and between what they lie."""
     if not figures:
         return ""
-    digits = ",.0f" if max(figures) >= 100 else ".2f"
-    spread = f" ({min(figures):{digits}}–{max(figures):{digits}})" if len(figures) > 1 else ""
+    digits = ",.0f" if median(figures) >= 100 else ".2f"
+    spread = f"\n({min(figures):{digits}}–{max(figures):{digits}})" if len(figures) > 1 else ""
     return f"{median(figures):{digits}}{spread}"
 
 
@@ -186,8 +203,8 @@ def targets(bench: Bench) -> Iterator[tuple[str, str, str]]:
         if waits := bench.waits.get("fq"):
             figure = quantile(waits, q) * 1_000
             yield f"send to start, p{q * 100:g} of {len(waits)}", f"{figure:.2f} ms", judged(figure <= most, f"<= {most} ms")
-    if idle := middle("commands/s while idle"):
-        yield "commands/s while idle, those in scripts too", f"{idle:.2f}", ""
+    if (idle := middle("sent")) is not None:
+        yield "commands a second of an idle worker", f"{idle:.2f}", judged(idle <= 1, "<= 1")
     whats = [what for what, _ in bench.figures if what.endswith(" waiting")]
     for few, many in zip(whats[:2], whats[2:], strict=False):
         yield ratio(f"{many}, to {few.split(' with ')[1]}", middle(many), middle(few), 0.9)

@@ -20,6 +20,9 @@ from benchmarks.peers.environments import Unable
 ROOT = HERE.parent.parent
 ACTOR = {"sync": "noop", "async": "anoop"}
 CALIBRATE, SENDS, TOGETHER, SPACED = 3_000, 10_000, 20_000, 100
+IDLE = 6.0
+"""For so long, in seconds, an idle worker is listened to."""
+
 PATIENCE = 60.0
 """For so long, in seconds, a queue may do nothing before its run is given up."""
 
@@ -137,8 +140,8 @@ class Bench:
             self.until(peer, lambda: peer.left(server) == 0, 0.005)
             elapsed = time.perf_counter() - began
             if noting:
-                self.note(f"{colour}: worker's CPU, µs a message", peer, (cpu_of(process) - worker) / first * 1e6)
-                self.note(f"{colour}: server's CPU, µs a message", peer, (cpu_of_server(server) - servers) / first * 1e6)
+                self.note(f"{colour}: worker's CPU", peer, (cpu_of(process) - worker) / first * 1e6)
+                self.note(f"{colour}: server's CPU", peer, (cpu_of_server(server) - servers) / first * 1e6)
         return first / elapsed
 
     def until(self, peer: Peer, holds: Callable[[], bool], pause: float) -> None:
@@ -161,15 +164,15 @@ class Bench:
             self.ask(peer, "spaced", 1, "stamp")
             self.until(peer, lambda: len(self.noted()) == 1, 0.05)
             time.sleep(1.0)
-            before, began = calls(server), time.monotonic()
-            time.sleep(5.0)
-            self.note("commands/s while idle", peer, (calls(server) - before - 1) / (time.monotonic() - began))
+            before = calls(server)
+            self.note("sent", peer, commands_sent(server, IDLE) / IDLE)
+            self.note("run", peer, (calls(server) - before - 2) / IDLE)  # but for ours: INFO and MONITOR
             self.ask(peer, "spaced", SPACED, "stamp")
             self.until(peer, lambda: len(self.noted()) == 1 + SPACED, 0.05)
         waits = self.noted()[1:]
         self.waits.setdefault(peer.name, []).extend(waits)
-        self.note("send to start p50, ms", peer, quantile(waits, 0.5) * 1_000)
-        self.note("send to start p99, ms", peer, quantile(waits, 0.99) * 1_000)
+        self.note("p50", peer, quantile(waits, 0.5) * 1_000)
+        self.note("p99", peer, quantile(waits, 0.99) * 1_000)
 
     def noted(self) -> list[float]:
         """Return what the actor ``stamp`` has noted."""
@@ -185,6 +188,16 @@ def cpu_of_server(server: "redis.Redis") -> float:
     """Return the same of the server."""
     cpu = server.info("cpu")
     return float(cpu["used_cpu_user"] + cpu["used_cpu_sys"])
+
+
+def commands_sent(server: "redis.Redis", seconds: float) -> int:
+    """Return how many commands the server's clients send within so many *seconds*."""
+    count, deadline = 0, time.monotonic() + seconds
+    with server.monitor() as monitor:
+        while (left := deadline - time.monotonic()) > 0:
+            if monitor.connection.can_read(left):
+                count += monitor.next_command()["client_type"] != "lua"
+    return count
 
 
 def calls(server: "redis.Redis") -> int:

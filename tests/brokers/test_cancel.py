@@ -112,3 +112,26 @@ def test_a_broker_says_something_of_itself(harness: Harness) -> None:
 
     assert findings
     assert all(finding.what and finding.found for finding in findings)
+
+
+def test_a_new_message_is_not_cancelled_with_an_old_one_of_its_id_that_was_discarded(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("discarded"), post("purged")])
+    broker.cancel("discarded")
+    broker.cancel("purged")
+    broker.discard(["discarded"])
+    broker.purge("q")
+    broker.enqueue([post("discarded"), post("purged")])
+
+    assert [delivery.interrupted for delivery in broker.turn([], A).deliveries] == ["", ""]
+
+
+def test_a_follow_up_is_not_cancelled_with_an_old_message_of_its_id_that_ends_in_the_same_turn(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m"), post("parent")])
+    m, parent = broker.turn([], A).deliveries
+    broker.cancel("m")
+    turn = broker.turn([Commit("m", "q", m.token), Commit("parent", "q", parent.token, ACK, (post("m"),))], A)
+
+    assert [(delivery.message_id, delivery.interrupted) for delivery in turn.deliveries] == [("m", "")]
+    assert turn.cancelled == ()

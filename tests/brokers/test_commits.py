@@ -40,7 +40,7 @@ def test_a_replacement_waits_for_its_delay(harness: Harness, broker: Broker) -> 
     harness.advance(5_000)
 
     assert status.state == "delayed"
-    assert broker.now() - harness.slack <= status.due <= broker.now()
+    assert abs(status.due - broker.now()) <= harness.slack
     assert before == ()
     assert ids(claim(broker)) == ["m"]
 
@@ -94,12 +94,11 @@ def test_a_buried_message_is_a_dead_letter(harness: Harness, broker: Broker) -> 
     broker.enqueue([post("m", actor="add", body=b"\xff body")])
     delivery = claim_one(broker)
     harness.advance(5_000)
-    now = broker.now()
     commit(broker, delivery, Bury(FAULT))
     (letter,) = broker.dead()
 
     assert (letter.message_id, letter.queue_name, letter.actor_name, letter.body, letter.fault) == ("m", "q", "add", b"\xff body", FAULT)
-    assert now <= letter.died_at <= now + harness.slack
+    assert abs(letter.died_at - broker.now()) <= harness.slack
     assert (state(broker, "m"), broker.status("m").fault) == ("dead", FAULT)
     assert claim(broker) == ()
 

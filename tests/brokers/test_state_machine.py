@@ -135,7 +135,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.model = m.claim(self.model, worker, {delivery.message_id: delivery.token for delivery in turn.deliveries})
         self.claimed[worker] += turn.deliveries
 
-        assert list(turn.stale) == stale
+        assert set(turn.stale) == set(stale)
         assert {name for name, _ in told} <= set(turn.cancelled)
         due = m.next_due(self.model, worker)
         assert 0 <= turn.idle_for <= 60_000
@@ -238,8 +238,8 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def commit(self, delivery: Delivery, disposition, changes, place: int = 0) -> Commit:
         if isinstance(disposition, Replace):
-            # A moment of its own for each, so that its place in the order is clear.
-            post = evolve(disposition.post, message_id=delivery.message_id, delay=disposition.post.delay + place + 1)
+            # A moment of its own for each, a little before a multiple of UNIT, so that its place in the order is clear.
+            post = evolve(disposition.post, message_id=delivery.message_id, delay=disposition.post.delay - place - 1)
             disposition = evolve(disposition, post=post)
         return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
 

@@ -89,6 +89,6 @@ def _lost_claims(client: redis.Redis, prefix: str, names: list[str]) -> Iterator
     for name in names:
         if name.startswith("claimed:"):
             _, queue, worker = name.split(":", 2)
-            remembered = workers.get(worker.encode(), b"").split(b"\0")[4:]
+            remembered = workers.get(worker.encode(), b"").split(b"\0")[5:]
             if unquote(queue).encode() not in remembered:
                 yield f"{name} has no worker that will be missed"

@@ -122,6 +122,7 @@ def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> Non
     (first, _) = broker.turn((), WANT).deliveries
     waiter = idle(broker, Want("other", ("q",), 10))
     with master.client() as client:
+        client.set("marker", "all before it has been replicated too")
         assert client.wait(1, 5_000) == 1
     master.kill()
     turn = broker.turn(done([first]), Want("w", (), 0))

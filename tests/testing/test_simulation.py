@@ -126,6 +126,13 @@ def test_a_check_that_fails_is_reported_with_its_seed() -> None:
     assert (error.seed, [str(flaw) for flaw in error.flaws]) == (7, ["check: no luck"])
 
 
+def test_a_check_that_raises_what_it_should_not_is_reported_too() -> None:
+    error = failure_with(app, plain, check=lambda run: run.calls["add"] / 0)
+
+    assert (error.seed, [flaw.kind for flaw in error.flaws]) == (0, ["check"])
+    assert "ZeroDivisionError" in str(error)
+
+
 def test_a_message_that_ends_its_worker_is_poison_in_the_end() -> None:
     def is_poison(run: Run) -> None:
         assert run.result(run.sent).failure().type == "Poison"

@@ -249,8 +249,9 @@ class Store:
 
     def told(self, worker: str) -> tuple[str, ...]:
         """Return what a worker holds that has been cancelled, each once."""
-        untold, self._workers[worker].untold = self._workers[worker].untold, []
-        return tuple(untold)
+        held, untold = self._workers[worker].held, self._workers[worker].untold
+        self._workers[worker].untold = []
+        return tuple(message_id for message_id in untold if message_id in held)
 
     def requeue(self, message_ids: Iterable[str], now: int) -> int:
         """Post dead letters again, and return how many there were."""

@@ -17,8 +17,8 @@ class ServerClock:
     def now(self) -> int:
         """Return the server's time, ms since the epoch."""
         asked, zero = self._known
-        if (at := monotonic()) - asked > AGAIN:
+        if monotonic() - asked > AGAIN:
             told = self._ask()
-            back = monotonic()
-            asked, zero = self._known = back, told - (at + back) / 2 * 1_000
-        return round(zero + monotonic() * 1_000)
+            back = monotonic()  # the answer is a little old by now, so this clock lags by as much, and is never ahead
+            asked, zero = self._known = back, told - back * 1_000
+        return int(zero + monotonic() * 1_000)

@@ -57,14 +57,13 @@ class Begun:
     What came of a turn so far. Mutable.
 
     A turn that could not be finished, since the server was away, goes on in the next one: with the same numbers, so that the server gives the
-    replies that were lost, and without the commits that are known to be applied. *answered* are the commits of each script, and those ids
-    among them that were stale.
+    replies that were lost, and without the commits that it has *answered* by then.
     """
 
     deliveries: list[Delivery] = Factory(list)
-    stale: dict[str, None] = Factory(dict)
+    stale: list[str] = Factory(list)
     cancelled: dict[str, None] = Factory(dict)
-    answered: list[tuple[Sequence[Commit], set[str]]] = Factory(list)
+    answered: list[Sequence[Commit]] = Factory(list)
     unanswered: list[Script] = Factory(list)
     claimed: int = 0
     idle_for: int = 0
@@ -75,19 +74,18 @@ class Begun:
         deliveries = deliveries_read(claims, list(script.sheet.queues), token, now)
         self.deliveries += deliveries
         self.claimed = len(deliveries)
-        ids = [id_.decode() for id_ in stale]
-        self.stale.update(dict.fromkeys(ids))
+        self.stale += map(bytes.decode, stale)
         self.cancelled.update(dict.fromkeys(map(bytes.decode, cancelled)))
-        self.answered.append((script.commits, set(ids)))
+        self.answered.append(script.commits)
         return expired, moved
 
     def still_to_do(self, commits: Sequence[Commit], limit: int) -> Sequence[Commit]:
-        """Return those of *commits* that are not applied yet; of more deliveries than the *limit* is now, hand back the surplus."""
+        """Return those of *commits* that are not answered; of more deliveries than the *limit* is by now, hand back the surplus."""
         if not self.answered:
             return commits
-        applied = {(each.message_id, each.token) for done, stale in self.answered for each in done if each.message_id not in stale}
+        answered = {(each.message_id, each.token) for commits_ in self.answered for each in commits_}
         surplus, self.deliveries = self.deliveries[max(0, limit) :], self.deliveries[: max(0, limit)]
-        left = [each for each in commits if (each.message_id, each.token) not in applied]
+        left = [each for each in commits if (each.message_id, each.token) not in answered]
         return [*left, *(Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus)]
 
     def turn(self) -> Turn:

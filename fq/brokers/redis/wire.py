@@ -236,6 +236,6 @@ def letter_read(message_id: bytes, letter: bytes) -> DeadLetter:
 
 
 def queues_remembered(memory: bytes | None) -> list[str]:
-    """Return the queues in what is remembered of a worker: its latest number and token, how many stale and told, their ids, the queues."""
+    """Return the queues in what is remembered of a worker; ``lua/turn.lua`` says in which form that is."""
     parts = (memory or b"").decode().split("\0")
-    return [name for name in parts[4 + int(parts[2]) + int(parts[3]) :] if name] if len(parts) > 4 else []
+    return [name for name in parts[5 + int(parts[3]) + int(parts[4]) :] if name] if len(parts) > 5 else []

@@ -1,5 +1,5 @@
 """
-Cancelling. A cancelled message has a mark until it ends; the table of marks is empty nearly always, and then costs a turn one look.
+Cancelling. A cancelled message has a mark until it ends; the table of marks is empty nearly always, and then nothing here is called by a turn.
 
 The functions here are called inside a transaction.
 """
@@ -13,8 +13,6 @@ from fq.brokers.records import Delivery
 from fq.brokers.sqlite.bulk import to_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.message import CANCELLED
-
-ANY = "SELECT EXISTS (SELECT 1 FROM cancelled)"
 
 MARK = "INSERT OR IGNORE INTO cancelled (message_id, told) SELECT message_id, 0 FROM messages WHERE message_id = ?"
 
@@ -40,13 +38,14 @@ def cancel(connection: sqlite3.Connection, message_id: str, now: int) -> bool:
     return connection.execute("SELECT 1 FROM messages WHERE message_id = ?", (message_id,)).fetchone() is not None
 
 
-def hasten(connection: sqlite3.Connection, now: int) -> bool:
-    """Before a claim: make ready what is cancelled and was put off, forget the marks of what has ended, and return whether any mark is left."""
-    if not connection.execute(ANY).fetchone()[0]:
-        return False
-    connection.execute(HASTEN, (now,))
+def forget(connection: sqlite3.Connection) -> None:
+    """Whenever messages have ended, and before others can have their ids: take away their marks."""
     connection.execute(FORGET)
-    return True
+
+
+def hasten(connection: sqlite3.Connection, now: int) -> None:
+    """Before a claim: make ready what is cancelled and was put off."""
+    connection.execute(HASTEN, (now,))
 
 
 def tell(connection: sqlite3.Connection, worker: str, deliveries: Sequence[Delivery]) -> tuple[tuple[Delivery, ...], tuple[str, ...]]:

@@ -28,7 +28,8 @@ LOOK = f"""
         EXISTS (SELECT 1 FROM messages WHERE state = {DELAYED} AND due <= ?2),
         EXISTS (SELECT 1 FROM workers WHERE lease_until <= ?2),
         (SELECT turns FROM workers WHERE name = ?3),
-        (SELECT latest FROM tokens)
+        (SELECT latest FROM tokens),
+        EXISTS (SELECT 1 FROM cancelled)
 """
 
 PROMOTE = f"UPDATE messages SET state = {READY} WHERE seq IN (SELECT seq FROM messages WHERE state = {DELAYED} AND due <= ? ORDER BY due LIMIT {BOUND})"
@@ -99,6 +100,7 @@ class Look:
     a_lease_is_over: bool
     turns: int
     latest_token: int
+    something_is_cancelled: bool
 
 
 def register(connection: sqlite3.Connection, worker: str, until: int) -> None:
@@ -124,9 +126,11 @@ def release(connection: sqlite3.Connection, worker: str, interrupted: Mapping[st
 def look(connection: sqlite3.Connection, message_ids: Iterable[str], worker: str, now: int) -> Look:
     """Look around before the turn of *worker* that commits *message_ids*."""
     row = connection.execute(LOOK, (to_json(list(message_ids)), now, worker)).fetchone()
-    running, paused, something_is_due, a_lease_is_over, turns, latest_token = row
+    running, paused, something_is_due, a_lease_is_over, turns, latest_token, something_is_cancelled = row
     held = {message_id: (token, seq) for message_id, token, seq in from_json(running)}
-    return Look(held, frozenset(from_json(paused)), bool(something_is_due), bool(a_lease_is_over), turns, latest_token)
+    return Look(
+        held, frozenset(from_json(paused)), bool(something_is_due), bool(a_lease_is_over), turns, latest_token, bool(something_is_cancelled)
+    )
 
 
 def settle(connection: sqlite3.Connection, seen: Look, now: int) -> bool:

@@ -1,5 +1,5 @@
 """
-Commits: `sort` decides, purely, which are stale and what the others come to; `apply` does it, all of a kind in one statement.
+Commits: `sort` decides, purely, which are stale and what the others come to; `dispose` and `change` do it, all of a kind in one statement.
 
 Dispositions come first, then changes, in the order of the commits.
 """
@@ -92,8 +92,8 @@ def _in_order(change: Post | Join, running: Collection[str]) -> list[Post | Join
     return [change]
 
 
-def apply(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
-    """Do what the commits say. *known* are queues that are listed."""
+def dispose(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
+    """Do what the commits say of the messages themselves. *known* are queues that are listed."""
     if todo.buried:
         letters = [(seq, bury.fault.type, fault_to_json(bury.fault)) for seq, bury in todo.buried]
         connection.execute(BURY, (now, to_json(letters)))
@@ -105,6 +105,10 @@ def apply(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str
     if todo.replaced:
         list_queues(connection, {replace.post.queue_name for _, replace in todo.replaced}, known)
         _replace(connection, todo.replaced, now)
+
+
+def change(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
+    """Do what else the commits say. *known* are queues that are listed."""
     keep(connection, todo.keeps, now)
     if todo.changes:
         insert(connection, _posts(connection, todo.changes, now), now, known)

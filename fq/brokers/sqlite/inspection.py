@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.sqlite.bulk import to_json
+from fq.brokers.sqlite.cancels import forget
 from fq.brokers.sqlite.commits import fault_from_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.fault import Fault
@@ -122,14 +123,17 @@ def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: i
     """Delete dead letters and waiting messages, and return how many there were."""
     ids = to_json(list(message_ids))
     letters = connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (ids, since)).rowcount
-    return letters + connection.execute(f"DELETE FROM messages WHERE {_OF_IDS} AND state <> {RUNNING}", (ids,)).rowcount
+    waiting = connection.execute(f"DELETE FROM messages WHERE {_OF_IDS} AND state <> {RUNNING}", (ids,)).rowcount
+    forget(connection)
+    return letters + waiting
 
 
 def purge(connection: sqlite3.Connection, queue: str) -> int:
     """Delete what waits in *queue*, and return how many messages that was."""
-    return sum(
-        connection.execute(f"DELETE FROM messages WHERE state = {state} AND queue = ?", (queue,)).rowcount for state in (READY, DELAYED)
-    )
+    statement = "DELETE FROM messages WHERE state = {} AND queue = ?"
+    count = sum(connection.execute(statement.format(state), (queue,)).rowcount for state in (READY, DELAYED))
+    forget(connection)
+    return count
 
 
 def set_paused(connection: sqlite3.Connection, queue: str, paused: bool) -> None:

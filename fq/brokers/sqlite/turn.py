@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from fq.brokers.records import Commit, Keep, Turn, Want
-from fq.brokers.sqlite.cancels import hasten, tell
+from fq.brokers.sqlite.cancels import forget, hasten, tell
 from fq.brokers.sqlite.claims import claim, look, next_due, register, settle
-from fq.brokers.sqlite.commits import apply, sort
+from fq.brokers.sqlite.commits import change, dispose, sort
 from fq.brokers.sqlite.upkeep import Upkeep
 
 LONGEST_IDLE = 60_000
@@ -33,11 +33,15 @@ def take_turn(connection: sqlite3.Connection, commits: Sequence[Commit], want: W
     register(connection, want.worker, now + want.lease)
     seen = look(connection, [commit.message_id for commit in commits], want.worker, now)
     todo = sort(commits, seen.running)
-    apply(connection, todo, now, known)
+    dispose(connection, todo, now, known)
+    if seen.something_is_cancelled:
+        forget(connection)
+    change(connection, todo, now, known)
     more = settle(connection, seen, now)
-    marks = hasten(connection, now)
+    if seen.something_is_cancelled:
+        hasten(connection, now)
     deliveries = claim(connection, want, seen, now) if want.limit > 0 else ()
-    deliveries, cancelled = tell(connection, want.worker, deliveries) if marks else (deliveries, ())
+    deliveries, cancelled = tell(connection, want.worker, deliveries) if seen.something_is_cancelled else (deliveries, ())
     more = upkeep.do(connection, now) or more
     idle_for = 0 if more else min(LONGEST_IDLE, max(0, next_due(connection, want.worker) - now))
     new = bool(commits) or seen.something_is_due or seen.a_lease_is_over

@@ -64,8 +64,9 @@ class Play:
     def _check(self, check: Callable[[Run], object]) -> None:
         try:
             check(self.run)
-        except AssertionError as error:
-            self.ledger.flag("check", f"{error}" or "".join(traceback.format_exception(error, limit=-1)))
+        except Exception as error:
+            said = f"{error}" if isinstance(error, AssertionError) else ""
+            self.ledger.flag("check", said or "".join(traceback.format_exception(error, limit=-1)))
 
     def _count(self, actor_name: str) -> None:
         self.run.calls[actor_name] += 1

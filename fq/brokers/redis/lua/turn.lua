@@ -16,11 +16,12 @@ local dead_ttl, first_of_all, joined, patient = tonumber(ARGV[p + 7]), tonumber(
 local names = concat(ARGV, '\0', 3, 2 + wanted)
 p = p + 11
 
--- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that, how many commits were stale, how many messages
--- it was told to be cancelled, ids of both, queues that it claims from.
+-- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that (0 if it claimed nothing), its latest token, how
+-- many commits were stale, how many messages it was told to be cancelled, ids of both, queues that it claims from.
 local known = redis.pcall('HGET', WORKERS, worker)
 local is_known = type(known) == 'string'
-local latest, latest_token, stale_before, told_before, rest = string.match(is_known and known or '\0\0000\0000\0\0', '^([^%z]*)%z([^%z]*)%z(%d+)%z(%d+)%z(.*)%z$')
+local latest, token_before, latest_token, stale_before, told_before, rest =
+  string.match(is_known and known or '\0000\0000\0000\0000\0\0', '^([^%z]*)%z(%d+)%z(%d+)%z(%d+)%z(%d+)%z(.*)%z$')
 local ids_before = {}
 for i = 1, stale_before + told_before do
   local mark = find(rest, '\0', 1, true)
@@ -58,7 +59,7 @@ end
 
 -- The reply to this very turn was lost: give it again.
 if latest == number then
-  local token, stale, told = latest_token, {}, {}
+  local token, stale, told = token_before, {}, {}
   for i = 1, stale_before do stale[i] = ids_before[i] end
   for i = 1, told_before do told[i] = ids_before[stale_before + i] end
   for queue = 1, wanted do
@@ -287,7 +288,7 @@ if limit > 0 then
       if token == 0 then
         -- A token tells when it was drawn, and is new to this worker, should the clock be set back. Another worker's cannot be taken for
         -- it, since each has a hash of its own.
-        token = math.max(draw(), (tonumber(latest_token) or 0) + 1)
+        token = math.max(draw(), tonumber(latest_token) + 1)
       end
       local text, ids, held = format('%.0f', token), {}, {PAD, PADDING}
       for i, member in ipairs(members) do
@@ -341,7 +342,7 @@ if names ~= known_names then
   names = concat(all, '\0')
 end
 if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not is_known then
-  local words = {number, token > 0 and format('%.0f', token) or latest_token, #stale, #told}
+  local words = {number, format('%.0f', token), token > 0 and format('%.0f', token) or latest_token, #stale, #told}
   for _, id in ipairs(stale) do words[#words + 1] = id end
   for _, id in ipairs(told) do words[#words + 1] = id end
   call('HSET', WORKERS, worker, concat(words, '\0') .. '\0' .. names .. '\0')
