@@ -1,7 +1,5 @@
 """``fq workers`` and ``fq health``."""
 
-import socket
-
 import click
 from attrs import asdict
 from rich.console import Console
@@ -9,6 +7,7 @@ from rich.table import Table
 
 from fq.app import App
 from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
+from fq.observe.health import health_of
 
 
 @click.command()
@@ -44,7 +43,6 @@ def health(app_path: str, any_host: bool) -> None:
     """Tell if a worker of APP lives on this host: exit code 0 if it does, 1 if not, 3 if the broker cannot be used. For containers."""
     with plain_errors():
         app = load_app(app_path)
-        host = f"{socket.gethostname()}:"
-        alive = [worker for worker in app.broker.workers() if worker.lease_left > 0 and (any_host or worker.worker.startswith(host))]
-        click.echo(f"{len(alive)} worker processes are alive")
-        raise SystemExit(0 if alive else 1)
+        health = health_of(app, "" if any_host else None)
+        click.echo(f"{health.alive} worker processes are alive")
+        raise SystemExit(0 if health.is_good else 1)

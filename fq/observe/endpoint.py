@@ -8,6 +8,7 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from fq.errors import ConfigError
+from fq.observe.health import answering_health
 from fq.observe.layer import Prometheus, prometheus
 from fq.observe.meter import share, shared_table
 from fq.stack import Stack, compose
@@ -106,14 +107,14 @@ def _fresh_listener(host: str, port: int) -> socket.socket:
 
 
 def serve(app: "App", layer: Prometheus, listener: socket.socket) -> None:
-    """Serve the metrics of *app* on *listener*, for ever."""
+    """Serve the metrics and the health of *app* on *listener*, for ever."""
     from prometheus_client import CollectorRegistry, MetricsHandler  # noqa: PLC0415  # as in fq.observe.layer
 
     from fq.observe.collect import Collector  # noqa: PLC0415  # the same
 
     registry = CollectorRegistry() if layer.registry is None else layer.registry
     registry.register(Collector(layer.meter, app))
-    server = ThreadingHTTPServer(("", 0), MetricsHandler.factory(registry), bind_and_activate=False)
+    server = ThreadingHTTPServer(("", 0), answering_health(MetricsHandler.factory(registry), app), bind_and_activate=False)
     server.socket.close()
     server.socket = listener
     server.serve_forever()

@@ -1,0 +1,155 @@
+"""``fq workers``, ``health``, ``doctor``, ``show``, ``cancel``, ``dead``, ``pause``, ``resume``, ``purge``: what operators type."""
+
+import json
+import socket
+
+import pytest
+
+from fq import App
+from fq.brokers.records import Post, Want
+from tests.cli.conftest import Fq
+
+URL = "sqlite:///jobs.db"
+ME = f"{socket.gethostname()}:1:1"
+
+
+@pytest.fixture
+def broker(fq: Fq):
+    """The broker of the application in the folder that the commands run in."""
+    broker = App(URL).broker
+    yield broker
+    broker.close()
+
+
+def sent(fq: Fq, *arguments: str) -> str:
+    return fq("send", "tasks:app", *arguments).stdout.strip()
+
+
+def die(fq: Fq, broker) -> str:
+    """Let a message become a dead letter."""
+    message_id = sent(fq, "fails")
+    app = App(broker=broker)
+
+    @app.actor(max_retries=0)
+    def fails() -> int:
+        raise ValueError("out of paper")
+
+    app.run_until_idle()
+    return message_id
+
+
+def test_without_a_worker_health_is_bad(fq: Fq) -> None:
+    ran = fq("health", "tasks:app")
+
+    assert (ran.exit_code, ran.stdout) == (1, "0 worker processes are alive\n")
+
+
+def test_with_a_worker_on_this_host_health_is_good(fq: Fq, broker) -> None:
+    broker.turn([], Want(ME, ("default",), 0, lease=60_000))
+
+    assert fq("health", "tasks:app").exit_code == 0
+
+
+def test_a_worker_elsewhere_counts_only_if_asked_for(fq: Fq, broker) -> None:
+    broker.turn([], Want("elsewhere:1:1", ("default",), 0, lease=60_000))
+
+    assert (fq("health", "tasks:app").exit_code, fq("health", "tasks:app", "--any-host").exit_code) == (1, 0)
+
+
+def test_workers_are_listed_with_what_they_hold(fq: Fq, broker) -> None:
+    message_id = sent(fq, "add", "1")
+    broker.turn([], Want(ME, ("default",), 1, lease=60_000))
+    (worker,) = json.loads(fq("workers", "tasks:app", "--json").stdout)
+
+    assert (worker["worker"], worker["in_flight"], worker["held"][0]["message_id"], worker["held"][0]["actor_name"]) == (
+        ME,
+        1,
+        message_id,
+        "add",
+    )
+    assert ME in fq("workers", "tasks:app").stdout
+
+
+def test_a_message_is_shown_where_it_is(fq: Fq) -> None:
+    message_id = sent(fq, "add", "1", "--delay", "60000")
+    ran = fq("show", "tasks:app", message_id, "--json")
+
+    assert (ran.exit_code, json.loads(ran.stdout)["state"]) == (0, "delayed")
+    assert "state: delayed" in fq("show", "tasks:app", message_id).stdout
+
+
+def test_a_message_that_nobody_knows_is_exit_code_1(fq: Fq) -> None:
+    assert fq("show", "tasks:app", "nobody").exit_code == 1
+
+
+def test_a_waiting_message_is_cancelled_and_one_that_is_not_there_is_exit_code_1(fq: Fq, broker) -> None:
+    message_id = sent(fq, "add", "1")
+
+    assert fq("cancel", "tasks:app", message_id).exit_code == 0
+    assert [delivery.interrupted for delivery in broker.turn([], Want("a", ("default",), 1)).deliveries] == ["cancelled"]
+    ran = fq("cancel", "tasks:app", "nobody")
+    assert (ran.exit_code, ran.stderr) == (1, "nobody neither waits nor runs\n")
+
+
+def test_dead_letters_are_listed_requeued_and_discarded(fq: Fq, broker) -> None:
+    message_id = die(fq, broker)
+    (letter,) = json.loads(fq("dead", "tasks:app", "--json").stdout)
+
+    assert (letter["message_id"], letter["fault"]["type"]) == (message_id, "ValueError")
+    assert fq("dead", "tasks:app", "--error", "KeyError", "--requeue").stdout == "0 requeued\n"
+    assert fq("dead", "tasks:app", "--actor", "fails", "--requeue").stdout == "1 requeued\n"
+    assert broker.status(message_id).state == "ready"
+
+
+def test_dead_letters_that_are_named_are_discarded(fq: Fq, broker) -> None:
+    message_id = die(fq, broker)
+
+    assert fq("dead", "tasks:app", "--id", message_id, "--discard").stdout == "1 discarded\n"
+    assert broker.dead() == ()
+
+
+def test_requeueing_and_discarding_at_once_is_refused(fq: Fq) -> None:
+    assert fq("dead", "tasks:app", "--requeue", "--discard").exit_code == 2
+
+
+def test_a_paused_queue_is_claimed_by_nobody_until_it_is_resumed(fq: Fq, broker) -> None:
+    sent(fq, "add", "1")
+    fq("pause", "tasks:app", "default")
+    paused = broker.turn([], Want("a", ("default",), 1)).deliveries
+    fq("resume", "tasks:app", "default")
+
+    assert (len(paused), len(broker.turn([], Want("a", ("default",), 1)).deliveries)) == (0, 1)
+
+
+def test_a_queue_is_purged_if_that_is_confirmed(fq: Fq, broker) -> None:
+    broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}"), Post("m2", "default", "add", 0, 60_000, b"{}")])
+
+    assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 deleted\n"
+
+
+def test_the_doctor_finds_messages_without_a_worker_bad(fq: Fq) -> None:
+    sent(fq, "add", "1")
+    ran = fq("doctor", "tasks:app", "--json")
+    findings = {finding["what"]: finding for finding in json.loads(ran.stdout)}
+
+    assert ran.exit_code == 1
+    assert findings["workers"]["level"] == "bad"
+    assert findings["journal"]["found"] == "write-ahead log"
+    assert findings["database"]["found"].startswith("/")
+
+
+def test_the_doctor_is_content_with_a_worker_and_an_empty_queue(fq: Fq, broker) -> None:
+    broker.turn([], Want(ME, ("default",), 0, lease=60_000))
+    ran = fq("doctor", "tasks:app")
+
+    assert ran.exit_code == 0
+    assert "write-ahead log" in ran.stdout
+
+
+def test_the_doctor_names_what_to_do_about_dead_letters_and_paused_queues(fq: Fq, broker) -> None:
+    die(fq, broker)
+    broker.pause("default")
+    ran = fq("doctor", "tasks:app", "--json")
+    advice = {finding["advice"] for finding in json.loads(ran.stdout)}
+
+    assert {"fq dead APP --queue default", "fq resume APP default"} <= advice
