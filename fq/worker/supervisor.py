@@ -114,6 +114,8 @@ class Supervisor:
     def _tell(self, number: int) -> None:
         for ward in self._wards():
             os.kill(ward.pid, number)
+            if ward.stopped:
+                os.kill(ward.pid, signal.SIGCONT)  # or it would never hear
 
     def _patience(self) -> float:
         """How long to wait for a signal, in seconds."""

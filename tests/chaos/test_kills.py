@@ -34,6 +34,7 @@ def torment(app: App, rig: Rig, count: int, seed: int, fault: Callable[[], None]
         elif victims := children(process):
             chance.choice(victims).kill()
     until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 150, "the end of the work")
+    until(lambda: children(process), what="the start of the last worker")  # before that, a signal ends it as any process
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     reconcile(app, rig, handles)

@@ -115,6 +115,7 @@ def test_a_client_that_asks_sentinels(sentinels: tuple[Server, Server, Server]) 
         assert works(RedisBroker(client=own))
 
 
+@pytest.mark.chaos
 def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> None:
     master, replica, sentinel = sentinels
     broker = RedisBroker(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster", patience=30_000)
