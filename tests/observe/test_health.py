@@ -17,7 +17,7 @@ from fq.observe.health import answering_health
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802  # the name that the library calls
+    def do_GET(self) -> None:  # the name that the library calls
         self.send_response(204)
         self.end_headers()
 
