@@ -145,7 +145,7 @@ class Supervisor:
 
     def _examine(self, ward: Ward, now: float) -> None:
         reading = ward.board.read()
-        match verdict(Facts(reading, now, memory_of(ward.pid), ward.stopped), self.settings):
+        match verdict(Facts(reading, now, memory_of(ward.pid), ward.stopped, ward.continued), self.settings):
             case "overran":
                 late = overran(reading, now, self.settings.hard_limit_grace)
                 if late & ward.overrunning:  # seen twice: it was not just about to leave
@@ -195,6 +195,7 @@ class Supervisor:
                 continue
             if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
                 ward.stopped = os.WIFSTOPPED(status)
+                ward.continued = monotonic()
                 log.warning("worker process %d was %s", pid, "stopped: its lease is not renewed" if ward.stopped else "continued")
             else:
                 self._bury(ward, os.waitstatus_to_exitcode(status))

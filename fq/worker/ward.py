@@ -20,6 +20,8 @@ class Ward:
 
         born: when it was started, in seconds on the monotonic clock.
 
+        continued: when it was last continued after a stop: until then it could give no sign of life.
+
         stopped: has it been stopped by a signal (SIGSTOP), and not continued?
 
         overrunning: messages that were past their limit and the grace when last looked at.
@@ -30,6 +32,7 @@ class Ward:
     board: Board
     born: float
     stopped: bool = False
+    continued: float = 0.0
     overrunning: frozenset[str] = frozenset()
     interrupted: frozenset[str] = frozenset()
 
@@ -47,6 +50,7 @@ class Facts:
     now: float
     memory: int
     stopped: bool
+    continued: float = 0.0
 
 
 def verdict(facts: Facts, settings: WorkerSettings) -> Verdict:
@@ -69,4 +73,5 @@ def overran(reading: Reading, now: float, grace: int) -> frozenset[str]:
 
 def silent(facts: Facts, settings: WorkerSettings) -> bool:
     """Has a child that runs nothing given no sign of life for three leases? One that runs something may be holding the GIL: that is work."""
-    return 0 < facts.reading.pulse < facts.now - 3 * settings.lease / 1_000 and not facts.reading.running
+    heard = max(facts.reading.pulse, facts.continued)
+    return facts.reading.pulse > 0 and heard < facts.now - 3 * settings.lease / 1_000 and not facts.reading.running
