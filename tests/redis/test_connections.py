@@ -18,7 +18,7 @@ from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import in_thread, post, run
 from tests.redis.kit import done, drain
 from tests.redis.servers import Server, binaries, free_port
-from tests.redis.test_waiting import idle, keep
+from tests.redis.test_waiting import idle, keep, wait_for
 
 WANT = Want("w", ("q",), 10)
 
@@ -98,6 +98,8 @@ def sentinels() -> Iterator[tuple[Server, Server, Server]]:
     """A master, its replica, and a sentinel that watches both."""
     master = Server("valkey").start()
     replica = Server("valkey", "--replicaof", "127.0.0.1", str(master.port)).start()
+    with master.client() as client:
+        wait_for(lambda: client.info("replication").get("slave0", {}).get("state") == "online")
     sentinel = Server("valkey", sentinel_of=master.port).start()
     yield master, replica, sentinel
     for server in (sentinel, replica, master):
@@ -124,7 +126,7 @@ def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> Non
     waiter = idle(broker, Want("other", ("q",), 10))
     with master.client() as client:
         client.set("marker", "all before it has been replicated too")
-        assert client.wait(1, 5_000) == 1
+        assert client.wait(1, 20_000) == 1
     master.kill()
     turn = broker.turn(done([first]), Want("w", (), 0))
     assert waiter.comes_back()

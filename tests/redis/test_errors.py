@@ -76,7 +76,7 @@ def test_a_server_that_is_down_is_unavailable_after_a_bounded_time() -> None:
     with pytest.raises(BrokerUnavailable, match=rf"{url} could not be used for 0.3 s: .*; start it, or check the URL"):
         RedisBroker(url, patience=300).enqueue([post("m")])
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
 
 
 def test_a_server_that_hangs_is_unavailable_after_a_bounded_time() -> None:

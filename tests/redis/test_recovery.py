@@ -49,7 +49,7 @@ def test_a_waiting_worker_comes_back_when_the_lease_of_a_dead_one_ends(connect: 
     heir.wait(B, 5_000)
 
     assert turn.idle_for <= 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
     assert ids(heir.turn((), B).deliveries) == ["m"]
 
 
@@ -159,13 +159,13 @@ def test_workers_and_producers_go_on_when_the_server_is_killed_under_load() -> N
 
     def work() -> None:
         want = Want("w", ("q",), 50)
-        turn = worker.turn((), want)
-        while not (finished.is_set() and not turn.deliveries):
+        turn, nothing_more = worker.turn((), want), False
+        while turn.deliveries or not nothing_more:
             ran.extend(ids(turn.deliveries))
-            commits = done_with_results(turn.deliveries)
-            if not commits:
+            if not turn.deliveries:
                 worker.wait(want, 50)
-            turn = worker.turn(commits, want)
+            nothing_more = finished.is_set()  # before the turn that finds nothing
+            turn = worker.turn(done_with_results(turn.deliveries), want)
             stale.extend(turn.stale)
 
     stale: list[str] = []

@@ -56,7 +56,7 @@ class Waiter:
         self.back.set()
 
     def comes_back(self) -> bool:
-        return self.back.wait(3)
+        return self.back.wait(15)
 
     def stays(self) -> bool:
         return not self.back.wait(0.1)
@@ -141,7 +141,7 @@ def test_a_worker_wakes_when_a_delayed_message_falls_due(connect: Callable[..., 
 
 
 def test_no_wake_up_is_lost_however_the_moments_fall(connect: Callable[..., RedisBroker], shared: Server) -> None:
-    """One lost wake-up costs a second or more, and so would show."""
+    """One lost wake-up costs five seconds, and so would show."""
     worker, producer = connect(), connect()
     chance, got, count = random.Random(1), threading.Semaphore(0), 300
 
@@ -161,7 +161,7 @@ def test_no_wake_up_is_lost_however_the_moments_fall(connect: Callable[..., Redi
     slow = 0
     for number in range(count):
         producer.enqueue([post(f"m{number}")])
-        if not got.acquire(timeout=1):
+        if not got.acquire(timeout=3):
             slow += 1
             got.acquire(timeout=10)
         time.sleep(chance.choice((0, 0, 0.000_1, 0.000_3, 0.001)))
@@ -205,7 +205,7 @@ def test_wake_ends_a_wait_at_once(connect: Callable[..., RedisBroker]) -> None:
     broker.wake()
 
     assert waiter.comes_back()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 3
 
 
 def test_a_worker_hears_its_bell_again_when_the_connection_was_cut(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
@@ -300,7 +300,7 @@ def test_no_result_is_missed_however_the_moments_fall(connect: Callable[..., Red
         time.sleep(chance.choice((0, 0.000_1, 0.000_3, 0.001)))
         writer.turn(done([delivery], ACK, keep(f"m{number}")), WANT)
 
-        assert wait.result(1) == b"m%d" % number
+        assert wait.result(10) == b"m%d" % number
 
 
 def test_a_result_too_large_to_be_announced_is_fetched(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
@@ -351,7 +351,7 @@ def keep(message_id: str, body: bytes | None = None) -> Keep:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)

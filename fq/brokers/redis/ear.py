@@ -133,19 +133,23 @@ class Ear:
             connection.send_command("SUBSCRIBE", self._new.popleft(), check_health=False)
 
     def _read(self, connection: Connection) -> None:
-        """Take in all that has come."""
-        while connection.can_read(timeout=0):
-            reply = connection.read_response(disable_decoding=True)
-            if not isinstance(reply, list):
-                continue
-            channel = reply[1].decode()
-            if reply[0] == b"message":
-                self._on_news(channel, reply[2])
-            elif reply[0] == b"subscribe":
-                with self._changed:
-                    self._heard.add(channel)
-                    self._changed.notify_all()
-                self._returned(self._heard.issuperset(self._wanted))
+        """Take in all that has come, at least one thing."""
+        while True:
+            self._take_in(connection.read_response(disable_decoding=True))
+            if not connection.can_read(timeout=0):
+                return
+
+    def _take_in(self, reply: object) -> None:
+        if not isinstance(reply, list):
+            return
+        channel = reply[1].decode()
+        if reply[0] == b"message":
+            self._on_news(channel, reply[2])
+        elif reply[0] == b"subscribe":
+            with self._changed:
+                self._heard.add(channel)
+                self._changed.notify_all()
+            self._returned(self._heard.issuperset(self._wanted))
 
     def _returned(self, everything_is_heard: bool) -> None:
         if everything_is_heard:

@@ -47,8 +47,8 @@ class Local:
         with self._lock:
             if self._post_office is None:
                 self._post_office = PostOffice(self.sender.send)
-            office = self._post_office
-        await office.post(posts)
+            sent = self._post_office.post(posts)
+        await sent
 
     def close(self) -> None:
         """End the threads."""

@@ -37,12 +37,12 @@ class PostOffice:
         self._thread = threading.Thread(target=self._run, name="fq-redis-post-office", daemon=True)
         self._thread.start()
 
-    async def post(self, posts: Sequence[Post]) -> None:
-        """Return once *posts* are sent; raises what *send* raises."""
+    def post(self, posts: Sequence[Post]) -> "asyncio.Future[None]":
+        """Return the future, in the running loop, of *posts* being sent; it raises what *send* raises. Nothing may be posted after `close`."""
         loop = asyncio.get_running_loop()
         sent: asyncio.Future[None] = loop.create_future()
         self._letters.put(Letter(posts, loop, sent))
-        await sent
+        return sent
 
     def close(self) -> None:
         """Send what has been gathered, and end the thread."""

@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 from attrs import Factory, define, frozen
 
 from fq.brokers.records import RELEASE, Commit, Delivery, Turn, Want
+from fq.brokers.redis.batches import batches
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, Claim, Sheet, commits_written, deliveries_read, queues_remembered
@@ -118,8 +119,8 @@ class Turns:
         return begun.turn()
 
     def _rest_of_turn(self, commits: Sequence[Commit], want: Want, channel: str, begun: "Begun") -> None:
-        *batches, last = _batches(commits)
-        for batch in batches:
+        *earlier, last = batches(commits, MOST)
+        for batch in earlier:
             self._run(self._script(batch, want, 0, ""), begun)
         expired = self._run(self._script(last, want, want.limit - len(begun.deliveries), channel, patient=True), begun)
         if expired:
@@ -217,17 +218,3 @@ class Turns:
             if that_was_all:
                 break
         return total
-
-
-def _batches(commits: Sequence[Commit]) -> list[Sequence[Commit]]:
-    """Return *commits* in batches of which each is one script: not too large, and no message twice in one."""
-    if len(commits) <= MOST and len({commit.message_id for commit in commits}) == len(commits):
-        return [commits]
-    batches: list[Sequence[Commit]] = []
-    batch: dict[str, Commit] = {}
-    for commit in commits:
-        if len(batch) == MOST or commit.message_id in batch:
-            batches.append(tuple(batch.values()))
-            batch = {}
-        batch[commit.message_id] = commit
-    return [*batches, tuple(batch.values())]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from fq.brokers.records import Ack, Bury, Change, Commit, DeadLetter, Delivery, Join, Keep, Post, Release, Replace
 from fq.brokers.redis.keys import Keys
@@ -106,19 +106,17 @@ class Group:
     """
     Commits of one queue, number *at* of the call's groups. Mutable.
 
-    Messages that are *done* come first, then those that are *replaced*, then those *left* (buried, handed back), with tokens in the same
-    order. *results* are, by ttl, of messages that are done with nothing but a result: index, key, body. All other commits have *more* to
-    say: which part, index in it, arguments.
+    Messages that are done come first, then those that are replaced, then those that are left (buried, handed back), with tokens in the same
+    order. *results* are, by ttl, of messages that are done with nothing but a result: index, key, body.
     """
 
     at: int
     ids: tuple[list[str], list[str], list[str]] = Factory(lambda: ([], [], []))
     tokens: tuple[list[int], list[int], list[int]] = Factory(lambda: ([], [], []))
     results: dict[int, list[Argument]] = Factory(dict)
-    more: list[tuple[int, int, list[Argument]]] = Factory(list)
 
-    def add(self, sheet: Sheet, commit: Commit) -> None:
-        """Add *commit* to the group."""
+    def add(self, sheet: Sheet, commit: Commit, more: "list[More]") -> None:
+        """Add *commit* to the group, and what else it has to say to *more*."""
         kind, changes = type(commit.disposition), commit.changes
         part = 0 if kind is Ack else 1 if kind is Replace else 2
         self.ids[part].append(commit.message_id)
@@ -127,18 +125,33 @@ class Group:
             run = self.results.setdefault(max(1, keep.ttl), [])
             run += (len(self.ids[0]), sheet.key(sheet.keys.result(keep.message_id)), keep.body)
         elif changes or part:
-            self.more.append((part, len(self.ids[part]), _verdict(sheet, commit)))
+            more.append(More(self, part, len(self.ids[part]), _verdict(sheet, commit)))
+
+    def position(self, part: int, index: int) -> int:
+        """Return the position in the group of number *index* of one of its parts."""
+        return sum(len(ids) for ids in self.ids[:part]) + index
+
+
+@frozen
+class More:
+    """What a commit has to say beyond its id and token, and where these are: *part* and *index* of a group."""
+
+    group: Group
+    part: int
+    index: int
+    arguments: list[Argument]
 
 
 def commits_written(sheet: Sheet, commits: Sequence[Commit]) -> list[Argument]:
-    """Return the arguments of *commits*, of which no two are about the same message."""
+    """Return the arguments of *commits*, which are one batch."""
     groups: dict[str, Group] = {}
+    more: list[More] = []
     for commit in commits:
         group = groups.get(commit.queue_name)
         if group is None:
             group = groups[commit.queue_name] = Group(len(groups) + 1)
-        group.add(sheet, commit)
-    return [*_fences(sheet, groups), *_results(groups), *_more(groups), *sheet.joined]
+        group.add(sheet, commit, more)
+    return [*_fences(sheet, groups), *_results(groups), *_more(more), *sheet.joined]
 
 
 def _fences(sheet: Sheet, groups: Mapping[str, Group]) -> Iterator[Argument]:
@@ -157,13 +170,11 @@ def _results(groups: Mapping[str, Group]) -> Iterator[Argument]:
             yield from run
 
 
-def _more(groups: Mapping[str, Group]) -> Iterator[Argument]:
-    yield sum(len(group.more) for group in groups.values())
-    for group in groups.values():
-        before = (0, len(group.ids[0]), len(group.ids[0]) + len(group.ids[1]))
-        for part, index, arguments in group.more:
-            yield from (len(arguments) + 3, group.at, before[part] + index)
-            yield from arguments
+def _more(more: Sequence[More]) -> Iterator[Argument]:
+    yield len(more)
+    for each in more:
+        yield from (len(each.arguments) + 3, each.group.at, each.group.position(each.part, each.index))
+        yield from each.arguments
 
 
 def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:

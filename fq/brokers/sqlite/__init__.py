@@ -4,10 +4,12 @@ The broker in a SQLite file, the default of fq: no server, many processes, outli
 Made of these, in reading order:
 
 - ``schema.py``: the tables, and what a file must be to hold them;
-- ``database.py``: one connection, transactions, forks; ``faults.py``: errors that say what to do;
+- ``turn.py``: a turn, the heart of it all, in its order; its parts are ``claims.py``, ``commits.py`` (with ``posts.py`` and ``groups.py``),
+  ``cancels.py`` and ``upkeep.py``;
 - ``bulk.py``: many rows in one statement, and why that matters so much;
-- ``claims.py``, ``commits.py``, ``groups.py``, ``upkeep.py``: the parts of a turn;
-- ``inspection.py``: what operators ask for; ``poller.py``: hearing of what other processes do;
+- ``database.py``: one connection and its transactions; ``faults.py``: errors that say what to do; ``forks.py``: why no connection crosses a fork;
+- ``listening.py``: who waits, and how they hear; ``poller.py`` and ``filewatch.py``: of what other processes do;
+- ``inspection.py`` and ``checkup.py``: what operators ask for;
 - ``broker.py``: `SqliteBroker`, which puts them together.
 """
 

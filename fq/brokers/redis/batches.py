@@ -1,0 +1,50 @@
+"""
+`batches`: the commits of a turn, split so that one script for each batch comes to the same as one commit after the other. Pure.
+
+A script looks at all tokens first, forgets all messages that are done, and keeps plain results before it goes on to the rest, which it does in the
+order of the commits. So what depends on the order of these steps has to be in different batches; it hardly ever occurs.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from fq.brokers.records import Change, Commit, Join, Keep, Post
+
+
+def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
+    """
+    Return *commits* in batches of *most* at most.
+
+    A batch ends before a commit about a message that is in it already, or was posted by it, and before a second result for one message.
+    """
+    if (
+        len(commits) <= most
+        and len({commit.message_id for commit in commits}) == len(commits)
+        and not any(commit.changes and _is_rare(commit) for commit in commits)
+    ):
+        return [commits]
+    found: list[Sequence[Commit]] = []
+    batch: list[Commit] = []
+    about: set[str] = set()
+    kept: set[str] = set()
+    for commit in commits:
+        keeps = {change.message_id for change in commit.changes if isinstance(change, Keep)}
+        if len(batch) == most or commit.message_id in about or keeps & kept:
+            found.append(batch)
+            batch, about, kept = [], set(), set()
+        batch.append(commit)
+        about.add(commit.message_id)
+        about.update(id_ for change in commit.changes for id_ in _posted(change))
+        kept |= keeps
+    return [*found, batch]
+
+
+def _is_rare(commit: Commit) -> bool:
+    """Does *commit* do more than keep the result of its own message?"""
+    return any(type(change) is not Keep or change.message_id != commit.message_id for change in commit.changes)
+
+
+def _posted(change: Change) -> Iterator[str]:
+    if isinstance(change, Post):
+        yield change.message_id
+    elif isinstance(change, Join):
+        yield from (splice.post.message_id for splice in change.then)

@@ -1,0 +1,47 @@
+"""Which commits share a script, and which do not, decided without a server."""
+
+from fq.brokers.records import ACK, Change, Commit, Join, Keep, Post, Splice
+from fq.brokers.redis.batches import batches
+
+
+def commit(message_id: str, *changes: Change) -> Commit:
+    return Commit(message_id, "q", 1, ACK, changes)
+
+
+def post(message_id: str) -> Post:
+    return Post(message_id, "q", "act", 0, 0, b"")
+
+
+def keep(message_id: str) -> Keep:
+    return Keep(message_id, b"", 1)
+
+
+def split(*commits: Commit, most: int = 100) -> list[str]:
+    return ["".join(each.message_id for each in batch) for batch in batches(commits, most)]
+
+
+def test_no_commits_are_one_batch() -> None:
+    assert batches((), 100) == [()]
+
+
+def test_ordinary_commits_share_a_batch() -> None:
+    assert split(commit("a"), commit("b", keep("b")), commit("c", post("x"), keep("c")), commit("d", post("y"))) == ["abcd"]
+
+
+def test_a_batch_has_no_more_than_it_may() -> None:
+    assert split(*map(commit, "abcde"), most=2) == ["ab", "cd", "e"]
+
+
+def test_a_message_is_only_once_in_a_batch() -> None:
+    assert split(commit("a"), commit("b"), commit("a"), commit("a")) == ["ab", "a", "a"]
+
+
+def test_what_a_commit_posts_is_there_before_another_commit_is_about_it() -> None:
+    assert split(commit("a", post("b")), commit("b")) == ["a", "b"]
+    assert split(commit("a", Join("g", 0, 1, b"", (Splice(post("b"), b"", b""),), 1)), commit("b")) == ["a", "b"]
+    assert split(commit("b"), commit("a", post("b"))) == ["ba"]
+
+
+def test_of_two_results_of_one_message_the_later_stays() -> None:
+    assert split(commit("a", keep("x")), commit("b", keep("x"))) == ["a", "b"]
+    assert split(commit("a", keep("x"), keep("x")), commit("b")) == ["ab"]
