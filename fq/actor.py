@@ -9,13 +9,13 @@ from typing_extensions import TypeVar
 
 from fq.call import Call
 from fq.errors import DeclarationError, InvalidArguments, OptionError
-from fq.frozen import NOTHING
+from fq.frozen import NOTHING, frozen_dict
 from fq.middleware import Middleware
 from fq.options import OWN, CallOptions
 from fq.pipe import FIRST
 from fq.signature import Signature
 from fq.stack import Stack, compose
-from fq.stage import Stage
+from fq.stage import Stage, new_stage
 
 if TYPE_CHECKING:
     from fq.handle import Handle
@@ -153,7 +153,9 @@ class Actor(Generic[P, R, V]):
         return self.options.get("pipe_ignore", any(getattr(layer, "pipe_ignore", False) is True for layer in layers)) is True
 
     def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = NOTHING) -> Stage:
-        return Stage(self, *arguments, {**self.extra, **options} if options else self.extra, self.queue_name, self.priority)
+        args, kwargs = arguments
+        extra = frozen_dict({**self.extra, **options} if options else self.extra)
+        return new_stage(self, args, frozen_dict(kwargs) if kwargs else NOTHING, extra, self.queue_name, self.priority)
 
     def optioned(self, stage: Stage, options: CallOptions) -> Stage:
         """

@@ -11,6 +11,7 @@ from typing import TypeVar, Unpack, cast
 from fq.actor import AnyActor, check_targets, stack_for
 from fq.brokers import broker_from_url
 from fq.brokers.base import Broker
+from fq.bulk import in_batches
 from fq.call import Call
 from fq.commit import pack
 from fq.declare import ActorDecorator, actors_in, taken
@@ -35,8 +36,6 @@ T = TypeVar("T")
 log = logging.getLogger("fq")
 
 DEFAULT_URL = "sqlite:///fq.db"
-BATCH = 1_000
-"""How many messages `App.send_many` puts into one round trip."""
 
 
 class App:
@@ -177,16 +176,7 @@ class App:
 
         Each thousand is enqueued as a whole or not at all: after an error, those before it have been sent.
         """
-        handles: list[Handle[R]] = []
-        batch: list[tuple[Call[R], str, tuple[Enqueue, ...]]] = []
-        count = 0
-        for call in calls:
-            batch.append((call, *self._fresh(call)))
-            count += len(batch[-1][2])
-            if count >= BATCH:
-                handles += self._send_batch(batch)
-                batch, count = [], 0
-        return handles + self._send_batch(batch) if batch else handles
+        return in_batches(self._broker, calls, self._prepared, self.announce)
 
     def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
         """Send messages that are made already, all or none, and return them as they were sent."""
@@ -214,7 +204,7 @@ class App:
 
     def announce(self, enqueue: Enqueue) -> None:
         """Tell the layers of its actor that *enqueue* is on its queue."""
-        plan = self.plan(enqueue.message.actor_name)
+        plan = self._plans.get(enqueue.message.actor_name, self._base)
         if plan.watches:
             if enqueue.delay:
                 self.tell(Delayed(enqueue.message, enqueue.delay), plan)
@@ -253,9 +243,9 @@ class App:
         self._inline += 1
         return Child(self, WorkerSettings(processes=1, **settings), f"{socket.gethostname()}:{os.getpid()}:inline-{self._inline}")
 
-    def _send_batch(self, batch: list[tuple[Call[R], str, tuple[Enqueue, ...]]]) -> list[Handle[R]]:
-        self._broker.enqueue([pack(enqueue) for _, _, enqueues in batch for enqueue in enqueues])
-        return [self._sent(*sent) for sent in batch]
+    def _prepared(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
+        message_id, enqueues = self._fresh(call)
+        return enqueues, cast("Handle[R]", handle_for(self, call.stages, message_id))
 
     def _plan(self, actor: AnyActor, base: Stack) -> Plan:
         return Plan.of(stack_for(actor, base).bound(self), actor)

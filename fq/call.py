@@ -148,10 +148,10 @@ class Call(Generic[R_co]):
         Raises:
             InvalidArguments: arguments are missing from a call that nothing goes before.
         """
-        for first in first_stages(self.stages):
+        stage = self.stages[0]
+        for first in (stage,) if type(stage) is Stage else first_stages(self.stages):
             if first.lacks:
                 raise InvalidArguments(first.lacks)
-        stage = self.stages[0]
-        if isinstance(stage, Stage) and len(self.stages) == 1:
+        if type(stage) is Stage and len(self.stages) == 1:
             return (Enqueue(stage.message(message_id, now), stage.delay),)
         return tuple(start(as_json(self.stages), message_id, Passed(now)))

@@ -12,12 +12,11 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.errors import DecodeError, InvalidResult
-from fq.fastjson import dumps, loads
+from fq.fastjson import dumps, loads, quoted
 from fq.fault import Fault
 from fq.frozen import NOTHING, FrozenDict
-from fq.message import Message
+from fq.message import Message, new_message
 
-_new = object.__new__
 _INFINITE = float("inf")
 _FIELDS = {
     "message_id": str,
@@ -43,7 +42,20 @@ def encode(message: Message) -> bytes:
     Raises:
         InvalidResult: a value that is not JSON, with its path.
     """
-    return encode_value(as_json(message), message.actor_name)
+    try:
+        return _written(message).encode("ascii") if not message.extra else encode_value(as_json(message), message.actor_name)
+    except (TypeError, ValueError, RecursionError):
+        return encode_value(as_json(message), message.actor_name)  # which says what is wrong
+
+
+def _written(message: Message) -> str:
+    """Return what `as_json` says as JSON: field by field, in half the time."""
+    args, kwargs, options = message.args, message.kwargs, message.options
+    return (
+        f'{{"message_id":{quoted(message.message_id)},"actor_name":{quoted(message.actor_name)},"queue_name":{quoted(message.queue_name)}'
+        f',"args":{dumps(args) if args else "[]"},"kwargs":{dumps(kwargs) if kwargs else "{}"},"options":{dumps(options) if options else "{}"}'
+        f',"message_timestamp":{message.message_timestamp:d},"priority":{message.priority:d}}}'
+    )
 
 
 def as_json(message: Message) -> dict[str, object]:
@@ -61,7 +73,7 @@ def as_json(message: Message) -> dict[str, object]:
     return {**message.extra, **fields} if message.extra else fields
 
 
-def decode(body: bytes, *, received_at: int = 0, deliveries: int = 1, interrupted: str = "") -> Message:
+def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: str = "") -> Message:
     """
     Return the message whose wire form is *body*, stamped with the facts of its delivery.
 
@@ -88,23 +100,26 @@ def decode(body: bytes, *, received_at: int = 0, deliveries: int = 1, interrupte
         and type(timestamp) is type(priority) is int
     ):
         raise DecodeError(f"found {_shortened(body)}, expected a message: {_fault(fields)}")
-    message = _new(Message)
-    message.__dict__.update(
-        message_id=message_id,
-        actor_name=actor_name,
-        queue_name=queue_name,
-        args=tuple(args),
-        kwargs=FrozenDict(kwargs) if kwargs else NOTHING,
-        options=FrozenDict(options) if options else NOTHING,
-        message_timestamp=timestamp,
-        priority=priority,
-        received_at=received_at,
-        deliveries=deliveries,
-        interrupted=interrupted,
-        time_limit=_INFINITE,
-        extra=NOTHING if fields.keys() <= _FIELDS.keys() else FrozenDict({k: v for k, v in fields.items() if k not in _FIELDS}),
+    return new_message(
+        message_id,
+        actor_name,
+        queue_name,
+        tuple(args),
+        FrozenDict(kwargs) if kwargs else NOTHING,
+        FrozenDict(options) if options else NOTHING,
+        timestamp,
+        priority,
+        received_at,
+        deliveries,
+        interrupted,
+        _INFINITE,
+        NOTHING if fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
     )
-    return message
+
+
+def _unknown(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return those of *fields* that this version does not know."""
+    return {name: value for name, value in fields.items() if name not in _FIELDS}
 
 
 def _fault(fields: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from typing import Never
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice
+from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice, new_commit, new_post
 from fq.brokers.rules import check_commits
 from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Error, InvalidResult
@@ -35,7 +35,7 @@ def post(enqueue: Enqueue, send_side: SendSide) -> Post:
 def pack(enqueue: Enqueue) -> Post:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
-    return Post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(message))
+    return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(message))
 
 
 def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
@@ -70,9 +70,12 @@ def _awaited(delivery: Delivery, error: Exception) -> Iterator[Effect]:
 
 
 def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
-    disposition = ACK if is_successful(outcome.result) else _disposition(outcome, send_side)
-    changes = tuple(_change(effect, send_side) for effect in outcome.effects) if outcome.effects else ()
-    commit = Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+    succeeded = is_successful(outcome.result)
+    if succeeded and not outcome.effects:
+        return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
+    disposition = ACK if succeeded else _disposition(outcome, send_side)
+    changes = tuple(_change(effect, send_side) for effect in outcome.effects)
+    commit = new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
     check_commits((commit,))
     return commit
 

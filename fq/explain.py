@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from fq.errors import Interrupt
 from fq.message import Message
@@ -98,5 +98,5 @@ def _recorded(handler: Handler, depth: int, reached: dict[int, Message], answers
 
 
 def _changes(before: Message, after: Message) -> str:
-    names = (name for name in before.__dict__ if before.__dict__[name] != after.__dict__[name])
-    return ", ".join(f"{name}: {before.__dict__[name]!r} -> {after.__dict__[name]!r}" for name in names)
+    old, new = asdict(before, recurse=False), asdict(after, recurse=False)
+    return ", ".join(f"{name}: {old[name]!r} -> {new[name]!r}" for name in old if old[name] != new[name])

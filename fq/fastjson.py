@@ -28,6 +28,10 @@ dumps = _make_dumps()
 """Return a value as compact ASCII JSON. Raises TypeError, ValueError or RecursionError."""
 
 
+quoted: Callable[[str], str] = _encoder.encode_basestring_ascii
+"""Return a string as ASCII JSON. Raises TypeError."""
+
+
 def loads(text: str) -> object:
     """Return the value that *text* is. Raises ValueError or RecursionError."""
     try:

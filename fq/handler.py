@@ -10,7 +10,7 @@ from fq.errors import ActorFailure, Cancelled, Interrupt
 from fq.layers.time_limit import exceeded
 from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
-from fq.outcome import Outcome
+from fq.outcome import DONE, Outcome
 from fq.signature import Signature
 
 
@@ -85,11 +85,12 @@ def _judge(signature: Signature) -> Callable[[object], Outcome]:
     dump_result = signature.dump_result
 
     def judge(value: object) -> Outcome:
-        if isinstance(value, Result):
+        if value is not None and isinstance(value, Result):
             if not is_successful(value):
                 error = value.failure()
                 return Outcome.raised(error if isinstance(error, Exception | Interrupt) else ActorFailure(error))
             value = value.unwrap()
-        return Outcome(Success(dump_result(value)))
+        dumped = dump_result(value)
+        return DONE if dumped is None else Outcome(Success(dumped))
 
     return judge

@@ -4,10 +4,12 @@ import os
 import random
 
 _random = random.Random(os.urandom(32))  # noqa: S311  # ids are no secrets
+getrandbits = _random.getrandbits
 os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
 
 
 def fresh_id(now: int) -> str:
     """Return a new id made at *now*, ms since the epoch: the one place where fq draws chance."""
-    digits = f"{now & 0xFFFF_FFFF_FFFF:012x}7{_random.getrandbits(74):019x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{0x8000 | int(digits[16:20], 16) & 0x3FFF:04x}-{digits[20:]}"
+    chance = getrandbits(74)
+    fields = now >> 16 & 0xFFFF_FFFF, now & 0xFFFF, 0x7000 | chance >> 62, 0x8000 | chance >> 48 & 0x3FFF, chance & 0xFFFF_FFFF_FFFF
+    return "%08x-%04x-%04x-%04x-%012x" % fields  # noqa: UP031  # half the time of an f-string

@@ -208,7 +208,11 @@ class Step(Middleware):
         return outcome
 
     def idle(self) -> bool:
-        """Does this layer, with its fields as they are, leave alone every message that has no options of its own? Then such messages pass it by."""
+        """
+        Does this layer, with its fields as they are, leave alone every message without options that succeeds at its first delivery?
+
+        Then such messages pass it by in a stack, and only those that do not succeed are shown to `after`.
+        """
         return False
 
     @guards_itself
@@ -231,7 +235,7 @@ class Step(Middleware):
             # No local for the outcome: through a traceback's frames it would keep its own exception alive.
             return step.left(inward, next(inward)) if leaves else next(inward)
 
-        return (lambda message: handler(message) if message.options else next(message)) if self.idle() else handler
+        return handler
 
     @guards_itself
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
@@ -252,7 +256,7 @@ class Step(Middleware):
                 return answered(self, inward)
             return step.left(inward, await next(inward)) if leaves else await next(inward)
 
-        return (lambda message: handler(message) if message.options else next(message)) if self.idle() else handler
+        return handler
 
     def left(self, message: Message, outcome: Outcome) -> Outcome:
         """Return what `after` returns, or the failure that it raises."""

@@ -143,3 +143,7 @@ class Outcome:
     def also(self, *effects: Effect) -> "Outcome":
         """Return this outcome with *effects* to be committed along with it."""
         return Outcome(self.result, (*self.effects, *effects)) if effects else self
+
+
+DONE = Outcome.success()
+"""The outcome of an actor that returned None: one for all of them."""

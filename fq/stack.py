@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 from attrs import field, frozen
 
+from fq.bypass import awrapped, wrapped
 from fq.errors import OptionError, StackError
 from fq.events import Announcing, Event
 from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
@@ -71,16 +72,12 @@ class Stack(Middleware):
     @guards_itself
     def wrap(self, next: Handler) -> Handler:
         """Return *next* inside all layers."""
-        for layer in reversed(self.layers):
-            next = layer.wrap(next)
-        return next
+        return wrapped(self.layers, next)
 
     @guards_itself
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* inside all layers, for async actors."""
-        for layer in reversed(self.layers):
-            next = layer.awrap(next)
-        return next
+        return awrapped(self.layers, next)
 
     def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* folded through the sending side of every layer, outermost first."""

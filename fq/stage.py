@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import evolve, field, frozen
 
 from fq.errors import DeclarationError
-from fq.frozen import NOTHING, frozen_dict
-from fq.message import Message
+from fq.frozen import NOTHING, frozen_dict, quick
+from fq.message import Message, new_message
 from fq.options import CallOptions
 from fq.pipe import LAST
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fq.actor import AnyActor
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Stage:
     """
     One call, as a template for the message that will make it.
@@ -52,16 +52,15 @@ class Stage:
 
     def message(self, message_id: str, now: int) -> Message:
         """Return the message that makes this call."""
-        return Message(
-            message_id=message_id,
-            actor_name=self.actor.name,
-            queue_name=self.queue_name,
-            args=self.args,
-            kwargs=self.kwargs,
-            options=self.options,
-            message_timestamp=now,
-            priority=self.priority,
+        name, queue_name, args, kwargs, options, priority = (
+            self.actor.name,
+            self.queue_name,
+            self.args,
+            self.kwargs,
+            self.options,
+            self.priority,
         )
+        return new_message(message_id, name, queue_name, args, kwargs, options, now, priority, 0, 1, "", float("inf"), NOTHING)
 
     def as_json(self) -> dict[str, object]:
         """Return the form in which a stage travels in the messages before it; what has its default is left out."""
@@ -90,6 +89,10 @@ class Stage:
     def all_stages(self) -> Iterator["Stage"]:
         """Return this stage."""
         yield self
+
+
+new_stage = quick(Stage)
+"""`Stage` by position, for the hot path: mappings must be frozen already."""
 
 
 @frozen

@@ -250,6 +250,7 @@ class Driver:
     def step(self, delivery: Delivery) -> None:
         job = self.chains.receive(delivery)
         assert isinstance(job, Job)
+        assert self.chains.opened(job)
         assert job.chain.handler is not None
         try:
             outcome = job.chain.handler(job.message)

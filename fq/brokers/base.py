@@ -5,8 +5,8 @@ The suite in ``tests/brokers`` says what every broker must do; a new one joins i
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
@@ -24,14 +24,18 @@ class Broker(Protocol):
     """
 
     def enqueue(self, posts: Sequence[Post]) -> None:
-        """Put *posts* on their queues, all or none. A message id that is already waiting is left as it is, so that a repeated call adds nothing."""
+        """
+        Put *posts* on their queues, all or none.
+
+        A message whose id already waits or runs is left as it is, so that a repeated call adds nothing. A dead letter of that id is no obstacle.
+        """
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
         """`enqueue` for async producers."""
 
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """
-        Apply *commits*, each wholly or not at all, and claim what is wanted; never blocks.
+        Apply *commits* in their order, each wholly or not at all, and claim what is wanted; never blocks.
 
         Every turn also renews the lease of ``want.worker``, makes ready what has fallen due, and takes back what workers with expired leases held.
         """
@@ -45,7 +49,11 @@ class Broker(Protocol):
         """
 
     def wake(self) -> None:
-        """Make a `wait` that is under way in another thread return now; if none is, the next one returns at once."""
+        """
+        Make a `wait` that is under way in another thread return now; if none is, the next one returns at once.
+
+        Of several workers that share a broker each gets its own: that one has returned does not keep another waiting.
+        """
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """Renew the leases of *workers*, to run *lease* ms from now, where they have not been taken back."""
@@ -129,6 +137,15 @@ class Broker(Protocol):
 
     def close(self) -> None:
         """Let go of connections; the next call connects again."""
+
+
+@runtime_checkable
+class SendsAhead(Protocol):
+    """A broker that can take messages while its caller goes on."""
+
+    def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
+        """Begin to `Broker.enqueue`; what is returned must be called, and waits for the end of that. It raises what `enqueue` raises."""
+        ...
 
 
 class InThreads:

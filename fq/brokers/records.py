@@ -10,9 +10,10 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from fq.fault import Fault
+from fq.frozen import quick
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Post:
     """A message on its way to a queue: ready, by the broker's clock, *delay* ms after the commit."""
 
@@ -22,6 +23,9 @@ class Post:
     priority: int
     delay: int
     body: bytes
+
+
+new_post = quick(Post)
 
 
 @frozen
@@ -100,7 +104,7 @@ ACK = Ack()
 RELEASE = Release()
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Commit:
     """
     All that must happen with one claimed message, together or not at all.
@@ -113,6 +117,9 @@ class Commit:
     token: int
     disposition: Disposition = ACK
     changes: tuple[Change, ...] = ()
+
+
+new_commit = quick(Commit)
 
 
 @frozen
@@ -136,17 +143,21 @@ class Want:
     lease: int = 15_000
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Delivery:
     """A claimed message: *token* goes into the commit, *deliveries* counts this claim, *received_at* is the broker's clock, ms."""
 
     message_id: str
     queue_name: str
+    actor_name: str
     body: bytes
     token: int
     deliveries: int
     received_at: int
     interrupted: str = ""
+
+
+new_delivery = quick(Delivery)
 
 
 @frozen

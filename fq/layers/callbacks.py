@@ -51,7 +51,7 @@ class Callbacks(Step):
     on_retry_exhausted: str | None = field(default=None, converter=_name)
 
     def idle(self) -> bool:
-        return self.on_success is self.on_failure is self.on_retry_exhausted is None
+        return self.on_success is None
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Enqueue the callbacks that this outcome calls for."""

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from attrs import frozen
 
 from fq.message import Message
-from fq.middleware import AsyncHandler, Handler, Middleware
+from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
 from fq.outcome import Outcome
 
 _current: ContextVar[Message | None] = ContextVar("fq_current_message", default=None)
@@ -22,6 +22,7 @@ class CurrentMessage(Middleware):
     <Success: add>
     """
 
+    @guards_itself
     def wrap(self, next: Handler) -> Handler:
         """Return *next* with the context variable set around it."""
 
@@ -34,6 +35,7 @@ class CurrentMessage(Middleware):
 
         return handler
 
+    @guards_itself
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* with the context variable set around it."""
 

@@ -39,6 +39,9 @@ class Results(Step):
 
     outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "only the final result is stored, and inside Retries no failure is final"),)
 
+    def idle(self) -> bool:
+        return not self.store_results
+
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Add the effect that stores a final result."""
         if is_successful(outcome.result):

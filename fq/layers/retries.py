@@ -67,6 +67,9 @@ class Retries(Step):
     retry_when: Callable[[int, Error], bool] | None = field(default=None, validator=validators.optional(validators.is_callable()))
     throws: tuple[type[BaseException], ...] = field(default=(), converter=_error_classes, repr=_as_written)
 
+    def idle(self) -> bool:
+        return True
+
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Refine a dead letter into a retry, where one is due."""
         return outcome if outcome.succeeded else outcome.alt(partial(self.decide, message))

@@ -44,7 +44,7 @@ class ShutdownNotifications(Step):
     outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "being told to stop is not a failure, and uses up no attempt"),)
 
     def idle(self) -> bool:
-        return self.notify_shutdown is not True
+        return True
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Hand back a message whose actor was told."""

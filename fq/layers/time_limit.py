@@ -4,7 +4,7 @@ from attrs import field, frozen
 
 from fq.duration import Duration, limit_ms, to_ms
 from fq.errors import TimeLimitExceeded
-from fq.message import Message, restamp
+from fq.message import Message, limited
 from fq.middleware import Step
 
 
@@ -35,7 +35,7 @@ class TimeLimit(Step):
 
     def before(self, message: Message) -> Message:
         """Stamp the limit."""
-        return restamp(message, time_limit=self.time_limit)
+        return limited(message, self.time_limit)
 
 
 def exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:

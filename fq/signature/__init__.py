@@ -58,7 +58,7 @@ class Signature:
         Raises:
             InvalidArguments: missing, too many or unknown ones, or one that does not fit its annotation, with its path.
         """
-        if not kwargs and tuple(map(type, args)) in self._passing:
+        if not kwargs and (tuple(map(type, args)) if args else args) in self._passing:
             return args, kwargs
         return self._converted(Parameter.decode, args, kwargs)
 

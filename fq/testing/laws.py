@@ -17,6 +17,7 @@ from fq.message import TIME_LIMIT, Message, restamp
 from fq.middleware import Middleware
 from fq.options import OWN
 from fq.outcome import Dead, Enqueue, Outcome, Retry, Store
+from fq.stack import compose
 from fq.testing.messages import message
 
 FQ_OWN = frozenset(("retries", "pipe", "group", "gathered", "unknown_since"))
@@ -52,7 +53,8 @@ def check_step(layer: Middleware, *, messages: Iterable[Message] = MESSAGES, out
 
     It is a value: equal to another one with equal fields, never changed, and its repr evaluates to it, unless it holds functions. Its
     options are its fields. Asked twice, it answers the same. It leaves what it is given as it was. It never raises, but for
-    `MiddlewareError` on purpose, and `OptionError` for an impossible option. An async actor gets the same of it as a sync one.
+    `MiddlewareError` on purpose, and `OptionError` for an impossible option. An async actor gets the same of it as a sync one, and in a stack,
+    which passes idle layers by, it does what it does alone.
 
     >>> from attrs import frozen
     >>> from fq import Step
@@ -157,6 +159,8 @@ def _check_handler(layer: Middleware, sent: Message, inside: Outcome, runner: as
             broken("asked twice, it answers the same", first=repr(first), then=repr(other))
     if (repr(sent), repr(inside)) != (message_shown, inside_shown):
         broken("it leaves what it is given as it was", given=f"{message_shown} and {inside_shown}")
+    if not _same(first, passed := compose(layer).wrap(lambda _: inside)(sent)):
+        broken("a message that passes by an idle layer gets the same of it", in_it=repr(first), in_a_stack=repr(passed))
     if not _same(first, coloured := runner.run(asynchronously())):
         broken("an async actor gets the same of it as a sync one", sync=repr(first), asynchronous=repr(coloured))
 

@@ -14,10 +14,10 @@ from attrs import frozen
 
 _HEADER = Struct("<dQ")  # pulse, finished
 _SLOT = Struct("<ddH110s")  # deadline, started, length of the message id, the message id
-_DEADLINE = Struct("<d")
+_LENGTH = Struct("<H")
+_LENGTH_AT = 16
 _SLOT_SIZE = 128
 _LONGEST_ID = 110
-_NEVER = float("inf")
 
 
 @frozen
@@ -52,7 +52,7 @@ class Slot:
 
     def leave(self) -> None:
         """Say that nothing runs."""
-        _SLOT.pack_into(self._memory, self._offset, _NEVER, 0.0, 0, b"")
+        _LENGTH.pack_into(self._memory, self._offset + _LENGTH_AT, 0)
 
 
 class Board:

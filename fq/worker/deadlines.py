@@ -8,6 +8,7 @@ that is still on its way when the region is left is dropped. So no layer, and no
 import ctypes
 import threading
 from collections.abc import Callable, Mapping
+from threading import get_ident
 from time import monotonic
 
 from attrs import define, field
@@ -36,7 +37,7 @@ def raise_thread_exception(thread_id: int, exception: BaseException | type[BaseE
 class Region:
     """Mutable: what one thread is running, if anything."""
 
-    thread_id: int = field(factory=threading.get_ident)
+    thread_id: int = field(factory=get_ident)
     lock: threading.Lock = field(factory=threading.Lock)
     message: Message | None = None
     deadline: float = float("inf")
@@ -83,14 +84,14 @@ class Deadlines:
 
     def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         """Return ``fn(*args, **kwargs)``; raises what it raises, or the interrupt that struck it."""
-        region = self._regions.get(threading.get_ident()) or self._new_region()
+        region = self._regions.get(get_ident()) or self._new_region()
         limit = message.time_limit
-        region.started = monotonic()
-        region.deadline = region.started + limit / 1_000
+        region.started = started = monotonic()
+        region.deadline = deadline = started + limit / 1_000
         region.struck = None
         region.message = message  # last: whoever strikes looks at nothing before this is set
         if region.slot is not None:
-            region.slot.enter(message.message_id, region.started, region.deadline)
+            region.slot.enter(message.message_id, started, deadline)
         if limit < _FINE:
             self._looked_at.set()
         try:
@@ -123,7 +124,7 @@ class Deadlines:
         return tuple((message, now - region.started) for region in list(self._regions.values()) if (message := region.message) is not None)
 
     def _new_region(self) -> Region:
-        region = self._regions[threading.get_ident()] = Region(slot=None if self._board is None else self._board.slot())
+        region = self._regions[get_ident()] = Region(slot=None if self._board is None else self._board.slot())
         return region
 
     def _watch(self) -> None:

@@ -40,20 +40,12 @@ def run_until_idle(app: "App") -> int:
 
 
 def _run(chains: Chains, job: Job, run: Callable[..., object]) -> Commit:
-    chains.started(job)
-    chain = job.chain
-    if chain.ahandler is not None:
-        run(_arun(chains, job))
-    elif chain.handler is not None:
-        chains.finish(job, chain.handler(job.message))
+    if job.chain.ahandler is not None:
+        run(chains.arun(job))
+    else:
+        chains.run(job)
     chains.committed(job, stale=False)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)
-
-
-async def _arun(chains: Chains, job: Job) -> None:
-    handler = job.chain.ahandler
-    assert handler is not None, "only async jobs come here"
-    chains.finish(job, await handler(job.message))
 
 
 def _jump(app: "App", idle_for: int) -> bool:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import Factory, define, field, frozen
 
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
@@ -37,22 +37,27 @@ class Chain:
     """
     The stack of one actor, built once around its function: exactly one of the two handlers, by the actor's colour.
 
-    *watched*: do layers watch, its own or those of an actor that it may send to?
+    *watches*: do layers of its own watch? *watched*: do these, or those of an actor that it may send to?
     """
 
     plan: Plan
     handler: Handler | None = None
     ahandler: AsyncHandler | None = None
     watched: bool = True
+    watches: bool = field(init=False, default=Factory(lambda self: self.plan.watches, takes_self=True))
 
 
 @define(eq=False)
 class Job:
-    """Mutable: a claimed message; *commit* is filled in when it has run, *outcome* and *sent*, its follow-ups, only where layers watch."""
+    """
+    Mutable: a claimed message.
+
+    Its *message* is there when it has been read, *commit* when it has run, *outcome* and *sent*, its follow-ups, only where layers watch.
+    """
 
     delivery: Delivery
-    message: Message
     chain: Chain
+    message: Message = field(init=False)
     commit: Commit | None = None
     outcome: Outcome | None = None
     sent: tuple[Enqueue, ...] = ()
@@ -69,57 +74,82 @@ class Chains:
         self._chains: dict[str, Chain] = {}
 
     def receive(self, delivery: Delivery) -> Job | Commit:
-        """Return the job for *delivery*; or, where there is nothing to run, the commit that deals with it at once."""
-        try:
-            message = decode(
-                delivery.body, received_at=delivery.received_at, deliveries=delivery.deliveries, interrupted=delivery.interrupted
-            )
-        except DecodeError as error:
-            log.error("%s in queue %s cannot be read and is now a dead letter: %s", delivery.message_id, delivery.queue_name, error)
-            return Commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)))
-        chain = self._chains.get(message.actor_name) or self._build(message.actor_name)
+        """Return the job for *delivery*, whose message `run` will read; or, where there is nothing to run, the commit that deals with it at once."""
+        chain = self._chains.get(delivery.actor_name) or self._build(delivery.actor_name)
+        if chain is not None and not chain.watches:
+            return Job(delivery, chain)
+        message = read(delivery)
+        if isinstance(message, Commit):
+            return message
         if chain is None:
             unknown = unknown_actor(message, self._grace)
             if not unknown.final:
                 return lower(delivery, unknown, self.app.send_side)
             plan = self.app.plan(message.actor_name)
             chain = Chain(plan, told(plan.stack).wrap(lambda _: unknown))  # no actor's layers, but who watches or waits is told
-        if chain.plan.watches:
+        if chain.watches:
             self.app.tell(Claimed(message), chain.plan)
-        return Job(delivery, message, chain)
+        job = Job(delivery, chain)
+        job.message = message
+        return job
+
+    def run(self, job: Job) -> None:
+        """Read the message of *job*, a sync one, and run it."""
+        if self.opened(job) and job.chain.handler is not None:
+            self.started(job)
+            self.finish(job, job.chain.handler(job.message))
+
+    async def arun(self, job: Job) -> None:
+        """The same for an async one."""
+        if self.opened(job) and job.chain.ahandler is not None:
+            self.started(job)
+            self.finish(job, await job.chain.ahandler(job.message))
+
+    def opened(self, job: Job) -> bool:
+        """Read the message of *job*, if that has not been done; is there one? If not, there is the commit that deals with that."""
+        if job.chain.watches:
+            return True
+        message = read(job.delivery)
+        if isinstance(message, Commit):
+            job.commit = message
+            return False
+        job.message = message
+        return True
 
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Take *outcome* as what came of *job*: log it if it is a failure, and lower it. The exception does not outlive this call."""
-        plan = job.chain.plan
+        chain = job.chain
         if job.message.options:
             outcome = overheard(job.message, outcome)
-        sent: dict[str, Enqueue] = {}
-        outcome, job.commit = settle(job.delivery, outcome, self._noting(sent) if job.chain.watched else self.app.send_side)
+        if chain.watched:
+            sent: dict[str, Enqueue] = {}
+            outcome, job.commit = settle(job.delivery, outcome, self._noting(sent))
+            job.sent = tuple(sent[message_id] for message_id in _follow_ups(outcome) if message_id in sent) if sent else ()
+        else:
+            outcome, job.commit = settle(job.delivery, outcome, self.app.send_side)
         if not outcome.succeeded:
-            report(job.message, outcome, plan)
-        if sent:
-            job.sent = tuple(sent[message_id] for message_id in _follow_ups(outcome) if message_id in sent)
-        if plan.watches:
-            self.app.tell(Committing(job.message, outcome), plan)
+            report(job.message, outcome, chain.plan)
+        if chain.watches:
+            self.app.tell(Committing(job.message, outcome), chain.plan)
             job.outcome = outcome
 
     def started(self, job: Job) -> None:
         """Tell the layers that *job* is about to run, where any of them watches."""
-        if job.chain.plan.watches:
+        if job.chain.watches:
             self.app.tell(Started(job.message), job.chain.plan)
 
     def committed(self, job: Job, stale: bool) -> None:
         """Tell the layers, where any of them watches, that the outcome of *job* is in, or came too late, or that there is none."""
         if stale:
-            message = job.message
-            log.warning("%s %s: its outcome came too late and was dropped; another worker has it", message.actor_name, message.message_id)
+            delivery = job.delivery
+            log.warning("%s %s: its outcome came too late and was dropped; another worker has it", delivery.actor_name, delivery.message_id)
         if not stale:
             for enqueue in job.sent:
                 self.app.announce(enqueue)
         if job.outcome is not None:
             outcome, job.outcome = job.outcome, None  # through its frames, an exception in it would keep the job and so itself alive
             self.app.tell(Committed(job.message, outcome, stale), job.chain.plan)
-        elif job.chain.plan.watches:
+        elif job.chain.watches:
             self.app.tell(Released(job.message), job.chain.plan)
 
     def _noting(self, sent: dict[str, Enqueue]) -> SendSide:
@@ -143,6 +173,19 @@ class Chains:
             chain = Chain(plan, plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)), watched=watched)
         self._chains[actor_name] = chain
         return chain
+
+
+def read(delivery: Delivery) -> Message | Commit:
+    """Return the message of *delivery*; or, if its bytes are none, the commit that makes it a dead letter."""
+    try:
+        message = decode(delivery.body, delivery.received_at, delivery.deliveries, delivery.interrupted)
+        if message.actor_name != delivery.actor_name:
+            raise DecodeError(f"found a message for {message.actor_name}, expected one for {delivery.actor_name}, as it was sent")
+    except DecodeError as error:
+        log.error("%s in queue %s cannot be read and is now a dead letter: %s", delivery.message_id, delivery.queue_name, error)
+        return Commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)))
+    else:
+        return message
 
 
 def _follow_ups(outcome: Outcome) -> list[str]:

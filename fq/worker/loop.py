@@ -160,11 +160,8 @@ class Loop:
             task.add_done_callback(self._done)
 
     async def _run(self, job: Job, chains: Chains) -> None:
-        handler = job.chain.ahandler
-        assert handler is not None, "only async jobs come here"
         try:
-            chains.started(job)
-            chains.finish(job, await handler(job.message))
+            await chains.arun(job)
         except (SystemExit, KeyboardInterrupt) as error:  # nothing is committed, the delivery counts; let go on, they would end the loop
             job.commit = cut_short(job, error)
 
@@ -190,7 +187,7 @@ class Loop:
                 self._blamed = task
                 log.warning(
                     "%s has kept the event loop from turning for %.1f s, and all other async actors wait: call what blocks with asyncio.to_thread",
-                    self._tasks[task].message.actor_name,
+                    self._tasks[task].delivery.actor_name,
                     stuck,
                 )
 

@@ -67,18 +67,21 @@ class Pool:
         chains.app.tell(ThreadStopping(name))
 
     def _run(self, job: Job) -> None:
-        handler = job.chain.handler
-        assert handler is not None, "only sync jobs come here"
         try:
-            self._chains.started(job)
-            self._chains.finish(job, handler(job.message))
+            self._chains.run(job)
         except BaseException as error:  # SystemExit and its like: nothing is committed, and the delivery counts
             job.commit = cut_short(job, error)
 
 
 def cut_short(job: Job, error: BaseException) -> Commit:
     """Return the commit that hands back *job*, which *error*, nothing that a handler may raise, has ended; log it."""
-    log.error("%s was cut short by %s: it is handed back", job.message, type(error).__name__, exc_info=error)
+    log.error(
+        "%s %s was cut short by %s: it is handed back",
+        job.delivery.actor_name,
+        job.delivery.message_id,
+        type(error).__name__,
+        exc_info=error,
+    )
     return hand_back(job, counted=True)
 
 

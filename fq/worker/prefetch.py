@@ -8,8 +8,8 @@ WINDOW = 50
 PATIENCE = 200
 """A claimed message that no thread has taken up after so many ms is handed back, for others to run."""
 
-MOST = 2_000
-"""Claim no more at once, whatever the rate."""
+MOST = 500
+"""Claim no more at once, whatever the rate: a turn that takes the broker longer leaves the threads without work."""
 
 
 @frozen

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from returns.result import Failure, Success
 
 from fq import DecodeError, InvalidResult, Message, Retry, retries
-from fq.codec import decode, decode_result, encode, encode_result, encode_value, not_json
+from fq.codec import as_json, decode, decode_result, encode, encode_result, encode_value, not_json
 from fq.fault import Fault
 from fq.message import restamp
 from fq.outcome import Outcome
@@ -79,6 +79,7 @@ def test_what_was_encoded_decodes_as_what_it_was(built: Message) -> None:
 
     assert decode(body) == built
     assert encode(decode(body)) == body
+    assert body == json.dumps(as_json(built), separators=(",", ":")).encode()
     assert body.isascii()
 
 

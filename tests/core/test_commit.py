@@ -15,7 +15,7 @@ from fq.message import restamp
 from fq.outcome import Arrive, Effect
 from fq.testing import message
 
-DELIVERY = Delivery("m1", "default", b"", token=7, deliveries=1, received_at=0)
+DELIVERY = Delivery("m1", "default", "add", b"", token=7, deliveries=1, received_at=0)
 MESSAGE = message("add", 1, 2, message_id="m1")
 FOLLOW_UP = message("report", 3, message_id="m2", queue_name="slow")
 ERROR = ValueError("no")

@@ -6,8 +6,10 @@ import pickle
 from collections.abc import Callable
 
 import pytest
+from attrs import frozen
+from attrs.exceptions import FrozenInstanceError
 
-from fq.frozen import NOTHING, FrozenDict, frozen_dict
+from fq.frozen import NOTHING, FrozenDict, frozen_dict, quick
 
 FROZEN: FrozenDict[str, int] = FrozenDict(a=1, b=2)
 
@@ -62,3 +64,22 @@ def test_freezing_copies_what_can_change_and_keeps_what_cannot() -> None:
     assert frozen == {"a": 1}
     assert frozen_dict(frozen) is frozen
     assert frozen_dict(NOTHING) is NOTHING
+
+
+@frozen(weakref_slot=False)
+class Point:
+    x: int
+    y: int = 0
+
+
+def test_what_is_quickly_made_is_as_what_is_made() -> None:
+    made, quickly = Point(1), quick(Point)(1)
+
+    assert type(quickly) is Point
+    assert quickly == made
+    assert (hash(quickly), repr(quickly)) == (hash(made), repr(made))
+    assert pickle.loads(pickle.dumps(quickly)) == copy.copy(quickly) == made
+    with pytest.raises(FrozenInstanceError):
+        quickly.x = 2  # type: ignore[misc]  # that is the point
+    with pytest.raises(TypeError):
+        quick(Point)()  # type: ignore[call-arg]  # that is the point

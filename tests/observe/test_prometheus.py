@@ -177,7 +177,9 @@ def test_messages_for_actors_that_nobody_declared_are_counted_together(app: App,
     def add() -> None: ...
 
     for number in range(3):
-        app.broker.enqueue([Post(f"m{number}", "default", "x", 0, 0, b'{"message_id":"m%d","actor_name":"x%d"}' % (number, number))])
+        app.broker.enqueue(
+            [Post(f"m{number}", "default", f"x{number}", 0, 0, b'{"message_id":"m%d","actor_name":"x%d"}' % (number, number))]
+        )
     with app.worker(threads=1, unknown_actor_grace=0):
         until(lambda: scraped(registry).get(("fq_message_rejects_total", "default", "")) == 3)
 

@@ -5,6 +5,8 @@ from urllib.parse import unquote
 
 import redis
 
+from fq.brokers.redis.wire import PLACE
+
 ONCE = {
     "messages": "hash",
     "again": "hash",
@@ -45,7 +47,7 @@ def _places(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tupl
     for name in names:
         kind = name.partition(":")[0]
         if kind == "ready":
-            yield from ((member[14:], name) for member in client.zrange(prefix + name, 0, -1))
+            yield from ((member[PLACE:], name) for member in client.zrange(prefix + name, 0, -1))
         elif kind == "delayed":
             yield from ((member.partition(b"\0")[2], name) for member in client.zrange(prefix + name, 0, -1))
         elif kind == "claimed":
@@ -60,7 +62,7 @@ def _lost_messages(client: redis.Redis, prefix: str, names: list[str]) -> Iterat
             yield f"{id_!r} is in {place} and in {places[id_]}"
         if id_ not in messages:
             yield f"{id_!r} is in {place} but there is no message"
-        elif messages[id_][14:].split(b"\0")[1].decode() != unquote(place.split(":")[1]):
+        elif messages[id_][PLACE:].split(b"\0")[1].decode() != unquote(place.split(":")[1]):
             yield f"{id_!r} is in {place} but belongs elsewhere"
         places[id_] = place
     for id_ in messages.keys() - places.keys():

@@ -80,8 +80,17 @@ def uncounted(operation: Callable[[RedisBroker], int]) -> Callable[[RedisBroker]
     return run
 
 
+def enqueue_ahead(broker: RedisBroker) -> None:
+    """Two calls under way at a time."""
+    first = broker.enqueue_ahead([post("new1", queue="q"), post("new2", queue="other", delay=1_000)])
+    second = broker.enqueue_ahead([post("new3", queue="q")])
+    first()
+    second()
+
+
 OPERATIONS: dict[str, Callable[[RedisBroker], object]] = {
     "enqueue": enqueue,
+    "enqueue_ahead": enqueue_ahead,
     "turns": turns,
     "release_one": release_one,
     "requeue": uncounted(lambda broker: broker.requeue(["m0"])),

@@ -155,6 +155,19 @@ def test_the_law_that_a_layer_breaks_is_named(layer: Middleware, law: str) -> No
     assert str(error.value).splitlines()[0] == f"{layer!r} breaks a law of layers: {law}"
 
 
+def test_a_layer_that_is_not_as_idle_as_it_says_is_named() -> None:
+    @frozen
+    class Dozes(Step):
+        def idle(self) -> bool:
+            return True
+
+        def after(self, message: Message, outcome: Outcome) -> Outcome:
+            return outcome.also(Enqueue(message))
+
+    with pytest.raises(AssertionError, match="a message that passes by an idle layer gets the same of it"):
+        check_step(Dozes())
+
+
 def test_the_text_says_with_which_message_and_outcome() -> None:
     with pytest.raises(AssertionError) as error:
         check_step(Raises(), messages=[message("add", 1, tenant="a"), message("add", 2, deliveries=9)], outcomes=[Outcome.success(3)])

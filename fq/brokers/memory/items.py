@@ -6,7 +6,9 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
+from fq.brokers.records import Delivery
 from fq.fault import Fault
+from fq.message import CANCELLED
 
 V = TypeVar("V")
 
@@ -79,6 +81,20 @@ class Item:
     fault: Fault | None = None
     since: int = 0
     cancelled: bool = False
+
+    def delivery(self, now: int) -> Delivery:
+        """Return what its holder is given *now*."""
+        interrupted = CANCELLED if self.cancelled else self.interrupted
+        return Delivery(
+            self.message_id,
+            self.queue.name,
+            self.actor_name,
+            self.body,
+            self.token,
+            self.deliveries,
+            received_at=now,
+            interrupted=interrupted,
+        )
 
     def become(self, state: str) -> None:
         """Change from one state to another: "ready", "delayed", "running", or "" for gone."""

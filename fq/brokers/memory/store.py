@@ -27,7 +27,6 @@ from fq.brokers.records import (
     WorkerStats,
 )
 from fq.brokers.rules import rotated, spliced
-from fq.message import CANCELLED
 
 
 class Store:
@@ -147,8 +146,7 @@ class Store:
                 item.token, item.worker, item.since = self._token, want.worker, now
                 item.deliveries += 1
                 worker.held[item.message_id] = item
-                interrupted = CANCELLED if item.cancelled else item.interrupted
-                claimed.append(Delivery(item.message_id, queue.name, item.body, item.token, item.deliveries, now, interrupted))
+                claimed.append(item.delivery(now))
         return tuple(claimed)
 
     # What commits do.

@@ -1,11 +1,11 @@
 """`RedisBroker`: the broker protocol on Redis and Valkey, one method a call. What a turn does on the server is in ``lua/turn.lua``."""
 
-import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 from fq.brokers.base import DEAD_TTL
 from fq.brokers.findings import Finding
+from fq.brokers.process import pid
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.redis import inspect
 from fq.brokers.redis.checkup import checkup
@@ -81,7 +81,7 @@ class RedisBroker:
 
     @property
     def _here(self) -> Local:
-        if self._local.pid != os.getpid():
+        if self._local.pid != pid():
             self._local = Local(self._server, self._dead_ttl)
         return self._local
 
@@ -89,6 +89,11 @@ class RedisBroker:
         """Put *posts* on their queues, all or none, in one round trip."""
         check_posts(posts)
         self._here.sender.send(posts)
+
+    def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
+        """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
+        check_posts(posts)
+        return self._here.sender.begin(posts) if posts else lambda: None
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
         """`enqueue` for async producers; what several send at the same time goes in one round trip."""

@@ -4,7 +4,6 @@
 Mutable shell. Any thread may call; a forked child opens connections of its own.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
 
+from fq.brokers.process import pid
 from fq.brokers.redis.place import Connection, Place
 from fq.brokers.redis.scripts import Script
 from fq.errors import BrokerError, BrokerUnavailable
@@ -68,7 +68,7 @@ class Line:
         self.place = place
         self.patience = patience
         self._idle: deque[Connection] = deque(maxlen=SPARE)
-        self._pid = os.getpid()
+        self._pid = pid()
 
     def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> object:
         """
@@ -79,15 +79,35 @@ class Line:
 
             BrokerError: it refuses.
         """
-        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+        return self._repeat(_calling(script, keys, arguments)[1])
 
-        def once(connection: Connection) -> object:
+    def begin(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Callable[[], object]:
+        """Send what `call` sends, and return at once: what is returned must be called, and reads the reply, or repeats the call."""
+        packed, once = _calling(script, keys, arguments)
+        deadline = time.monotonic() + self.patience
+        connection: Connection | None = None
+        try:
+            connection = self._take()
+            connection.send_packed_command((packed,), check_health=False)
+        except RedisError as error:
+            failed, failure = connection, error
+            return lambda: self._repeat(once, deadline, self._failed(failed, failure, deadline, 0.0))
+
+        def finish() -> object:
             try:
-                return _exchange(connection, packed)
+                reply = connection.read_response(disable_decoding=True, disconnect_on_error=True)
             except NoScriptError:
-                return _exchange(connection, pack((b"EVAL", script.text, len(keys), *keys, *arguments)))
+                self._idle.append(connection)
+                return self._repeat(once, deadline)
+            except RedisError as error:
+                return self._repeat(once, deadline, self._failed(connection, error, deadline, 0.0))
+            except BaseException:
+                connection.disconnect()  # half of a reply may still be on its way
+                raise
+            self._idle.append(connection)
+            return reply
 
-        return self._repeat(once)
+        return finish
 
     def command(self, *words: Argument) -> object:
         """Return the reply of one plain command; raises as `call` does."""
@@ -99,21 +119,17 @@ class Line:
         while self._idle:
             self._idle.pop().disconnect()
 
-    def _repeat(self, once: Callable[[Connection], T]) -> T:
-        """Return what *once* returns for a connection, tried again, after growing pauses, while the server is away."""
-        deadline, pause = time.monotonic() + self.patience, 0.0
+    def _repeat(self, once: Callable[[Connection], T], deadline: float | None = None, pause: float = 0.0) -> T:
+        """Return what *once* returns for a connection, tried again, after growing pauses, until *deadline* while the server is away."""
+        if deadline is None:
+            deadline = time.monotonic() + self.patience
         while True:
             connection: Connection | None = None
             try:
                 connection = self._take()
                 reply = once(connection)
             except RedisError as error:
-                self._clear_up(connection, error)
-                if time.monotonic() + pause > deadline:
-                    advice = _advice(error, "start it, or check the URL")
-                    raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {error}; {advice}") from error
-                time.sleep(pause)
-                pause = min(2 * pause, 0.5) or 0.005
+                pause = self._failed(connection, error, deadline, pause)
             except BaseException:
                 if connection is not None:
                     connection.disconnect()  # half of a reply may still be on its way
@@ -122,9 +138,18 @@ class Line:
                 self._idle.append(connection)
                 return reply
 
+    def _failed(self, connection: Connection | None, error: RedisError, deadline: float, pause: float) -> float:
+        """Sleep for *pause* if a call is worth another try, and return how long to sleep the next time; raise if it is not."""
+        self._clear_up(connection, error)
+        if time.monotonic() + pause > deadline:
+            advice = _advice(error, "start it, or check the URL")
+            raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {error}; {advice}") from error
+        time.sleep(pause)
+        return min(2 * pause, 0.5) or 0.005
+
     def _take(self) -> Connection:
-        if self._pid != os.getpid():
-            self._pid, self._idle = os.getpid(), deque(maxlen=SPARE)  # the parent's connections stay the parent's
+        if self._pid != pid():
+            self._pid, self._idle = pid(), deque(maxlen=SPARE)  # the parent's connections stay the parent's
         try:
             return self._idle.pop()
         except IndexError:
@@ -145,6 +170,19 @@ class Line:
         if connection is not None:
             self._idle.append(connection)  # it has brought an answer: it is in order
         raise BrokerError(f"{self.place.name} refuses: {error}; {_advice(error, 'nothing of this call was applied')}") from error
+
+
+def _calling(script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> tuple[bytes, Callable[[Connection], object]]:
+    """Return the call of a script, packed; and what makes it on a connection, with the whole script if the server does not know that."""
+    packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+
+    def once(connection: Connection) -> object:
+        try:
+            return _exchange(connection, packed)
+        except NoScriptError:
+            return _exchange(connection, pack((b"EVAL", script.text, len(keys), *keys, *arguments)))
+
+    return packed, once
 
 
 def _exchange(connection: Connection, packed: bytes) -> object:

@@ -1,10 +1,10 @@
 """`Local`: what a broker has in one process and shares with no child of it: its threads, and who waits there. Mutable shell."""
 
-import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
+from fq.brokers.process import pid
 from fq.brokers.records import Post
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.ear import Ear
@@ -20,7 +20,7 @@ class Local:
     """The parts of a broker that need to be new in a forked child, made anew when it is found to be one."""
 
     def __init__(self, server: Server, dead_ttl: int) -> None:
-        self.pid = os.getpid()
+        self.pid = pid()
         self.sender = Sender(server)
         self.doorbell = Doorbell()
         self.turns = Turns(server, self.doorbell, dead_ttl)

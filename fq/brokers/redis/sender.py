@@ -2,12 +2,18 @@
 
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 
 from fq.brokers.records import Post
 from fq.brokers.redis.scripts import script
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import posts_written
+from fq.brokers.redis.wire import Argument, Sheet, posts_written
+
+ONE = script("one")
+
+LISTED = 10.0
+"""For so long, in seconds, a queue that is among the names of all queues is taken to be there still."""
 
 
 class Sender:
@@ -21,29 +27,49 @@ class Sender:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._marks: deque[str] = deque()
+        self._listed: dict[str, float] = {}
 
     def send(self, posts: Sequence[Post]) -> None:
         """Send *posts*, which have been checked, in one round trip."""
-        try:
-            mark = self._marks.pop()
-        except IndexError:
-            mark = self._server.keys.sent(uuid.uuid4().hex)
+        mark = self._mark()
         try:
             if len(posts) == 1 and not posts[0].delay:
                 self._send_one(posts[0], mark)
             elif posts:
-                self._send_many(posts, mark)
+                self._server.run("enqueue", *self._written(posts, mark))
         finally:
             self._marks.append(mark)
 
-    def _send_one(self, post: Post, mark: str) -> None:
-        server, keys = self._server, self._server.keys
-        head = server.heads.of(post)
-        arguments = (server.offset, server.number(), post.queue_name, post.priority, head, post.message_id, post.body)
-        server.line.call(script("one"), (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(post.queue_name)[0]), arguments)
+    def begin(self, posts: Sequence[Post]) -> Callable[[], None]:
+        """Begin to send *posts*, one at least; what is returned must be called, and waits for the end of that."""
+        mark = self._mark()
+        waits = self._server.begin("enqueue", *self._written(posts, mark))
 
-    def _send_many(self, posts: Sequence[Post], mark: str) -> None:
+        def finish() -> None:
+            try:
+                waits()
+            finally:
+                self._marks.append(mark)
+
+        return finish
+
+    def _written(self, posts: Sequence[Post], mark: str) -> tuple[Sheet, list[Argument]]:
         sheet = self._server.sheet()
         arguments = posts_written(sheet, posts)
         sheet.extra.append(mark)
-        self._server.run("enqueue", sheet, (self._server.number(), *arguments))
+        return sheet, [self._server.number(), *arguments]
+
+    def _mark(self) -> str:
+        """Return a mark that no other call under way has."""
+        try:
+            return self._marks.pop()
+        except IndexError:
+            return self._server.keys.sent(uuid.uuid4().hex)
+
+    def _send_one(self, post: Post, mark: str) -> None:
+        server, keys, queue, now = self._server, self._server.keys, post.queue_name, monotonic()
+        lists = now - self._listed.get(queue, -LISTED) >= LISTED
+        words = (server.offset, server.number(), queue, post.priority, server.heads.of(post), post.message_id, post.body, int(lists))
+        server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
+        if lists:
+            self._listed[queue] = now

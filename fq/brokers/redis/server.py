@@ -1,10 +1,10 @@
 """`Server`: one namespace on one server, for the parts of the broker that run scripts there. Mutable shell."""
 
-import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
+from fq.brokers.process import pid
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.line import Line
 from fq.brokers.redis.place import Place
@@ -32,10 +32,15 @@ class Server:
         keys, all_arguments = sheet.written(worker, self.offset, arguments)
         return self.line.call(script(name), keys, all_arguments)
 
+    def begin(self, name: str, sheet: Sheet, arguments: Iterable[Argument] = ()) -> Callable[[], object]:
+        """Begin to `run` a script; what is returned must be called, and finishes that."""
+        keys, all_arguments = sheet.written("", self.offset, arguments)
+        return self.line.begin(script(name), keys, all_arguments)
+
     def run_for(self, name: str, queues: Sequence[str], *arguments: Argument, worker: str = "") -> object:
         """Return the reply of the script *name* about *queues*."""
         return self.run(name, self.sheet(queues), arguments, worker)
 
     def number(self) -> str:
         """Return a number for a call that no other call has, in this process or one forked from it."""
-        return f"{self._name}.{os.getpid()}.{next(self._numbers)}"
+        return f"{self._name}.{pid()}.{next(self._numbers)}"

@@ -5,21 +5,25 @@ Pure, but for a cache.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from attrs import Factory, define, frozen
 
-from fq.brokers.records import Ack, Bury, Change, Commit, DeadLetter, Delivery, Join, Keep, Post, Release, Replace
+from fq.brokers.records import Ack, Bury, Change, Commit, DeadLetter, Delivery, Join, Keep, Post, Release, Replace, new_delivery
 from fq.brokers.redis.keys import Keys
 from fq.fault import Fault
 
 Argument: TypeAlias = str | bytes | int | float
 Claim: TypeAlias = tuple[int, list[bytes], list[bytes | None], list[bytes | None]]
 
-PLACE = 14
-"""Every record begins with its place in the order of arrival, so many hexadecimal digits."""
+PLACE = 16
+"""Every record begins with its place in the order of arrival, so many digits."""
+
+
+_text: Callable[[bytes], str] = lru_cache(4_096)(bytes.decode)  # names of actors, which are few
 
 
 class Heads:
@@ -211,24 +215,16 @@ def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, 
     deliveries: list[Delivery] = []
     for queue, members, records, notes in claims:
         name = queues[queue - 1]
-        if not notes:
-            deliveries += [
-                Delivery(member[PLACE:].decode(), name, record.split(b"\0", 3)[3], token, 1, now)
-                for member, record in zip(members, records, strict=True)
-                if record is not None
-            ]
-            continue
-        for member, record, note in zip(members, records, notes, strict=True):
+        for member, record, note in zip(members, records, notes or repeat(None), strict=False):
             if record is not None:
-                before, interrupted = _note(note)
-                deliveries.append(Delivery(member[PLACE:].decode(), name, record.split(b"\0", 3)[3], token, before + 1, now, interrupted))
+                _, _, actor, body = record.split(b"\0", 3)
+                before, interrupted = _note(note) if note else (0, "")
+                deliveries.append(new_delivery(member[PLACE:].decode(), name, _text(actor), body, token, before + 1, now, interrupted))
     return deliveries
 
 
-def _note(note: bytes | None) -> tuple[int, str]:
+def _note(note: bytes) -> tuple[int, str]:
     """Return how often a message was claimed before, and why it was cut short, from what is kept of it."""
-    if not note:
-        return 0, ""
     deliveries, interrupted, _ = note.split(b"\0", 2)
     return int(deliveries), interrupted.decode()
 

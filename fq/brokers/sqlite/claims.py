@@ -84,7 +84,7 @@ READ_CLAIMED = f"""
     SELECT
         json_group_array(json_array(
             CASE WHEN length(body) <= {LARGE} THEN length(body) END,
-            queue, priority, due, seq, message_id, deliveries, interrupted)),
+            queue, priority, due, seq, message_id, actor, deliveries, interrupted)),
         CAST(group_concat(CASE WHEN length(body) <= {LARGE} THEN CAST(body AS TEXT) END, '') AS BLOB)
     FROM messages WHERE state = {RUNNING} AND worker = ? AND token = ?
 """
@@ -162,11 +162,11 @@ def _deliveries(connection: sqlite3.Connection, worker: str, token: int, queues:
     rows = from_json(found)
     places = {queue: place for place, queue in enumerate(queues)}
     claimed = []
-    for (size, queue, priority, due, seq, message_id, deliveries, interrupted), body in zip(
+    for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
         rows, cut(bodies or b"", [row[0] or 0 for row in rows]), strict=True
     ):
         whole = body if size is not None else _body(connection, seq)
-        claimed.append((places[queue], priority, due, seq, Delivery(message_id, queue, whole, token, deliveries, now, interrupted)))
+        claimed.append((places[queue], priority, due, seq, Delivery(message_id, queue, actor, whole, token, deliveries, now, interrupted)))
     claimed.sort(key=itemgetter(0, 1, 2, 3))
     return tuple(map(itemgetter(4), claimed))
 

@@ -145,11 +145,13 @@ class Worker:
                 self.cast.chains.committed(job, job.delivery.message_id in turn.stale)
         for delivery in turn.deliveries:
             received = self.cast.chains.receive(delivery)
-            if isinstance(received, Job):
+            if not isinstance(received, Job):
+                self.at_once.append(received)
+            elif self.cast.chains.opened(received):
                 self.tap.ledger.opened(received.message)
                 self.unstarted.append(received)
-            else:
-                self.at_once.append(received)
+            elif received.commit is not None:
+                self.at_once.append(received.commit)
         if turn.cancelled:
             self.give_up()
         self.idle = limit > 0 and not self.loaded

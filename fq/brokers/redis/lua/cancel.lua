@@ -10,8 +10,8 @@ if queues == 0 or name(1) ~= queue_of(record) then return record end
 
 local priority, seq = place(record)
 if call('ZREM', key(1, DELAYED), seq .. priority .. '\0' .. id) == 1 then
-  seq = format('%014x', draw())
-  call('HSET', MESSAGES, id, seq .. sub(record, 15))
+  seq = place_of(draw())
+  call('HSET', MESSAGES, id, seq .. sub(record, PLACE + 1))
   make_ready(1, priority, seq .. id)
   flush()
   ring_all()

@@ -65,9 +65,13 @@ local function draw()
   return micros
 end
 
--- A record is <place><priority>\0<queue>\0<actor>\0<body>; its place is when it became ready, or will, in microseconds and 14 hex digits.
+-- A record is <place><priority>\0<queue>\0<actor>\0<body>; its place is when it became ready, or will, in microseconds and 16 digits.
+local PLACE = 16
+
+local function place_of(time) return format('%016.0f', time) end
+
 local function place(record)
-  return sub(record, 15, find(record, '\0', 15, true) - 1), sub(record, 1, 14)
+  return sub(record, PLACE + 1, find(record, '\0', PLACE + 1, true) - 1), sub(record, 1, PLACE)
 end
 
 -- A cancelled message has the mark \0<id> until it ends, and <worker>\0<id> while that worker holds it and is to be told.

@@ -19,11 +19,8 @@ p = p + 1
 if call('SET', extra(1), number, 'PX', 60000, 'GET') == number then return 0 end
 while ARGV[p] do
   local queue, priority, delay, head, count = tonumber(ARGV[p]), ARGV[p + 1], tonumber(ARGV[p + 2]), ARGV[p + 3], tonumber(ARGV[p + 4])
-  p = p + 5
-  for _ = 1, count do
-    post(queue, priority, delay, head, ARGV[p], ARGV[p + 1])
-    p = p + 2
-  end
+  post_all(queue, priority, delay, head, p + 5, count)
+  p = p + 5 + 2 * count
 end
 flush()
 ring_all()

@@ -17,16 +17,40 @@ local function make_ready(queue, priority, member)
   added[queue] = (added[queue] or 0) + 1
 end
 
--- Puts a message on its queue, unless its id is known already.
-local function post(queue, priority, delay, head, id, body)
-  local seq = format('%014x', math.min(draw() + delay * 1000, EXACT))
-  if call('HSETNX', MESSAGES, id, seq .. head .. body) == 0 then return end
+-- Queues a message whose record is kept.
+local function queue_up(queue, priority, delay, seq, id)
   if delay > 0 then
     local due = now + delay
     into(later, queue, format('%.0f', due), seq .. priority .. '\0' .. id)
     if due < (soonest[queue] or math.huge) then soonest[queue] = due end
   else
     make_ready(queue, priority, seq .. id)
+  end
+end
+
+-- Puts a message on its queue, unless its id is known already.
+local function post(queue, priority, delay, head, id, body)
+  local seq = place_of(math.min(draw() + delay * 1000, EXACT))
+  if call('HSETNX', MESSAGES, id, seq .. head .. body) == 1 then queue_up(queue, priority, delay, seq, id) end
+end
+
+-- The same for *count* messages that differ in id and body, which are in turn in ARGV from number *first* on.
+local function post_all(queue, priority, delay, head, first, count)
+  local seen = {}
+  for from = first, first + 2 * count - 1, CHUNK do
+    local ids, records = {}, {}
+    for i = from, math.min(from + CHUNK, first + 2 * count) - 2, 2 do ids[#ids + 1] = ARGV[i] end
+    for i, known in ipairs(call('HMGET', MESSAGES, unpack(ids))) do
+      local id = ids[i]
+      if not known and not seen[id] then
+        local seq = place_of(math.min(draw() + delay * 1000, EXACT))
+        seen[id] = true
+        records[#records + 1] = id
+        records[#records + 1] = seq .. head .. ARGV[from + 2 * i - 1]
+        queue_up(queue, priority, delay, seq, id)
+      end
+    end
+    if records[1] then call('HSET', MESSAGES, unpack(records)) end
   end
 end
 
@@ -48,8 +72,8 @@ local function promote(queue, most)
   if first[2] and tonumber(first[2]) <= now then
     local due = call('ZRANGEBYSCORE', key(queue, DELAYED), '-inf', now, 'LIMIT', 0, most)
     for _, member in ipairs(due) do
-      local mark = find(member, '\0', 15, true)
-      make_ready(queue, sub(member, 15, mark - 1), sub(member, 1, 14) .. sub(member, mark + 1))
+      local mark = find(member, '\0', PLACE + 1, true)
+      make_ready(queue, sub(member, PLACE + 1, mark - 1), sub(member, 1, PLACE) .. sub(member, mark + 1))
     end
     call('ZREM', key(queue, DELAYED), unpack(due))
     first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')

@@ -10,7 +10,7 @@ for i = p, #ARGV, 2 do
     local _, _, _, record = letter_of(letter)
     call('ZREM', key(queue, DEAD), id)
     call('HDEL', LETTERS, id)
-    post(queue, (place(record)), 0, sub(record, 15), id, '')
+    post(queue, (place(record)), 0, sub(record, PLACE + 1), id, '')
     count = count + 1
   end
 end

@@ -69,7 +69,7 @@ if latest == number then
     end
     if #ids > 0 then
       for i, record in ipairs(call('HMGET', MESSAGES, unpack(ids))) do
-        local priority, seq = place(record or '00000000000000\0')
+        local priority, seq = place(record or place_of(0) .. '\0')
         order[i] = {tonumber(priority) or 0, seq .. ids[i], ids[i]}
       end
       table.sort(order, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
@@ -292,7 +292,7 @@ if limit > 0 then
       end
       local text, ids, held = format('%.0f', token), {}, {PAD, PADDING}
       for i, member in ipairs(members) do
-        local id = sub(member, 15)
+        local id = sub(member, PLACE + 1)
         ids[i], held[2 * i + 1], held[2 * i + 2] = id, id, text
       end
       call('ZREMRANGEBYRANK', key(queue, READY), 0, #members - 1)

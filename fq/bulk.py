@@ -1,0 +1,69 @@
+"""`in_batches`: many messages, one round trip a thousand; while the broker takes one batch, the next one is made."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias, TypeVar
+
+from fq.brokers.base import Broker, SendsAhead
+from fq.brokers.records import Post
+from fq.commit import pack
+from fq.outcome import Enqueue
+
+C = TypeVar("C")
+H = TypeVar("H")
+Finish: TypeAlias = Callable[[], None]
+
+BATCH = 1_000
+"""How many messages go into one round trip."""
+
+
+def in_batches(
+    broker: Broker, calls: Iterable[C], prepared: Callable[[C], tuple[Sequence[Enqueue], H]], announce: Callable[[Enqueue], None]
+) -> list[H]:
+    """
+    Send *calls*; return what *prepared* says came of each, in the same order.
+
+    What it says is to be sent has passed the send side; *announce* is called with it once it has been sent. After an error, the batches before it
+    have been sent.
+    """
+    results: list[H] = []
+    batch: list[Enqueue] = []
+    finish: Finish = _nothing
+    try:
+        for call in calls:
+            enqueues, result = prepared(call)
+            results.append(result)
+            batch += enqueues
+            if len(batch) >= BATCH:
+                finish()
+                finish = _nothing
+                finish, batch = _begun(broker, batch, announce), []
+        finish()
+        finish = _nothing
+        if batch:
+            _begun(broker, batch, announce)()
+    finally:
+        finish()
+    return results
+
+
+def _begun(broker: Broker, batch: Sequence[Enqueue], announce: Callable[[Enqueue], None]) -> Finish:
+    """Begin to send *batch*; return what waits until it has been sent, and then announces it."""
+    waits = _ahead(broker, [pack(enqueue) for enqueue in batch])
+
+    def finish() -> None:
+        waits()
+        for enqueue in batch:
+            announce(enqueue)
+
+    return finish
+
+
+def _ahead(broker: Broker, posts: Sequence[Post]) -> Finish:
+    if isinstance(broker, SendsAhead):
+        return broker.enqueue_ahead(posts)
+    broker.enqueue(posts)
+    return _nothing
+
+
+def _nothing() -> None:
+    """Nothing is under way."""

@@ -1,0 +1,108 @@
+"""Idle layers are passed by together, and nobody can tell: a stack does what its layers do one inside the other."""
+
+import asyncio
+from functools import reduce
+from itertools import product
+from typing import ClassVar
+
+import pytest
+from attrs import define, field, frozen
+
+from fq import Message, Outcome, Step
+from fq.layers import default_middleware
+from fq.middleware import AsyncHandler, Handler
+from fq.stack import Stack
+from fq.testing import message
+from fq.testing.laws import MESSAGES, OUTCOMES
+
+
+@define(eq=False)
+class Diary:
+    """Mutable: what was called."""
+
+    lines: list[str] = field(factory=list)
+
+
+@frozen
+class Noted(Step):
+    """Says in *diary* what it is shown."""
+
+    name: str
+    diary: Diary
+    is_idle: bool = True
+
+    repeatable: ClassVar[bool] = True
+
+    def idle(self) -> bool:
+        return self.is_idle
+
+    def before(self, message: Message) -> Message:
+        self.diary.lines.append(f"> {self.name}")
+        return message
+
+    def after(self, message: Message, outcome: Outcome) -> Outcome:
+        self.diary.lines.append(f"< {self.name}")
+        return outcome
+
+
+def nested(stack: Stack, handler: Handler) -> Handler:
+    return reduce(lambda inner, layer: layer.wrap(inner), reversed(stack.layers), handler)
+
+
+def calls(message: Message, outcome: Outcome, *idle: bool) -> list[str]:
+    """Return which layers are shown *message*, and *outcome*, in a stack of layers called a, b, and so on."""
+    diary = Diary()
+    stack = Stack(tuple(Noted("abcd"[at], diary, one) for at, one in enumerate(idle)))
+    assert stack.wrap(lambda _: outcome)(message) is outcome
+    sync, diary.lines = diary.lines, []
+
+    async def answers(_: Message) -> Outcome:
+        return outcome
+
+    async def handle(wrapped: AsyncHandler) -> Outcome:
+        return await wrapped(message)
+
+    assert asyncio.run(handle(stack.awrap(answers))) is outcome
+    assert diary.lines == sync
+    return sync
+
+
+def test_a_fresh_message_that_succeeds_passes_all_idle_layers_by() -> None:
+    assert calls(message("add"), Outcome.success(3), True, True, True) == []
+    assert calls(message("add"), Outcome.success(3), True, False, True) == ["> b", "< b"]
+
+
+def test_one_that_fails_is_shown_to_them_on_its_way_out_in_their_order() -> None:
+    assert calls(message("add"), Outcome.failure(ValueError()), True, True) == ["< b", "< a"]
+    assert calls(message("add"), Outcome.drop(""), True, False, True) == ["> b", "< c", "< b", "< a"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [message("add", tenant="a"), message("add", deliveries=2), message("add", interrupted="time_limit")],
+    ids=["options", "again", "cut"],
+)
+def test_any_other_message_is_shown_to_them_on_its_way_in_too(other: Message) -> None:
+    assert calls(other, Outcome.success(3), True, True) == ["> a", "> b", "< b", "< a"]
+
+
+def test_a_layer_that_wraps_in_its_own_way_is_never_passed_by() -> None:
+    wrapped: list[str] = []
+
+    @frozen
+    class Own(Step):
+        def idle(self) -> bool:
+            return True
+
+        def wrap(self, next: Handler) -> Handler:
+            wrapped.append("sync")
+            return next
+
+    Stack((Own(),)).wrap(lambda _: Outcome.success())
+
+    assert wrapped == ["sync"]
+
+
+@pytest.mark.parametrize(("sent", "inside"), list(product(MESSAGES, OUTCOMES)))
+def test_the_default_stack_does_what_its_layers_do_one_inside_the_other(sent: Message, inside: Outcome) -> None:
+    assert repr(default_middleware.wrap(lambda _: inside)(sent)) == repr(nested(default_middleware, lambda _: inside)(sent))
