@@ -67,6 +67,7 @@ def introduce(bench: Bench) -> None:
     name, version = info.get("server_name", "redis"), info.get("valkey_version", info["redis_version"])
     settings = ", ".join(f"{key} {value!r}" for key, value in SETTINGS.items())
     console.print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {name} {version} ({settings}), loopback")
+    console.print(f"  load of the machine before the run: {os.getloadavg()[0]:.1f}; with more than 0.5 the figures say little")
     for peer in bench.bins:
         versions = ", ".join(f"{package} {version}" for package, version in bench.ask(peer, "versions").items())
         console.print(f"  {peer.name}: {versions}; {peer.settings}", soft_wrap=True)
