@@ -11,21 +11,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from fq.brokers.records import Post
 
 TOGETHER = 1_000
-"""Once so many posts are gathered they are sent; a single call's go whole, however many."""
+"""Once so many calls are gathered they are sent."""
 
 
 @frozen
-class Letter:
-    """What one call sends, and the future, in its loop, of being sent."""
+class Tray:
+    """What coroutines of one event loop send at the same time: of each call its posts, and the future of their being sent."""
 
-    posts: Sequence[Post]
     loop: asyncio.AbstractEventLoop
-    sent: "asyncio.Future[None]"
+    letters: list[tuple[Sequence[Post], "asyncio.Future[None]"]] = Factory(list)
 
 
 class PostOffice:
@@ -33,7 +32,8 @@ class PostOffice:
 
     def __init__(self, send: Callable[[Sequence[Post]], None]) -> None:
         self._send = send
-        self._letters: SimpleQueue[Letter | None] = SimpleQueue()
+        self._trays: dict[asyncio.AbstractEventLoop, Tray] = {}  # those still being filled
+        self._handed_in: SimpleQueue[Tray | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="fq-redis-post-office", daemon=True)
         self._thread.start()
 
@@ -41,46 +41,57 @@ class PostOffice:
         """Return the future, in the running loop, of *posts* being sent; it raises what *send* raises. Nothing may be posted after `close`."""
         loop = asyncio.get_running_loop()
         sent: asyncio.Future[None] = loop.create_future()
-        self._letters.put(Letter(posts, loop, sent))
+        tray = self._trays.get(loop)
+        if tray is None:
+            tray = self._trays[loop] = Tray(loop)
+            loop.call_soon(self._hand_in, tray)  # after all that is ready to run now, and perhaps sends, too
+        tray.letters.append((posts, sent))
         return sent
 
     def close(self) -> None:
         """Send what has been gathered, and end the thread."""
-        self._letters.put(None)
+        for tray in list(self._trays.values()):
+            self._hand_in(tray)
+        self._handed_in.put(None)
         self._thread.join()
 
-    def _run(self) -> None:
-        letter = self._letters.get()
-        while letter is not None:
-            letters, letter = self._gather(letter)
-            self._deliver(letters)
-            letter = letter and self._letters.get()
+    def _hand_in(self, tray: Tray) -> None:
+        if self._trays.get(tray.loop) is tray:
+            del self._trays[tray.loop]
+            self._handed_in.put(tray)
 
-    def _gather(self, letter: Letter) -> tuple[list[Letter], Letter | None]:
-        """Return *letter* with all that wait behind it, as many as go together; and None if the end was among them."""
-        letters, size = [letter], len(letter.posts)
+    def _run(self) -> None:
+        tray = self._handed_in.get()
+        while tray is not None:
+            trays, tray = self._gather(tray)
+            self._deliver(trays)
+            tray = tray and self._handed_in.get()
+
+    def _gather(self, tray: Tray) -> tuple[list[Tray], Tray | None]:
+        """Return *tray* with all that wait behind it, as many as go together; and None if the end was among them."""
+        trays, size = [tray], len(tray.letters)
         with suppress(Empty):
             while size < TOGETHER:
-                another = self._letters.get_nowait()
+                another = self._handed_in.get_nowait()
                 if another is None:
-                    return letters, None
-                letters.append(another)
-                size += len(another.posts)
-        return letters, letter
+                    return trays, None
+                trays.append(another)
+                size += len(another.letters)
+        return trays, tray
 
-    def _deliver(self, letters: Sequence[Letter]) -> None:
+    def _deliver(self, trays: Sequence[Tray]) -> None:
         error: Exception | None = None
         try:
-            self._send([post for letter in letters for post in letter.posts])
+            self._send([post for tray in trays for posts, _ in tray.letters for post in posts])
         except Exception as raised:
             error = raised
-        for loop in {letter.loop for letter in letters}:
+        for tray in trays:
             with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                loop.call_soon_threadsafe(_settle, [letter.sent for letter in letters if letter.loop is loop], error)
+                tray.loop.call_soon_threadsafe(_settle, tray, error)
 
 
-def _settle(futures: Sequence["asyncio.Future[None]"], error: Exception | None) -> None:
-    for sent in futures:
+def _settle(tray: Tray, error: Exception | None) -> None:
+    for _, sent in tray.letters:
         if sent.done():
             continue
         if error is None:
