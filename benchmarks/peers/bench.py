@@ -167,9 +167,9 @@ class Bench:
             before = calls(server)
             self.note("sent", peer, commands_sent(server, IDLE) / IDLE)
             self.note("run", peer, (calls(server) - before - 2) / IDLE)  # but for ours: INFO and MONITOR
-            self.ask(peer, "spaced", SPACED, "stamp")
-            self.until(peer, lambda: len(self.noted()) == 1 + SPACED, 0.05)
-        waits = self.noted()[1:]
+            self.ask(peer, "spaced", 1 + SPACED, "stamp")
+            self.until(peer, lambda: len(self.noted()) == 2 + SPACED, 0.05)
+        waits = self.noted()[2:]  # but for those with which the worker and the producer had their first connections
         self.waits.setdefault(peer.name, []).extend(waits)
         self.note("p50", peer, quantile(waits, 0.5) * 1_000)
         self.note("p99", peer, quantile(waits, 0.99) * 1_000)

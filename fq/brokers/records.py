@@ -52,7 +52,8 @@ class Join:
     Member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
 
     The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once. What is
-    kept of a group goes away *ttl* ms after its latest arrival; until then, arrivals at a completed group change nothing.
+    kept of a group goes away *ttl* ms after its latest arrival, of one that is complete after 7 days at the latest; until then, arrivals at a
+    completed group change nothing.
     """
 
     group: str

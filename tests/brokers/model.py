@@ -121,7 +121,8 @@ def arrive(model: Model, join: Join) -> Model:
     if group.complete or join.member in group.values:
         return model
     values = {**group.values, join.member: join.value}
-    group = Group(values, len(values) >= join.size, model.now + join.ttl)
+    complete = len(values) >= join.size
+    group = Group(values, complete, model.now + (min(join.ttl, 7 * 24 * 60 * 60 * 1000) if complete else join.ttl))
     model = evolve(model, groups={**model.groups, join.group: group})
     if not group.complete:
         return model

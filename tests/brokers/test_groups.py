@@ -7,6 +7,8 @@ from fq.brokers.records import ACK, RELEASE, Bury, Disposition, Join, Post, Repl
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, claim, claim_one, commit, ids, join, outcome, post, posts, run, splice, state, want
 
+DAY = 24 * 60 * 60 * 1000
+
 
 def arrive(broker: Broker, *joins: Join) -> None:
     """Let one message after the other bring one of *joins*."""
@@ -176,6 +178,20 @@ def test_what_is_past_its_time_is_forgotten(harness: Harness, broker: Broker) ->
 
     assert before == ()
     assert found(broker) == [b'{"args":["also new","new"]}']
+
+
+def test_a_complete_group_is_remembered_for_seven_days_at_the_most(harness: Harness, broker: Broker) -> None:
+    then = splice("after")
+    arrive(broker, join(0, 1, b"0", then, ttl=45 * DAY))
+    commit(broker, claim_one(broker))
+    harness.advance(7 * DAY - 60_000)
+    arrive(broker, join(0, 1, b"0", then, ttl=45 * DAY))
+    during = claim(broker)
+    harness.advance(120_000)
+    arrive(broker, join(0, 1, b"1", then, ttl=45 * DAY))
+
+    assert during == ()
+    assert found(broker) == [b'{"args":[1]}']
 
 
 def test_a_complete_group_is_remembered_for_its_time(harness: Harness, broker: Broker) -> None:

@@ -41,12 +41,18 @@ def attempts() -> int:
     return int(str(message.options.get("retries", 0))) if message else 0
 
 
+def failures(number: int) -> int:
+    """Return how many attempts of `work` with *number* fail."""
+    return 2 if number % 7 == 0 else 1 if number % 5 == 0 else 0
+
+
 @app.actor(max_retries=5, min_backoff=10, max_backoff=50, result_ttl=600_000, max_deliveries=1_000)
 def work(number: int) -> int:
     """Take a moment; every fifth number fails at its first attempt, every seventh at its first two."""
     note("run", number)
+    note(f"attempt-{attempts()}", number)
     time.sleep(random.random() * 0.01)
-    if (number % 5 == 0 and attempts() < 1) or (number % 7 == 0 and attempts() < 2):
+    if attempts() < failures(number):
         raise ValueError(f"{number} fails at attempt {attempts()}")
     return number * 2
 
@@ -125,3 +131,21 @@ def nap(seconds: float) -> int:
 def pid() -> int:
     """Return the process that ran it."""
     return os.getpid()
+
+
+@app.actor(max_retries=0)
+def orphan() -> int:
+    """Leave a process behind whose parent ends before it; return the id of the process that is its parent then."""
+    import subprocess
+    import sys
+
+    script = """
+import os, time
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    print(os.getppid(), flush=True)
+os._exit(0)
+"""
+    return int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)

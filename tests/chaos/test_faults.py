@@ -1,6 +1,8 @@
 """What a worker does when actors block, crash, leak and hold the GIL, and when it is told to reload or to stop: with real processes."""
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -211,3 +213,70 @@ def test_a_worker_whose_database_cannot_be_made_says_so_in_one_line(tmp_path: Pa
     assert process.wait(20) in (2, 3)
     assert len([line for line in missing.log().splitlines() if line.startswith("Error: ")]) == 1
     assert f"{tmp_path}/missing" in missing.log()
+
+
+FULL = Path("/dev/full")
+"""What every write to fails as on a disk without room."""
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_full_disk_under_the_log_costs_records_and_no_work(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import die, work
+
+    with rig.worker("--processes", "1", "--heartbeat", "300", "--log-file", str(FULL)):
+        poison = die.send().get(20_000)
+        results = [handle.get(20_000) for handle in app.send_many(work.call(n) for n in range(40))]
+
+    assert isinstance(poison.failure(), Fault)
+    assert results == [Success(2 * n) for n in range(40)]
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_nor_does_it_under_the_standard_error_stream(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import work
+
+    with FULL.open("ab") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fq", "worker", "tests.chaos.tasks:app", "--processes", "1"], env=rig.environment, cwd=ROOT, stderr=full
+        )
+        results = [handle.get(20_000) for handle in app.send_many(work.call(n) for n in range(40))]
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(20)
+
+    assert results == [Success(2 * n) for n in range(40)]
+    assert code == 0
+
+
+def can_make_a_container() -> bool:
+    """May we have a process namespace of our own, as a container has?"""
+    try:
+        return subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+@pytest.mark.skipif(not can_make_a_container(), reason="needs util-linux, and leave to make a process namespace")
+def test_as_process_1_of_a_container_it_reaps_orphans_and_stops_when_told(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import orphan
+
+    command = [*CONTAINER, sys.executable, "-m", "fq", "worker", "tests.chaos.tasks:app", "--processes", "1"]
+    with (rig.folder / "worker.log").open("ab") as log:
+        container = subprocess.Popen(command, env=rig.environment, cwd=ROOT, stderr=log)
+    try:
+        until(lambda: children(container), what="the container's start")
+        (first,) = children(container)
+        born = [orphan.send().get(20_000) for _ in range(5)]
+        until(lambda: len(first.children()) == 1, what="the end of the orphans")
+        left = first.children()
+        first.send_signal(signal.SIGTERM)
+        code = container.wait(20)
+    finally:
+        container.kill()
+        container.wait()
+
+    assert born == [Success(1)] * 5, "the supervisor is process 1, and gets those whose parents have ended"
+    assert [child.status() for child in left if child.is_running()] == []
+    assert code == 0

@@ -26,7 +26,7 @@ from fq.brokers.records import (
     Want,
     WorkerStats,
 )
-from fq.brokers.rules import rotated, spliced
+from fq.brokers.rules import remembered, rotated, spliced
 
 
 class Store:
@@ -201,8 +201,9 @@ class Store:
         if group.complete or join.member in group.values:
             return
         group.values[join.member] = join.value
-        self._groups.put(join.group, group, now + join.ttl)
-        if len(group.values) >= join.size:
+        complete = len(group.values) >= join.size
+        self._groups.put(join.group, group, now + remembered(join, complete))
+        if complete:
             values = [value for _, value in sorted(group.values.items())]
             group.complete, group.values = True, {}
             for splice in join.then:

@@ -14,6 +14,7 @@ from attrs import Factory, define, frozen
 
 from fq.brokers.records import Ack, Bury, Change, Commit, DeadLetter, Delivery, Join, Keep, Post, Release, Replace, new_delivery
 from fq.brokers.redis.keys import Keys
+from fq.brokers.rules import remembered
 from fq.fault import Fault
 
 Argument: TypeAlias = str | bytes | int | float
@@ -207,7 +208,7 @@ def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
         case Join(group, member, size, value, then, ttl):
             posts = [argument for it in then for argument in (*sheet.post(it.post), it.post.message_id, it.head, it.tail)]
             sheet.joined.append(sheet.key(sheet.keys.group(group)))
-            return ("J", sheet.joined[-1], member, size, value, ttl, len(then), *posts)
+            return ("J", sheet.joined[-1], member, size, value, ttl, remembered(change, True), len(then), *posts)
 
 
 def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> list[Delivery]:

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from fq.brokers.records import Join
+from fq.brokers.rules import remembered
 from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
 
 _OF_NAMES = "IN (SELECT value FROM json_each(?))"
@@ -70,7 +71,7 @@ def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: Abstr
         seen.add((join.group, join.member))
         counted.append(join)
         complete = group.arrived + 1 >= join.size
-        after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + join.ttl)
+        after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + remembered(join, complete))
         if complete:
             last.append(position)
     return Arrivals(tuple(counted), tuple(last), after)

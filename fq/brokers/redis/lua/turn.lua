@@ -176,17 +176,18 @@ if ARGV[p] ~= '0' then
   end
 
   function change.J(at)
-    local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 5])
+    local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 6])
     local body = nil
     if call('HEXISTS', group, 'done') == 0 and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
       if call('HLEN', group) >= size then
         body = values(group, size)
         call('DEL', group)
         call('HSET', group, 'done', 1)
+        ttl = ARGV[at + 5]
       end
       call('PEXPIRE', group, ttl)
     end
-    at = at + 6
+    at = at + 7
     for _ = 1, n do
       if body then
         local head, tail = ARGV[at + 5], ARGV[at + 6]
