@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from fq.duration import Duration, to_ms
 from fq.errors import DeclarationError, InvalidArguments
 from fq.options import CallOptions
-from fq.outcome import Enqueue
+from fq.outcome import Enqueue, new_enqueue
 from fq.pipe import FIRST, LAST, Passed, start
 from fq.stage import Node, Stage, as_json, first_stages, joined
 
@@ -153,5 +153,5 @@ class Call(Generic[R_co]):
             if first.lacks:
                 raise InvalidArguments(first.lacks)
         if type(stage) is Stage and len(self.stages) == 1:
-            return (Enqueue(stage.message(message_id, now), stage.delay),)
+            return (new_enqueue(stage.message(message_id, now), stage.delay),)
         return tuple(start(as_json(self.stages), message_id, Passed(now)))

@@ -83,12 +83,14 @@ class GroupHandle(Handle[R_co]):
 
 def handle_for(app: "App", nodes: tuple[Node, ...], message_id: str) -> Handle[object]:
     """Return the handle of *nodes*, sent as *message_id*."""
+    if len(nodes) == 1:
+        return _handle(app, nodes[0], message_id)
     *earlier, last = nodes
     before: list[Handle[object]] = []
     for node in earlier:
         before.append(_handle(app, node, message_id))
         message_id = child_id(message_id, "pipe")
-    return _handle(app, last, message_id, tuple(before) if before else ())
+    return _handle(app, last, message_id, tuple(before))
 
 
 def _handle(app: "App", node: Node, message_id: str, before: tuple[Handle[object], ...] = ()) -> Handle[object]:

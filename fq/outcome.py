@@ -13,6 +13,7 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.errors import Error, SkipMessage
+from fq.frozen import quick
 from fq.message import Message
 
 
@@ -43,12 +44,15 @@ class Drop:
 Setback: TypeAlias = Retry | Dead | Drop
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Enqueue:
     """Send *message*, to run after *delay* ms."""
 
     message: Message
     delay: int = 0
+
+
+new_enqueue = quick(Enqueue)
 
 
 @frozen

@@ -1,6 +1,6 @@
 """`Plan`: what is worked out once for an actor in an app, so that nothing of it is worked out for a message."""
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, field, frozen
 
 from fq.actor import AnyActor
 from fq.frozen import frozen_dict
@@ -25,6 +25,10 @@ class Plan:
         stores: are the actor's results stored, unless a message says otherwise?
 
         actor: None for the plan of actors that are not declared here.
+
+        edits_sends: does any layer change what is sent?
+
+        watches: does any layer watch?
     """
 
     stack: Stack
@@ -32,22 +36,14 @@ class Plan:
     watching: Stack
     stores: bool
     actor: AnyActor | None = None
+    edits_sends: bool = field(init=False, default=Factory(lambda self: bool(self.sending.layers), takes_self=True))
+    watches: bool = field(init=False, default=Factory(lambda self: bool(self.watching.layers), takes_self=True))
 
     @classmethod
     def of(cls, stack: Stack, actor: AnyActor | None = None) -> "Plan":
         """Return the plan of *actor* in *stack*."""
         stores = any(getattr(layer, "store_results", False) is True for layer in stack)
         return cls(stack, _with(stack, "on_enqueue"), _with(stack, "on_event"), stores, actor)
-
-    @property
-    def edits_sends(self) -> bool:
-        """Does any layer change what is sent?"""
-        return bool(self.sending.layers)
-
-    @property
-    def watches(self) -> bool:
-        """Does any layer watch?"""
-        return bool(self.watching.layers)
 
     def addressed(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue*, which only says for which actor it is, with the queue, priority and options of that actor's messages."""

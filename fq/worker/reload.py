@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from time import monotonic
@@ -22,9 +22,9 @@ WATCHER = "FQ_WATCHER"
 _CHECK = "import sys; from fq.cli.common import load_app; load_app(sys.argv[1])"
 
 
-def replace_process(app_path: str, wards: Sequence[Ward]) -> None:
+def replace_process(app_path: str, wards: Sequence[Ward], hold_back: Callable[[], None]) -> None:
     """
-    Start this program anew in this process, with the new code; *wards* are passed on.
+    Start this program anew in this process, with the new code; *wards* are passed on, and what *hold_back* leaves of signals.
 
     Code that cannot be imported is found out first, in a process of its own: then everything stays as it is.
     """
@@ -38,6 +38,7 @@ def replace_process(app_path: str, wards: Sequence[Ward]) -> None:
     children = [{"pid": ward.pid, "name": ward.name, "board": ward.board.descriptor} for ward in wards]
     sys.stdout.flush()
     sys.stderr.flush()
+    hold_back()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: json.dumps(children)})
 
 

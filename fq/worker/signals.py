@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from collections import deque
+from collections.abc import Iterator
 from types import FrameType
 from typing import Self
 
@@ -22,6 +23,7 @@ class Signals:
         os.set_blocking(self._writer, False)
         self._handlers = {number: signal.signal(number, self._collect) for number in HANDLED}
         self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # the program before this one may have held some back
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -31,13 +33,17 @@ class Signals:
         os.close(self._reader)
         os.close(self._writer)
 
-    def taken(self) -> list[int]:
-        """Return the signals that have come since the last call; SIGCHLD says no more than that it is time to look."""
-        numbers = []
+    def taken(self) -> Iterator[int]:
+        """Yield the signals that have come, and forget each; SIGCHLD says no more than that it is time to look."""
         while self._queue:
             if (number := self._queue.popleft()) != signal.SIGCHLD:
-                numbers.append(number)
-        return numbers
+                yield number
+
+    def hold_back(self) -> None:
+        """Leave all signals from now on, and those not taken yet, to the program that is about to replace this one: they stay pending until it is ready."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        for number in self.taken():
+            os.kill(os.getpid(), number)
 
     def wait(self, timeout: float) -> None:
         """Wait up to *timeout* seconds for a signal."""

@@ -81,7 +81,7 @@ class Supervisor:
         with Signals() as signals:
             while True:
                 for number in signals.taken():
-                    self._on(number)
+                    self._on(number, signals)
                 self._reap()
                 if self._told and not list(self._wards()):
                     self.helpers.stop()
@@ -90,7 +90,7 @@ class Supervisor:
                 self._beat()
                 signals.wait(self._patience())
 
-    def _on(self, number: int) -> None:
+    def _on(self, number: int, signals: Signals) -> None:
         match number:
             case signal.SIGTERM | signal.SIGINT:
                 self._told += 1
@@ -100,7 +100,7 @@ class Supervisor:
                 self._tell(signal.SIGTERM)
             case signal.SIGHUP if not self._told:
                 self.helpers.stop()
-                reload.replace_process(self.app_path, list(self._wards()))
+                reload.replace_process(self.app_path, list(self._wards()), signals.hold_back)
             case signal.SIGUSR1 | signal.SIGUSR2:
                 self._tell(number)
             case _:

@@ -96,7 +96,7 @@ def block(seconds: float) -> int:
     return 1
 
 
-@app.actor(max_retries=0, time_limit=60_000)
+@app.actor(max_retries=0, time_limit=60_000, max_deliveries=1_000)
 def hold_gil(seconds: float) -> float:
     """Hold the GIL in C for so long."""
     note("hold", seconds)
@@ -107,7 +107,7 @@ def hold_gil(seconds: float) -> float:
     return seconds
 
 
-@app.actor(max_retries=0)
+@app.actor(max_retries=0, max_deliveries=1_000)
 def leak(megabytes: int) -> int:
     """Keep memory for good."""
     _kept.append(bytearray(os.urandom(1024)) * 1024 * megabytes)

@@ -280,3 +280,15 @@ def test_as_process_1_of_a_container_it_reaps_orphans_and_stops_when_told(app: A
     assert born == [Success(1)] * 5, "the supervisor is process 1, and gets those whose parents have ended"
     assert [child.status() for child in left if child.is_running()] == []
     assert code == 0
+
+
+def test_signals_that_come_while_it_reloads_are_neither_lost_nor_deadly(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import pid
+
+    with rig.worker("--processes", "1") as process:
+        for _ in range(20):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.11)
+        assert is_successful(pid.send().get(20_000))
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)  # it imports the new code, or has just begun anew, when it is told to stop

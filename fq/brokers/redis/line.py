@@ -7,6 +7,7 @@ Mutable shell. Any thread may call; a forked child opens connections of its own.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from hiredis import pack_command
@@ -79,35 +80,60 @@ class Line:
 
             BrokerError: it refuses.
         """
-        return self._repeat(_calling(script, keys, arguments)[1])
+        deadline = time.monotonic() + self.patience
+        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+        connection: Connection | None = None
+        try:
+            connection = self._take()
+            reply = _exchange(connection, packed)
+        except RedisError as error:
+            return self._again(connection, error, deadline, script, keys, arguments)
+        except BaseException:
+            if connection is not None:
+                connection.disconnect()  # half of a reply may still be on its way
+            raise
+        self._idle.append(connection)
+        return reply
 
     def begin(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Callable[[], object]:
         """Send what `call` sends, and return at once: what is returned must be called, and reads the reply, or repeats the call."""
-        packed, once = _calling(script, keys, arguments)
         deadline = time.monotonic() + self.patience
         connection: Connection | None = None
         try:
             connection = self._take()
-            connection.send_packed_command((packed,), check_health=False)
+            connection.send_packed_command((pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments)),), check_health=False)
         except RedisError as error:
-            failed, failure = connection, error
-            return lambda: self._repeat(once, deadline, self._failed(failed, failure, deadline, 0.0))
+            return partial(self._again, connection, error, deadline, script, keys, arguments)
 
         def finish() -> object:
             try:
                 reply = connection.read_response(disable_decoding=True, disconnect_on_error=True)
-            except NoScriptError:
-                self._idle.append(connection)
-                return self._repeat(once, deadline)
             except RedisError as error:
-                return self._repeat(once, deadline, self._failed(connection, error, deadline, 0.0))
+                return self._again(connection, error, deadline, script, keys, arguments)
             except BaseException:
-                connection.disconnect()  # half of a reply may still be on its way
+                connection.disconnect()
                 raise
             self._idle.append(connection)
             return reply
 
         return finish
+
+    def _again(
+        self,
+        connection: Connection | None,
+        error: RedisError,
+        deadline: float,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Argument],
+    ) -> object:
+        """Call *script* again after *error* on *connection*; raise if that is no use."""
+        pause = 0.0
+        if connection is not None and isinstance(error, NoScriptError):
+            self._idle.append(connection)
+        else:
+            pause = self._failed(connection, error, deadline, pause)
+        return self._repeat(_calling(script, keys, arguments), deadline, pause)
 
     def command(self, *words: Argument) -> object:
         """Return the reply of one plain command; raises as `call` does."""
@@ -172,8 +198,8 @@ class Line:
         raise BrokerError(f"{self.place.name} refuses: {error}; {_advice(error, 'nothing of this call was applied')}") from error
 
 
-def _calling(script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> tuple[bytes, Callable[[Connection], object]]:
-    """Return the call of a script, packed; and what makes it on a connection, with the whole script if the server does not know that."""
+def _calling(script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Callable[[Connection], object]:
+    """Return what calls *script* on a connection, with the whole of it if the server does not know it."""
     packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
 
     def once(connection: Connection) -> object:
@@ -182,7 +208,7 @@ def _calling(script: Script, keys: Sequence[str], arguments: Sequence[Argument])
         except NoScriptError:
             return _exchange(connection, pack((b"EVAL", script.text, len(keys), *keys, *arguments)))
 
-    return packed, once
+    return once
 
 
 def _exchange(connection: Connection, packed: bytes) -> object:
