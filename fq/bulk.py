@@ -27,22 +27,20 @@ def in_batches(
     """
     results: list[H] = []
     batch: list[Enqueue] = []
-    finish: Finish = _nothing
+    under_way: Finish = _nothing
     try:
         for call in calls:
             enqueues, result = prepared(call)
             results.append(result)
             batch += enqueues
             if len(batch) >= BATCH:
+                finish, under_way = under_way, _nothing
                 finish()
-                finish = _nothing
-                finish, batch = _begun(broker, batch, announce), []
-        finish()
-        finish = _nothing
-        if batch:
-            _begun(broker, batch, announce)()
+                under_way, batch = _begun(broker, batch, announce), []
     finally:
-        finish()
+        under_way()
+    if batch:
+        _begun(broker, batch, announce)()
     return results
 
 

@@ -37,6 +37,8 @@ class Broker(Protocol):
         """
         Apply *commits* in their order, each wholly or not at all, and claim what is wanted; never blocks.
 
+        A commit is that of the worker that claimed the message, ``want.worker``: under another name it may be taken for stale.
+
         Every turn also renews the lease of ``want.worker``, makes ready what has fallen due, and takes back what workers with expired leases held.
         """
         ...

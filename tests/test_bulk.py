@@ -1,0 +1,91 @@
+"""Many messages at once: while the broker takes one batch the next is made, and whatever fails, nothing is left under way."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from fq import App, BrokerUnavailable
+from fq.brokers.memory import MemoryBroker
+from fq.brokers.records import Post
+from fq.bulk import BATCH
+
+
+class Ahead(MemoryBroker):
+    """Takes batches ahead, and notes what happens; the batch number *fails_at* fails when it is waited for."""
+
+    def __init__(self, fails_at: int = 0) -> None:
+        super().__init__()
+        self.fails_at = fails_at
+        self.begun = 0
+        self.events: list[str] = []
+
+    def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
+        self.begun += 1
+        number = self.begun
+        self.events.append(f"begin {number}")
+
+        def finish() -> None:
+            self.events.append(f"finish {number}")
+            if number == self.fails_at:
+                raise BrokerUnavailable("gone")
+            self.enqueue(posts)
+
+        return finish
+
+
+def sender(broker: Ahead) -> Callable[[Iterator[int] | range], list[object]]:
+    app = App(broker=broker)
+
+    @app.actor
+    def add(n: int) -> int:
+        return n
+
+    return lambda numbers: list(app.send_many(add.call(n) for n in numbers))
+
+
+def ready(broker: Ahead) -> int:
+    return sum(queue.ready for queue in broker.queues())
+
+
+def test_a_batch_is_under_way_while_the_next_is_made_and_never_two() -> None:
+    broker = Ahead()
+    handles = sender(broker)(range(2 * BATCH + 5))
+
+    assert broker.events == ["begin 1", "finish 1", "begin 2", "finish 2", "begin 3", "finish 3"]
+    assert len(handles) == ready(broker) == 2 * BATCH + 5
+
+
+def test_the_next_is_made_before_the_one_before_it_is_waited_for() -> None:
+    broker, made = Ahead(), list[str]()
+
+    def numbers() -> Iterator[int]:
+        for n in range(2 * BATCH):
+            if n == BATCH + 1:
+                made.extend(broker.events)
+            yield n
+
+    sender(broker)(numbers())
+
+    assert made == ["begin 1"]
+
+
+def test_after_an_error_of_the_broker_nothing_more_is_begun_nor_waited_for_twice() -> None:
+    broker = Ahead(fails_at=1)
+    with pytest.raises(BrokerUnavailable):
+        sender(broker)(range(3 * BATCH))
+
+    assert broker.events == ["begin 1", "finish 1"]
+    assert ready(broker) == 0
+
+
+def test_an_error_of_the_caller_leaves_what_was_begun_sent() -> None:
+    def numbers() -> Iterator[int]:
+        yield from range(BATCH + 10)
+        raise LookupError("no more")
+
+    broker = Ahead()
+    with pytest.raises(LookupError):
+        sender(broker)(numbers())
+
+    assert broker.events == ["begin 1", "finish 1"]
+    assert ready(broker) == BATCH
