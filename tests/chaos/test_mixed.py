@@ -6,8 +6,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from attrs import define, field
 from returns.result import Result
@@ -48,7 +50,8 @@ class Storm:
         while time.monotonic() < end:
             if sum(queue.ready for queue in self.app.broker.queues()) < CROWDED:
                 self.send()
-            self.harm()
+            with suppress(psutil.NoSuchProcess):  # the victim has ended by itself
+                self.harm()
             time.sleep(self.chance.uniform(0.2, 0.8))
         until(lambda: not any(q.ready + q.delayed + q.in_flight for q in self.app.broker.queues()), 240, "the end of the work")
         until(lambda: children(self.process), what="the start of the last worker")
