@@ -249,7 +249,7 @@ class Pump:
 
     def _listen(self) -> None:
         """Wait for the broker to have work, or for the bell."""
-        timeout = min(self._idle_for, 1_000) if self._held else self._idle_for
+        timeout = min(self._idle_for, PATIENCE if self._child.pool.backlog() else 1_000) if self._held else self._idle_for
         self._listening = True
         try:
             if timeout > 0 and not self._bell.is_set():
