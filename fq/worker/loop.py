@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,7 @@ from fq.message import Message
 from fq.worker.board import Board
 from fq.worker.job import Chains, Job
 from fq.worker.pool import cut_short, hand_back
+from fq.worker.steps import Steps
 
 if TYPE_CHECKING:
     from fq.worker.child import Child
@@ -45,6 +47,7 @@ class Loop:
 
     def __init__(self, size: int, child: "Child", interval: int = 1_000, board: Board | None = None) -> None:
         self._slot = None if board is None else board.slot()
+        self._shown: Call | None = None
         self.size = size
         self.used = False
         self._child = child
@@ -105,11 +108,11 @@ class Loop:
         task = cast("asyncio.Task[None]", asyncio.current_task(self._loop))
         started = monotonic()
         call = self._calls[task] = Call(message, task, started, started + message.time_limit / 1_000)
-        self._show(call)
         if message.time_limit < self._interval * 5_000:
             asyncio.get_running_loop().call_later(message.time_limit / 1_000, self._strike_if_overdue, call)
         try:
-            return await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
+            coroutine = cast("Awaitable[object]", fn(*args, **kwargs))
+            return await (coroutine if self._slot is None else Steps(coroutine, partial(self._show, call)))
         except asyncio.CancelledError:
             if call.struck is None:
                 raise
@@ -117,15 +120,18 @@ class Loop:
             raise call.struck from None
         finally:
             del self._calls[task]
-            self._show(next(iter(self._calls.values()), None))
+            if self._shown is call:
+                self._show(next(iter(self._calls.values()), None))
 
     def _show(self, call: Call | None) -> None:
-        """Say on the board what runs: of many calls, the one begun last, or else the oldest."""
-        if self._slot is not None:
-            if call is None:
-                self._slot.leave()
-            else:
-                self._slot.enter(call.message.message_id, call.started, call.deadline)
+        """Say on the board what runs: of many calls, the one that is at work or was last. Should the process die, that is to blame."""
+        if self._slot is None or self._shown is call:
+            return
+        self._shown = call
+        if call is None:
+            self._slot.leave()
+        else:
+            self._slot.enter(call.message.message_id, call.started, call.deadline)
 
     def _soon(self, call: Callable[..., None], *args: object) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -149,3 +149,23 @@ if os.fork() == 0:
 os._exit(0)
 """
     return int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+
+
+@app.actor(max_retries=0, max_deliveries=3)
+async def adie() -> int:
+    """Take the process along, after a while in which others have begun."""
+    import asyncio
+
+    await asyncio.sleep(0.3)
+    note("adie", 0)
+    os._exit(9)
+
+
+@app.actor(max_retries=0, max_deliveries=2)
+async def anap(seconds: float) -> float:
+    """Sleep on the event loop."""
+    import asyncio
+
+    note("anap", seconds)
+    await asyncio.sleep(seconds)
+    return seconds

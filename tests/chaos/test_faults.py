@@ -70,6 +70,20 @@ def test_a_message_that_kills_its_process_is_taken_out_and_others_are_unaffected
     assert is_successful(longest)
 
 
+def test_of_many_async_actors_only_the_one_that_killed_the_process_is_blamed(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import adie, anap
+
+    with rig.worker("--processes", "1", "--heartbeat", "500"):
+        poison = adie.send()
+        naps = app.send_many(anap.call(2.0) for _ in range(30))  # they begin after it, and two deliveries are all that they are given
+        result = poison.get(30_000)
+        rest = [handle.get(30_000) for handle in naps]
+
+    assert isinstance(fault := result.failure(), Fault)
+    assert (fault.type, rig.runs("adie")["0"]) == ("Poison", 3)
+    assert rest == [Success(2.0)] * 30
+
+
 def test_a_child_that_has_done_its_share_is_replaced_and_no_message_is_lost(app: App, rig: Rig) -> None:
     from tests.chaos.tasks import pid
 
