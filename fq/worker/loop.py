@@ -110,6 +110,7 @@ class Loop:
         call = self._calls[task] = Call(message, task, started, started + message.time_limit / 1_000)
         if message.time_limit < self._interval * 5_000:
             asyncio.get_running_loop().call_later(message.time_limit / 1_000, self._strike_if_overdue, call)
+        self._show(call)  # a function that returns an awaitable may do work of its own first
         try:
             coroutine = cast("Awaitable[object]", fn(*args, **kwargs))
             return await (coroutine if self._slot is None else Steps(coroutine, partial(self._show, call)))
