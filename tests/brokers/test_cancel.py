@@ -27,6 +27,18 @@ def test_a_delayed_message_that_is_cancelled_is_ready_at_once(harness: Harness) 
     assert [delivery.interrupted for delivery in broker.turn([], A).deliveries] == ["cancelled"]
 
 
+def test_one_that_had_fallen_due_when_it_was_cancelled_keeps_its_place(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("early", delay=60_000)])
+    harness.advance(60_000)
+    harness.advance(30_000)
+    broker.enqueue([post("late")])
+    harness.advance(1_000)
+    broker.cancel("early")
+
+    assert [delivery.message_id for delivery in broker.turn([], A).deliveries] == ["early", "late"]
+
+
 def test_nobody_is_cancelled_who_is_not_there(harness: Harness) -> None:
     broker = harness.broker()
     broker.enqueue([post("m1")])

@@ -16,7 +16,9 @@ from fq.message import CANCELLED
 
 MARK = "INSERT OR IGNORE INTO cancelled (message_id, told) SELECT message_id, 0 FROM messages WHERE message_id = ?"
 
-HASTEN = f"UPDATE messages SET state = {READY}, due = ? WHERE state = {DELAYED} AND message_id IN (SELECT message_id FROM cancelled)"
+HASTEN = (
+    f"UPDATE messages SET state = {READY}, due = min(due, ?) WHERE state = {DELAYED} AND message_id IN (SELECT message_id FROM cancelled)"
+)
 
 FORGET = "DELETE FROM cancelled WHERE NOT EXISTS (SELECT 1 FROM messages WHERE message_id = cancelled.message_id)"
 

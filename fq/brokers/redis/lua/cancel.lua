@@ -10,7 +10,7 @@ if queues == 0 or name(1) ~= queue_of(record) then return record end
 
 local priority, seq = place(record)
 if call('ZREM', key(1, DELAYED), seq .. priority .. '\0' .. id) == 1 then
-  seq = place_of(draw())
+  seq = place_of(math.min(tonumber(seq), draw()))
   call('HSET', MESSAGES, id, seq .. sub(record, PLACE + 1))
   make_ready(1, priority, seq .. id)
   flush()
