@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from fq.brokers.records import ACK, Keep, Want
+from fq.brokers.records import ACK, Keep, Post, Want
 from fq.brokers.redis import RedisBroker, turns
 from tests.brokers.kit import bury, in_thread, post, run
 from tests.redis.kit import done
@@ -355,3 +355,12 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def test_a_queue_is_listed_by_its_first_message_even_after_one_that_was_known_already(connect: Callable[..., RedisBroker]) -> None:
+    broker = connect()
+    broker.enqueue([Post("m0", "qb", "act", 0, 0, b"")])
+    broker.enqueue([Post("m0", "qa", "act", 0, 0, b"")])  # known already, and on another queue
+    broker.enqueue([Post("m1", "qa", "act", 0, 0, b"")])
+
+    assert [queue.queue_name for queue in broker.queues()] == ["qa", "qb"]

@@ -12,6 +12,9 @@ from fq.brokers.redis.wire import Argument, Sheet, posts_written
 
 ONE = script("one")
 
+NEW = 2
+"""What that script returns for a message that was not there."""
+
 LISTED = 10.0
 """For so long, in seconds, a queue that is among the names of all queues is taken to be there still."""
 
@@ -70,6 +73,6 @@ class Sender:
         server, keys, queue, now = self._server, self._server.keys, post.queue_name, monotonic()
         lists = now - self._listed.get(queue, -LISTED) >= LISTED
         words = (server.offset, server.number(), queue, post.priority, server.heads.of(post), post.message_id, post.body, int(lists))
-        server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
-        if lists:
+        reply = server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
+        if lists and reply == NEW:
             self._listed[queue] = now

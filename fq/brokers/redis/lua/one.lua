@@ -2,6 +2,7 @@
 --
 -- KEYS      messages, queues, waiting, mark of the producer, ready
 -- ARGV      offset, number of this call, queue, priority, head, id, body, whether to see to it that the queue is listed
+-- Returns 0 if this call was made before, 1 if the id is known already, 2 if the message is new.
 
 local call = redis.call
 if call('SET', KEYS[4], ARGV[2], 'PX', 60000, 'GET') == ARGV[2] then return 0 end
@@ -23,7 +24,7 @@ end
 if call('EXISTS', KEYS[3]) == 1 then
   for _, member in ipairs(call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[3] .. '\0', '(' .. ARGV[3] .. '\1', 'LIMIT', 0, 9)) do
     call('ZREM', KEYS[3], member)
-    if call('PUBLISH', string.sub(member, #ARGV[3] + 2), '') > 0 then return 1 end
+    if call('PUBLISH', string.sub(member, #ARGV[3] + 2), '') > 0 then break end
   end
 end
-return 1
+return 2
