@@ -52,15 +52,21 @@ class Stage:
 
     def message(self, message_id: str, now: int) -> Message:
         """Return the message that makes this call."""
-        name, queue_name, args, kwargs, options, priority = (
+        return new_message(
+            message_id,
             self.actor.name,
             self.queue_name,
             self.args,
             self.kwargs,
             self.options,
+            now,
             self.priority,
+            0,
+            1,
+            "",
+            float("inf"),
+            NOTHING,
         )
-        return new_message(message_id, name, queue_name, args, kwargs, options, now, priority, 0, 1, "", float("inf"), NOTHING)
 
     def as_json(self) -> dict[str, object]:
         """Return the form in which a stage travels in the messages before it; what has its default is left out."""

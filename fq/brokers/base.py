@@ -11,9 +11,6 @@ from typing import Protocol, runtime_checkable
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 
-DEAD_TTL = 7 * 24 * 60 * 60 * 1000
-"""How long dead letters are kept unless told otherwise: 7 days, in ms."""
-
 
 class Broker(Protocol):
     """

@@ -18,13 +18,17 @@ PRIORITIES = 2**31
 """Priorities lie from minus this to this, exclusive."""
 
 
-COMPLETE_TTL = 7 * 24 * 60 * 60 * 1000
-"""For how long, in ms, a group that is complete is remembered at the most: as long as dead letters, which an operator may let arrive again."""
+DEAD_TTL = 7 * 24 * 60 * 60 * 1000
+"""How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
 def remembered(join: Join, complete: bool) -> int:
-    """Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not."""
-    return min(join.ttl, COMPLETE_TTL) if complete else join.ttl
+    """
+    Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.
+
+    One that is complete no longer than dead letters, which an operator may let arrive again.
+    """
+    return min(join.ttl, DEAD_TTL) if complete else join.ttl
 
 
 def check_posts(posts: Iterable[Post]) -> None:

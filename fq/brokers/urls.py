@@ -2,8 +2,9 @@
 
 from urllib.parse import parse_qsl, unquote
 
-from fq.brokers.base import DEAD_TTL, Broker
+from fq.brokers.base import Broker
 from fq.brokers.memory import MemoryBroker
+from fq.brokers.rules import DEAD_TTL
 from fq.brokers.sqlite import SqliteBroker
 from fq.brokers.sqlite.broker import BUSY_TIMEOUT
 from fq.errors import ConfigError

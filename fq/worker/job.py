@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
@@ -37,14 +37,13 @@ class Chain:
     """
     The stack of one actor, built once around its function: exactly one of the two handlers, by the actor's colour.
 
-    *watches*: do layers of its own watch? *watched*: do these, or those of an actor that it may send to?
+    *watched*: do layers watch, its own or those of an actor that it may send to?
     """
 
     plan: Plan
     handler: Handler | None = None
     ahandler: AsyncHandler | None = None
     watched: bool = True
-    watches: bool = field(init=False, default=Factory(lambda self: self.plan.watches, takes_self=True))
 
 
 @define(eq=False)
@@ -76,7 +75,7 @@ class Chains:
     def receive(self, delivery: Delivery) -> Job | Commit:
         """Return the job for *delivery*, whose message `run` will read; or, where there is nothing to run, the commit that deals with it at once."""
         chain = self._chains.get(delivery.actor_name) or self._build(delivery.actor_name)
-        if chain is not None and not chain.watches:
+        if chain is not None and not chain.plan.watches:
             return Job(delivery, chain)
         message = read(delivery)
         if isinstance(message, Commit):
@@ -87,7 +86,7 @@ class Chains:
                 return lower(delivery, unknown, self.app.send_side)
             plan = self.app.plan(message.actor_name)
             chain = Chain(plan, told(plan.stack).wrap(lambda _: unknown))  # no actor's layers, but who watches or waits is told
-        if chain.watches:
+        if chain.plan.watches:
             self.app.tell(Claimed(message), chain.plan)
         job = Job(delivery, chain)
         job.message = message
@@ -107,7 +106,7 @@ class Chains:
 
     def opened(self, job: Job) -> bool:
         """Read the message of *job*, if that has not been done; is there one? If not, there is the commit that deals with that."""
-        if job.chain.watches:
+        if job.chain.plan.watches:
             return True
         message = read(job.delivery)
         if isinstance(message, Commit):
@@ -129,13 +128,13 @@ class Chains:
             outcome, job.commit = settle(job.delivery, outcome, self.app.send_side)
         if not outcome.succeeded:
             report(job.message, outcome, chain.plan)
-        if chain.watches:
+        if chain.plan.watches:
             self.app.tell(Committing(job.message, outcome), chain.plan)
             job.outcome = outcome
 
     def started(self, job: Job) -> None:
         """Tell the layers that *job* is about to run, where any of them watches."""
-        if job.chain.watches:
+        if job.chain.plan.watches:
             self.app.tell(Started(job.message), job.chain.plan)
 
     def committed(self, job: Job, stale: bool) -> None:
@@ -149,7 +148,7 @@ class Chains:
         if job.outcome is not None:
             outcome, job.outcome = job.outcome, None  # through its frames, an exception in it would keep the job and so itself alive
             self.app.tell(Committed(job.message, outcome, stale), job.chain.plan)
-        elif job.chain.watches:
+        elif job.chain.plan.watches:
             self.app.tell(Released(job.message), job.chain.plan)
 
     def _noting(self, sent: dict[str, Enqueue]) -> SendSide:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.base import DEAD_TTL
 from fq.brokers.clock import ManualClock
 from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Disposition, Keep, Replace, Want
+from fq.brokers.rules import DEAD_TTL
 from fq.brokers.sqlite import poller
 from fq.brokers.sqlite.bulk import ROWS, SIZE, cut, pack
 from fq.brokers.sqlite.filewatch import FileWatch

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,16 +12,21 @@ from fq import App
 from tests.chaos.harness import ROOT, Rig, children, until
 
 
+def assert_held_until_the_end(file: Path, process: subprocess.Popen[bytes]) -> None:
+    """The pid file is the process's, and goes when that is told to stop."""
+    assert int(file.read_text()) == process.pid
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert not file.exists()
+
+
 def test_a_pid_file_of_a_process_that_is_gone_is_taken_over_and_removed_at_the_end(rig: Rig, tmp_path: Path) -> None:
     file = tmp_path / "fq.pid"
     file.write_text("999999\n")
     process = rig.start("--processes", "1", "--pid-file", str(file))
     until(lambda: children(process), what="the start")
 
-    assert int(file.read_text()) == process.pid
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert not file.exists()
+    assert_held_until_the_end(file, process)
 
 
 def test_a_pid_file_of_a_process_that_lives_is_left_alone(rig: Rig, tmp_path: Path) -> None:
@@ -51,10 +57,7 @@ def test_a_reload_keeps_the_pid_file_and_a_stop_removes_it(app: App, rig: Rig, t
     process.send_signal(signal.SIGHUP)
     until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")
 
-    assert int(file.read_text()) == process.pid
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert not file.exists()
+    assert_held_until_the_end(file, process)
 
 
 def test_a_worker_that_watches_reloads_when_a_file_changes_and_not_when_it_is_read(rig: Rig, tmp_path: Path) -> None:

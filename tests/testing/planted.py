@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from fq.brokers.base import DEAD_TTL
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.memory.items import Group, Item
 from fq.brokers.memory.store import Store
 from fq.brokers.records import Change, Commit, Delivery, Join, Keep, Release, Want
-from fq.brokers.rules import spliced
+from fq.brokers.rules import DEAD_TTL, spliced
 
 
 class Unfenced(Store):

@@ -4,12 +4,11 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
-from fq.brokers.base import DEAD_TTL
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.memory.store import Store
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import check_commits, check_posts
+from fq.brokers.rules import DEAD_TTL, check_commits, check_posts
 from fq.brokers.waiting import Awaited, Bell
 
 LONGEST_IDLE = 60_000

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
-from fq.brokers.base import DEAD_TTL
 from fq.brokers.findings import Finding
 from fq.brokers.process import pid
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
@@ -14,7 +13,7 @@ from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
-from fq.brokers.rules import check_posts
+from fq.brokers.rules import DEAD_TTL, check_posts
 from fq.errors import ConfigError
 
 

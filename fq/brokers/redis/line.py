@@ -80,20 +80,7 @@ class Line:
 
             BrokerError: it refuses.
         """
-        deadline = time.monotonic() + self.patience
-        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
-        connection: Connection | None = None
-        try:
-            connection = self._take()
-            reply = _exchange(connection, packed)
-        except RedisError as error:
-            return self._again(connection, error, deadline, script, keys, arguments)
-        except BaseException:
-            if connection is not None:
-                connection.disconnect()  # half of a reply may still be on its way
-            raise
-        self._idle.append(connection)
-        return reply
+        return self.begin(script, keys, arguments)()
 
     def begin(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Callable[[], object]:
         """Send what `call` sends, and return at once: what is returned must be called, and reads the reply, or repeats the call."""

@@ -4,11 +4,11 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote
 
-from fq.brokers.base import DEAD_TTL, InThreads
+from fq.brokers.base import InThreads
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import check_commits, check_posts
+from fq.brokers.rules import DEAD_TTL, check_commits, check_posts
 from fq.brokers.sqlite import forks, inspection
 from fq.brokers.sqlite.cancels import cancel
 from fq.brokers.sqlite.checkup import checkup

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
-from fq.brokers.base import DEAD_TTL, Broker
+from fq.brokers.base import Broker
 from fq.brokers.records import Keep
+from fq.brokers.rules import DEAD_TTL
 from fq.testing.simulation.ledger import Ledger
 
 WAITING = ("ready", "delayed", "running")

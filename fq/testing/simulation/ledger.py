@@ -11,9 +11,8 @@ from typing import assert_never
 
 from attrs import define, field, frozen
 
-from fq.brokers.base import DEAD_TTL
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import spliced
+from fq.brokers.rules import DEAD_TTL, spliced
 from fq.message import CANCELLED, RETRIES, Message
 
 MANY = 5
