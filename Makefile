@@ -37,7 +37,7 @@ bench: $(DEV)  ## Measure the speed
 	$(BIN)/python -m benchmarks
 
 chaos: $(DEV)  ## Kill and starve real processes, for long
-	$(BIN)/python -m pytest -m chaos --timeout 3600
+	$(BIN)/python -m pytest -m chaos --timeout 3600 -o faulthandler_timeout=4000
 
 docs: $(DEV)  ## Build the docs into docs/_build/html
 	$(DOCS)

@@ -4,24 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 from attrs import define, field
 
+from tests.until import until
+
 ROOT = Path(__file__).parent.parent.parent
-
-
-def until(condition: Callable[[], object], patience: float = 30.0, what: str = "it") -> None:
-    """Wait for what another process does."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {patience} s"
-        time.sleep(0.02)
 
 
 @define

@@ -12,7 +12,8 @@ from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Fault
-from tests.chaos.harness import ROOT, Rig, children, until
+from tests.chaos.harness import ROOT, Rig, children
+from tests.until import until
 
 
 def test_an_actor_blocked_in_c_past_its_limit_is_killed_and_fails_without_being_run_again(app: App, rig: Rig) -> None:

@@ -10,7 +10,8 @@ import pytest
 from returns.result import Success
 
 from fq import App, Handle
-from tests.chaos.harness import Rig, children, kill_all, until
+from tests.chaos.harness import Rig, children, kill_all
+from tests.until import until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300")
 

@@ -16,9 +16,10 @@ from returns.result import Result
 
 from fq import App, Fault, Handle
 from fq.handle import TaskError
-from tests.chaos.harness import Rig, children, kill_all, until
+from tests.chaos.harness import Rig, children, kill_all
 from tests.chaos.test_kills import reconcile
 from tests.redis.servers import Server, binaries
+from tests.until import until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300", "--hard-limit-grace", "300", "--max-memory-per-child", "300")
 LONG = float(os.environ.get("FQ_CHAOS_SECONDS", "600"))

@@ -9,7 +9,8 @@ from pathlib import Path
 from returns.pipeline import is_successful
 
 from fq import App
-from tests.chaos.harness import ROOT, Rig, children, until
+from tests.chaos.harness import ROOT, Rig, children
+from tests.until import until
 
 
 def assert_held_until_the_end(file: Path, process: subprocess.Popen[bytes]) -> None:

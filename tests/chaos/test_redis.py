@@ -49,9 +49,10 @@ def test_a_server_that_is_restarted_twenty_times_under_load_finds_every_worker_g
     import signal
     import time
 
-    from tests.chaos.harness import children, until
+    from tests.chaos.harness import children
     from tests.chaos.tasks import awork, follow
     from tests.chaos.test_kills import OPTIONS, reconcile
+    from tests.until import until
 
     process = rig.start(*OPTIONS)
     until(lambda: len(children(process)) == 2)

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fq.worker import helpers
 from fq.worker.helpers import Helpers
+from tests.until import until
 
 TASKS = """
 import os, pathlib, time
@@ -32,13 +33,6 @@ app = App("sqlite:///tasks.db", middleware=default_middleware.outside(Retries, h
 @app.actor
 def add() -> None: ...
 """
-
-
-def until(condition: Callable[[], object], patience: float = 30.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

@@ -16,13 +16,7 @@ import pytest
 from fq import App, Interrupt, Retries, default_middleware, hooks
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import raise_thread_exception
-
-
-def until(condition: Callable[[], object], patience: float = 10.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
+from tests.until import until
 
 
 def app_with(*middlewares: object) -> App:

@@ -18,15 +18,9 @@ from fq.class_style import BrokerView
 from fq.class_style.names import HOOKS
 from fq.events import ProcessBooted
 from tests.class_style.recorder import MESSAGE_HOOKS, Call, Recorder, names
+from tests.until import until
 
 SENDER, WORKER, PUMP, LOOP = "MainThread", "fq-worker-0", "fq-pump", "fq-loop"
-
-
-def until(condition: Callable[[], object], patience: float = 10.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture

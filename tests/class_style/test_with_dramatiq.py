@@ -5,8 +5,6 @@ without Dramatiq.
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView
 from fq.class_style.foreign import foreign, is_deliberate, is_interrupt, is_skip
 from fq.testing import message
+from tests.until import until
 
 try:
     import dramatiq
@@ -54,13 +53,6 @@ class Raises(dramatiq.Middleware):
 
     def before_process_message(self, broker: Any, message: Any) -> None:
         raise self.error
-
-
-def until(condition: Callable[[], object], patience: float = 10.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from fq import App, ConfigError, compose, default_middleware, prometheus
 from fq.brokers.memory import MemoryBroker
 from fq.observe.endpoint import SOCKET, address_of, listen, metrics_servers
 from fq.observe.meter import SHARED, unshare
+from tests.until import until
 
 TASKS = """
 import os, time
@@ -46,13 +46,6 @@ def dies(n: int) -> None:
 def waits() -> None:
     time.sleep(60)
 """
-
-
-def until(condition: Callable[[], object], patience: float = 40.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 class Worker:

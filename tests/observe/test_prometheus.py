@@ -1,7 +1,7 @@
 """The layer that counts: as a function, in a worker inside this process, and as its metrics are shown."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,16 +18,10 @@ from fq.observe.layer import counted
 from fq.observe.meter import ERRORS, IN_PROGRESS, MESSAGES, REJECTS, RETRIES, Tally
 from fq.outcome import Enqueue
 from fq.testing import message
+from tests.until import until
 
 BOOM = ValueError("no")
 MESSAGE = message("add", 1, 2)
-
-
-def until(condition: Callable[[], object], patience: float = 10.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture
