@@ -11,6 +11,12 @@ from typing import Protocol, runtime_checkable
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 
+CALLED_BY_ACTORS = (
+    *("enqueue", "result", "wait_result", "cancel", "status", "queues", "workers", "held", "dead"),
+    *("requeue", "discard", "purge", "pause", "resume", "checkup", "now"),
+)
+"""What may be called in the thread of a running actor, and is shielded from what interrupts that (see `fq.shield`)."""
+
 
 class Broker(Protocol):
     """

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
 
+from fq.shield import breath, breathe
+
 MANY = 1_000
 """So many workers, and `Bell` forgets what they have heard; the price is that each returns once too early."""
 
@@ -103,10 +105,15 @@ class Awaited:
         with self._registered(message_id) as future:
             if (body := look()) is not None:
                 return body
-            try:
-                return future.result(timeout / 1_000)
-            except TimeoutError:
-                return None
+            deadline = monotonic() + timeout / 1_000
+            while True:
+                left = deadline - monotonic()
+                try:
+                    return future.result(max(0.0, min(left, breath())))
+                except TimeoutError:
+                    if left <= 0:
+                        return None
+                breathe()
 
     async def await_(self, message_id: str, timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
         """`wait` for coroutines; *look* runs in a thread."""

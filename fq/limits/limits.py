@@ -12,10 +12,12 @@ from fq.layers.current_message import get_current_message
 from fq.limits.leases import Leases
 from fq.limits.store import LimitStore
 from fq.limits.terms import Ask, Limit, Refused, Slot, Slots
+from fq.shield import shields
 
 log = logging.getLogger("fq.limits")
 
 
+@shields("take", "take_in_turn", "give_back")
 class Limits:
     """
     What limiters and barriers work with, on top of *store*; `limiter_backend` returns the one of an app or a broker.

@@ -10,6 +10,7 @@ from typing import Protocol
 from fq.brokers.clock import Clock
 from fq.limits import tables
 from fq.limits.terms import Ask, Granted, Refused, Slot
+from fq.shield import breathe, shields
 
 LOOK = 0.008
 """How often one who waits at a barrier looks who has come, in seconds."""
@@ -50,6 +51,7 @@ class InMemory:
             return self._connection.execute(statement, parameters).fetchall()
 
 
+@shields("create", "arrive", "wait")
 class LocalStore:
     """A `LimitStore` in *database*, by *clock*."""
 
@@ -97,6 +99,7 @@ class LocalStore:
                 return missing == [(0,)]
             with self._arrived:  # threads of this process are told; what other processes do has to be looked for
                 self._arrived.wait(min(left, LOOK))
+            breathe()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -9,6 +9,7 @@ from fq.brokers.redis.line import Argument
 from fq.brokers.redis.scripts import Script
 from fq.brokers.redis.server import Server
 from fq.limits.terms import ABSENT, FIRST_GUESS, GRAIN, PART, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
+from fq.shield import breathe, shields
 
 BLOCK = 1_000
 """How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
@@ -22,6 +23,7 @@ def script(name: str) -> Script:
     return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))
 
 
+@shields("create", "arrive", "wait")
 class RedisStore:
     """A `LimitStore` on *server*, by its clock; *now*, ms since the epoch, is for tests that have to stop the time."""
 
@@ -62,6 +64,7 @@ class RedisStore:
                 return True
             if left <= 0 or self._server.line.command("EXISTS", *self._keys(key, "barrier")) == 0:
                 return False
+            breathe()
 
     def _run(self, name: str, key: str, *arguments: Argument) -> object:
         kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "line", "backs")

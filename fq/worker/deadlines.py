@@ -2,7 +2,8 @@
 `Deadlines`: interrupts running sync actors, and nothing but actors. Mutable: shared by the worker's threads and one watcher.
 
 An interrupt may strike only inside the actor's own call. Each thread leaves that region under a lock which whoever strikes holds, too; a strike
-that is still on its way when the region is left is dropped. So no layer, and no later message, is ever hit.
+that is still on its way when the region is left is dropped. So no layer, and no later message, is ever hit. What the actor calls of fq's own is
+shielded (`fq.shield`): a strike that comes meanwhile waits for its end.
 """
 
 import ctypes
@@ -16,7 +17,9 @@ from attrs import define, field
 from fq.errors import Interrupt
 from fq.layers.time_limit import exceeded
 from fq.message import Message
+from fq.shield import HERE
 from fq.worker.board import Board, Slot
+from fq.worker.swallowed import notice
 
 _FINE = 5_000
 """Limits shorter than this, ms, are watched to the millisecond instead of once an interval."""
@@ -35,7 +38,7 @@ def raise_thread_exception(thread_id: int, exception: BaseException | type[BaseE
 
 @define(eq=False)
 class Region:
-    """Mutable: what one thread is running, if anything."""
+    """Mutable: what one thread is running, if anything; it is also the thread's `Shield`."""
 
     thread_id: int = field(factory=get_ident)
     lock: threading.Lock = field(factory=threading.Lock)
@@ -43,14 +46,29 @@ class Region:
     deadline: float = float("inf")
     started: float = 0.0
     struck: Interrupt | None = None
+    held_back: Interrupt | None = None
+    shields: int = 0
+    swallowed: bool = False
     slot: Slot | None = None
 
-    def strike(self, interrupt: Interrupt) -> bool:
+    def strike(self, interrupt: Interrupt) -> None:
         """Interrupt what runs here, once; the caller holds the lock and has seen that something does."""
-        if self.struck is not None or not raise_thread_exception(self.thread_id, type(interrupt)):
-            return False
+        if self.struck is not None:
+            return
         self.struck = interrupt
-        return True
+        self._deliver(interrupt)
+
+    def strike_again(self) -> None:
+        """Repeat a strike that was swallowed; the caller holds the lock."""
+        self.swallowed = False
+        if self.struck is not None and self.message is not None:
+            self._deliver(self.struck)
+
+    def _deliver(self, interrupt: Interrupt) -> None:
+        if self.shields:
+            self.held_back = interrupt
+        else:
+            raise_thread_exception(self.thread_id, type(interrupt))
 
     def said(self, interrupt: Interrupt) -> Interrupt:
         """Return *interrupt*, which ended the actor, with its text: only a class can be raised in another thread."""
@@ -60,6 +78,30 @@ class Region:
         """Drop a strike that is still on its way; the caller holds the lock."""
         if self.struck is not None:
             raise_thread_exception(self.thread_id, None)
+
+    def lift(self) -> None:
+        """See `Shield.lift`."""
+        with self.lock:
+            self.shields += 1
+
+    def lower(self) -> None:
+        """See `Shield.lower`."""
+        with self.lock:
+            self.shields -= 1
+            due = None if self.shields else self._due()
+        if due is not None:
+            raise due
+
+    def breathe(self) -> None:
+        """See `Shield.breathe`."""
+        with self.lock:
+            due = self._due()
+        if due is not None:
+            raise due
+
+    def _due(self) -> Interrupt | None:
+        due, self.held_back = self.held_back, None
+        return due if self.message is not None else None
 
 
 class Deadlines:
@@ -75,6 +117,7 @@ class Deadlines:
 
     def start(self) -> None:
         """Start watching."""
+        notice()
         self._watcher.start()
 
     def stop(self) -> None:
@@ -88,13 +131,14 @@ class Deadlines:
         limit = message.time_limit
         region.started = started = monotonic()
         region.deadline = deadline = started + limit / 1_000
-        region.struck = None
-        region.message = message  # last: whoever strikes looks at nothing before this is set
+        region.struck = region.held_back = None
+        region.shields, region.swallowed = 0, False
         if region.slot is not None:
             region.slot.enter(message.message_id, started, deadline)
         if limit < _FINE:
             self._looked_at.set()
         try:
+            region.message = message  # from here on it may be struck, and nowhere before: what was struck above would keep its locks
             return fn(*args, **kwargs)
         except Interrupt as interrupt:
             raise region.said(interrupt) from None
@@ -125,6 +169,7 @@ class Deadlines:
 
     def _new_region(self) -> Region:
         region = self._regions[get_ident()] = Region(slot=None if self._board is None else self._board.slot())
+        HERE.shield = region
         return region
 
     def _watch(self) -> None:
@@ -138,10 +183,12 @@ class Deadlines:
         now, nearest = monotonic(), float("inf")
         for region in list(self._regions.values()):
             with region.lock:
-                if region.message is None or region.struck is not None:
+                if region.swallowed:
+                    region.strike_again()
+                if region.struck is not None:
                     continue
-                if region.deadline <= now:
-                    region.strike(exceeded(region.message.actor_name, region.message.time_limit))
-                else:
+                if region.message is None or region.deadline > now:  # with no message yet, it is about to begin
                     nearest = min(nearest, region.deadline)
+                else:
+                    region.strike(exceeded(region.message.actor_name, region.message.time_limit))
         return nearest

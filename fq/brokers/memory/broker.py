@@ -4,17 +4,20 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
+from fq.brokers.base import CALLED_BY_ACTORS
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.memory.store import Store
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.rules import DEAD_TTL, check_commits, check_posts
 from fq.brokers.waiting import Awaited, Bell
+from fq.shield import shields
 
 LONGEST_IDLE = 60_000
 """The longest that a turn tells anybody to be idle, in ms."""
 
 
+@shields(*CALLED_BY_ACTORS)
 class MemoryBroker:
     """
     A broker that lives in this process and ends with it: for tests, notebooks and small programs. Mutable, and safe to share between threads.

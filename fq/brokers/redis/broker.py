@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
+from fq.brokers.base import CALLED_BY_ACTORS
 from fq.brokers.findings import Finding
 from fq.brokers.process import pid
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
@@ -15,8 +16,10 @@ from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
 from fq.brokers.rules import DEAD_TTL, check_posts
 from fq.errors import ConfigError
+from fq.shield import shields
 
 
+@shields(*CALLED_BY_ACTORS, "enqueue_ahead")
 class RedisBroker:
     """
     Keeps messages on Redis (6.2 or later) or Valkey (7.2 or later): one server, Sentinel or Cluster. Connects at the first call.

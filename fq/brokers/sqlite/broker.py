@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote
 
-from fq.brokers.base import InThreads
+from fq.brokers.base import CALLED_BY_ACTORS, InThreads
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
@@ -18,11 +18,13 @@ from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.turn import take_turn
 from fq.brokers.sqlite.upkeep import Upkeep
+from fq.shield import shields
 
 BUSY_TIMEOUT = 15_000
 """How long a call waits while other processes write unless told otherwise, ms."""
 
 
+@shields(*CALLED_BY_ACTORS)
 class SqliteBroker(InThreads):
     """
     A broker in a SQLite file, for any number of processes of one machine. Mutable, and safe to share between threads and to take across a fork.

@@ -1,0 +1,259 @@
+"""Interrupts strike actors, and nothing else: neither what comes before their call, nor what they call of fq's."""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from fq import App, Cancelled, Fault, TimeLimitExceeded
+from fq.brokers import broker_from_url
+from fq.limits import Barrier
+from fq.message import Message, limited
+from fq.shield import HERE, breathe, shielded
+from fq.testing import message
+from fq.worker.deadlines import Deadlines
+from fq.worker.swallowed import notice
+
+LATE: Message = limited(message("late"), 0)
+"""A message whose limit is over when it begins."""
+
+
+@pytest.fixture
+def deadlines() -> Iterator[Deadlines]:
+    """Its watcher is not started: a test strikes by hand, from the thread that is struck."""
+    yield Deadlines()
+    HERE.shield = None
+
+
+def spin(rounds: int = 1_000) -> None:
+    """Give an interrupt that is on its way a bytecode to strike at."""
+    for _ in range(rounds):
+        pass
+
+
+def test_what_comes_before_the_call_is_not_struck_though_the_limit_is_over(deadlines: Deadlines) -> None:
+    rang: list[str] = []
+
+    class Bell(threading.Event):
+        def set(self) -> None:
+            deadlines._strike_overdue()
+            spin()
+            rang.append("undisturbed")  # struck in here, it would keep its lock for ever, and the watcher would wait for that
+
+    deadlines._looked_at = Bell()
+    deadlines.run(LATE, spin, (), {})
+
+    assert rang == ["undisturbed"]
+
+
+def test_a_message_that_is_about_to_begin_is_looked_at_again_when_it_has(deadlines: Deadlines) -> None:
+    seen: list[bool] = []
+
+    class Bell(threading.Event):
+        def set(self) -> None:
+            seen.append(deadlines._strike_overdue() < float("inf"))
+
+    deadlines._looked_at = Bell()
+    deadlines.run(LATE, spin, (), {})
+
+    assert seen == [True]
+
+
+def test_an_actor_is_struck_at_its_next_bytecode_and_told_why(deadlines: Deadlines) -> None:
+    def actor() -> None:
+        deadlines._strike_overdue()
+        spin()
+        pytest.fail("it was not struck")
+
+    with pytest.raises(TimeLimitExceeded, match="late ran longer than its time limit of 0 ms"):
+        deadlines.run(LATE, actor, (), {})
+
+
+def test_a_strike_during_a_shielded_call_waits_for_its_end(deadlines: Deadlines) -> None:
+    done: list[str] = []
+
+    @shielded
+    def send() -> None:
+        deadlines._strike_overdue()
+        spin()
+        done.append("all of it")
+
+    def actor() -> None:
+        send()
+        pytest.fail("it was not struck")
+
+    with pytest.raises(TimeLimitExceeded, match="time limit of 0 ms"):
+        deadlines.run(LATE, actor, (), {})
+    assert done == ["all of it"]
+
+
+def test_only_the_outermost_of_nested_shields_lets_it_through(deadlines: Deadlines) -> None:
+    done: list[str] = []
+    inner = shielded(deadlines._strike_overdue)
+
+    @shielded
+    def outer() -> None:
+        inner()
+        done.append("all of it")
+
+    with pytest.raises(TimeLimitExceeded):
+        deadlines.run(LATE, outer, (), {})
+    assert done == ["all of it"]
+
+
+def test_a_shielded_call_that_waits_lets_it_through(deadlines: Deadlines) -> None:
+    @shielded
+    def wait() -> None:
+        deadlines._strike_overdue()
+        breathe()
+        pytest.fail("it was not struck")
+
+    with pytest.raises(TimeLimitExceeded):
+        deadlines.run(LATE, wait, (), {})
+
+
+def test_a_strike_that_was_held_back_is_forgotten_with_its_message(deadlines: Deadlines) -> None:
+    def actor() -> int:
+        HERE.shield.lift()  # type: ignore[union-attr]
+        deadlines._strike_overdue()
+        return 1
+
+    assert deadlines.run(LATE, actor, (), {}) == 1
+    assert deadlines.run(limited(message("next"), 60_000), shielded(lambda: 2), (), {}) == 2
+
+
+def test_a_strike_that_python_swallowed_in_a_finalizer_is_repeated(deadlines: Deadlines) -> None:
+    class Thing:
+        def __del__(self) -> None:
+            deadlines._strike_overdue()
+            spin()
+            pytest.fail("it was not struck")
+
+    def actor() -> None:
+        thing = Thing()
+        del thing
+        deadlines._strike_overdue()
+        spin()
+        pytest.fail("it was not struck again")
+
+    notice()
+    with pytest.raises(TimeLimitExceeded, match="time limit of 0 ms"):
+        deadlines.run(LATE, actor, (), {})
+
+
+def test_and_what_was_swallowed_is_forgotten_with_its_message(deadlines: Deadlines) -> None:
+    class Thing:
+        def __del__(self) -> None:
+            deadlines._strike_overdue()
+            spin()
+
+    notice()
+    deadlines.run(LATE, Thing, (), {})
+    deadlines._strike_overdue()
+
+    assert deadlines.run(message("next"), lambda: spin() or 2, (), {}) == 2
+
+
+def test_what_else_goes_wrong_in_a_finalizer_is_reported_as_before(deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
+    notice.__wrapped__()  # once more, although this process has
+
+    class Thing:
+        def __del__(self) -> None:
+            raise ValueError("boom")
+
+    deadlines.run(message("it"), lambda: Thing() and None, (), {})
+
+    assert len(reported) == 1
+
+
+def test_threads_that_nobody_interrupts_have_no_shield() -> None:
+    assert shielded(lambda: HERE.shield)() is None
+    breathe()
+
+
+# With a worker.
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
+    logging.getLogger("fq").setLevel(logging.CRITICAL)
+    app = App(broker=broker_from_url("memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'jobs.db'}"))
+    yield app
+    app.broker.close()
+    logging.getLogger("fq").setLevel(logging.NOTSET)
+
+
+def failure_of(result: object) -> str:
+    failure: object = getattr(result, "failure")()  # noqa: B009  # of any Result
+    assert isinstance(failure, Fault)
+    return failure.type
+
+
+def test_actors_that_are_struck_while_they_send_leave_the_broker_as_it_should_be(app: App) -> None:
+    sent: list[str] = []
+
+    @app.actor(queue="later")
+    def later() -> None:
+        pass
+
+    @app.actor(time_limit=2, max_retries=0)
+    def sender() -> int:
+        with suppress(TimeLimitExceeded):
+            while True:
+                sent.append(later.send().message_id)
+        return 1
+
+    with app.worker(threads=3, queues=("default",)):
+        handles = app.send_many(sender.call() for _ in range(60))
+        assert all(handle.get(timeout=60_000).unwrap() == 1 for handle in handles)
+
+    (queue,) = (queue for queue in app.broker.queues() if queue.queue_name == "later")
+    assert len(sent) <= queue.ready <= len(sent) + len(handles), "of each sender, the last one may have gone out unnoticed"
+
+
+@pytest.mark.parametrize("waits", ["for a result", "at a barrier"])
+def test_an_actor_that_only_waits_is_struck_while_it_waits(app: App, waits: str) -> None:
+    @app.actor(queue="elsewhere")
+    def never() -> int:
+        return 1
+
+    pending = never.send()
+    barrier = Barrier(app, "b", ttl=600_000)
+    barrier.create(2)
+    wait: dict[str, Callable[[], object]] = {"for a result": lambda: pending.get(timeout=600_000), "at a barrier": barrier.wait}
+
+    @app.actor(time_limit=50, max_retries=0)
+    def waiter() -> int:
+        wait[waits]()
+        return 1
+
+    with app.worker(threads=1, queues=("default",)):
+        assert failure_of(waiter.send().get(timeout=60_000)) == "TimeLimitExceeded"
+
+
+def test_one_that_is_cancelled_while_it_waits_for_a_result_is_too(app: App) -> None:
+    began = threading.Event()
+
+    @app.actor(queue="elsewhere")
+    def never() -> int:
+        return 1
+
+    pending = never.send()
+
+    @app.actor(cancellable=True, max_retries=0)
+    def waiter() -> int:
+        began.set()
+        pending.get(timeout=600_000)
+        return 1
+
+    with app.worker(threads=1, queues=("default",)):
+        handle = waiter.send()
+        began.wait(60)
+        handle.cancel()
+        assert failure_of(handle.get(timeout=60_000)) == Cancelled.__name__
