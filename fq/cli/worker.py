@@ -16,8 +16,9 @@ from fq.errors import BrokerUnavailable
 from fq.observe.endpoint import metrics_servers
 from fq.observe.logs import LogFormat, set_up
 from fq.worker.helpers import Helpers
-from fq.worker.reload import watcher
+from fq.worker.reload import is_replacing, watcher
 from fq.worker.settings import WorkerSettings
+from fq.worker.signals import Signals
 from fq.worker.supervisor import Supervisor
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -74,7 +75,7 @@ def worker(
         set_up(logging.DEBUG if verbose else logging.INFO, log_format, log_file)
     except OSError as error:
         raise Refused(f"{log_file}: the log cannot be written: {error.strerror}") from None
-    with plain_errors(), pid_file(pid_path):
+    with Signals(booting=not is_replacing()) as signals, plain_errors(), pid_file(pid_path):
         app = load_app(app_path)
         settings = WorkerSettings(
             queues=[name for name in queues.split(",") if name],
@@ -93,7 +94,7 @@ def worker(
         helpers = Helpers([*metrics_servers(app, metrics, settings.processes), *forks_in(app.stack)])
         find_broker(app)
         with watcher(watch):
-            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, helpers=helpers).run())
+            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, helpers=helpers).run(signals))
 
 
 def find_broker(app: App) -> None:

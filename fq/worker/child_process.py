@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Never
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Never
 from fq.events import ProcessBooted
 from fq.worker.board import Board
 from fq.worker.child import Child
+from fq.worker.orders import Orders
 from fq.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ CALM = 10_000
 """How many it lets pass here."""
 
 
-def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board) -> Never:
-    """Run messages until told to stop, or until *supervisor*, the process that started this one, is gone; then end this process."""
+def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> Never:
+    """Run messages until *orders* say to stop, or until *supervisor*, the process that started this one, is gone; then end this process."""
     code = 1
     try:
-        code = _run(app, settings, name, supervisor, board)
+        code = _run(app, settings, name, supervisor, board, orders)
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())
     finally:
@@ -51,29 +51,15 @@ def calm_collector() -> None:
         gc.set_threshold(CALM)
 
 
-def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board) -> int:
-    told, again = threading.Event(), threading.Event()
-
-    def on_term(*_: object) -> None:
-        (again if told.is_set() else told).set()
-
-    signal.set_wakeup_fd(-1)
+def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> int:
     child = Child(app, settings, name, board)
-    for number, handler in (
-        (signal.SIGTERM, on_term),
-        (signal.SIGINT, signal.SIG_IGN),  # the terminal sends these two to all; the supervisor passes on what counts
-        (signal.SIGHUP, signal.SIG_IGN),
-        (signal.SIGCHLD, signal.SIG_DFL),
-        (signal.SIGUSR1, lambda *_: child.pump.pause(True)),
-        (signal.SIGUSR2, lambda *_: child.pump.pause(False)),
-    ):
-        signal.signal(number, handler)
+    orders.obeyed_by(child.pump.pause)
     app.tell(ProcessBooted())
     calm_collector()
     child.start()
     board.beat(0)
     code, patience = 0, settings.shutdown_timeout
-    while not told.wait(1.0):
+    while not orders.stop.wait(1.0):
         board.beat(child.pump.committed)
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
@@ -88,7 +74,7 @@ def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board
     while stopping.is_alive():
         stopping.join(0.1)
         board.beat(child.pump.committed)
-        if again.is_set():
+        if orders.hurry.is_set():
             child.pump.give_up()
     app.broker.close()
     return code

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,26 @@ import attrs
 
 from fq.worker.board import Board
 from fq.worker.child_process import run_child
+from fq.worker.orders import Orders
 from fq.worker.settings import WorkerSettings
+from fq.worker.signals import HANDLED
 
 if TYPE_CHECKING:
     from fq.app import App
 
 
 def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
-    """Fork a child that runs *app*, and return its process id."""
+    """Fork a child that runs *app*, and return its process id. What it is told meanwhile waits until it listens."""
     sys.stdout.flush()
     sys.stderr.flush()
     supervisor = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     if pid := os.fork():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         return pid
-    run_child(app, settings, name, supervisor, board)
+    orders = Orders()
+    orders.listen()
+    run_child(app, settings, name, supervisor, board, orders)
 
 
 def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board) -> int:
@@ -31,11 +38,13 @@ def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board) -> i
     order = json.dumps(
         {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
     )
-    return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ)
+    return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ, setsigmask=HANDLED)
 
 
 def main(order: str) -> None:
-    """What a spawned child does first: find the app, and run it."""
+    """What a spawned child does first: listen, find the app, and run it."""
+    orders = Orders()
+    orders.listen()
     from fq.cli.common import load_app
     from fq.observe.endpoint import join_metrics
 
@@ -44,7 +53,7 @@ def main(order: str) -> None:
     board = Board(slots(settings), fields["board"])
     app = load_app(fields["app"])
     join_metrics(app)
-    run_child(app, settings, fields["name"], fields["supervisor"], board)
+    run_child(app, settings, fields["name"], fields["supervisor"], board, orders)
 
 
 def slots(settings: WorkerSettings) -> int:

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from time import monotonic
+
+from attrs import field, frozen
 
 from fq.errors import ConfigError
 from fq.worker.board import Board
@@ -22,9 +24,17 @@ WATCHER = "FQ_WATCHER"
 _CHECK = "import sys; from fq.cli.common import load_app; load_app(sys.argv[1])"
 
 
-def replace_process(app_path: str, wards: Sequence[Ward], hold_back: Callable[[], None]) -> None:
+@frozen
+class Legacy:
+    """What a program leaves to the one that replaces it: its children, and whether they were told to be quiet."""
+
+    wards: list[Ward] = field(factory=list)
+    quiet: bool = False
+
+
+def replace_process(app_path: str, legacy: Legacy, hold_back: Callable[[], None]) -> None:
     """
-    Start this program anew in this process, with the new code; *wards* are passed on, and what *hold_back* leaves of signals.
+    Start this program anew in this process, with the new code; *legacy* is passed on, and what *hold_back* leaves of signals.
 
     Code that cannot be imported is found out first, in a process of its own: then everything stays as it is.
     """
@@ -33,20 +43,25 @@ def replace_process(app_path: str, wards: Sequence[Ward], hold_back: Callable[[]
         log.error("not reloading, since %s cannot be imported: %s", app_path, check.stderr.strip())
         return
     log.info("reloading")
-    for ward in wards:
+    for ward in legacy.wards:
         os.set_inheritable(ward.board.descriptor, True)
-    children = [{"pid": ward.pid, "name": ward.name, "board": ward.board.descriptor} for ward in wards]
+    children = [{"pid": ward.pid, "name": ward.name, "board": ward.board.descriptor} for ward in legacy.wards]
     sys.stdout.flush()
     sys.stderr.flush()
     hold_back()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: json.dumps(children)})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: json.dumps([legacy.quiet, children])})
 
 
-def inherited() -> list[Ward]:
-    """Return the children that the program before this one had, if it was replaced."""
-    children = json.loads(os.environ.pop(INHERITED, "[]"))
+def inherited() -> Legacy:
+    """Return what the program before this one has left, if it was replaced."""
+    quiet, children = json.loads(os.environ.pop(INHERITED, "[false, []]"))
     now = monotonic()
-    return [Ward(child["pid"], child["name"], Board(_slots(child["board"]), child["board"]), now) for child in children]
+    return Legacy([Ward(child["pid"], child["name"], Board(_slots(child["board"]), child["board"]), now) for child in children], quiet)
+
+
+def is_replacing() -> bool:
+    """Has this program replaced another, whose children it will look after?"""
+    return INHERITED in os.environ
 
 
 def _slots(descriptor: int) -> int:

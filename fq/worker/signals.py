@@ -12,9 +12,14 @@ HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 
 
 class Signals:
-    """Collects the signals in `HANDLED` for as long as the context lasts."""
+    """
+    Collects the signals in `HANDLED` for as long as the context lasts.
 
-    def __init__(self) -> None:
+    While the program is *booting*, TERM and INT end it at once, as long as there is nothing to stop. A process 1 would not even hear them otherwise.
+    """
+
+    def __init__(self, booting: bool = False) -> None:
+        self._booting = booting
         self._queue: deque[int] = deque()
 
     def __enter__(self) -> Self:
@@ -32,6 +37,10 @@ class Signals:
             signal.signal(number, handler)
         os.close(self._reader)
         os.close(self._writer)
+
+    def booted(self) -> None:
+        """From now on there is something to stop."""
+        self._booting = False
 
     def taken(self) -> Iterator[int]:
         """Yield the signals that have come, and forget each; SIGCHLD says no more than that it is time to look."""
@@ -54,4 +63,6 @@ class Signals:
             os.read(self._reader, 4096)
 
     def _collect(self, number: int, _: FrameType | None) -> None:
+        if self._booting and number in (signal.SIGTERM, signal.SIGINT):
+            raise SystemExit(0)
         self._queue.append(number)

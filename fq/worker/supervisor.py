@@ -70,25 +70,27 @@ class Supervisor:
     _next_beat: float = field(init=False, default=0.0)
     _kill_at: float = field(init=False, default=float("inf"))
     _reloaded: bool = field(init=False, default=False)
+    _quiet: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._places = [Place() for _ in range(self.settings.processes)]
-        self._retiring = reload.inherited()
+        legacy = reload.inherited()
+        self._retiring, self._quiet = legacy.wards, legacy.quiet
         self._reloaded = bool(self._retiring)
 
-    def run(self) -> int:
+    def run(self, signals: Signals) -> int:
         """Run until told to stop by TERM or INT; a second one is quick. HUP reloads, USR1 quiets, USR2 resumes. Return the exit code."""
-        with Signals() as signals:
-            while True:
-                for number in signals.taken():
-                    self._on(number, signals)
-                self._reap()
-                if self._told and not list(self._wards()):
-                    self.helpers.stop()
-                    return 0
-                self._look()
-                self._beat()
-                signals.wait(self._patience())
+        signals.booted()
+        while True:
+            for number in signals.taken():
+                self._on(number, signals)
+            self._reap()
+            if self._told and not list(self._wards()):
+                self.helpers.stop()
+                return 0
+            self._look()
+            self._beat()
+            signals.wait(self._patience())
 
     def _on(self, number: int, signals: Signals) -> None:
         match number:
@@ -100,8 +102,9 @@ class Supervisor:
                 self._tell(signal.SIGTERM)
             case signal.SIGHUP if not self._told:
                 self.helpers.stop()
-                reload.replace_process(self.app_path, list(self._wards()), signals.hold_back)
+                reload.replace_process(self.app_path, reload.Legacy(list(self._wards()), self._quiet), signals.hold_back)
             case signal.SIGUSR1 | signal.SIGUSR2:
+                self._quiet = number == signal.SIGUSR1
                 self._tell(number)
             case _:
                 pass
@@ -177,6 +180,8 @@ class Supervisor:
         name = f"{socket.gethostname()}:{os.getpid()}:{int(monotonic())}-{self._born}"
         board = Board(slots(self.settings))
         launched = spawn(self.app_path, self.settings, name, board) if self.spawns else fork(self.app, self.settings, name, board)
+        if self._quiet:
+            os.kill(launched, signal.SIGUSR1)
         self._next_beat = 0.0
         return Ward(launched, name, board, monotonic())
 

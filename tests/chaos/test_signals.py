@@ -1,0 +1,53 @@
+"""Signals that come early: to a worker that boots, to a child that has just been started, to one that takes the place of another."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from returns.pipeline import is_successful
+
+from fq import App
+from tests.chaos.harness import ROOT, Rig, children
+from tests.until import until
+
+
+@pytest.mark.parametrize("how", [(), ("--spawn",)])
+def test_a_child_that_has_just_been_started_hears_that_it_is_to_stop(rig: Rig, how: tuple[str, ...]) -> None:
+    for _ in range(3):
+        process = rig.start("--processes", "1", *how)
+        until(lambda: children(process), what="the start")  # noqa: B023  # called at once
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(30) == 0
+
+
+def test_a_worker_that_is_told_to_stop_while_it_imports_the_app_ends_at_once(rig: Rig, tmp_path: Path) -> None:
+    file, sign = tmp_path / "fq.pid", tmp_path / "importing"
+    (tmp_path / "slow.py").write_text(f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(600)\n")
+    rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    process = rig.start("--pid-file", str(file), app="slow:app")
+    until(sign.exists, what="the import")
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(30) == 0
+    assert not file.exists()
+
+
+def test_who_takes_the_place_of_a_quiet_child_is_quiet_too_also_after_a_reload(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import pid
+
+    with rig.worker("--processes", "1") as process:
+        first = pid.send().get(20_000).unwrap()
+        process.send_signal(signal.SIGUSR1)
+        until(lambda: not is_successful(pid.send().get(300)), what="the quiet")
+        (child,) = children(process)
+        child.kill()
+        until(lambda: [heir for heir in children(process) if heir.pid != child.pid], what="the replacement")
+        assert not is_successful(pid.send().get(1_500))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: rig.log().count("1 processes") == 2, what="the reload")
+        handle = pid.send()
+        assert not is_successful(handle.get(1_500))
+        process.send_signal(signal.SIGUSR2)
+
+        assert handle.get(20_000).unwrap() != first
