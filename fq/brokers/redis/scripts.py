@@ -22,10 +22,13 @@ class Script:
 ALONE = ("await", "one")
 """Scripts that need nothing of what the others share."""
 
+NEEDS = {"turn": ("changes",)}
+"""What a script needs beyond that."""
+
 
 @cache
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``."""
-    parts = (name,) if name in ALONE else ("common", "post", name)
+    parts = (name,) if name in ALONE else ("common", "post", *NEEDS.get(name, ()), name)
     folder = files("fq") / "brokers" / "redis" / "lua"
     return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))

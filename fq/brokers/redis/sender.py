@@ -15,6 +15,9 @@ ONE = script("one")
 NEW = 2
 """What that script returns for a message that was not there."""
 
+MARGIN = 60_000
+"""A call is remembered for so long, in ms, beyond the time for which it may be repeated."""
+
 LISTED = 10.0
 """For so long, in seconds, a queue that is among the names of all queues is taken to be there still."""
 
@@ -31,6 +34,7 @@ class Sender:
         self._server = server
         self._marks: deque[str] = deque()
         self._listed: dict[str, float] = {}
+        self._remembered = round(server.line.patience * 1_000) + MARGIN
 
     def send(self, posts: Sequence[Post]) -> None:
         """Send *posts*, which have been checked, in one round trip."""
@@ -60,7 +64,7 @@ class Sender:
         sheet = self._server.sheet()
         arguments = posts_written(sheet, posts)
         sheet.extra.append(mark)
-        return sheet, [self._server.number(), *arguments]
+        return sheet, [self._server.number(), self._remembered, *arguments]
 
     def _mark(self) -> str:
         """Return a mark that no other call under way has."""
@@ -72,7 +76,17 @@ class Sender:
     def _send_one(self, post: Post, mark: str) -> None:
         server, keys, queue, now = self._server, self._server.keys, post.queue_name, monotonic()
         lists = now - self._listed.get(queue, -LISTED) >= LISTED
-        words = (server.offset, server.number(), queue, post.priority, server.heads.of(post), post.message_id, post.body, int(lists))
+        words = (
+            server.offset,
+            server.number(),
+            queue,
+            post.priority,
+            server.heads.of(post),
+            post.message_id,
+            post.body,
+            int(lists),
+            self._remembered,
+        )
         reply = server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
         if lists and reply == NEW:
             self._listed[queue] = now

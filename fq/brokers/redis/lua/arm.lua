@@ -14,6 +14,7 @@ end
 local lease = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')
 if lease[2] then idle = math.min(idle, tonumber(lease[2]) - now) end
 if idle <= 0 then return 0 end
+goes_on_without_memory()
 for queue = 1, queues do call('ZADD', WAITING, 0, name(queue) .. '\0' .. ARGV[p]) end
 call('PEXPIRE', WAITING, 60000)
 return idle

@@ -10,5 +10,6 @@ if not string.find('\n' .. readers .. '\n', '\n' .. ARGV[1] .. '\n', 1, true) th
   readers = readers == '' and ARGV[1] or readers .. '\n' .. ARGV[1]
 end
 local left = redis.call('PTTL', KEYS[1])
+redis.call('PERSIST', KEYS[1]) -- a write that takes no memory: the next one is not refused for want of it
 redis.call('SET', KEYS[1], 'W' .. readers, 'PX', math.max(left, tonumber(ARGV[2])))
 return false

@@ -8,6 +8,7 @@ local record = call('HGET', MESSAGES, id)
 if not record then return 0 end
 if queues == 0 or name(1) ~= queue_of(record) then return record end
 
+goes_on_without_memory()
 local priority, seq = place(record)
 if call('ZREM', key(1, DELAYED), seq .. priority .. '\0' .. id) == 1 then
   seq = place_of(math.min(tonumber(seq), draw()))

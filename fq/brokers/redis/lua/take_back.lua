@@ -13,7 +13,7 @@ local reasons = tonumber(ARGV[p + 5])
 for i = p + 6, p + 5 + 2 * reasons, 2 do interrupted[ARGV[i]] = ARGV[i + 1] end
 for i = p + 6 + 2 * reasons, #ARGV do counted[ARGV[i]] = true end
 
-call('HDEL', LETTERS, '') -- as in a turn: goes on when the memory is full
+goes_on_without_memory()
 local taken, left = 0, 0
 for queue = 1, queues do
   local ids = {}

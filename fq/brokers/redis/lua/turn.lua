@@ -12,16 +12,16 @@
 
 local worker, number, lease, limit = ARGV[p], ARGV[p + 1], tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3])
 local channel, registered, wanted = ARGV[p + 4], ARGV[p + 5] == '1', tonumber(ARGV[p + 6])
-local dead_ttl, first_of_all, joined, patient = tonumber(ARGV[p + 7]), tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9]), ARGV[p + 10] == '1'
+local first_of_all, joined, patient = tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9]), ARGV[p + 10] == '1'
+dead_ttl = tonumber(ARGV[p + 7])
 local names = concat(ARGV, '\0', 3, 2 + wanted)
 p = p + 11
 
 -- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that (0 if it claimed nothing), its latest token, how
 -- many commits were stale, how many messages it was told to be cancelled, ids of both, queues that it claims from.
-local known = redis.pcall('HGET', WORKERS, worker)
-local is_known = type(known) == 'string'
+local known = call('HGET', WORKERS, worker)
 local latest, token_before, latest_token, stale_before, told_before, rest =
-  string.match(is_known and known or '\0000\0000\0000\0000\0\0', '^([^%z]*)%z(%d+)%z(%d+)%z(%d+)%z(%d+)%z(.*)%z$')
+  string.match(known or '\0000\0000\0000\0000\0\0', '^([^%z]*)%z(%d+)%z(%d+)%z(%d+)%z(%d+)%z(.*)%z$')
 local ids_before = {}
 for i = 1, stale_before + told_before do
   local mark = find(rest, '\0', 1, true)
@@ -29,15 +29,9 @@ for i = 1, stale_before + told_before do
 end
 local known_names = rest
 
--- Types of keys are looked at in a worker's first turn, and those of queues again when it comes with others.
-if not is_known or names ~= known_names or queues > wanted then
-  local wrong = wrong_key(is_known and 10 or 1)
-  if wrong then return wrong end
-end
-
 -- Claims, by (priority, arrival), as the reply has them: for each queue its index, members, records, and what is known of former deliveries.
 local claims, claimed = {}, 0
-local again, cancelled, paused = false, false, {}
+local paused = {}
 if call('EXISTS', AGAIN, CANCELLED, PAUSED) > 0 then
   again, cancelled = call('EXISTS', AGAIN) == 1, call('EXISTS', CANCELLED) == 1
   for _, queue in ipairs(call('SMEMBERS', PAUSED)) do paused[queue] = true end
@@ -106,9 +100,7 @@ for i = #ARGV, #ARGV - joined + 1, -1 do
   if wrong then return wrong end
 end
 
--- The first write takes no memory. A server out of memory refuses scripts whose first write may take some; workers must go on there, since
--- what they finish makes room, while producers are refused.
-if #groups == 0 then call('HDEL', LETTERS, '') end
+goes_on_without_memory()
 
 local function good(group, first, n)
   if not group.bad then return unpack(ARGV, group.first + first - 1, group.first + n - 1) end
@@ -129,16 +121,6 @@ for _, group in ipairs(groups) do
   end
 end
 
-local function keep(result, ttl, id, body)
-  local before = redis.pcall('SET', result, 'R' .. body, 'PX', ttl, 'GET')
-  if type(before) == 'table' then
-    call('SET', result, 'R' .. body, 'PX', ttl) -- it was a key of another type
-  elseif before and sub(before, 1, 1) == 'W' then
-    local news = #body <= 65536 and id .. '\0' .. body or id
-    for reader in string.gmatch(sub(before, 2), '[^\n]+') do call('PUBLISH', reader, news) end
-  end
-end
-
 for _ = 1, tonumber(ARGV[p]) do
   local group, ttl, n = groups[tonumber(ARGV[p + 1])], ARGV[p + 2], tonumber(ARGV[p + 3])
   p = p + 3
@@ -150,115 +132,13 @@ for _ = 1, tonumber(ARGV[p]) do
 end
 p = p + 1
 
-local moved = {} -- letters that have a later one in another queue
-if ARGV[p] ~= '0' then
-  local function values(group, size)
-    local list = {} -- in the order of the members, not of their arrival
-    for i = 0, size - 1, CHUNK do
-      local fields = {}
-      for member = i, math.min(i + CHUNK, size) - 1 do fields[#fields + 1] = format('%d', member) end
-      for _, value in ipairs(call('HMGET', group, unpack(fields))) do list[#list + 1] = value or nil end
-    end
-    return '[' .. concat(list, ',') .. ']'
+for _ = 1, tonumber(ARGV[p]) do
+  local size, group, i = tonumber(ARGV[p + 1]), groups[tonumber(ARGV[p + 2])], tonumber(ARGV[p + 3])
+  if not (group.bad and group.bad[i]) then
+    local at = become[ARGV[p + 4]](group.queue, ARGV[group.first + i - 1], p + 5)
+    while at <= p + size do at = change[ARGV[at]](at + 1) end
   end
-
-  -- Each takes the position of its arguments and returns the position after them.
-  local change = {}
-
-  function change.P(at)
-    post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
-    return at + 6
-  end
-
-  function change.K(at)
-    keep(extra(tonumber(ARGV[at])), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
-    return at + 4
-  end
-
-  function change.J(at)
-    local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 6])
-    local body = nil
-    if call('HEXISTS', group, 'done') == 0 and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
-      if call('HLEN', group) >= size then
-        body = values(group, size)
-        call('DEL', group)
-        call('HSET', group, 'done', 1)
-        ttl = ARGV[at + 5]
-      end
-      call('PEXPIRE', group, ttl)
-    end
-    at = at + 7
-    for _ = 1, n do
-      if body then
-        local head, tail = ARGV[at + 5], ARGV[at + 6]
-        post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail)
-      end
-      at = at + 7
-    end
-    return at
-  end
-
-  local become = {}
-
-  function become.A(_, _, at) return at end
-
-  function become.P(_, id, at)
-    local _, _, fault = note_of(again and call('HGET', AGAIN, id))
-    if ARGV[at] ~= '' then fault = ARGV[at] end
-    if fault ~= '' then
-      call('HSET', AGAIN, id, '0\0\0' .. fault)
-      again = true
-    elseif again then
-      call('HDEL', AGAIN, id)
-    end
-    local delay = tonumber(ARGV[at + 3])
-    if cancelled and call('ZSCORE', CANCELLED, '\0' .. id) then delay = 0 end -- it comes back at once, to end
-    post(tonumber(ARGV[at + 1]), ARGV[at + 2], delay, ARGV[at + 4], id, ARGV[at + 5])
-    return at + 6
-  end
-
-  function become.B(queue, id, at)
-    local record, before = call('HGET', MESSAGES, id), call('HGET', LETTERS, id)
-    if record then
-      if before then
-        local _, _, _, old = letter_of(before)
-        if queue_of(old) ~= name(queue) then moved[#moved + 1] = {queue_of(old), id} end
-      end
-      call('ZADD', key(queue, DEAD), format('%.0f', math.min(draw() + dead_ttl * 1000, EXACT)), id)
-      call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. ARGV[at] .. '\0' .. record)
-      call('HDEL', MESSAGES, id)
-      sweep(queue)
-    end
-    call('HDEL', AGAIN, id)
-    unmark(nil, {id})
-    return at + 1
-  end
-
-  function become.R(queue, id, at)
-    local record = call('HGET', MESSAGES, id)
-    if record then
-      local priority, seq = place(record)
-      local deliveries, _, fault = note_of(call('HGET', AGAIN, id))
-      local counted = ARGV[at] == '1' and 1 or 0
-      if deliveries + counted > 0 or ARGV[at + 1] ~= '' or fault ~= '' then
-        call('HSET', AGAIN, id, (deliveries + counted) .. '\0' .. ARGV[at + 1] .. '\0' .. fault)
-        again = true
-      else
-        call('HDEL', AGAIN, id)
-      end
-      make_ready(queue, priority, seq .. id)
-    end
-    return at + 2
-  end
-
-  for _ = 1, tonumber(ARGV[p]) do
-    local size, group, i = tonumber(ARGV[p + 1]), groups[tonumber(ARGV[p + 2])], tonumber(ARGV[p + 3])
-    if not (group.bad and group.bad[i]) then
-      local at = become[ARGV[p + 4]](group.queue, ARGV[group.first + i - 1], p + 5)
-      while at <= p + size do at = change[ARGV[at]](at + 1) end
-    end
-    p = p + size
-  end
+  p = p + size
 end
 
 -- Make ready what is due, as much as one turn can bear, and see when more will be.
@@ -342,7 +222,7 @@ if names ~= known_names then
   end
   names = concat(all, '\0')
 end
-if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not is_known then
+if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not known then
   local words = {number, format('%.0f', token), token > 0 and format('%.0f', token) or latest_token, #stale, #told}
   for _, id in ipairs(stale) do words[#words + 1] = id end
   for _, id in ipairs(told) do words[#words + 1] = id end

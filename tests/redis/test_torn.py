@@ -1,0 +1,94 @@
+"""What another program does to fq's keys while workers run tears nothing: a call is refused before its first write, and works once that is undone."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from fq.brokers.records import Bury, Commit, Keep, Post, Replace, Want
+from fq.brokers.redis import RedisBroker
+from fq.errors import BrokerError
+from fq.fault import Fault
+from tests.brokers.kit import bury, post
+from tests.redis.kit import done
+from tests.redis.leaks import ONCE
+from tests.redis.test_errors import contents
+
+WANT = Want("w", ("q",), 10)
+FAULT = Fault("E", "boom", "Traceback")
+KEYS = [f"{{fq}}:{name}" for name in ONCE] + ["{fq}:ready:q", "{fq}:delayed:q", "{fq}:dead:q"]
+
+CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
+    "a retry after a failure": lambda broker, one, two: broker.turn(
+        [Commit(one.message_id, "q", one.token, Replace(post("held", delay=5_000), FAULT))], WANT
+    ),
+    "a dead letter": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, Bury(FAULT))], WANT),
+    "a follow-up": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, changes=(post("child"),))], WANT),
+    "two of them": lambda broker, one, two: broker.turn([one, two], WANT),
+    "a claim": lambda broker, one, two: broker.turn((), WANT),
+    "a dead worker": lambda broker, one, two: broker.release("w", {}),
+    "a renewal": lambda broker, one, two: broker.renew(["w"], 5_000),
+    "a dead letter put back": lambda broker, one, two: broker.requeue(["dead"]),
+    "a dead letter thrown away": lambda broker, one, two: broker.discard(["dead"]),
+    "a cancellation": lambda broker, one, two: broker.cancel("waits"),
+    "a purge": lambda broker, one, two: broker.purge("q"),
+    "a pause": lambda broker, one, two: broker.pause("q"),
+    "a send": lambda broker, one, two: broker.enqueue([post("new")]),
+    "several sends": lambda broker, one, two: broker.enqueue([post("new"), post("newer", delay=5_000)]),
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_key_that_becomes_another_type_while_a_worker_runs_tears_nothing(
+    connect: Callable[..., RedisBroker], client: redis.Redis, key: str, call: Callable[[RedisBroker, Commit, Commit], object]
+) -> None:
+    broker = connect()
+    bury(broker, post("dead"), FAULT)
+    broker.enqueue([post("held"), post("also")])
+    one, two = done(broker.turn((), WANT).deliveries)
+    broker.enqueue([post("waits"), post("later", delay=60_000)])
+    own = client.dump(key)
+    client.set(key, "something else")
+    before = contents(client)
+    refused = True
+    try:
+        call(broker, one, two)
+        refused = False  # it has no need of that key: one message is sent without most of them
+    except BrokerError as error:
+        assert "WRONGTYPE" in str(error)  # noqa: PT017
+
+    assert not refused or contents(client) == before
+    client.delete(key)
+    if own is not None:
+        client.restore(key, 0, own)
+    if refused:
+        call(broker, one, two)
+
+
+def test_a_server_without_memory_renews_leases_and_lets_who_waits_wait(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    broker = connect()
+    broker.enqueue([post("m")])
+    (delivery,) = broker.turn((), Want("w", ("q",), 1, 1_000)).deliveries
+    client.config_set("maxmemory", "1")
+    try:
+        broker.renew(["w"], 500_000)
+        assert broker.workers()[0].lease_left > 400_000
+        assert broker.wait_result("m", 1) is None
+        broker.wait(WANT, 1)
+        broker.pause("q")
+        broker.resume("q")
+        assert broker.cancel("m")
+        broker.turn(done([delivery], Bury(FAULT), Keep("m", b"1", 60_000)), WANT)
+        assert broker.wait_result("m", 1) == b"1"
+        with pytest.raises(BrokerError, match="the server's memory is full"):
+            broker.enqueue([Post("n", "q", "act", 0, 0, b"{}")])
+    finally:
+        client.config_set("maxmemory", "0")
+
+
+def test_a_send_is_remembered_for_longer_than_it_is_repeated(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    connect(patience=600_000).enqueue([post("one")])
+    connect(patience=600_000).enqueue([post("two"), post("three")])
+
+    assert [client.pttl(key) > 600_000 for key in client.scan_iter("{fq}:sent:*")] == [True, True]
