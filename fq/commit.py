@@ -4,8 +4,7 @@ Lowering: an outcome, which talks about messages and values, becomes a commit, w
 Done once, for every broker; what cannot be encoded is found here and fails its own message alone.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from typing import Never
 
 from returns.pipeline import is_successful
@@ -53,13 +52,26 @@ def settle(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> tuple[O
     try:
         return outcome, _lower(delivery, outcome, send_side)
     except Exception as error:
-        dead = Outcome.failure(error)
-        stores = tuple(Store(effect.message_id, Failure(error), effect.ttl) for effect in outcome.effects if isinstance(effect, Store))
-        with suppress(Exception):  # what others wait for may not be as it should be either
-            return dead, _lower(delivery, dead.also(*stores, *_awaited(delivery, error)), send_side)
-        with suppress(Exception):
-            return dead, _lower(delivery, dead.also(*stores), send_side)
-        return dead, _lower(delivery, dead, send_side)
+        stored = [(effect.message_id, effect.ttl) for effect in outcome.effects if isinstance(effect, Store)]
+        return Outcome.failure(error), next(failures(delivery, error, stored, send_side))
+
+
+def failures(delivery: Delivery, error: Exception, stored: Iterable[tuple[str, int]], send_side: SendSide) -> Iterator[Commit]:
+    """
+    Yield commits for *delivery*, which *error* makes a dead letter, each of which says less than the one before.
+
+    The first tells all who wait: for the results that would have been *stored* (message id and ttl), for a group, for the end of a pipeline. What
+    they wait for may not be as it should be either; the last tells nobody.
+    """
+    dead = Outcome.failure(error)
+    stores = tuple(Store(message_id, Failure(error), ttl) for message_id, ttl in stored)
+    tellings: tuple[Callable[[], tuple[Effect, ...]], ...] = (lambda: (*stores, *_awaited(delivery, error)), lambda: stores, lambda: ())
+    for effects in tellings:
+        try:
+            commit = _lower(delivery, dead.also(*effects()), send_side)
+        except Exception:  # noqa: S112  # the next one says less
+            continue
+        yield commit
 
 
 def _awaited(delivery: Delivery, error: Exception) -> Iterator[Effect]:
@@ -127,4 +139,4 @@ def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
     return Splice(marked, *parts)
 
 
-__all__ = ["SendSide", "lower", "pack", "post", "settle"]
+__all__ = ["SendSide", "failures", "lower", "pack", "post", "settle"]

@@ -208,7 +208,7 @@ class BrokerError(FqError):
 
 
 class BrokerUnavailable(BrokerError, ConnectionError):
-    """The broker could not be reached, within the bounded time that a producer waits."""
+    """The broker could not be reached, or had no room, within the bounded time that a producer waits: what is wrong may go by."""
 
 
 class ResultError(FqError):

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, unquote
 from fq.brokers.base import Broker
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.rules import DEAD_TTL
+from fq.brokers.shown import without_password
 from fq.brokers.sqlite import SqliteBroker
 from fq.brokers.sqlite.broker import BUSY_TIMEOUT
 from fq.errors import ConfigError
@@ -43,7 +44,8 @@ def broker_from_url(url: str) -> Broker:
         return _sqlite(url, rest)
     if url == "memory://":
         return MemoryBroker()
-    raise ConfigError(f"found {url!r} as the URL of a broker, {EXPECTED}{_hint(url)}")
+    shown = without_password(url)
+    raise ConfigError(f"found {shown!r} as the URL of a broker, {EXPECTED}{_hint(shown)}")
 
 
 def _sqlite(url: str, rest: str) -> Broker:

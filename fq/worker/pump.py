@@ -7,12 +7,14 @@ Outcomes gather for a few ms while there is other work, and leave at once when t
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from fq.brokers.records import Commit, Turn, Want
-from fq.errors import FqError
+from fq.errors import BrokerError, BrokerUnavailable, FqError
 from fq.events import ThreadBooted, ThreadStopping
+from fq.worker.apart import apart
 from fq.worker.job import Job
 from fq.worker.pool import hand_back
 from fq.worker.prefetch import PATIENCE, Prefetch
@@ -135,6 +137,8 @@ class Pump:
             try:
                 turn = self._turn(commits, len(jobs))
             except Exception as error:
+                if commits and isinstance(error, BrokerError) and self._commit_apart(commits, jobs):
+                    continue
                 log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unforeseen(error))
                 if stopping:
                     log.error("stopping all the same: the messages of these outcomes will be run again")
@@ -190,15 +194,35 @@ class Pump:
         limit = 0 if self._claims_nothing else self._room()
         if not commits and not limit and (not self._held or now - self._turned < HEARSAY):
             return Turn(idle_for=self._idle_for)
-        turn = child.app.broker.turn(commits, Want(child.name, child.queues, limit, child.settings.lease))
+        turn = self._take(commits, limit)
         if limit:
             self._more = len(turn.deliveries) >= limit
             self._prefetch = self._prefetch.claimed(limit, backlog)
         self._idle_for, self._turned = turn.idle_for, now
+        return turn
+
+    def _take(self, commits: Sequence[Commit], limit: int = 0) -> Turn:
+        """Take a turn, and hear what has been cancelled."""
+        child = self._child
+        turn = child.app.broker.turn(commits, Want(child.name, child.queues, limit, child.settings.lease))
         if turn.cancelled:
             self._cancelled = True
             child.cancel(turn.cancelled)
         return turn
+
+    def _commit_apart(self, commits: list[Commit], jobs: list[Job]) -> bool:
+        """Commit one by one what was refused together; what remains in *commits* and *jobs* is refused for a fault that is not theirs."""
+        by_id = {job.delivery.message_id: job for job in jobs}
+        try:
+            for commit, turn in apart(self._take, list(commits), by_id, self._child.app.send_side):
+                commits.remove(commit)
+                job = by_id.get(commit.message_id)
+                if job is not None:
+                    jobs.remove(job)
+                    self._settle(turn, [job])
+        except BrokerUnavailable:
+            return False
+        return not commits
 
     def _room(self) -> int:
         """How many messages to ask for."""

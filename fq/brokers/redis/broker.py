@@ -61,7 +61,7 @@ class RedisBroker:
             )
         self._namespace = namespace
         self._dead_ttl = dead_ttl
-        self._place = from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix)
+        self._place = from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix, timeout / 1_000)
         self._server = Server(self._place, keys, patience / 1_000)
         self._local = Local(self._server, dead_ttl)
         self._clock = ServerClock(self._ask_time)

@@ -54,6 +54,7 @@ ADVICE = {
     "unknown command": "fq needs Redis 6.2 or Valkey 7.2, or later",
     "read only replica": "this is a replica: name its master, or use redis+sentinel://",
     "loading the dataset": "it is still reading its data after a start: wait for it",
+    "as reply type byte": "something else than Redis answers there: check host and port",
     "slot not served": "a node of the cluster is missing: see CLUSTER NODES",
 }
 """What to do about an error whose text has these words."""

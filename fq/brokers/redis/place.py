@@ -11,7 +11,6 @@ What redis-py takes as a query (``?socket_timeout=3&ssl_cert_reqs=none``) is pas
 get ``sentinel_username`` and ``sentinel_password``.
 """
 
-import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
@@ -27,6 +26,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import MovedError, RedisError
 from redis.retry import Retry
 
+from fq.brokers.shown import without_password
 from fq.errors import ConfigError
 
 
@@ -48,17 +48,6 @@ EXPECTED = "redis://host:6379/0, rediss://…, unix:///path, redis+sentinel://ho
 Address = tuple[str, int]
 Settings = Mapping[str, object]
 Kind = Callable[..., Connection]
-
-
-def without_password(url: str) -> str:
-    """
-    Return *url* as it may be shown.
-
-    >>> without_password("redis://fq:secret@example.com:6379/0")
-    'redis://fq:***@example.com:6379/0'
-    """
-    shown = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
-    return re.sub(r"(?<=password=)[^&]*", "***", shown)
 
 
 class Place(Protocol):
@@ -190,8 +179,9 @@ OURS: Settings = {
 """What fq decides about its connections, whoever set them up: repeating calls is up to `fq.brokers.redis.line`."""
 
 
-def _ours(settings: Settings) -> dict[str, object]:
-    return {**settings, **OURS, "retry": Retry(NoBackoff(), 0)}
+def _ours(settings: Settings, timeout: float) -> dict[str, object]:
+    timeouts = {name: settings.get(name) or timeout for name in ("socket_timeout", "socket_connect_timeout")}
+    return {**settings, **OURS, **timeouts, "retry": Retry(NoBackoff(), 0)}
 
 
 def from_url(url: str, slot_of: str, timeout: float) -> Place:
@@ -210,19 +200,42 @@ def from_url(url: str, slot_of: str, timeout: float) -> Place:
         if not how:
             return OneServer(shown, *_parsed(url, timeout))
         return _several(url, slot_of, timeout)
-    except ValueError as error:
-        raise ConfigError(f"found the URL {shown!r}: {error}; expected one such as {EXPECTED}") from None
+    except (ValueError, RedisError) as error:
+        raise ConfigError(f"found the URL {shown!r}: {_reason(error, url)}; expected one such as {EXPECTED}") from None
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Return what is wrong with *url*; of what might be a part of a password, nothing."""
+    if "@" in url and not isinstance(error, _Telling):
+        return "it cannot be read; in user and password, write / as %2F, @ as %40, ? as %3F, # as %23"
+    return str(error)
+
+
+class _Telling(ValueError):
+    """An error whose text repeats nothing but the names of options."""
 
 
 def _parsed(url: str, timeout: float) -> tuple[Kind, Settings]:
     path = urlsplit(url).path.strip("/")
     if not url.startswith("unix") and path and not path.isdigit():
         raise ValueError(f"the database {path!r} is not a number")
-    pool = ConnectionPool.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
-    settings = _ours(pool.connection_kwargs)
+    pool = ConnectionPool.from_url(url)
+    settings = _ours(pool.connection_kwargs, timeout)
     if not url.startswith("unix"):
         settings.setdefault("socket_keepalive", True)
-    return cast(Kind, pool.connection_class), settings
+    return _tried(cast(Kind, pool.connection_class), settings, url), settings
+
+
+def _tried(kind: Kind, settings: Settings, url: str) -> Kind:
+    """Return *kind*, of which a connection, not yet connected, can be made with *settings*: else an option in *url* is wrong."""
+    try:
+        kind(**settings)
+    except (TypeError, AttributeError) as error:
+        names = ", ".join(name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        raise _Telling(f"among its options ({names}) is one that redis-py does not know, or not with TLS or a socket: {error}") from None
+    except RedisError as error:
+        raise _Telling(str(error)) from None
+    return kind
 
 
 def _several(url: str, slot_of: str, timeout: float) -> Place:
@@ -254,18 +267,20 @@ def _addresses(hosts: str, port: int) -> tuple[Address, ...]:
     return tuple((part.hostname or "localhost", part.port or port) for part in parts)
 
 
-def from_client(client: object, slot_of: str) -> Place:
+def from_client(client: object, slot_of: str, timeout: float) -> Place:
     """
     Return the place that *client*, a `redis.Redis` or `redis.RedisCluster`, talks to; connections are fq's own, with the client's settings.
+
+    Where those have no timeouts, *timeout*, in seconds, is theirs: a producer must not wait for ever.
 
     Raises:
         ConfigError: it is something else.
     """
     if isinstance(client, redis.RedisCluster):
-        return _from_cluster(client, slot_of)
+        return _from_cluster(client, slot_of, timeout)
     if isinstance(client, redis.Redis):
         pool = client.connection_pool
-        settings = _ours(pool.connection_kwargs)
+        settings = _ours(pool.connection_kwargs, timeout)
         where = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
         return OneServer(f"the client's server at {where}", cast(Kind, pool.connection_class), settings)
     raise ConfigError(
@@ -273,11 +288,11 @@ def from_client(client: object, slot_of: str) -> Place:
     )
 
 
-def _from_cluster(client: redis.RedisCluster, slot_of: str) -> Place:
+def _from_cluster(client: redis.RedisCluster, slot_of: str, timeout: float) -> Place:
     nodes = tuple((str(node.host), int(node.port)) for node in client.nodes_manager.startup_nodes.values())
     settings = {
         key: value for key, value in client.nodes_manager.connection_kwargs.items() if key not in ("host", "port", "connection_class")
     }
     kind = SSLConnection if settings.pop("ssl", False) else PlainConnection
     shown = ",".join(f"{host}:{port}" for host, port in nodes)
-    return ByCluster(f"the client's cluster at {shown}", cast(Kind, kind), _ours(settings), nodes, key_slot(slot_of.encode()))
+    return ByCluster(f"the client's cluster at {shown}", cast(Kind, kind), _ours(settings, timeout), nodes, key_slot(slot_of.encode()))

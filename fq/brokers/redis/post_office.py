@@ -7,13 +7,14 @@ and would have to repeat calls in a second way; a thread that is told by a queue
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from attrs import Factory, frozen
 
 from fq.brokers.records import Post
+from fq.errors import BrokerUnavailable
 
 TOGETHER = 1_000
 """Once so many calls are gathered they are sent."""
@@ -79,22 +80,45 @@ class PostOffice:
                 size += len(another.letters)
         return trays, tray
 
-    def _deliver(self, trays: Sequence[Tray]) -> None:
-        error: Exception | None = None
-        try:
-            self._send([post for tray in trays for posts, _ in tray.letters for post in posts])
-        except Exception as raised:
-            error = raised
+    def _deliver(self, trays: list[Tray]) -> None:
+        letters = [letter for tray in trays for letter in tray.letters]
+        error = self._sent(posts for posts, _ in letters)
+        errors: dict[asyncio.Future[None], Exception | None] = {sent: error for _, sent in letters}
+        if isinstance(error, BrokerUnavailable):
+            trays += self._waiting()  # each has waited for as long as it takes: let nobody wait for one failure after the other
+            errors |= {sent: error for tray in trays for _, sent in tray.letters}
+        elif error is not None and len(letters) > 1:  # one of them is to blame
+            errors = {sent: self._sent((posts,)) for posts, sent in letters}
         for tray in trays:
             with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                tray.loop.call_soon_threadsafe(_settle, tray, error)
+                tray.loop.call_soon_threadsafe(_settle, tray, errors)
+
+    def _sent(self, calls: Iterable[Sequence[Post]]) -> Exception | None:
+        """Send the posts of *calls* together; return what went wrong."""
+        try:
+            self._send([post for posts in calls for post in posts])
+        except Exception as error:
+            return error
+        return None
+
+    def _waiting(self) -> list[Tray]:
+        """Return what has been handed in so far, and forget it."""
+        trays: list[Tray] = []
+        with suppress(Empty):
+            while True:
+                tray = self._handed_in.get_nowait()
+                if tray is None:
+                    self._handed_in.put(None)  # the end stays the end
+                    break
+                trays.append(tray)
+        return trays
 
 
-def _settle(tray: Tray, error: Exception | None) -> None:
+def _settle(tray: Tray, errors: Mapping["asyncio.Future[None]", Exception | None]) -> None:
     for _, sent in tray.letters:
         if sent.done():
             continue
-        if error is None:
+        if (error := errors[sent]) is None:
             sent.set_result(None)
         else:
             sent.set_exception(error)

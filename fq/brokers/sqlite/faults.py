@@ -36,8 +36,8 @@ def explained(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
                 f"{where}: found it locked by another process for longer than busy_timeout={busy_timeout} ms; "
                 f"end the process that keeps a transaction open (a database browser?): try `fuser {path}`"
             )
-        case sqlite3.SQLITE_FULL:
-            return BrokerError(
+        case sqlite3.SQLITE_FULL:  # it goes by: an outcome that finds no room waits for it
+            return BrokerUnavailable(
                 f"{where}: found no room for more ({error}), nothing of this call was applied; free some space and try again"
             )
         case sqlite3.SQLITE_NOTADB:
@@ -51,6 +51,10 @@ def explained(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
         case sqlite3.SQLITE_TOOBIG:
             return BrokerError(
                 f"{where}: found a message or result larger than SQLite takes ({error}); keep large data elsewhere and send where it is"
+            )
+        case sqlite3.SQLITE_IOERR:
+            return BrokerUnavailable(
+                f"{where}: found a disk that fails ({error}), nothing of this call was applied; look at the disk, or its mount"
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return ConfigError(f"{where}: {_obstacle(Path(path)) or UNKNOWN} ({error})")
