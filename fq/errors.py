@@ -203,6 +203,10 @@ class RateLimitExceeded(FqError):
     """No slot of a rate limiter was free."""
 
 
+class SelfCancelled(FqError):
+    """An async actor raised `asyncio.CancelledError` itself, or awaited what was cancelled, with nobody having cancelled the actor."""
+
+
 class BrokerError(FqError):
     """The broker refused what was asked of it."""
 

@@ -1,7 +1,7 @@
 """Committing apart what a broker refuses together, so that one outcome that it cannot take keeps no other waiting."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from fq.brokers.records import Commit, Keep, Turn
 from fq.commit import SendSide, failures
@@ -14,19 +14,31 @@ log = logging.getLogger("fq.worker")
 Take = Callable[[Sequence[Commit]], Turn]
 """Commits, and claims nothing."""
 
+Settle = Callable[[Turn, list[Job]], None]
+"""Takes jobs as committed by a turn."""
 
-def apart(take: Take, commits: Sequence[Commit], jobs: Mapping[str, Job], send_side: SendSide) -> Iterator[tuple[Commit, Turn]]:
-    """
-    Commit one by one, and yield each of *commits* with the turn that it took.
 
-    One that is refused even so is to blame itself: its job, in *jobs* by message id, fails with what the broker says. Where even that is refused, the
-    fault is elsewhere, and it ends here.
+def apart(take: Take, commits: list[Commit], jobs: list[Job], send_side: SendSide, settle: Settle) -> bool:
     """
-    for commit in commits:
-        turn = _taken(take, commit, jobs.get(commit.message_id), send_side)
-        if turn is None:
-            return
-        yield commit, turn
+    Commit one by one what was refused together; return whether that was all.
+
+    What is committed is settled, and leaves *commits* and *jobs*. A commit that is refused even so is to blame itself: its job fails with what the broker
+    says. Where even that is refused, the fault is elsewhere, and the rest stays.
+    """
+    by_id = {job.delivery.message_id: job for job in jobs}
+    try:
+        while commits:
+            job = by_id.get(commits[0].message_id)
+            turn = _taken(take, commits[0], job, send_side)
+            if turn is None:
+                return False
+            del commits[0]
+            if job is not None:
+                jobs.remove(job)
+                settle(turn, [job])
+    except BrokerUnavailable:
+        return False
+    return True
 
 
 def _taken(take: Take, commit: Commit, job: Job | None, send_side: SendSide) -> Turn | None:

@@ -28,6 +28,9 @@ log = logging.getLogger("fq.worker")
 HEAD_START = 0.05
 """How long a stopping worker's actors have before those that asked are told, in seconds: what has not started is handed back meanwhile."""
 
+END = 0.2
+"""How long threads have to end that run nothing any more, in seconds, all together. Those that still run an actor are left behind."""
+
 
 class Child:
     """
@@ -45,14 +48,21 @@ class Child:
         self.deadlines = Deadlines(interval, board)
         self.loop = Loop(settings.concurrency, self, interval, board)
         self.chains = Chains(app, self.deadlines.run, self.loop.run, settings.unknown_actor_grace)
-        self.pool = Pool(settings.threads, self.chains, self.pump.finished)
-        self.quarantine = Pool(1, self.chains, self.pump.finished)
+        self.pool = Pool(settings.threads, self.chains, self.deadlines, self.pump.finished)
+        self.quarantine = Pool(1, self.chains, self.deadlines, self.pump.finished)
         self._heart = Heart(self._renew, settings.heartbeat) if board is None else None
 
     @property
     def queues(self) -> tuple[str, ...]:
         """The queues that it claims from."""
         return self.settings.queues or self.app.queues
+
+    def queues_of(self, sync: bool) -> tuple[str, ...]:
+        """Return those of its queues that have a sync actor, or an async one; a queue of no actor that is declared here may have either."""
+        colours: dict[str, set[bool]] = {}
+        for actor in self.app.actors.values():
+            colours.setdefault(actor.queue_name, set()).add(not actor.signature.is_async)
+        return tuple(queue for queue in self.queues if sync in colours.get(queue, (True, False)))
 
     def start(self) -> None:
         """Start all threads."""
@@ -83,7 +93,8 @@ class Child:
         self.loop.stop(min(1.0, patience / 1_000))
         self.pump.stop()
         self.deadlines.stop()
-        self.pool.join(0.1)
+        self.pool.join(END)
+        self.quarantine.join(0.0)
         if self._heart is not None:
             self._heart.stop()
         self.app.tell(WorkerStopped(self.name))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from threading import get_ident
 from time import monotonic
+from typing import cast
 
 from attrs import define, field
 
@@ -49,6 +50,7 @@ class Region:
     held_back: Interrupt | None = None
     shields: int = 0
     swallowed: bool = False
+    limit: float = float("inf")
     slot: Slot | None = None
 
     def strike(self, interrupt: Interrupt) -> None:
@@ -133,7 +135,7 @@ class Deadlines:
         region.deadline = deadline = started + limit / 1_000
         region.struck = region.held_back = None
         region.shields, region.swallowed = 0, False
-        if region.slot is not None:
+        if region.slot is not None and limit != region.limit:
             region.slot.enter(message.message_id, started, deadline)
         if limit < _FINE:
             self._looked_at.set()
@@ -149,11 +151,26 @@ class Deadlines:
                         region.message = None
                         region.deadline = float("inf")
                         region.take_back()
-                    if region.slot is not None:
-                        region.slot.leave()
                     break
                 except Interrupt:  # it came while the actor's call was over: too late
                     continue
+
+    def begin(self, message_id: str, limit: float) -> None:
+        """
+        Say on the board that this thread is about to run a message, which has to end *limit* ms from now, in layers or in the actor.
+
+        What happens outside of the actor's own call can be interrupted by nothing but the end of the process.
+        """
+        if self._board is None:
+            return
+        region = self._regions.get(get_ident()) or self._new_region()
+        region.limit, now = limit, monotonic()
+        cast(Slot, region.slot).enter(message_id, now, now + limit / 1_000)
+
+    def end(self) -> None:
+        """Say that this thread runs nothing."""
+        if self._board is not None:
+            cast(Slot, self._regions[get_ident()].slot).leave()
 
     def strike(self, chosen: Callable[[Message], Interrupt | None]) -> None:
         """Interrupt the running actors whose message *chosen* names an interrupt for."""

@@ -16,6 +16,7 @@ from fq.gather import overheard
 from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
+from fq.layers.time_limit import TimeLimit
 from fq.message import Key, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Enqueue, Outcome, Retry
@@ -37,13 +38,14 @@ class Chain:
     """
     The stack of one actor, built once around its function: exactly one of the two handlers, by the actor's colour.
 
-    *watched*: do layers watch, its own or those of an actor that it may send to?
+    *watched*: do layers watch, its own or those of an actor that it may send to? *limit*: the actor's time limit, ms; a message may have another.
     """
 
     plan: Plan
     handler: Handler | None = None
     ahandler: AsyncHandler | None = None
     watched: bool = True
+    limit: float = float("inf")
 
 
 @define(eq=False)
@@ -166,10 +168,14 @@ class Chains:
             return None
         plan = self.app.plan(actor_name)
         watched = any(other.watches for other in self.app.plans())
+        layer = plan.stack.get(TimeLimit)
+        limit = float("inf") if layer is None else layer.time_limit
         if actor.signature.is_async:
-            chain = Chain(plan, ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun)), watched=watched)
+            chain = Chain(
+                plan, ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun)), watched=watched, limit=limit
+            )
         else:
-            chain = Chain(plan, plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)), watched=watched)
+            chain = Chain(plan, plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)), watched=watched, limit=limit)
         self._chains[actor_name] = chain
         return chain
 

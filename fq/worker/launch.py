@@ -57,8 +57,8 @@ def main(order: str) -> None:
 
 
 def slots(settings: WorkerSettings) -> int:
-    """Return how many slots the board of a child needs: one a thread, the one for messages in quarantine, and the event loop."""
-    return settings.threads + 2
+    """Return how many slots the board of a child needs: one a thread, that for messages in quarantine among them, and two for the event loop."""
+    return settings.threads + 3
 
 
 def memory_of(pid: int) -> int:

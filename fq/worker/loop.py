@@ -6,62 +6,51 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from attrs import define
-
-from fq.errors import Interrupt
+from fq.errors import Interrupt, SelfCancelled
 from fq.events import ThreadBooted, ThreadStopping
 from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.worker.board import Board
+from fq.worker.calls import Call, Calls
 from fq.worker.job import Chains, Job
 from fq.worker.pool import cut_short, hand_back
-from fq.worker.steps import Steps
 
 if TYPE_CHECKING:
     from fq.worker.child import Child
 
 log = logging.getLogger("fq.worker")
 
-
 BLOCKED = 1.0
 """An event loop that has not turned for so long, in seconds, is blocked by an actor."""
 
-
-@define(eq=False)
-class Call:
-    """Mutable: the running call of one async actor; *struck* is the interrupt that it was cancelled for."""
-
-    message: Message
-    task: "asyncio.Task[None]"
-    started: float
-    deadline: float
-    struck: Interrupt | None = None
+LATE = 0.2
+"""One that has not taken up a message for so long, in seconds, gets no more for now."""
 
 
 class Loop:
     """Runs the async actors of *child*, up to *size* at once. *interval*: how finely time limits are looked at, ms."""
 
     def __init__(self, size: int, child: "Child", interval: int = 1_000, board: Board | None = None) -> None:
-        self._slot = None if board is None else board.slot()
-        self._shown: Call | None = None
         self.size = size
         self.used = False
+        self.since = monotonic()
+        self.shy_until = 0.0
         self._child = child
+        self._calls = Calls(board)
         self._flushing = False
         self._interval = interval / 1_000
         self._waiting: deque[Job] = deque()
-        self._tasks: dict[asyncio.Task[None], Job] = {}
-        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._asked_to_fill = float("inf")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._turned = monotonic()
-        self._blamed: asyncio.Task[None] | None = None
+        self._blamed: Call | None = None
         self._winding_up: asyncio.Future[None] | None = None  # held here, since a loop holds its tasks weakly
+        self._ended = False
 
     def put(self, jobs: Sequence[Job]) -> None:
         """Start *jobs*, or queue those for which there is no room; the thread itself starts with the first."""
@@ -72,11 +61,20 @@ class Loop:
             threading.Thread(target=self._watch, name="fq-loop-watch", daemon=True).start()
             self._ready.wait()
         self._waiting.extend(jobs)
+        self._asked_to_fill = min(self._asked_to_fill, monotonic())
         self._soon(self._fill)
 
     def load(self) -> int:
         """How many jobs run or wait here."""
-        return len(self._tasks) + len(self._waiting)
+        return len(self._calls) + len(self._waiting)
+
+    def backlog(self) -> int:
+        """How many jobs wait here."""
+        return len(self._waiting)
+
+    def blocked(self) -> bool:
+        """Has the loop been busy with one actor for so long that it should get no more messages?"""
+        return monotonic() - self._asked_to_fill > LATE
 
     def take_back(self) -> list[Job]:
         """Return all jobs that have not been started, and forget them."""
@@ -95,7 +93,7 @@ class Loop:
     def running(self) -> tuple[tuple[Message, float], ...]:
         """Return what runs, with for how long, in seconds."""
         now = monotonic()
-        return tuple((call.message, now - call.started) for call in list(self._calls.values()))
+        return tuple((message, now - call.started) for call in self._calls if (message := call.message) is not None)
 
     def stop(self, timeout: float) -> None:
         """Cancel what still runs, give it up to *timeout* seconds to clean up, and end the thread."""
@@ -104,35 +102,26 @@ class Loop:
             self._thread.join(timeout)
 
     async def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
-        """Return ``await fn(*args, **kwargs)``; raises what it raises, or the interrupt that it was cancelled for."""
-        task = cast("asyncio.Task[None]", asyncio.current_task(self._loop))
-        started = monotonic()
-        call = self._calls[task] = Call(message, task, started, started + message.time_limit / 1_000)
+        """
+        Return ``await fn(*args, **kwargs)``; raises what it raises, or the interrupt that it was cancelled for.
+
+        A cancellation that nobody has asked for, since the actor raised it or awaited what was cancelled, is a failure like any other.
+        """
+        task = cast("asyncio.Task[object]", asyncio.current_task(self._loop))
+        call = self._calls.enter(message, task)
         if message.time_limit < self._interval * 5_000:
             asyncio.get_running_loop().call_later(message.time_limit / 1_000, self._strike_if_overdue, call)
-        self._show(call)  # a function that returns an awaitable may do work of its own first
         try:
-            coroutine = cast("Awaitable[object]", fn(*args, **kwargs))
-            return await (coroutine if self._slot is None else Steps(coroutine, partial(self._show, call)))
-        except asyncio.CancelledError:
-            if call.struck is None:
+            return await cast("Awaitable[object]", fn(*args, **kwargs))
+        except asyncio.CancelledError as error:
+            if call.struck is not None:
+                task.uncancel()
+                raise call.struck from None
+            if task.cancelling():
                 raise
-            task.uncancel()
-            raise call.struck from None
+            raise SelfCancelled(f"{message.actor_name} raised CancelledError itself, or awaited what was cancelled") from error
         finally:
-            del self._calls[task]
-            if self._shown is call:
-                self._show(next(iter(self._calls.values()), None))
-
-    def _show(self, call: Call | None) -> None:
-        """Say on the board what runs: of many calls, the one that is at work or was last. Should the process die, that is to blame."""
-        if self._slot is None or self._shown is call:
-            return
-        self._shown = call
-        if call is None:
-            self._slot.leave()
-        else:
-            self._slot.enter(call.message.message_id, call.started, call.deadline)
+            call.task = call.message = None
 
     def _soon(self, call: Callable[..., None], *args: object) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -149,22 +138,28 @@ class Loop:
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
+            self._loop.set_task_factory(cast("Any", self._calls.new_task))  # typeshed has it take keywords that only later Pythons pass
             self._turned = monotonic()
             self._loop.call_soon(self._ready.set)
             self._loop.call_later(self._interval, self._look)
-            self._loop.run_forever()
+            while not self._ended:
+                try:
+                    self._loop.run_forever()
+                except (SystemExit, KeyboardInterrupt) as error:  # of a task that an actor has started: it ends that actor, too
+                    log.error("a task of an async actor raised %s: the event loop goes on", type(error).__name__, exc_info=error)
+                else:
+                    if not self._ended:
+                        log.error("an async actor has stopped the event loop, and all others with it: it goes on")
 
     def _fill(self) -> None:
-        loop = cast(asyncio.AbstractEventLoop, self._loop)
-        chains = self._child.chains
-        while self._waiting and len(self._tasks) < self.size:
+        self._asked_to_fill = float("inf")
+        loop, chains = cast(asyncio.AbstractEventLoop, self._loop), self._child.chains
+        while self._waiting and len(self._calls) < self.size:
             try:
                 job = self._waiting.popleft()
             except IndexError:  # taken back
                 return
-            task = loop.create_task(self._run(job, chains))
-            self._tasks[task] = job
-            task.add_done_callback(self._done)
+            self._calls.start(loop, job, lambda job: self._run(job, chains)).add_done_callback(self._done)
 
     async def _run(self, job: Job, chains: Chains) -> None:
         try:
@@ -173,10 +168,11 @@ class Loop:
             job.commit = cut_short(job, error)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        job = self._tasks.pop(task)
-        if job.commit is None:  # cancelled from outside, or a BaseException: nothing is committed
-            error = None if task.cancelled() else task.exception()
-            job.commit = hand_back(job) if error is None else cut_short(job, error)
+        job = self._calls.end(task)
+        if job.commit is None:  # cancelled by us, which does not count, or by others, or ended by a BaseException
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            stopping = self._winding_up is not None or error is None
+            job.commit = hand_back(job) if stopping or error is None else cut_short(job, error)
         self._child.pump.finished(job, False)
         if not self._flushing:  # once for all that finish in this pass of the loop
             self._flushing = True
@@ -190,11 +186,12 @@ class Loop:
             time.sleep(BLOCKED / 2)
             stuck = monotonic() - self._turned
             task = None if self._loop is None or stuck < BLOCKED + self._interval else asyncio.current_task(self._loop)
-            if task in self._tasks and task is not self._blamed:
-                self._blamed = task
+            call = None if task is None else self._calls.owner(task)
+            if call is not None and call is not self._blamed:
+                self._blamed = call
                 log.warning(
                     "%s has kept the event loop from turning for %.1f s, and all other async actors wait: call what blocks with asyncio.to_thread",
-                    self._tasks[task].delivery.actor_name,
+                    call.job.delivery.actor_name,
                     stuck,
                 )
 
@@ -204,32 +201,26 @@ class Loop:
 
     def _look(self) -> None:
         self._turned = monotonic()
-        for call in list(self._calls.values()):
+        for call in self._calls:
             self._strike_if_overdue(call)
+        self._calls.show_latest()
         cast(asyncio.AbstractEventLoop, self._loop).call_later(self._interval, self._look)
 
     def _strike_if_overdue(self, call: Call) -> None:
-        if call.task in self._calls and call.deadline <= monotonic() + 0.001:
-            self._cancel(call, exceeded(call.message.actor_name, call.message.time_limit))
+        if call.message is not None and call.deadline <= monotonic() + 0.001:
+            call.strike(exceeded(call.message.actor_name, call.message.time_limit))
 
     def _strike(self, chosen: Callable[[Message], Interrupt | None]) -> None:
-        for call in list(self._calls.values()):
-            if (interrupt := chosen(call.message)) is not None:
-                self._cancel(call, interrupt)
-
-    def _cancel(self, call: Call, interrupt: Interrupt) -> None:
-        if call.struck is None:
-            call.struck = interrupt
-            call.task.cancel()
+        for call in self._calls:
+            if call.message is not None and (interrupt := chosen(call.message)) is not None:
+                call.strike(interrupt)
 
     def _shut(self) -> None:
         self._winding_up = asyncio.ensure_future(self._wind_up())
 
     async def _wind_up(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._calls.cancel_all()
+        self._ended = True
         asyncio.get_running_loop().stop()
 
 

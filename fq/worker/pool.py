@@ -2,22 +2,28 @@
 
 import logging
 import threading
+from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 from fq.brokers.records import Commit, Release
 from fq.events import ThreadBooted, ThreadStopping
+from fq.worker.deadlines import Deadlines
 from fq.worker.job import Chains, Finish, Job
 
 log = logging.getLogger("fq.worker")
 
 
 class Pool:
-    """*size* threads over one queue of jobs; each finished job goes to *finish*, with whether none is left waiting."""
+    """*size* threads over one queue of jobs; each finished job goes to *finish*, with whether none is left waiting. *deadlines* are told what runs."""
 
-    def __init__(self, size: int, chains: Chains, finish: Finish) -> None:
+    def __init__(self, size: int, chains: Chains, deadlines: Deadlines, finish: Finish) -> None:
         self.size = size
+        self.since = monotonic()
+        self.shy_until = 0.0
         self._chains = chains
+        self._deadlines = deadlines
         self._finish = finish
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"fq-worker-{n}", daemon=True) for n in range(size)]
@@ -37,14 +43,13 @@ class Pool:
 
     def take_back(self) -> list[Job]:
         """Return all jobs that no thread has taken up, and forget them."""
-        jobs: list[Job] = []
-        try:
+        found: list[Job | None] = []
+        with suppress(Empty):
             while True:
-                job = self._jobs.get_nowait()
-                if job is not None:
-                    jobs.append(job)
-        except Empty:
-            return jobs
+                found.append(self._jobs.get_nowait())
+        for _ in range(found.count(None)):  # what ends a thread has to reach it
+            self._jobs.put(None)
+        return [job for job in found if job is not None]
 
     def stop(self) -> None:
         """Let each thread end after what it is running."""
@@ -52,9 +57,10 @@ class Pool:
             self._jobs.put(None)
 
     def join(self, timeout: float) -> None:
-        """Wait up to *timeout* seconds for each thread."""
+        """Wait up to *timeout* seconds for the threads, all together."""
+        deadline = monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, deadline - monotonic()))
 
     def _work(self) -> None:
         name = threading.current_thread().name
@@ -67,10 +73,12 @@ class Pool:
         chains.app.tell(ThreadStopping(name))
 
     def _run(self, job: Job) -> None:
+        self._deadlines.begin(job.delivery.message_id, job.chain.limit)
         try:
             self._chains.run(job)
         except BaseException as error:  # SystemExit and its like: nothing is committed, and the delivery counts
             job.commit = cut_short(job, error)
+        self._deadlines.end()
 
 
 def cut_short(job: Job, error: BaseException) -> Commit:

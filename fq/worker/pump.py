@@ -8,16 +8,18 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from fq.brokers.records import Commit, Turn, Want
-from fq.errors import BrokerError, BrokerUnavailable, FqError
+from fq.errors import BrokerError, FqError
 from fq.events import ThreadBooted, ThreadStopping
 from fq.worker.apart import apart
+from fq.worker.appetite import SUSPECT, Appetite
 from fq.worker.job import Job
 from fq.worker.pool import hand_back
-from fq.worker.prefetch import PATIENCE, Prefetch
+from fq.worker.prefetch import PATIENCE
 
 if TYPE_CHECKING:
     from fq.worker.child import Child
@@ -33,8 +35,8 @@ BATCH = 500
 HEARSAY = 1.0
 """While anything is held, hear from the broker at least this often, in seconds: a message may have been cancelled."""
 
-SUSPECT = 3
-"""From this delivery on a message is in quarantine, where one runs at a time: so that one that kills its process takes no innocents along for ever."""
+STUCK = 15.0
+"""After so many seconds outside of the broker's calls, the pump is stuck."""
 
 PAUSES = (0.1, 5.0)
 """First and longest pause, in seconds, between attempts to reach a broker that is gone."""
@@ -56,13 +58,14 @@ class Pump:
         self._stopped = False
         self.committed = 0
         self._drained = threading.Event()
-        self._prefetch = Prefetch()
+        self._appetite = Appetite(child)
         self._more = True  # the broker may have more than it gave
         self._idle_for = 1_000
         self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
-        self._turned = monotonic()
-        self._measured = monotonic()
-        self._filled = monotonic()
+        self._handing_back = False
+        self._expected = False  # the broker may think that this worker waits for messages
+        self._turned = self._stepped = monotonic()
+        self._with_broker = False
         self._thread = threading.Thread(target=self._main, name="fq-pump", daemon=True)
 
     def start(self) -> None:
@@ -107,6 +110,11 @@ class Pump:
         """Is the thread running?"""
         return self._thread.is_alive()
 
+    @property
+    def sound(self) -> bool:
+        """Does it go on? What may keep it is the broker, and that not for ever; or a layer that watches, and does not return."""
+        return self._with_broker or monotonic() - self._stepped < STUCK
+
     def stop(self) -> None:
         """Commit what has gathered, hand back all that still runs, and end the thread."""
         self._draining = self._stopped = True
@@ -123,26 +131,29 @@ class Pump:
         tell, name = self._child.app.tell, self._thread.name
         tell(ThreadBooted(name, "pump"))
         try:
-            self._run()
+            if self._run():
+                self._sign_off()
         finally:
             tell(ThreadStopping(name, "pump"))
 
-    def _run(self) -> None:
+    def _run(self) -> bool:
+        """Pump until told to stop, and return whether all outcomes are in."""
         commits: list[Commit] = []
         jobs: list[Job] = []
         pause = PAUSES[0]
         while True:
+            self._stepped = monotonic()
             stopping = self._stopped
             self._gather(commits, jobs, stopping)
             try:
-                turn = self._turn(commits, len(jobs))
+                turn = self._turn(commits, jobs)
             except Exception as error:
-                if commits and isinstance(error, BrokerError) and self._commit_apart(commits, jobs):
+                if commits and isinstance(error, BrokerError) and apart(self._take, commits, jobs, self._child.app.send_side, self._settle):
                     continue
                 log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unforeseen(error))
                 if stopping:
                     log.error("stopping all the same: the messages of these outcomes will be run again")
-                    return
+                    return False
                 self._flush.wait(pause) if self._draining else self._bell.wait(pause)
                 pause = min(2 * pause, PAUSES[1])
                 continue
@@ -150,7 +161,7 @@ class Pump:
             self._settle(turn, jobs)
             commits, jobs = [], []
             if stopping:
-                return
+                return True
             self._dispatch(turn)
             if self._draining and not self._held:
                 self._drained.set()
@@ -164,7 +175,8 @@ class Pump:
         self._flush.clear()
         commits += self._at_once
         self._at_once = []
-        unstarted = self._unstarted() if self._claims_nothing or self._cancelled or self._waits_too_long() else []
+        unstarted = self._appetite.take_back(everything=self._claims_nothing or self._cancelled)
+        self._handing_back = bool(unstarted)
         self._cancelled = False
         while self._outbox:
             jobs.append(job := self._outbox.popleft())
@@ -174,68 +186,46 @@ class Pump:
         jobs += unstarted
         commits += map(hand_back, unstarted)
 
-    def _unstarted(self) -> list[Job]:
-        child = self._child
-        return [*child.pool.take_back(), *child.quarantine.take_back(), *child.loop.take_back()]
-
-    def _waits_too_long(self) -> bool:
-        """Have messages waited for a thread so long that another worker should have them?"""
-        if not self._child.pool.backlog() or (monotonic() - self._filled) * 1_000 < PATIENCE:
-            return False
-        self._prefetch = Prefetch()
-        return True
-
-    def _turn(self, commits: list[Commit], finished: int) -> Turn:
-        child, now = self._child, monotonic()
-        backlog = child.pool.backlog()
-        if (elapsed := (now - self._measured) * 1_000) >= 1 or finished:
-            self._prefetch = self._prefetch.measured(finished, elapsed, starved=not backlog)
-            self._measured = now
-        limit = 0 if self._claims_nothing else self._room()
-        if not commits and not limit and (not self._held or now - self._turned < HEARSAY):
+    def _turn(self, commits: list[Commit], jobs: list[Job]) -> Turn:
+        now = monotonic()
+        finished = sum(job.commit is not None for job in jobs)  # the others are handed back
+        self._appetite.measure(finished, idle=not self._held)
+        limit, queues = self._wants(len(jobs))
+        waited_for = self._claims_nothing and self._expected
+        if not commits and not limit and not waited_for and (not self._held or now - self._turned < HEARSAY):
             return Turn(idle_for=self._idle_for)
-        turn = self._take(commits, limit)
+        turn = self._take(commits, limit, queues)
         if limit:
             self._more = len(turn.deliveries) >= limit
-            self._prefetch = self._prefetch.claimed(limit, backlog)
+            self._appetite.asked(limit)
         self._idle_for, self._turned = turn.idle_for, now
         return turn
 
-    def _take(self, commits: Sequence[Commit], limit: int = 0) -> Turn:
+    def _wants(self, finished: int = 0) -> tuple[int, tuple[str, ...]]:
+        """Return how many messages to ask for now, and from which queues, with so many *finished* that are about to be committed."""
+        if self._claims_nothing or self._handing_back:  # what is handed back is for others first
+            return 0, self._child.queues
+        return self._appetite.wants(len(self._held) - len(self._outbox) - finished)
+
+    def _take(self, commits: Sequence[Commit], limit: int = 0, queues: tuple[str, ...] | None = None) -> Turn:
         """Take a turn, and hear what has been cancelled."""
         child = self._child
-        turn = child.app.broker.turn(commits, Want(child.name, child.queues, limit, child.settings.lease))
+        self._with_broker = True
+        try:
+            turn = child.app.broker.turn(commits, Want(child.name, queues or child.queues, limit, child.settings.lease))
+        finally:
+            self._with_broker, self._stepped = False, monotonic()
+        self._expected = False
         if turn.cancelled:
             self._cancelled = True
             child.cancel(turn.cancelled)
         return turn
 
-    def _commit_apart(self, commits: list[Commit], jobs: list[Job]) -> bool:
-        """Commit one by one what was refused together; what remains in *commits* and *jobs* is refused for a fault that is not theirs."""
-        by_id = {job.delivery.message_id: job for job in jobs}
-        try:
-            for commit, turn in apart(self._take, list(commits), by_id, self._child.app.send_side):
-                commits.remove(commit)
-                job = by_id.get(commit.message_id)
-                if job is not None:
-                    jobs.remove(job)
-                    self._settle(turn, [job])
-        except BrokerUnavailable:
-            return False
-        return not commits
-
-    def _room(self) -> int:
-        """How many messages to ask for."""
-        child = self._child
-        backlog, load = child.pool.backlog(), child.loop.load()
-        running = len(self._held) - backlog - load - len(self._outbox)
-        room = self._prefetch.room(max(0, child.pool.size - running), backlog)
-        return max(room, self._prefetch.async_room(child.loop.size - load)) if child.loop.used else room
-
     def _settle(self, turn: Turn, jobs: list[Job]) -> None:
         """Forget what has been committed, and tell who watches."""
         self._held.difference_update(jobs)
-        self.committed += len(jobs)
+        self._appetite.let_go(jobs)
+        self.committed += sum(job.commit is not None for job in jobs)
         stale = set(turn.stale)
         for job in jobs:
             if job.chain.watched or stale:
@@ -246,9 +236,9 @@ class Pump:
         child = self._child
         if not turn.deliveries:
             return
-        if not child.pool.backlog():
-            self._filled = monotonic()
+        self._appetite.about_to_fill()
         later: list[Job] = []
+        returned = 0
         for delivery in turn.deliveries:
             job = child.chains.receive(delivery)
             if not isinstance(job, Job):
@@ -257,33 +247,45 @@ class Pump:
             self._held.add(job)
             if job.chain.ahandler is not None:
                 later.append(job)
-            else:
-                (child.quarantine if delivery.deliveries >= SUSPECT else child.pool).put(job)
+            elif delivery.deliveries < SUSPECT:
+                child.pool.put(job)
+            elif not self._appetite.has_quarantined(job):
+                returned += 1
+                self._outbox.append(job)
         if later:
             child.loop.put(later)
+        self._appetite.noted(len(turn.deliveries), returned)
 
     def _rest(self) -> None:
         """Wait until there is something to do."""
         if self._stopped or self._outbox or self._at_once:
             return
-        if self._claims_nothing or not self._room():
+        self._handing_back = False
+        limit, queues = self._wants()
+        if not limit:
             self._bell.wait(PATIENCE / 1_000)
         elif not self._more:
-            self._listen()
+            self._listen(queues)
 
-    def _listen(self) -> None:
-        """Wait for the broker to have work, or for the bell."""
-        timeout = min(self._idle_for, PATIENCE if self._child.pool.backlog() else 1_000) if self._held else self._idle_for
-        self._listening = True
+    def _listen(self, queues: tuple[str, ...]) -> None:
+        """Wait for the broker to have work in *queues*, or for the bell."""
+        timeout = min(self._idle_for, PATIENCE if self._appetite.backlog() else 1_000) if self._held else self._idle_for
+        self._listening = self._expected = self._with_broker = True
         try:
             if timeout > 0 and not self._bell.is_set():
                 child = self._child
-                child.app.broker.wait(Want(child.name, child.queues, 1, child.settings.lease), timeout)
+                child.app.broker.wait(Want(child.name, queues, 1, child.settings.lease), timeout)
         except Exception as error:
             log.error("cannot reach the broker: %s", error, exc_info=unforeseen(error))
             self._bell.wait(PAUSES[0])
         finally:
-            self._listening = False
+            self._listening = self._with_broker = False
+            self._stepped = monotonic()
+
+    def _sign_off(self) -> None:
+        """Tell the broker that this worker is gone, with nothing in its hands; should that fail, its lease runs out."""
+        with suppress(FqError):
+            self._child.app.broker.release(self._child.name, {}, ())
 
 
 def unforeseen(error: Exception) -> Exception | None:

@@ -37,9 +37,9 @@ class Rig:
             return subprocess.Popen(command, env=self.environment, cwd=ROOT, stderr=log, stdout=log, start_new_session=True)
 
     @contextmanager
-    def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self, *options: str, app: str = "tests.chaos.tasks:app") -> Iterator[subprocess.Popen[bytes]]:
         """A worker for as long as the context lasts; it must then stop gracefully, with exit code 0."""
-        process = self.start(*options)
+        process = self.start(*options, app=app)
         try:
             until(lambda: children(process), what="the worker's start")
             yield process

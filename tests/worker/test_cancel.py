@@ -11,6 +11,7 @@ from returns.result import Success
 
 from fq import App, Cancelled, Fault
 from fq.brokers.memory import MemoryBroker
+from fq.worker.prefetch import Prefetch
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_a_claimed_message_that_has_not_started_never_starts(app: App) -> None:
     with app.worker(threads=1) as worker:
         first = hold.send()
         started.wait(10)
-        worker.pump._prefetch = type(worker.pump._prefetch)(rate=1.0)  # a worker that claims ahead
+        worker.pump._appetite._prefetch = Prefetch(rate=1.0)  # a worker that claims ahead
         second = run.send()
         assert second.cancel() is True
         time.sleep(1.3)  # see above

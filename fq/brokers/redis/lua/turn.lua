@@ -202,13 +202,10 @@ end
 
 -- A worker registers as waiting in the same step that found nothing, so that no wake-up falls between.
 if channel ~= '' and (registered or limit > 0 and claimed == 0) then
-  local waiting = {}
-  for queue = 1, wanted do waiting[queue] = name(queue) .. '\0' .. channel end
+  for queue in string.gmatch(registered and known_names or '', '[^%z]+') do call('ZREM', WAITING, queue .. '\0' .. channel) end
   if limit > 0 and claimed == 0 then
-    for _, member in ipairs(waiting) do call('ZADD', WAITING, 0, member) end
+    for queue = 1, wanted do call('ZADD', WAITING, 0, name(queue) .. '\0' .. channel) end
     call('PEXPIRE', WAITING, 60000)
-  else
-    for _, member in ipairs(waiting) do call('ZREM', WAITING, member) end
   end
 end
 

@@ -1,0 +1,176 @@
+"""What a worker claims, and what it hands back: nothing waits in one worker that another could run."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from returns.result import Success
+
+from fq import App
+from fq.brokers.memory import MemoryBroker
+from fq.brokers.records import Want
+from fq.events import Event, ThreadBooted, ThreadStopping
+from fq.middleware import Middleware
+from tests.until import until
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    logging.getLogger("fq").setLevel(logging.CRITICAL)
+    yield App(broker=MemoryBroker())
+    logging.getLogger("fq").setLevel(logging.NOTSET)
+
+
+class Gate:
+    """Actors that wait until they may go on, and who waits."""
+
+    def __init__(self) -> None:
+        self.running: list[int] = []
+        self.opened = threading.Event()
+
+    def wait(self, n: int = 0) -> int:
+        self.running.append(n)
+        assert self.opened.wait(20)
+        return n
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+@pytest.mark.parametrize("queue", ["default", "slow"])
+def test_a_full_worker_that_also_runs_async_actors_leaves_sync_ones_to_others(app: App, gate: Gate, queue: str) -> None:
+    slow = app.actor(name="slow", queue=queue)(gate.wait)
+
+    @app.actor
+    async def quick() -> int:
+        return 1
+
+    with app.worker(threads=2) as one:
+        assert quick.send().get() == Success(1)  # from now on it asks for async messages, too
+        handles = app.send_many(slow.call(n) for n in range(12))
+        until(lambda: len(gate.running) == 2)
+        with app.worker(threads=10):
+            until(lambda: len(gate.running) == 12)
+            gate.opened.set()
+            assert [handle.get() for handle in handles] == [Success(n) for n in range(12)]
+        assert one.pump.committed >= 3
+
+
+def test_async_messages_pass_a_worker_whose_threads_are_full(app: App, gate: Gate) -> None:
+    slow = app.actor(name="slow", queue="slow")(gate.wait)
+
+    @app.actor
+    async def quick(n: int) -> int:
+        return n
+
+    with app.worker(threads=1):
+        app.send_many(slow.call(n) for n in range(5))
+        until(lambda: len(gate.running) == 1)
+
+        assert [handle.get() for handle in app.send_many(quick.call(n) for n in range(500))] == [Success(n) for n in range(500)]
+        gate.opened.set()
+
+
+def test_a_worker_whose_event_loop_is_blocked_leaves_async_messages_to_others(app: App, gate: Gate) -> None:
+    @app.actor(queue="rude")
+    async def rude() -> int:
+        return gate.wait()
+
+    @app.actor
+    async def quick(n: int) -> int:
+        return n
+
+    with app.worker(threads=1):
+        rude.send()
+        until(lambda: gate.running)
+        with app.worker(threads=1, queues=("default",)):
+            assert [quick.send(n).get() for n in range(50)] == [Success(n) for n in range(50)]
+            assert [handle.get() for handle in app.send_many(quick.call(n) for n in range(50))] == [Success(n) for n in range(50)]
+            assert len(gate.running) == 1
+            gate.opened.set()
+
+
+def suspects(app: App, worker: str = "dead") -> None:
+    """Let everything that waits have been claimed twice by workers that died."""
+    for _ in range(2):
+        app.broker.turn((), Want(worker, app.queues, 100))
+        app.broker.release(worker, {}, None)
+
+
+def test_messages_in_quarantine_are_shared_among_workers_and_others_pass_them(app: App, gate: Gate) -> None:
+    slow = app.actor(name="slow")(gate.wait)
+
+    @app.actor
+    def quick(n: int) -> int:
+        return n
+
+    handles = app.send_many(slow.call(n) for n in range(6))
+    suspects(app)
+    with app.worker(threads=1), app.worker(threads=1), app.worker(threads=1):
+        until(lambda: len(gate.running) == 3)
+        assert [handle.get() for handle in app.send_many(quick.call(n) for n in range(20))] == [Success(n) for n in range(20)]
+        assert len(gate.running) == 3
+        gate.opened.set()
+        assert [handle.get() for handle in handles] == [Success(n) for n in range(6)]
+
+
+def test_a_worker_that_is_stopped_leaves_no_thread_and_no_lease(app: App) -> None:
+    told: list[Event] = []
+
+    class Watches(Middleware):
+        def on_event(self, event: Event) -> None:
+            told.append(event)
+
+    app = App(broker=MemoryBroker(), middleware=Watches())
+
+    @app.actor
+    def quick(n: int) -> int:
+        return n
+
+    @app.actor
+    async def aquick(n: int) -> int:
+        await asyncio.sleep(0)
+        return n
+
+    before = threading.active_count()
+    for _ in range(3):
+        with app.worker(threads=50):
+            app.send_many([*(quick.call(n) for n in range(20)), *(aquick.call(n) for n in range(20))])
+            until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
+        assert app.broker.workers() == ()
+
+    until(lambda: threading.active_count() == before)
+    booted = sorted(event.name for event in told if isinstance(event, ThreadBooted))
+    until(lambda: sorted(event.name for event in told if isinstance(event, ThreadStopping)) == booted)
+
+
+def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fq.worker.pump.STUCK", 0.05)
+    blocks: list[Callable[[], int]] = []
+
+    class Blocks(Middleware):
+        def on_event(self, event: Event) -> None:
+            if blocks and type(event).__name__ == "Committed":
+                blocks[0]()
+
+    app = App(broker=MemoryBroker(), middleware=Blocks())
+
+    @app.actor
+    def quick() -> None:
+        pass
+
+    with app.worker(threads=1) as worker:
+        assert worker.pump.sound
+        blocks.append(gate.wait)
+        quick.send()
+        until(lambda: gate.running)
+        until(lambda: not worker.pump.sound)
+        blocks.clear()
+        gate.opened.set()
+        until(lambda: worker.pump.sound)
