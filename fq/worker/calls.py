@@ -70,7 +70,7 @@ class Calls:
         call = Call(job, now, now + job.chain.limit / 1_000)
         before = OWNER.set(call)
         try:
-            task = loop.create_task(run(job))
+            task: asyncio.Task[None] = asyncio.Task(self._owned(run(job), call), loop=loop)  # past the factory: that is for what it starts
         finally:
             OWNER.reset(before)
         self._calls[task] = call
@@ -78,7 +78,8 @@ class Calls:
 
     def enter(self, message: Message, task: "asyncio.Task[object]") -> Call:
         """Note that *task* is about to await the actor of *message*, and return the call that it belongs to."""
-        call = OWNER.get() or self._owners[task]
+        call = OWNER.get() or self.owner(task)
+        assert call is not None, "what runs here was started here"
         call.started = monotonic()
         deadline = call.started + message.time_limit / 1_000
         call.message, call.task, call.struck = message, task, None
@@ -97,17 +98,19 @@ class Calls:
 
     def owner(self, task: "asyncio.Task[Any]") -> Call | None:
         """Return the call that *task* belongs to. May be asked by any thread."""
-        return self._owners.get(task)
+        return self._calls.get(task) or self._owners.get(task)
 
     def new_task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **settings: Any) -> "asyncio.Task[Any]":  # noqa: ANN401  # as asyncio has it
-        """The factory of all tasks on the loop."""
+        """The factory of the tasks that actors start."""
         call = OWNER.get()
-        if call is not None and self._slot is not None:
-            coroutine = Owned(coroutine, partial(self._show, call))
-        task = asyncio.Task(coroutine, loop=loop, **settings)
-        if call is not None:
-            self._owners[task] = call
+        if call is None:
+            return asyncio.Task(coroutine, loop=loop, **settings)
+        task: asyncio.Task[Any] = asyncio.Task(self._owned(coroutine, call), loop=loop, **settings)
+        self._owners[task] = call
         return task
+
+    def _owned(self, coroutine: Coroutine[Any, Any, Any], call: Call) -> Coroutine[Any, Any, Any]:
+        return coroutine if self._slot is None else Owned(coroutine, partial(self._show, call))
 
     def show_latest(self) -> None:
         """Say on the board what is most overdue: an actor that will not be cancelled may be at work for a moment only."""
