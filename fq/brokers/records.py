@@ -228,11 +228,16 @@ class DeadLetter:
 
 @frozen
 class WorkerStats:
-    """A worker process with a lease: *lease_left* in ms, and how many messages it holds."""
+    """
+    A worker process with a lease: *lease_left* in ms, and how many messages it holds.
+
+    *queues* are those that it has asked for since it has the lease, by name; none where that is not known.
+    """
 
     worker: str
     lease_left: int
     in_flight: int
+    queues: tuple[str, ...] = ()
 
 
 @frozen

@@ -61,6 +61,7 @@ class Model:
     results: Mapping[str, tuple[bytes, int]] = {}
     groups: Mapping[str, Group] = {}
     leases: Mapping[str, int] = {}
+    wanted: Mapping[str, frozenset[str]] = {}
     queues: frozenset[str] = frozenset()
     paused: frozenset[str] = frozenset()
     count: int = 0
@@ -82,9 +83,10 @@ def enqueue(model: Model, posts: Iterable[Post]) -> Model:
     return model
 
 
-def begin_turn(model: Model, worker: str, lease: int) -> Model:
-    """The worker's lease is renewed."""
-    return evolve(model, leases={**model.leases, worker: model.now + lease})
+def begin_turn(model: Model, worker: str, queues: Iterable[str], lease: int) -> Model:
+    """The worker's lease is renewed, and what it asks for is remembered with it."""
+    wanted = model.wanted.get(worker, frozenset()).union(queues)
+    return evolve(model, leases={**model.leases, worker: model.now + lease}, wanted={**model.wanted, worker: wanted})
 
 
 def apply(model: Model, commit: Commit) -> Model | None:
@@ -167,7 +169,8 @@ def release(model: Model, worker: str, interrupted: Mapping[str, str], counted: 
         message = model.messages[message_id]
         counts = counted is None or message_id in counted
         model = with_message(model, message.back(interrupted.get(message_id, ""), counts))
-    return evolve(model, leases={name: until for name, until in model.leases.items() if name != worker})
+    leases = {name: until for name, until in model.leases.items() if name != worker}
+    return evolve(model, leases=leases, wanted={name: queues for name, queues in model.wanted.items() if name != worker})
 
 
 def requeue(model: Model, message_ids: Sequence[str]) -> Model:

@@ -248,6 +248,32 @@ def test_a_worker_without_messages_is_listed_until_its_lease_ends(harness: Harne
     assert [worker.worker for worker in other.workers()] == ["w2"]
 
 
+def test_workers_are_listed_with_the_queues_that_they_ask_for(broker: Broker, other: Broker) -> None:
+    broker.turn((), want("w1", "mail", 'Ünïcode "q"', "mail", limit=0))
+    claim(broker, "w2", "b", "a")
+
+    assert {worker.worker: worker.queues for worker in other.workers()} == {"w1": ("mail", 'Ünïcode "q"'), "w2": ("a", "b")}
+
+
+def test_a_worker_that_asks_for_other_queues_is_listed_with_all_of_them(broker: Broker, other: Broker) -> None:
+    for queues in (("b",), ("c", "a"), ("b",)):
+        claim(broker, "w1", *queues)
+
+    assert [worker.queues for worker in other.workers()] == [("a", "b", "c")]
+
+
+def test_what_a_worker_asked_for_is_forgotten_with_its_lease(harness: Harness, broker: Broker, other: Broker) -> None:
+    claim(broker, "released", "a")
+    claim(broker, "expired", "a")
+    other.release("released", {})
+    harness.advance(LEASE)
+    settle(other, "heir")
+    for worker in ("released", "expired"):
+        claim(broker, worker, "b")
+
+    assert {worker.worker: worker.queues for worker in other.workers()} == {"released": ("b",), "expired": ("b",), "heir": ("q",)}
+
+
 def test_a_post_while_nobody_works_waits_for_somebody(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue([post("m")])
     harness.advance(10 * LEASE)

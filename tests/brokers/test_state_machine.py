@@ -122,7 +122,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def take_turn(self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT) -> None:
         turn = self.broker.turn(commits, Want(worker, tuple(wanted), limit, lease))
-        self.model = m.begin_turn(self.model, worker, lease)
+        self.model = m.begin_turn(self.model, worker, wanted, lease)
         stale = []
         for commit in commits:
             after = m.apply(self.model, commit)
@@ -304,6 +304,7 @@ class BrokerMachine(RuleBasedStateMachine):
         for name, worker in found.items():
             assert self.same(worker.lease_left, expected[name])
             assert worker.in_flight == len(m.held(self.model, name))
+            assert worker.queues == tuple(sorted(self.model.wanted[name]))
 
 
 @pytest.mark.timeout(600)  # making a failure small may take 5 minutes

@@ -73,6 +73,7 @@ class MemoryBroker:
         with self._lock:
             now = self.clock.now
             self._store.register(want.worker, now + want.lease)
+            self._store.remember(want)
             for commit in commits:
                 if self._store.commit(commit, now):
                     kept.update((change.message_id, change.body) for change in commit.changes if type(change) is Keep)

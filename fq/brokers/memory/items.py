@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from fq.brokers.records import Delivery
+from fq.brokers.records import Delivery, QueueStats, WorkerStats
 from fq.fault import Fault
 from fq.message import CANCELLED
 
@@ -57,6 +57,12 @@ class Queue:
             heappop(self.heap)
         return self.heap[0][3] if self.heap else None
 
+    def stats(self, now: int) -> QueueStats:
+        """Return what there is to see of it *now*."""
+        counts, first = self.counts, self.first()
+        oldest = now - first.due if first else 0
+        return QueueStats(self.name, counts["ready"], counts["delayed"], counts["running"], counts["dead"], oldest, self.paused)
+
 
 @define(eq=False)
 class Item:
@@ -105,12 +111,21 @@ class Item:
 
 @define(eq=False)
 class Worker:
-    """Mutable: a worker, until when its lease runs, how many turns it has had, what it holds, and what of that it has not been told is cancelled."""
+    """
+    Mutable: a worker, until when its lease runs, how many turns it has had, and which queues it has asked for in them.
+
+    Also what it *holds* (`held`), and what of that it has not been told is cancelled.
+    """
 
     until: int = 0
     turns: int = 0
+    queues: set[str] = field(factory=set)
     held: dict[str, Item] = field(factory=dict)
     untold: list[str] = field(factory=list)
+
+    def stats(self, name: str, now: int) -> WorkerStats:
+        """Return what there is to see *now* of it, which is called *name*."""
+        return WorkerStats(name, max(0, self.until - now), len(self.held), tuple(sorted(self.queues)))
 
 
 @define(eq=False)

@@ -116,6 +116,10 @@ class Store:
         worker.until = until
         worker.turns += 1
 
+    def remember(self, want: Want) -> None:
+        """Remember which queues a worker asks for."""
+        self._workers[want.worker].queues.update(want.queues)
+
     def renew(self, name: str, until: int) -> None:
         """Let the lease of the worker called *name* run until then, if it still has one."""
         if name in self._workers:
@@ -282,15 +286,12 @@ class Store:
     def queue_stats(self, now: int) -> Iterator[QueueStats]:
         """Return all queues that hold, or have held, anything."""
         for name in sorted(name for name, queue in self._queues.items() if queue.counts or queue.paused):
-            queue = self._queues[name]
-            counts, first = queue.counts, queue.first()
-            oldest = now - first.due if first else 0
-            yield QueueStats(name, counts["ready"], counts["delayed"], counts["running"], counts["dead"], oldest, queue.paused)
+            yield self._queues[name].stats(now)
 
     def worker_stats(self, now: int) -> Iterator[WorkerStats]:
         """Return all workers with a lease."""
         for name, worker in sorted(self._workers.items()):
-            yield WorkerStats(name, max(0, worker.until - now), len(worker.held))
+            yield worker.stats(name, now)
 
     def _unbury(self, message_id: str) -> None:
         """Take a dead letter out, if it is there."""

@@ -111,9 +111,11 @@ def workers(server: Server) -> tuple[WorkerStats, ...]:
     """Return all workers with a lease, by name."""
     found: list[WorkerStats] = []
     for name in sorted(_workers(server)):
-        row = cast(list[int] | None, server.run_for("worker", _queues_of(server, name), name, worker=name))
+        queues_ = _queues_of(server, name)
+        row = cast(list[int] | None, server.run_for("worker", queues_, name, worker=name))
         if row is not None:
-            found.append(WorkerStats(name, *row))
+            lease_left, in_flight = row
+            found.append(WorkerStats(name, lease_left, in_flight, tuple(sorted(queues_))))
     return tuple(found)
 
 

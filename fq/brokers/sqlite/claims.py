@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 
 from attrs import frozen
@@ -17,8 +18,12 @@ BOUND = 1_000
 NEVER = 2**62
 
 REGISTER = """
-    INSERT INTO workers (name, lease_until) VALUES (?, ?)
-    ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until, turns = turns + 1
+    INSERT INTO workers (name, lease_until, queues) VALUES (?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until, turns = turns + 1,
+        queues = CASE WHEN queues = excluded.queues THEN queues ELSE (
+            SELECT json_group_array(value) FROM (
+                SELECT value FROM json_each(workers.queues) UNION SELECT value FROM json_each(excluded.queues) ORDER BY value)
+        ) END
 """
 
 LOOK = f"""
@@ -103,9 +108,15 @@ class Look:
     something_is_cancelled: bool
 
 
-def register(connection: sqlite3.Connection, worker: str, until: int) -> None:
-    """Let the lease of *worker* run *until* then, and count one turn more."""
-    connection.execute(REGISTER, (worker, until))
+def register(connection: sqlite3.Connection, want: Want, now: int) -> None:
+    """Let the lease of a worker begin anew, and count one turn more, which asks for these queues."""
+    connection.execute(REGISTER, (want.worker, now + want.lease, _listed(want.queues)))
+
+
+@lru_cache(1_024)
+def _listed(queues: tuple[str, ...]) -> str:
+    """Return *queues* as they are kept, each once and by name; remembered, since a worker asks for the same ones in every turn."""
+    return to_json(sorted(set(queues)))
 
 
 def renew(connection: sqlite3.Connection, workers: Sequence[str], until: int) -> None:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
-from fq.brokers.sqlite.bulk import to_json
+from fq.brokers.sqlite.bulk import from_json, to_json
 from fq.brokers.sqlite.cancels import forget
 from fq.brokers.sqlite.commits import fault_from_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
@@ -73,10 +73,11 @@ def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]
     """Return all workers with a lease."""
     rows = connection.execute(
         f"""
-        SELECT name, lease_until, (SELECT count(*) FROM messages WHERE state = {RUNNING} AND worker = workers.name) FROM workers ORDER BY name
+        SELECT name, lease_until, (SELECT count(*) FROM messages WHERE state = {RUNNING} AND worker = workers.name), queues
+        FROM workers ORDER BY name
         """
     ).fetchall()
-    return tuple(WorkerStats(name, max(0, until - now), in_flight) for name, until, in_flight in rows)
+    return tuple(WorkerStats(name, max(0, until - now), in_flight, tuple(from_json(queues))) for name, until, in_flight, queues in rows)
 
 
 def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[Held, ...]:

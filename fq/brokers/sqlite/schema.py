@@ -1,6 +1,7 @@
 """The tables of a SQLite broker, and what a file must be to hold them."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from fq.errors import ConfigError
 
@@ -10,7 +11,7 @@ OLDEST_SQLITE = (3, 35, 0)
 APPLICATION = 0x66710001
 """What says in a file's header that it is one of fq's."""
 
-VERSION = 1
+VERSION = 2
 """The version of the tables below, kept in the file's ``user_version``."""
 
 DELAYED, READY, RUNNING = 0, 1, 2
@@ -42,7 +43,15 @@ TABLES = (
     f"CREATE INDEX messages_ready ON messages (queue, priority, due) WHERE state = {READY}",
     f"CREATE INDEX messages_running ON messages (worker, token) WHERE state = {RUNNING}",
     "CREATE TABLE queues (name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
-    "CREATE TABLE workers (name TEXT PRIMARY KEY, lease_until INTEGER NOT NULL, turns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    # `queues` are those that the worker has asked for, as JSON, each once and by name.
+    """
+    CREATE TABLE workers (
+        name        TEXT PRIMARY KEY,
+        lease_until INTEGER NOT NULL,
+        turns       INTEGER NOT NULL DEFAULT 0,
+        queues      TEXT NOT NULL DEFAULT '[]'
+    ) WITHOUT ROWID
+    """,
     # Marks of cancelled messages, until they end; `told` is the token of the claim whose worker has been told.
     "CREATE TABLE cancelled (message_id TEXT PRIMARY KEY, told INTEGER NOT NULL) WITHOUT ROWID",
     # The latest token; one row.
@@ -70,6 +79,11 @@ TABLES = (
     "CREATE INDEX dead_by_time ON dead (died_at, queue)",
 )
 
+UPGRADES = {
+    1: ("ALTER TABLE workers ADD COLUMN queues TEXT NOT NULL DEFAULT '[]'",),
+}
+"""By version, what makes its tables those of the next one. What an older fq does with a file that it has open must go on working."""
+
 
 def check_library() -> None:
     """
@@ -87,7 +101,7 @@ def check_library() -> None:
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
     """
-    Make the tables where there are none.
+    Make the tables where there are none, and of older ones those of today.
 
     Raises:
         ConfigError: the file is another application's, or a newer fq's.
@@ -96,15 +110,19 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection, path) != VERSION:  # nobody was faster
-            for statement in TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        for statement in _missing(_version(connection, path)):  # none if somebody was faster
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _missing(version: int) -> Sequence[str]:
+    """Return what makes tables of *version*, 0 for none, those of today."""
+    return [statement for old in range(version, VERSION) for statement in UPGRADES[old]] if version else TABLES
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:

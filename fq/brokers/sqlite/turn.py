@@ -30,7 +30,7 @@ def take_turn(connection: sqlite3.Connection, commits: Sequence[Commit], want: W
 
     The worker's own lease comes first, so that it never takes back what it holds itself; then its commits, while their tokens are still current.
     """
-    register(connection, want.worker, now + want.lease)
+    register(connection, want, now)
     seen = look(connection, [commit.message_id for commit in commits], want.worker, now)
     todo = sort(commits, seen.running)
     dispose(connection, todo, now, known)

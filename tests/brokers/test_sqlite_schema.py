@@ -1,0 +1,82 @@
+"""SQLite's tables of former versions: a file that an older fq made goes on, with all that is in it, and that older fq goes on with it, too."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fq.brokers import SqliteBroker
+from fq.brokers.sqlite import schema
+from tests.brokers.kit import claim, claim_one, commit, ids, posts
+
+VERSION_1 = (
+    "DROP TABLE workers",
+    "CREATE TABLE workers (name TEXT PRIMARY KEY, lease_until INTEGER NOT NULL, turns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    "INSERT INTO workers SELECT DISTINCT worker, 9000000000000, 1 FROM messages WHERE worker <> ''",
+    "PRAGMA user_version = 1",
+)
+"""What makes today's tables those of version 1."""
+
+REGISTER_1 = """
+    INSERT INTO workers (name, lease_until) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until, turns = turns + 1
+"""
+"""How version 1 renews a lease."""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A file of version 1, with a message that waits and one that "w1" holds."""
+    path = tmp_path / "jobs.db"
+    broker = SqliteBroker(path)
+    broker.enqueue(posts("held", "waits"))
+    claim_one(broker, "w1")
+    broker.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in VERSION_1:
+            connection.execute(statement)
+    return path
+
+
+@pytest.fixture
+def broker(old: Path) -> Iterator[SqliteBroker]:
+    broker = SqliteBroker(old)
+    yield broker
+    broker.close()
+
+
+def test_a_file_of_an_older_version_keeps_all_that_is_in_it(broker: SqliteBroker) -> None:
+    (worker,) = broker.workers()
+
+    assert (worker.worker, worker.in_flight, worker.queues) == ("w1", 1, ())
+    assert ids(claim(broker, "w2")) == ["waits"]
+    assert {found.worker: found.queues for found in broker.workers()} == {"w1": (), "w2": ("q",)}
+
+
+def test_an_older_fq_that_has_the_file_open_goes_on_with_it(old: Path, broker: SqliteBroker) -> None:
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute(REGISTER_1, ("w1", 9_000_000_000_000))
+        delivery = claim_one(broker, "w2")
+        connection.execute(REGISTER_1, ("w1", 9_000_000_000_001))
+        connection.execute(REGISTER_1, ("w3", 9_000_000_000_000))
+
+    assert commit(broker, delivery, worker="w2") == ()
+    assert {found.worker: found.queues for found in broker.workers()} == {"w1": (), "w2": ("q",), "w3": ()}
+
+
+def test_a_file_is_brought_up_once_and_looks_like_a_new_one(old: Path, broker: SqliteBroker, tmp_path: Path) -> None:
+    again, new = SqliteBroker(old), SqliteBroker(tmp_path / "new.db")
+    for each in (broker, again, new):
+        each.queues()
+        each.close()
+
+    assert columns(old) == columns(tmp_path / "new.db")
+
+
+def columns(path: Path) -> dict[str, list[tuple[str, str]]]:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {name: connection.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall() for (name,) in tables}
