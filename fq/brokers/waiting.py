@@ -12,13 +12,19 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
 
+from fq.brokers.rules import LONGEST
 from fq.shield import breath, breathe
 
 MANY = 1_000
 """So many workers, and `Bell` forgets what they have heard; the price is that each returns once too early."""
 
 LONG = 3_600.0
-"""No thread sleeps longer than this, in seconds, without looking again."""
+"""Nobody sleeps longer than this, in seconds, without looking again."""
+
+
+def seconds(timeout: int) -> float:
+    """Return *timeout*, ms, in seconds; one of more than 142,000 years, which is more than a float may hold, as so many."""
+    return min(timeout, LONGEST) / 1_000
 
 
 class Bell:
@@ -53,7 +59,7 @@ class Bell:
 
         *seconds_left* is asked first, and again after every change; it returns 0 when there is something to claim now.
         """
-        deadline = monotonic() + timeout / 1_000
+        deadline = monotonic() + seconds(timeout)
         while True:
             changes = self._changes  # before the look, so that a change after it is not missed
             left = 0.0 if self._is_rung(worker) else min(seconds_left(), deadline - monotonic())
@@ -101,28 +107,27 @@ class Awaited:
                 _settle(future, error)
 
     def wait(self, message_id: str, timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-        """Return what *look* finds now, or what is delivered within *timeout* ms, or None."""
+        """Return what *look* finds now, or what is delivered within *timeout* ms, or None; *look* is called again every `LONG`."""
+        deadline = monotonic() + seconds(timeout)
         with self._registered(message_id) as future:
-            if (body := look()) is not None:
-                return body
-            deadline = monotonic() + timeout / 1_000
-            while True:
+            while (body := look()) is None:
                 left = deadline - monotonic()
-                try:
-                    return future.result(max(0.0, min(left, breath())))
-                except TimeoutError:
-                    if left <= 0:
-                        return None
-                breathe()
+                body = _delivered(future, min(left, LONG))
+                if body is not None or left <= LONG:
+                    break
+            return body
 
     async def await_(self, message_id: str, timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
         """`wait` for coroutines; *look* runs in a thread."""
+        deadline = monotonic() + seconds(timeout)
         with self._registered(message_id) as future:
-            if (body := await asyncio.to_thread(look)) is not None:
-                return body
-            here = asyncio.wrap_future(future)
-            await asyncio.wait((here,), timeout=timeout / 1_000)
-            return here.result() if here.done() else None
+            while (body := await asyncio.to_thread(look)) is None:
+                left = deadline - monotonic()
+                here = asyncio.wrap_future(future)
+                await asyncio.wait((here,), timeout=max(0.0, min(left, LONG)))
+                if here.done() or left <= LONG:
+                    return here.result() if here.done() else None
+            return body
 
     def _waiting(self, message_id: str) -> list[Future[bytes]]:
         with self._lock:
@@ -140,6 +145,19 @@ class Awaited:
                 self._futures[message_id].remove(future)
                 if not self._futures[message_id]:
                     del self._futures[message_id]
+
+
+def _delivered(future: Future[bytes], within: float) -> bytes | None:
+    """Return what *future* comes to *within* so many seconds, None if nothing comes."""
+    deadline = monotonic() + within
+    while True:
+        left = deadline - monotonic()
+        try:
+            return future.result(max(0.0, min(left, breath())))
+        except TimeoutError:
+            if left <= 0:
+                return None
+        breathe()
 
 
 def _settle(future: Future[bytes], with_: bytes | Exception) -> None:

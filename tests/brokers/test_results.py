@@ -96,6 +96,17 @@ def test_a_thread_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, ot
     assert waiting.result(PATIENCE / 2) == b"1"
 
 
+@pytest.mark.parametrize("ms", [10**10, 10**15, 10**400])
+def test_who_waits_for_ever_wakes_when_the_result_comes(broker: Broker, other: Broker, ms: int) -> None:
+    async def wait() -> bytes | None:
+        return await broker.await_result("m", ms)
+
+    waiting = [in_thread(lambda: broker.wait_result("m", ms)), in_thread(lambda: asyncio.run(wait()))]
+    run(other, Keep("m", b"1", 60_000))
+
+    assert [future.result(PATIENCE) for future in waiting] == [b"1", b"1"]
+
+
 def test_a_thread_wakes_when_its_own_handle_keeps_the_result(broker: Broker) -> None:
     waiting = in_thread(lambda: broker.wait_result("m", LONG))
     run(broker, Keep("m", b"1", 60_000))

@@ -180,6 +180,16 @@ def test_no_wake_is_missed_however_the_moments_fall(broker: Broker) -> None:
         assert came_back(wait)
 
 
+def test_who_waits_for_ever_comes_back_when_there_is_something(broker: Broker, other: Broker) -> None:
+    waits = [in_thread(lambda limit=limit: broker.wait(want(f"w{limit}", limit=limit), 10**400)) for limit in (0, 1)]
+    other.enqueue(posts("m"))
+    back = came_back(waits[1])
+    broker.wake()
+
+    assert back
+    assert came_back(waits[0])
+
+
 # What is no reason to come back, at least not at once.
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from fq.brokers import waiting
 from fq.brokers.records import ACK, Keep, Post, Want
-from fq.brokers.redis import RedisBroker, turns
+from fq.brokers.redis import RedisBroker, results, turns
 from tests.brokers.kit import bury, in_thread, post, run
 from tests.redis.kit import done
 from tests.redis.servers import Server
@@ -327,6 +328,22 @@ def test_a_result_that_does_not_come_leaves_nothing_behind(broker: RedisBroker, 
     assert broker.result("m") is None
     assert broker.status("m").state == "unknown"
     assert 0 < client.pttl("{fq}:result:m") <= 1_050
+
+
+def test_who_waits_for_ever_is_registered_for_a_bounded_time_and_again_while_it_waits(
+    connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LONG", 0.01)
+    reader, writer = connect(), connect()
+    wait = in_thread(lambda: reader.wait_result("m", 10**15))
+    wait_for(lambda: client.exists("{fq}:result:m"))
+    left = client.pttl("{fq}:result:m")
+    client.delete("{fq}:result:m")
+    wait_for(lambda: client.exists("{fq}:result:m"))
+    run(writer, keep("m"))
+
+    assert 0 < left <= results.REGISTERED
+    assert wait.result(5) == b"m"
 
 
 def test_coroutines_of_several_event_loops_wait_together(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:

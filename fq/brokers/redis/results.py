@@ -7,10 +7,10 @@ from typing import cast
 
 from fq.brokers.redis.scripts import script
 from fq.brokers.redis.server import Server
-from fq.brokers.waiting import Awaited
+from fq.brokers.waiting import LONG, Awaited
 
-AGAIN = 60_000
-"""For how long, ms, a reader is registered again after the connection was lost."""
+REGISTERED = 2 * round(LONG * 1_000)
+"""For how long, ms, a reader is registered at most: it looks again, and so registers again, every `LONG`, and one that is gone is forgotten in the end."""
 
 
 class Results:
@@ -59,11 +59,11 @@ class Results:
     def look_again(self) -> None:
         """Look for everything that is awaited: news may have been missed."""
         for message_id in self._awaited.ids():
-            found = self._look(message_id, AGAIN)
+            found = self._look(message_id, REGISTERED)
             if found is not None:
                 self._awaited.deliver(message_id, found)
 
     def _look(self, message_id: str, timeout: int) -> bytes | None:
-        """Return the result if it is there, else register as a reader of it, in one step."""
+        """Return the result if it is there, else register as a reader of it, who waits *timeout* ms, in one step."""
         key = self._server.keys.result(message_id)
-        return cast(bytes | None, self._server.line.call(script("await"), (key,), (self.channel, timeout + 1_000)))
+        return cast(bytes | None, self._server.line.call(script("await"), (key,), (self.channel, min(timeout + 1_000, REGISTERED))))

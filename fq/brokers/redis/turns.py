@@ -13,6 +13,7 @@ from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, Claim, Sheet, commits_written, deliveries_read, queues_remembered
 from fq.brokers.rules import check_commits
+from fq.brokers.waiting import LONG, seconds
 from fq.errors import BrokerError, BrokerUnavailable
 
 MOST = 1_000
@@ -181,13 +182,13 @@ class Turns:
         if self._doorbell.answered(want.worker):
             return
         if want.limit <= 0:
-            self._doorbell.wait(want.worker, timeout / 1_000)
+            self._doorbell.wait(want.worker, min(seconds(timeout), LONG))
             return
         armed = self._armed.get(want.worker)
         if armed is None or armed.queues != want.queues:
             idle = cast(int, self._server.run_for("arm", want.queues, channel))
             armed = self._armed[want.worker] = Armed(want.queues, time.monotonic() + idle / 1_000)
-        left = min(timeout / 1_000, LONGEST, armed.deadline - time.monotonic())
+        left = min(seconds(timeout), LONGEST, armed.deadline - time.monotonic())
         if left > 0:
             self._doorbell.wait(want.worker, left)
 
