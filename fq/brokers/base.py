@@ -23,7 +23,8 @@ class Broker(Protocol):
     Keeps messages, dead letters, results and groups, and is the one clock of all its workers.
 
     All calls may come from any thread. Nothing connects before the first call. Every call may raise `BrokerUnavailable` when the broker cannot be
-    reached within a bounded time, and `BrokerError` when it refuses.
+    reached within a bounded time, and `BrokerError` when it refuses, as it does what can be the name of nothing: an empty text, one with NUL or a lone
+    surrogate.
     """
 
     def enqueue(self, posts: Sequence[Post]) -> None:

@@ -1,5 +1,5 @@
 """
-What the brokers written here agree on: which posts can be kept, in which order a turn visits its queues, and how the body of a splice is made.
+What the brokers written here agree on: which posts can be kept, what a name can be, in which order a turn visits its queues, how a splice is made.
 
 Pure functions. A broker of your own may use them or not.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
-from fq.brokers.records import Change, Commit, Join, Keep, Post, Replace, Splice
+from fq.brokers.records import Change, Commit, Join, Keep, Post, Replace, Splice, Want
 from fq.errors import BrokerError
 
 LONGEST = 2**52
@@ -17,6 +17,8 @@ LONGEST = 2**52
 PRIORITIES = 2**31
 """Priorities lie from minus this to this, exclusive."""
 
+NAME = "a text that is not empty, without NUL and lone surrogates"
+UNDONE = "nothing of this call was applied"
 
 DEAD_TTL = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
@@ -76,6 +78,31 @@ def check_commits(commits: Iterable[Commit]) -> None:
             _check_change(change)
 
 
+def check_names(kind: str, *names: object) -> None:
+    """
+    Let *names* pass if every one of them can be one: of a queue, an actor, a worker, or the id of a message; *kind* is what to call them.
+
+    Raises:
+        BrokerError: one cannot; says what was found and what was expected. Nothing of the call may be applied then.
+    """
+    for name in names:
+        if not _is_name(name):
+            raise BrokerError(f"found {kind}={name!r}, expected {NAME}; {UNDONE}")
+
+
+def check_search(**names: str | None) -> None:
+    """Let *names* pass, by what to call them, where they are given; raises as `check_names` does."""
+    for kind, name in names.items():
+        if name is not None:
+            check_names(kind, name)
+
+
+def check_want(want: Want) -> None:
+    """Let *want* pass if what it names can be names; raises as `check_names` does."""
+    check_names("worker", want.worker)
+    check_names("queue", *want.queues)
+
+
 def _check_change(change: Change) -> None:
     if isinstance(change, Post):
         check_posts((change,))
@@ -108,8 +135,12 @@ def _check_duration(whose: str, name: str, value: object) -> None:
 
 
 def _check_text(whose: str, name: str, value: object) -> None:
-    if type(value) is not str or not value or not (value.isprintable() or _is_sound(value)):
-        raise _refusal(whose, name, value, "a text that is not empty, without NUL and lone surrogates")
+    if not _is_name(value):
+        raise _refusal(whose, name, value, NAME)
+
+
+def _is_name(value: object) -> bool:
+    return type(value) is str and value != "" and (value.isprintable() or _is_sound(value))
 
 
 def _is_sound(text: str) -> bool:
@@ -117,7 +148,7 @@ def _is_sound(text: str) -> bool:
 
 
 def _refusal(whose: object, name: str, found: object, expected: str) -> BrokerError:
-    return BrokerError(f"{whose!r}: found {name}={found!r}, expected {expected}; nothing of this call was applied")
+    return BrokerError(f"{whose!r}: found {name}={found!r}, expected {expected}; {UNDONE}")
 
 
 def rotated(queues: Sequence[str], turns: int) -> list[str]:

@@ -9,7 +9,7 @@ from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.memory.store import Store
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import DEAD_TTL, check_commits, check_posts
+from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_want
 from fq.brokers.waiting import Awaited, Bell
 from fq.shield import shields
 
@@ -67,6 +67,7 @@ class MemoryBroker:
 
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """See `Broker.turn`."""
+        check_want(want)
         check_commits(commits)
         kept: dict[str, bytes] = {}
         stale: list[str] = []
@@ -90,6 +91,7 @@ class MemoryBroker:
 
     def wait(self, want: Want, timeout: int) -> None:
         """See `Broker.wait`."""
+        check_want(want)
         self._bell.wait(want.worker, timeout, lambda: self._seconds_left(want))
 
     def _seconds_left(self, want: Want) -> float:
@@ -107,12 +109,14 @@ class MemoryBroker:
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """See `Broker.renew`."""
+        check_names("worker", *workers)
         with self._lock:
             for worker in workers:
                 self._store.renew(worker, self.clock.now + lease)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
+        check_names("worker", worker)
         with self._lock:
             count = self._store.release(worker, interrupted, counted, self.clock.now)
         self._bell.changed()
@@ -120,19 +124,23 @@ class MemoryBroker:
 
     def result(self, message_id: str) -> bytes | None:
         """See `Broker.result`."""
+        check_names("message_id", message_id)
         with self._lock:
             return self._store.result(message_id, self.clock.now)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
+        check_names("message_id", message_id)
         return self._awaited.wait(message_id, timeout, lambda: self.result(message_id))
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.await_result`."""
+        check_names("message_id", message_id)
         return await self._awaited.await_(message_id, timeout, lambda: self.result(message_id))
 
     def status(self, message_id: str) -> Status:
         """See `Broker.status`."""
+        check_names("message_id", message_id)
         with self._lock:
             now = self.clock.now
             self._store.promote(now)
@@ -154,6 +162,7 @@ class MemoryBroker:
         self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
     ) -> tuple[DeadLetter, ...]:
         """See `Broker.dead`."""
+        check_search(queue=queue, actor=actor, error=error)
         with self._lock:
             letters = (
                 letter
@@ -164,11 +173,13 @@ class MemoryBroker:
 
     def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
         """See `Broker.held`."""
+        check_names("worker", worker)
         with self._lock:
             return tuple(islice(self._store.held(worker), limit))
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
+        check_names("message_id", message_id)
         with self._lock:
             found = self._store.cancel(message_id, self.clock.now)
         self._bell.changed()
@@ -176,6 +187,7 @@ class MemoryBroker:
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """See `Broker.requeue`."""
+        check_names("message_id", *message_ids)
         with self._lock:
             count = self._store.requeue(message_ids, self.clock.now)
         self._bell.changed()
@@ -183,20 +195,24 @@ class MemoryBroker:
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """See `Broker.discard`."""
+        check_names("message_id", *message_ids)
         with self._lock:
             return self._store.discard(message_ids, self.clock.now)
 
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
+        check_names("queue", queue)
         with self._lock:
             return self._store.purge(queue)
 
     def pause(self, queue: str) -> None:
         """See `Broker.pause`."""
+        check_names("queue", queue)
         self._set_paused(queue, True)
 
     def resume(self, queue: str) -> None:
         """See `Broker.resume`."""
+        check_names("queue", queue)
         self._set_paused(queue, False)
 
     def _set_paused(self, queue: str, paused: bool) -> None:

@@ -14,7 +14,7 @@ from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
-from fq.brokers.rules import DEAD_TTL, check_posts
+from fq.brokers.rules import DEAD_TTL, check_names, check_posts, check_search, check_want
 from fq.errors import ConfigError
 from fq.shield import shields
 
@@ -105,11 +105,13 @@ class RedisBroker:
 
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """Apply *commits* and claim what is wanted, in one script."""
+        check_want(want)
         here, channel = self._here, self._server.keys.bell(want.worker)
         return here.turns.turn(commits, want, channel if here.hears(channel) else "")
 
     def wait(self, want: Want, timeout: int) -> None:
         """Block until there may be something to claim; asks the server nothing meanwhile."""
+        check_want(want)
         here, channel = self._here, self._server.keys.bell(want.worker)
         here.listen(channel)
         here.turns.wait(want, timeout, channel)
@@ -120,27 +122,33 @@ class RedisBroker:
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """Renew the leases of *workers* that have not been taken back."""
+        check_names("worker", *workers)
         if workers:
             self._server.run_for("renew", (), lease, *workers)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """Take back everything that the dead *worker* holds; return how many messages that was."""
+        check_names("worker", worker)
         return self._here.turns.release(worker, interrupted, counted)
 
     def result(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
+        check_names("message_id", message_id)
         return self._here.results.get(message_id)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it; asks once and is told."""
+        check_names("message_id", message_id)
         return self._here.results.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """`wait_result` for async callers."""
+        check_names("message_id", message_id)
         return await self._here.results.await_(message_id, timeout)
 
     def status(self, message_id: str) -> Status:
         """Return where a message is."""
+        check_names("message_id", message_id)
         return inspect.status(self._server, message_id)
 
     def queues(self) -> tuple[QueueStats, ...]:
@@ -153,36 +161,44 @@ class RedisBroker:
 
     def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
+        check_names("worker", worker)
         return inspect.held(self._server, worker, limit)
 
     def cancel(self, message_id: str) -> bool:
         """Cancel a message that waits or is held; return whether there is one."""
+        check_names("message_id", message_id)
         return inspect.cancel(self._server, message_id)
 
     def dead(
         self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
     ) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
+        check_search(queue=queue, actor=actor, error=error)
         return inspect.dead(self._server, queue, actor, error, limit)
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues; return how many there were."""
+        check_names("message_id", *message_ids)
         return inspect.requeue(self._server, message_ids)
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""
+        check_names("message_id", *message_ids)
         return inspect.discard(self._server, message_ids)
 
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue*; return how many messages that was."""
+        check_names("queue", queue)
         return inspect.purge(self._server, queue)
 
     def pause(self, queue: str) -> None:
         """Let nobody claim from *queue* until it is resumed."""
+        check_names("queue", queue)
         self._server.run_for("pause", (queue,))
 
     def resume(self, queue: str) -> None:
         """Let workers claim from *queue* again."""
+        check_names("queue", queue)
         self._server.run_for("resume", (queue,))
 
     def checkup(self) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from fq.brokers.base import CALLED_BY_ACTORS, InThreads
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import DEAD_TTL, check_commits, check_posts
+from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_want
 from fq.brokers.sqlite import forks, inspection
 from fq.brokers.sqlite.cancels import cancel
 from fq.brokers.sqlite.checkup import checkup
@@ -86,6 +86,7 @@ class SqliteBroker(InThreads):
 
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """See `Broker.turn`."""
+        check_want(want)
         check_commits(commits)
         with self._writer.writing() as connection:
             taken = take_turn(connection, commits, want, self.clock.now, self._upkeep, self._writer.known)
@@ -96,11 +97,13 @@ class SqliteBroker(InThreads):
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """See `Broker.renew`."""
+        check_names("worker", *workers)
         with self._writer.writing() as connection:
             renew(connection, workers, self.clock.now + lease)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
+        check_names("worker", worker)
         with self._writer.writing() as connection:
             count = release(connection, worker, interrupted, counted)
         self._listener.changed()
@@ -110,6 +113,7 @@ class SqliteBroker(InThreads):
 
     def wait(self, want: Want, timeout: int) -> None:
         """See `Broker.wait`."""
+        check_want(want)
         self._listener.wait(want, timeout)
 
     def wake(self) -> None:
@@ -118,20 +122,24 @@ class SqliteBroker(InThreads):
 
     def result(self, message_id: str) -> bytes | None:
         """See `Broker.result`."""
+        check_names("message_id", message_id)
         return self._listener.result(message_id)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
+        check_names("message_id", message_id)
         return self._listener.wait_result(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.await_result`; holds no thread while it waits."""
+        check_names("message_id", message_id)
         return await self._listener.await_result(message_id, timeout)
 
     # What operators ask for.
 
     def status(self, message_id: str) -> Status:
         """See `Broker.status`."""
+        check_names("message_id", message_id)
         with self._reader.reading() as connection:
             return inspection.status(connection, message_id, self.clock.now, self._dead_ttl)
 
@@ -149,16 +157,19 @@ class SqliteBroker(InThreads):
         self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
     ) -> tuple[DeadLetter, ...]:
         """See `Broker.dead`."""
+        check_search(queue=queue, actor=actor, error=error)
         with self._reader.reading() as connection:
             return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl)
 
     def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
         """See `Broker.held`."""
+        check_names("worker", worker)
         with self._reader.reading() as connection:
             return inspection.held(connection, worker, limit)
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
+        check_names("message_id", message_id)
         with self._writer.writing() as connection:
             found = cancel(connection, message_id, self.clock.now)
         self._listener.changed()
@@ -166,6 +177,7 @@ class SqliteBroker(InThreads):
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """See `Broker.requeue`."""
+        check_names("message_id", *message_ids)
         with self._writer.writing() as connection:
             now = self.clock.now
             count = inspection.requeue(connection, message_ids, now, now - self._dead_ttl)
@@ -174,21 +186,25 @@ class SqliteBroker(InThreads):
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """See `Broker.discard`."""
+        check_names("message_id", *message_ids)
         with self._writer.writing() as connection:
             return inspection.discard(connection, message_ids, self.clock.now - self._dead_ttl)
 
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
+        check_names("queue", queue)
         with self._writer.writing() as connection:
             return inspection.purge(connection, queue)
 
     def pause(self, queue: str) -> None:
         """See `Broker.pause`."""
+        check_names("queue", queue)
         with self._writer.writing() as connection:
             inspection.set_paused(connection, queue, True)
 
     def resume(self, queue: str) -> None:
         """See `Broker.resume`."""
+        check_names("queue", queue)
         with self._writer.writing() as connection:
             inspection.set_paused(connection, queue, False)
         self._listener.changed()
