@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 
 import click
 from attrs import asdict
-from rich.console import Console
-from rich.table import Table
 
 from fq.app import App
 from fq.brokers.records import DeadLetter
 from fq.cli.common import Refused, app_path, as_json, load_app, plain_errors, print_json
+from fq.cli.tables import Kind
+from fq.cli.tables import show as show_table
+
+COLUMNS: dict[str, Kind] = {"message": "name", "queue": "name", "actor": "name", "died": "name", "error": "text"}
 
 MANY = 1_000
 """Dead letters are listed, requeued and discarded so many at a time."""
@@ -87,7 +89,7 @@ def dead(
         if as_json:
             print_json([{**asdict(letter), "body": letter.body.decode(errors="replace")} for letter in letters])
         else:
-            Console().print(_table(letters))
+            show_table(str(app.broker), COLUMNS, list(map(_row, letters)))
 
 
 def _all(app: App, queue: str | None, actor: str | None, error: str | None, ids: tuple[str, ...], requeue: bool) -> int:
@@ -103,9 +105,6 @@ def _all(app: App, queue: str | None, actor: str | None, error: str | None, ids:
     return count
 
 
-def _table(letters: list[DeadLetter]) -> Table:
-    table = Table("message", "queue", "actor", "died", "error")
-    for letter in letters:
-        died = datetime.fromtimestamp(letter.died_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(letter.message_id, letter.queue_name, letter.actor_name, died, f"{letter.fault.type}: {letter.fault.message}")
-    return table
+def _row(letter: DeadLetter) -> list[str]:
+    died = datetime.fromtimestamp(letter.died_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return [letter.message_id, letter.queue_name, letter.actor_name, died, f"{letter.fault.type}: {letter.fault.message}"]

@@ -2,10 +2,19 @@
 
 import click
 from attrs import asdict
-from rich.console import Console
-from rich.table import Table
 
+from fq.brokers.records import QueueStats
 from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
+from fq.cli.tables import Kind, show
+
+COLUMNS: dict[str, Kind] = {
+    "queue": "name",
+    "ready": "number",
+    "oldest": "number",
+    "delayed": "number",
+    "in flight": "number",
+    "dead": "number",
+}
 
 
 @click.command()
@@ -19,14 +28,13 @@ def queues(app_path: str, as_json: bool) -> None:
         if as_json:
             print_json([asdict(queue) for queue in stats])
             return
-        table = Table("queue", title=str(app.broker), title_justify="left")
-        for column in ("ready", "oldest", "delayed", "in flight", "dead"):
-            table.add_column(column, justify="right")
-        for queue in stats:
-            oldest = f"{queue.oldest / 1000:.1f} s" if queue.ready else "-"
-            name = f"{queue.queue_name} (paused)" if queue.paused else queue.queue_name
-            table.add_row(name, *map(str, (queue.ready, oldest, queue.delayed, queue.in_flight, queue.dead)))
-        Console().print(table)
+        show(str(app.broker), COLUMNS, list(map(_row, stats)))
+
+
+def _row(queue: QueueStats) -> list[str]:
+    oldest = f"{queue.oldest / 1000:.1f} s" if queue.ready else "-"
+    name = f"{queue.queue_name} (paused)" if queue.paused else queue.queue_name
+    return [name, *map(str, (queue.ready, oldest, queue.delayed, queue.in_flight, queue.dead))]
 
 
 @click.command()

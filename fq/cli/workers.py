@@ -1,20 +1,30 @@
 """``fq workers`` and ``fq health``."""
 
+from collections.abc import Iterator
+
 import click
 from attrs import asdict
-from rich.console import Console
-from rich.table import Table
 
-from fq.app import App
+from fq.brokers.base import Broker
 from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
+from fq.cli.tables import Kind, show
 from fq.observe.health import health_of
+
+COLUMNS: dict[str, Kind] = {
+    "worker": "name",
+    "lease left": "number",
+    "queues": "text",
+    "holds": "name",
+    "actor": "name",
+    "since": "number",
+}
 
 
 @click.command()
 @app_path
 @as_json
 def workers(app_path: str, as_json: bool) -> None:
-    """Show the worker processes of APP that are alive, and what each of them holds, since when."""
+    """Show the worker processes of APP that are alive, which queues each of them claims from, and what it holds, since when."""
     with plain_errors():
         app = load_app(app_path)
         if as_json:
@@ -22,18 +32,16 @@ def workers(app_path: str, as_json: bool) -> None:
                 [{**asdict(worker), "held": [asdict(held) for held in app.broker.held(worker.worker)]} for worker in app.broker.workers()]
             )
             return
-        Console().print(table(app))
+        show(str(app.broker), COLUMNS, list(_rows(app.broker)))
 
 
-def table(app: App) -> Table:
-    """Return the table of workers: a line for each, and one for each message that it holds."""
-    drawn = Table("worker", "lease left", "holds", "actor", "since", title=str(app.broker), title_justify="left")
-    now = app.broker.now()
-    for worker in app.broker.workers():
-        drawn.add_row(worker.worker, f"{worker.lease_left / 1000:.1f} s", str(worker.in_flight), "", "")
-        for held in app.broker.held(worker.worker):
-            drawn.add_row("", "", held.message_id, held.actor_name, f"{(now - held.since) / 1000:.1f} s")
-    return drawn
+def _rows(broker: Broker) -> Iterator[list[str]]:
+    """Return a line for each worker, and one for each message that it holds."""
+    now = broker.now()
+    for worker in broker.workers():
+        yield [worker.worker, f"{worker.lease_left / 1000:.1f} s", ", ".join(worker.queues), str(worker.in_flight), "", ""]
+        for held in broker.held(worker.worker):
+            yield ["", "", held.queue_name, held.message_id, held.actor_name, f"{(now - held.since) / 1000:.1f} s"]
 
 
 @click.command()

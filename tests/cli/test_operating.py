@@ -6,7 +6,8 @@ import socket
 import pytest
 
 from fq import App
-from fq.brokers.records import Post, Want
+from fq.brokers.records import Bury, Commit, Post, Want
+from fq.fault import Fault
 from tests.cli.conftest import Fq
 
 URL = "sqlite:///jobs.db"
@@ -68,6 +69,53 @@ def test_workers_are_listed_with_what_they_hold(fq: Fq, broker) -> None:
         "add",
     )
     assert ME in fq("workers", "tasks:app").stdout
+
+
+def test_workers_are_listed_with_the_queues_that_they_claim_from(fq: Fq, broker) -> None:
+    broker.turn([], Want(ME, ("mail", "[bold]vip"), 0, lease=60_000))
+    (worker,) = json.loads(fq("workers", "tasks:app", "--json").stdout)
+
+    assert worker["queues"] == ["[bold]vip", "mail"]
+    assert "[bold]vip, mail" in fq("workers", "tasks:app").stdout
+
+
+@pytest.mark.parametrize("columns", ["1", "40", "80"])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_id_is_cut_however_narrow_the_place(fq: Fq, broker, monkeypatch: pytest.MonkeyPatch, columns: str, terminal: bool) -> None:
+    message_ids = [sent(fq, "add", "1") for _ in range(2)]
+    (held, *_) = broker.turn([], Want(ME, ("default",), 1, lease=60_000)).deliveries
+    dead_id = die(fq, broker)
+    monkeypatch.setenv("COLUMNS", columns)
+    if terminal:
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+
+    assert {held.message_id} == ids_in(fq("workers", "tasks:app").stdout, [*message_ids, dead_id])
+    assert ME in fq("workers", "tasks:app").stdout
+    assert dead_id in ids_in(fq("dead", "tasks:app").stdout, [dead_id])
+    assert f"message_id: {held.message_id}\n" in fq("show", "tasks:app", held.message_id).stdout
+
+
+def ids_in(text: str, message_ids: list[str]) -> set[str]:
+    """Those of *message_ids* that *text* has whole, on one line."""
+    return {message_id for message_id in message_ids if message_id in text}
+
+
+def test_whoever_reads_from_a_pipe_gets_each_message_on_a_line_of_its_own(fq: Fq, broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker.enqueue([Post("m", "q", "act", 0, 0, b"{}")])
+    (delivery,) = broker.turn([], Want("w", ("q",), 1)).deliveries
+    bury = Bury(Fault("ValueError", "[red]a long story[/], " * 20 + "end"))
+    broker.turn([Commit("m", "q", delivery.token, bury)], Want("w", ("q",), 0))
+    monkeypatch.setenv("COLUMNS", "40")
+    (line,) = [line for line in fq("dead", "tasks:app").stdout.splitlines() if "│ m " in line]
+
+    assert "ValueError: [red]a long story[/], [red]a long" in line
+    assert "end │" in line
+
+
+def test_what_cannot_be_seen_is_written_out(fq: Fq, broker) -> None:
+    broker.enqueue([Post("m", "bell\x07\n\x1b[31m", "act", 0, 0, b"{}")])
+
+    assert r"│ bell\x07\n\x1b[31m │" in fq("queues", "tasks:app").stdout
 
 
 def test_a_message_is_shown_where_it_is(fq: Fq) -> None:

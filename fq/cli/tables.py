@@ -1,0 +1,58 @@
+"""`show`: every table that a command prints, in which nothing is cut that somebody may want to copy, and nothing is taken for markup."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Kind: TypeAlias = Literal["name", "number", "text"]
+"""Names and numbers stay whole; texts are broken into lines where the terminal is too narrow for them."""
+
+LEAST = 20
+"""A text gets so many columns at the least, and the lines of a very narrow terminal are overrun instead."""
+
+BORDERS = 3
+"""What a column takes beyond its content."""
+
+
+def show(title: str, columns: Mapping[str, Kind], rows: Sequence[Sequence[str | Text]]) -> None:
+    """
+    Print *rows* below *title*; *columns* are the heads, each with the kind of what stands below it.
+
+    A pipe gets lines as long as they need to be: what reads them looks for ids and names, and would miss what is broken in two.
+    """
+    cells = [[_text(cell, kind) for cell, kind in zip(row, columns.values(), strict=True)] for row in rows]
+    wide = [max(map(_width, (Text(head), *column))) for head, *column in zip(columns, *cells, strict=True)]
+    least = [min(width, LEAST) if kind == "text" else width for width, kind in zip(wide, columns.values(), strict=True)]
+    console = Console()
+    needed = sum(least if console.is_terminal else wide) + BORDERS * len(wide) + 1
+    if not console.is_terminal or console.width < needed:
+        console = Console(width=needed)
+    console.print(Text(title, style="italic"), soft_wrap=True)
+    console.print(_drawn(columns, cells, least))
+
+
+def _drawn(columns: Mapping[str, Kind], cells: Sequence[Sequence[Text]], least: Sequence[int]) -> Table:
+    table = Table()
+    for (head, kind), width in zip(columns.items(), least, strict=True):
+        if kind == "text":
+            table.add_column(head, overflow="fold", min_width=width)
+        else:
+            table.add_column(head, width=width, justify="right" if kind == "number" else "left")
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _text(cell: str | Text, kind: Kind) -> Text:
+    """Return *cell* as it is to be shown: what cannot be seen is written out, so that no name can change the screen."""
+    if isinstance(cell, Text):
+        return cell
+    lines = cell.split("\n") if kind == "text" else [cell]
+    return Text("\n".join("".join(each if each.isprintable() else ascii(each)[1:-1] for each in line) for line in lines))
+
+
+def _width(text: Text) -> int:
+    return max((line.cell_len for line in text.split("\n", allow_blank=True)), default=0)
