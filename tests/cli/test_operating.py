@@ -1,4 +1,4 @@
-"""``fq workers``, ``health``, ``doctor``, ``show``, ``cancel``, ``dead``, ``pause``, ``resume``, ``purge``: what operators type."""
+"""``fq workers``, ``health``, ``show``, ``cancel``, ``dead``, ``pause``, ``resume``, ``purge``: what operators type."""
 
 import json
 import socket
@@ -173,31 +173,3 @@ def test_a_queue_is_purged_if_that_is_confirmed(fq: Fq, broker) -> None:
     broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}"), Post("m2", "default", "add", 0, 60_000, b"{}")])
 
     assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 deleted\n"
-
-
-def test_the_doctor_finds_messages_without_a_worker_bad(fq: Fq) -> None:
-    sent(fq, "add", "1")
-    ran = fq("doctor", "tasks:app", "--json")
-    findings = {finding["what"]: finding for finding in json.loads(ran.stdout)}
-
-    assert ran.exit_code == 1
-    assert findings["workers"]["level"] == "bad"
-    assert findings["journal"]["found"] == "write-ahead log"
-    assert findings["database"]["found"].startswith("/")
-
-
-def test_the_doctor_is_content_with_a_worker_and_an_empty_queue(fq: Fq, broker) -> None:
-    broker.turn([], Want(ME, ("default",), 0, lease=60_000))
-    ran = fq("doctor", "tasks:app")
-
-    assert ran.exit_code == 0
-    assert "write-ahead log" in ran.stdout
-
-
-def test_the_doctor_names_what_to_do_about_dead_letters_and_paused_queues(fq: Fq, broker) -> None:
-    die(fq, broker)
-    broker.pause("default")
-    ran = fq("doctor", "tasks:app", "--json")
-    advice = {finding["advice"] for finding in json.loads(ran.stdout)}
-
-    assert {"fq dead APP --queue default", "fq resume APP default"} <= advice

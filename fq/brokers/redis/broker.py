@@ -8,7 +8,7 @@ from fq.brokers.findings import Finding
 from fq.brokers.process import pid
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.redis import inspect
-from fq.brokers.redis.checkup import checkup
+from fq.brokers.redis.checkup import examined
 from fq.brokers.redis.clock import ServerClock
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.local import Local
@@ -203,8 +203,7 @@ class RedisBroker:
 
     def checkup(self) -> tuple[Finding, ...]:
         """Return what there is to say about the server and its settings, for ``fq doctor``."""
-        info, settings = inspect.info(self._server), inspect.settings(self._server)
-        return checkup(info, settings, self._ask_time(), self._place.name)
+        return examined(self._server, self._ask_time)
 
     def now(self) -> int:
         """Return the server's clock, ms since the epoch; asks the server now and then."""

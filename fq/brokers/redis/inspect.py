@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, letter_read, queues_remembered, read_fault, record_read
-from fq.errors import BrokerError
+from fq.errors import BrokerError, BrokerUnavailable
 
 T = TypeVar("T")
 
@@ -187,6 +187,8 @@ def settings(server: Server) -> dict[str, str]:
     """Return how the server is set up; nothing where it is not for us to ask."""
     try:
         words = [word.decode() for word in cast(list[bytes], server.line.command("CONFIG", "GET", "*"))]
+    except BrokerUnavailable:
+        raise
     except BrokerError:
         return {}
     return dict(zip(words[::2], words[1::2], strict=True))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from fq.brokers.base import CALLED_BY_ACTORS, InThreads
@@ -211,8 +212,9 @@ class SqliteBroker(InThreads):
 
     def checkup(self) -> tuple[Finding, ...]:
         """See `Broker.checkup`."""
+        is_new = not Path(self.path).exists()  # before it is opened, which makes it
         with self._reader.reading() as connection:
-            return checkup(connection, self.path, self._synchronous)
+            return checkup(connection, self.path, self._synchronous, is_new)
 
     def now(self) -> int:
         """See `Broker.now`."""

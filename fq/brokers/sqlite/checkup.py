@@ -10,14 +10,17 @@ LITTLE = 1024**3
 """Less free space than this, in bytes, is worth a word."""
 
 
-def checkup(connection: sqlite3.Connection, path: str, synchronous: str) -> tuple[Finding, ...]:
-    """Return what there is to say."""
-    return (
-        Finding("database", "good", f"{path}, {_megabytes(Path(path).stat().st_size)}, SQLite {sqlite3.sqlite_version}"),
-        _journal(connection),
-        _durability(synchronous),
-        _disk(path),
-    )
+def checkup(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool) -> tuple[Finding, ...]:
+    """Return what there is to say; *is_new*: the file was not there until somebody asked."""
+    return (_file(path, is_new), _journal(connection), _durability(synchronous), _disk(path))
+
+
+def _file(path: str, is_new: bool) -> Finding:
+    if is_new:
+        return Finding(
+            "database", "warn", f"{path} was not there, an empty one has been made", "see if it is the file that workers and producers use"
+        )
+    return Finding("database", "good", f"{path}, {_megabytes(Path(path).stat().st_size)}, SQLite {sqlite3.sqlite_version}")
 
 
 def _journal(connection: sqlite3.Connection) -> Finding:
