@@ -28,6 +28,7 @@
             ├── RetryAfter           raised by an actor: try again after exactly this delay
             ├── Snooze               raised by an actor: again later, no attempt used up
             ├── RateLimitExceeded    no slot was free
+            ├── SelfCancelled        an async actor raised `asyncio.CancelledError` with nobody having cancelled it
             ├── BrokerError          the broker refused, or could not be reached
             │   └── BrokerUnavailable
             └── ResultError          what ``Handle.get_result`` raises
@@ -204,7 +205,7 @@ class RateLimitExceeded(FqError):
 
 
 class SelfCancelled(FqError):
-    """An async actor raised `asyncio.CancelledError` itself, or awaited what was cancelled, with nobody having cancelled the actor."""
+    """An async actor raised `asyncio.CancelledError` itself, or awaited what was cancelled, with nobody having cancelled the actor. `Retries` sees it."""
 
 
 class BrokerError(FqError):

@@ -15,7 +15,7 @@ CALLED_BY_ACTORS = (
     *("enqueue", "result", "wait_result", "cancel", "status", "queues", "workers", "held", "dead"),
     *("requeue", "discard", "purge", "pause", "resume", "checkup", "now"),
 )
-"""What may be called in the thread of a running actor, and is shielded from what interrupts that (see `fq.shield`)."""
+"""What may be called in the thread of a running actor, and is shielded from what interrupts that (see ``fq/shield.py``)."""
 
 
 class Broker(Protocol):
