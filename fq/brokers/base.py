@@ -13,7 +13,7 @@ from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Statu
 
 CALLED_BY_ACTORS = (
     *("enqueue", "result", "wait_result", "cancel", "status", "queues", "workers", "held", "dead"),
-    *("requeue", "discard", "purge", "pause", "resume", "checkup", "now"),
+    *("requeue", "discard", "purge", "pause", "resume", "checkup"),
 )
 """What may be called in the thread of a running actor, and is shielded from what interrupts that (see ``fq/shield.py``)."""
 
