@@ -1,7 +1,6 @@
 """What a worker claims, and what it hands back: nothing waits in one worker that another could run."""
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Iterator
 
@@ -14,13 +13,6 @@ from fq.brokers.records import Want
 from fq.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware import Middleware
 from tests.until import until
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    logging.getLogger("fq").setLevel(logging.CRITICAL)
-    yield App(broker=MemoryBroker())
-    logging.getLogger("fq").setLevel(logging.NOTSET)
 
 
 class Gate:

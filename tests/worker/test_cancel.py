@@ -1,24 +1,13 @@
 """`Handle.cancel`, with a worker inside this process."""
 
 import asyncio
-import logging
 import threading
 import time
-from collections.abc import Iterator
 
-import pytest
 from returns.result import Success
 
 from fq import App, Cancelled, Fault
-from fq.brokers.memory import MemoryBroker
 from fq.worker.prefetch import Prefetch
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    logging.getLogger("fq").setLevel(logging.CRITICAL)
-    yield App(broker=MemoryBroker())
-    logging.getLogger("fq").setLevel(logging.NOTSET)
 
 
 def fault(result: object) -> str:

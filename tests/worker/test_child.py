@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from contextvars import ContextVar
 
 import pytest
@@ -22,13 +21,6 @@ from tests.until import until
 
 def idle(app: App) -> bool:
     return not any(queue.ready + queue.delayed + queue.in_flight for queue in app.broker.queues())
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    logging.getLogger("fq").setLevel(logging.CRITICAL)
-    yield App(broker=MemoryBroker())
-    logging.getLogger("fq").setLevel(logging.NOTSET)
 
 
 def test_sync_and_async_actors_run_and_their_results_come_back(app: App) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 from attrs import frozen
@@ -14,13 +14,6 @@ from fq import App, Fault, Message, Outcome, default_middleware
 from fq.brokers.memory import MemoryBroker
 from fq.middleware import AsyncHandler, Middleware
 from tests.until import until
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    logging.getLogger("fq").setLevel(logging.CRITICAL)
-    yield App(broker=MemoryBroker())
-    logging.getLogger("fq").setLevel(logging.NOTSET)
 
 
 def fault(result: object) -> str:
