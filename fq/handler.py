@@ -81,6 +81,11 @@ def cut_short(message: Message) -> Outcome:
     return Outcome.failure(exceeded(message.actor_name, message.time_limit))
 
 
+def cancelled_itself() -> ActorFailure:
+    """Return the error of an async actor that raised `asyncio.CancelledError` when nobody had cancelled its message: an ordinary failure."""
+    return ActorFailure("asyncio.CancelledError: nobody cancelled the message, but the actor itself or something that it awaited")
+
+
 def _judge(signature: Signature) -> Callable[[object], Outcome]:
     dump_result = signature.dump_result
 

@@ -116,7 +116,9 @@ def simulate(
     with _quiet(logging.getLogger("fq.worker")), closing(_casts(app)) as casts:
         for seed, cast in zip(range(seeds) if isinstance(seeds, int) else seeds, casts, strict=False):
             play = Play(seed, cast, faults, workers, broker)
-            if flaws := play.play(workload, check, steps):
+            with _named(seed):
+                flaws = play.play(workload, check, steps)
+            if flaws:
                 raise SimulationError(seed, flaws, tuple(play.trace))
             runs, stale = runs + 1, stale + play.ledger.stale
             messages, deliveries = messages + len(play.ledger.ended), deliveries + play.ledger.deliveries
@@ -131,6 +133,16 @@ def _casts(app: App | Callable[[], App]) -> Generator[Cast, None, None]:
             yield cast
             while isinstance(app, App):
                 yield cast
+
+
+@contextmanager
+def _named(seed: int) -> Iterator[None]:
+    """Add *seed* to an error that ends a simulation, such as one of the workload, or Ctrl-C while an actor hangs."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in seed {seed} of a simulation; play it again with seeds=[{seed}]")
+        raise
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`Worker`, a worker without threads that takes one step at a time, and `Cast`, which runs the actors of an app for it. Mutable shell."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
@@ -10,12 +11,13 @@ from attrs import define, field
 
 from fq.app import App
 from fq.brokers.records import Bury, Commit, Join, Keep, Post, Replace, Want
+from fq.handler import cancelled_itself
 from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.middleware import AsyncHandler
 from fq.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
 from fq.testing.simulation.ledger import Ledger
-from fq.testing.simulation.loop import TimelessLoop
+from fq.testing.simulation.loop import NeverEndsError, TimelessLoop
 from fq.testing.simulation.tap import Tap
 from fq.worker.job import Chains, Job
 from fq.worker.pool import hand_back
@@ -40,6 +42,7 @@ class Cast:
     def close(self) -> None:
         """Let go of the event loop."""
         if self._loop is not None:
+            self._loop.clear()
             self._loop.close()
 
     def perform(self, job: Job) -> Outcome:
@@ -49,7 +52,7 @@ class Cast:
             return copy_context().run(chain.handler, job.message)
         if self._loop is None:
             self._loop = TimelessLoop()
-        return self._loop.run_until_complete(_awaited(cast(AsyncHandler, chain.ahandler), job.message))
+        return self._loop.complete(_awaited(cast(AsyncHandler, chain.ahandler), job.message))
 
     def _call(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         self.on_call(message.actor_name)
@@ -66,7 +69,10 @@ class Cast:
         self.on_call(message.actor_name)
         if self._overruns(message) and self.overrun == "at once":
             raise exceeded(message.actor_name, message.time_limit)
-        value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
+        try:
+            value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
+        except asyncio.CancelledError as error:
+            raise cancelled_itself() from error
         if self._overruns(message):
             raise exceeded(message.actor_name, message.time_limit)
         return cast(object, value)
@@ -117,15 +123,18 @@ class Worker:
     def run(self, overrun: str = "") -> None:
         """Run one of the messages that it holds."""
         job = self.unstarted.pop(int(self.random.random() * len(self.unstarted)))
-        chains, self.cast.overrun = self.cast.chains, overrun
+        message_id, note, chains, self.cast.overrun = job.delivery.message_id, self.tap.trace.note, self.cast.chains, overrun
         try:
             chains.started(job)
             outcome = self.cast.perform(job)
-        except SystemExit:
+        except NeverEndsError as error:
+            note("{} runs {}, which does not end", self.name, message_id)
+            self.tap.ledger.flag("stuck", f"{self.tap.ledger.name(message_id)} does not end: {error}")
+        except (SystemExit, asyncio.CancelledError) as error:  # others that are no `Exception` are for whoever runs the test
+            note("{} runs {}, which is cut short by {}", self.name, message_id, type(error).__name__)
             job.commit = hand_back(job, counted=True)
-            self.tap.trace.note("{} runs {}, which wants to exit", self.name, job.message.message_id)
         else:
-            self.tap.trace.note("{} runs {}: {}", self.name, job.message.message_id, outcome)
+            note("{} runs {}: {}", self.name, message_id, outcome)
             shorten(outcome)
             chains.finish(job, outcome)
             compare(self.tap.ledger, job, outcome)
