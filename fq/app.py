@@ -214,6 +214,9 @@ class App:
         """
         Run everything that waits, one message after the other on this thread, and return how many there were.
 
+        Called where an event loop runs, as in an async test or a notebook, it runs async actors on a loop of their own in another thread, and
+        waits for each.
+
         With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers what is not due yet is left waiting.
         """
         return run_until_idle(self)

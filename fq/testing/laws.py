@@ -1,8 +1,8 @@
 """`check_step`: holds a layer of yours against the laws that fq's own layers obey, and says which one it breaks and with what."""
 
-import asyncio
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from copy import copy
 from functools import partial
 from typing import NoReturn
@@ -19,6 +19,7 @@ from fq.options import OWN
 from fq.outcome import Dead, Enqueue, Outcome, Retry, Store
 from fq.stack import compose
 from fq.testing.messages import message
+from fq.worker.aside import Aside
 
 FQ_OWN = frozenset(("retries", "pipe", "group", "gathered", "unknown_since"))
 """Options in which fq keeps what it has to know of a message."""
@@ -77,11 +78,11 @@ def check_step(layer: Middleware, *, messages: Iterable[Message] = MESSAGES, out
     _check_value(layer)
     _check_options(layer)
     tried = list(outcomes)
-    with asyncio.Runner() as runner:
+    with closing(Aside()) as aside:
         for sent in messages:
             _check_send(layer, sent)
             for inside in tried:
-                _check_handler(layer, sent, inside, runner)
+                _check_handler(layer, sent, inside, aside)
 
 
 def _check_value(layer: Middleware) -> None:
@@ -138,7 +139,7 @@ def _check_send(layer: Middleware, sent: Message) -> None:
         _broken(layer, "it leaves what it is given as it was", sent, given=shown)
 
 
-def _check_handler(layer: Middleware, sent: Message, inside: Outcome, runner: asyncio.Runner) -> None:
+def _check_handler(layer: Middleware, sent: Message, inside: Outcome, aside: Aside) -> None:
     broken = partial(_broken, layer, sent=sent, inside=inside)
     message_shown, inside_shown = repr(sent), repr(inside)
 
@@ -161,7 +162,7 @@ def _check_handler(layer: Middleware, sent: Message, inside: Outcome, runner: as
         broken("it leaves what it is given as it was", given=f"{message_shown} and {inside_shown}")
     if not _same(first, passed := compose(layer).wrap(lambda _: inside)(sent)):
         broken("a message that passes by an idle layer gets the same of it", in_it=repr(first), in_a_stack=repr(passed))
-    if not _same(first, coloured := runner.run(asynchronously())):
+    if not _same(first, coloured := aside.run(asynchronously())):
         broken("an async actor gets the same of it as a sync one", sync=repr(first), asynchronous=repr(coloured))
 
 

@@ -1,11 +1,14 @@
 """`run_until_idle`: a worker without threads, for tests and notebooks: deterministic, one message after the other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fq.brokers.records import ACK, Commit, Want
-from fq.handler import aplainly, plainly
+from fq.handler import aplainly, cancelled_itself, plainly
+from fq.message import Message
+from fq.worker.aside import Aside
 from fq.worker.job import Chains, Job
 from fq.worker.settings import WorkerSettings
 
@@ -23,29 +26,40 @@ class Advances(Protocol):
 
 def run_until_idle(app: "App") -> int:
     """Run all that waits in *app*'s broker on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
-    chains = Chains(app, plainly, aplainly, WorkerSettings().unknown_actor_grace)
+    chains = Chains(app, plainly, _awaited, WorkerSettings().unknown_actor_grace)
     count = 0
     commits: list[Commit] = []
-    with asyncio.Runner() as runner:
+    with closing(Aside()) as aside:
         while True:
             queues = tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
             turn = app.broker.turn(commits, Want("run_until_idle", queues, 1))
             commits = []
             for delivery in turn.deliveries:
                 received = chains.receive(delivery)
-                commits.append(_run(chains, received, runner.run) if isinstance(received, Job) else received)
+                commits.append(_run(chains, received, aside) if isinstance(received, Job) else received)
                 count += 1
             if not turn.deliveries and not _jump(app, turn.idle_for):
                 return count
 
 
-def _run(chains: Chains, job: Job, run: Callable[..., object]) -> Commit:
+def _run(chains: Chains, job: Job, aside: Aside) -> Commit:
     if job.chain.ahandler is not None:
-        run(chains.arun(job))
+        aside.run(chains.arun(job))
     else:
         chains.run(job)
     chains.committed(job, stale=False)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)
+
+
+async def _awaited(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+    """Await *fn* with no time limit; that it cancels itself is a failure like any other, as in a worker."""
+    try:
+        return await aplainly(message, fn, args, kwargs)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # it is Ctrl-C, or the end of the test
+        raise cancelled_itself() from error
 
 
 def _jump(app: "App", idle_for: int) -> bool:

@@ -19,6 +19,7 @@ from fq.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.loop import NeverEndsError, TimelessLoop
 from fq.testing.simulation.tap import Tap
+from fq.worker.aside import Aside
 from fq.worker.job import Chains, Job
 from fq.worker.pool import hand_back
 from fq.worker.settings import WorkerSettings
@@ -38,12 +39,14 @@ class Cast:
         self.on_call: Callable[[str], None] = lambda _: None
         self.overrun = ""
         self._loop: TimelessLoop | None = None
+        self._aside = Aside()
 
     def close(self) -> None:
         """Let go of the event loop."""
         if self._loop is not None:
-            self._loop.clear()
+            self._aside.call(self._loop.clear)
             self._loop.close()
+        self._aside.close()
 
     def perform(self, job: Job) -> Outcome:
         """Return what comes of *job*; the actor runs for real."""
@@ -52,7 +55,7 @@ class Cast:
             return copy_context().run(chain.handler, job.message)
         if self._loop is None:
             self._loop = TimelessLoop()
-        return self._loop.complete(_awaited(cast(AsyncHandler, chain.ahandler), job.message))
+        return self._aside.call(self._loop.complete, _awaited(cast(AsyncHandler, chain.ahandler), job.message))
 
     def _call(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         self.on_call(message.actor_name)
