@@ -1,5 +1,6 @@
 """`Turns`: the worker's side of the broker: turns, waiting for the next, and what becomes of a dead worker's messages. Mutable shell."""
 
+import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
@@ -11,10 +12,12 @@ from fq.brokers.records import RELEASE, Commit, Delivery, Turn, Want
 from fq.brokers.redis.batches import batches
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import Argument, Claim, Sheet, commits_written, deliveries_read, queues_remembered
+from fq.brokers.redis.wire import Argument, Claim, Sheet, Stray, commits_written, deliveries_read, queues_remembered, strays_written
 from fq.brokers.rules import check_commits
 from fq.brokers.waiting import LONG, seconds
 from fq.errors import BrokerError, BrokerUnavailable
+
+log = logging.getLogger("fq.redis")
 
 MOST = 1_000
 """So many commits, or claims, are one script; a larger turn is several, and the server serves others in between."""
@@ -65,6 +68,7 @@ class Begun:
     deliveries: list[Delivery] = Factory(list)
     stale: list[str] = Factory(list)
     cancelled: dict[str, None] = Factory(dict)
+    strays: list[Stray] = Factory(list)
     answered: list[Sequence[Commit]] = Factory(list)
     unanswered: list[Script] = Factory(list)
     claimed: int = 0
@@ -73,9 +77,10 @@ class Begun:
     def add(self, script: Script, reply: Reply) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
         """Add the *reply* to *script*; return what it says of expired leases and moved letters."""
         now, token, self.idle_for, stale, expired, claims, moved, cancelled = reply
-        deliveries = deliveries_read(claims, list(script.sheet.queues), token, now)
+        deliveries, strays = deliveries_read(claims, list(script.sheet.queues), token, now)
         self.deliveries += deliveries
-        self.claimed = len(deliveries)
+        self.strays += strays
+        self.claimed = len(deliveries) + len(strays)
         self.stale += map(bytes.decode, stale)
         self.cancelled.update(dict.fromkeys(map(bytes.decode, cancelled)))
         self.answered.append(script.commits)
@@ -169,7 +174,20 @@ class Turns:
             self._armed.pop(worker, None)
         if moved:
             self._unbury(moved)
+        if begun.strays:
+            self._bury(worker, begun)
         return [(name.decode(), memory) for name, memory in expired]
+
+    def _bury(self, worker: str, begun: "Begun") -> None:
+        """Make dead letters of what *worker* claimed and cannot read, so that it neither stays claimed nor comes back."""
+        sheet = self._server.sheet()
+        moved = self._server.run("strays", sheet, [worker, self._dead_ttl, *strays_written(sheet, begun.strays)], worker)
+        for stray in begun.strays:
+            became = "was let go" if stray.found is None else "is now a dead letter"
+            log.error("%r in queue %s is no message of fq's and %s: %s", stray.message_id, stray.queue, became, stray)
+        begun.strays = []
+        if moved:
+            self._unbury(cast(Sequence[tuple[bytes, bytes]], moved))
 
     def _unbury(self, moved: Sequence[tuple[bytes, bytes]]) -> None:
         """Take letters from the lists of queues where they are no longer."""

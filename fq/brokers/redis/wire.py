@@ -23,6 +23,8 @@ Claim: TypeAlias = tuple[int, list[bytes], list[bytes | None], list[bytes | None
 PLACE = 16
 """Every record begins with its place in the order of arrival, so many digits."""
 
+LEGIBLE = 80
+"""So many bytes of what cannot be read are shown."""
 
 _text: Callable[[bytes], str] = lru_cache(4_096)(bytes.decode)  # names of actors, which are few
 
@@ -211,29 +213,65 @@ def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
             return ("J", sheet.joined[-1], member, size, value, ttl, remembered(change, True), len(then), *posts)
 
 
-def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> list[Delivery]:
-    """Return what was claimed of *queues*, in the order of the reply."""
+@frozen
+class Stray:
+    """What a worker claimed of *queue* that is no message of fq's: something else has put it there. *found* is None where there was no record."""
+
+    queue: str
+    message_id: bytes
+    token: int
+    found: bytes | None
+
+    @property
+    def name(self) -> str:
+        """Return its id, as text."""
+        return self.message_id.decode("utf-8", "backslashreplace")
+
+    def __str__(self) -> str:
+        shown = "no message" if self.found is None else repr(self.found[:LEGIBLE])
+        return f"found {shown}, expected a record of fq; something else writes to these keys: give fq a namespace of its own"
+
+
+def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> tuple[list[Delivery], list[Stray]]:
+    """Return what was claimed of *queues*, in the order of the reply, and what of it cannot be read: each record is read by itself."""
     deliveries: list[Delivery] = []
+    strays: list[Stray] = []
     for queue, members, records, notes in claims:
         name = queues[queue - 1]
         for member, record, note in zip(members, records, notes or repeat(None), strict=False):
-            if record is not None:
-                _, _, actor, body = record.split(b"\0", 3)
+            try:
+                _, _, actor, body = record.split(b"\0", 3)  # type: ignore[union-attr]  # None is dealt with below
                 before, interrupted = _note(note) if note else (0, "")
                 deliveries.append(new_delivery(member[PLACE:].decode(), name, _text(actor), body, token, before + 1, now, interrupted))
-    return deliveries
+            except (AttributeError, ValueError):
+                strays.append(Stray(name, member[PLACE:], token, record))
+    return deliveries, strays
 
 
 def _note(note: bytes) -> tuple[int, str]:
-    """Return how often a message was claimed before, and why it was cut short, from what is kept of it."""
-    deliveries, interrupted, _ = note.split(b"\0", 2)
-    return int(deliveries), interrupted.decode()
+    """Return how often a message was claimed before, and why it was cut short, from what is kept of it; nothing of that if it cannot be read."""
+    try:
+        deliveries, interrupted, _ = note.split(b"\0", 2)
+        return int(deliveries), interrupted.decode()
+    except ValueError:
+        return 0, ""
+
+
+def strays_written(sheet: Sheet, strays: Iterable[Stray]) -> list[Argument]:
+    """Return the arguments of *strays*, as ``lua/strays.lua`` wants them."""
+    arguments: list[Argument] = []
+    for stray in strays:
+        fault = fault_text(Fault("DecodeError", str(stray)))
+        arguments += (sheet.queue(stray.queue), stray.message_id, stray.token, stray.name, fault)
+    return arguments
 
 
 def record_read(record: bytes) -> tuple[str, str, bytes]:
-    """Return queue, actor and body of a record."""
-    _, queue, actor, body = record[PLACE:].split(b"\0", 3)
-    return queue.decode(), actor.decode(), body
+    """Return queue, actor and body of a record; neither of the first two where it is none of fq's."""
+    parts = record[PLACE:].split(b"\0", 3)
+    if len(parts) < 4:
+        return "", "", record
+    return parts[1].decode("utf-8", "backslashreplace"), parts[2].decode("utf-8", "backslashreplace"), parts[3]
 
 
 def letter_read(message_id: bytes, letter: bytes) -> DeadLetter:

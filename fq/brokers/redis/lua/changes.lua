@@ -1,6 +1,6 @@
 -- What commits come to: results kept, groups joined, and what becomes of a message.
 --
--- It is not a script, but goes before that of a turn, which says whether there are notes (*again*) and cancelled messages, and for how long
+-- It is not a script, but goes before others, of which that of a turn says whether there are notes (*again*) and cancelled messages, and for how long
 -- dead letters are kept.
 
 local again, cancelled, dead_ttl = false, false, 0
@@ -81,17 +81,23 @@ function become.P(_, id, at)
   return at + 6
 end
 
+-- Keeps a dead letter.
+local function bury(queue, id, record, fault)
+  local before = call('HGET', LETTERS, id)
+  if before then
+    local _, _, _, old = letter_of(before)
+    if queue_of(old) ~= name(queue) then moved[#moved + 1] = {queue_of(old), id} end
+  end
+  call('ZADD', key(queue, DEAD), format('%.0f', math.min(draw() + dead_ttl * 1000, EXACT)), id)
+  call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. fault .. '\0' .. record)
+  sweep(queue)
+end
+
 function become.B(queue, id, at)
-  local record, before = call('HGET', MESSAGES, id), call('HGET', LETTERS, id)
+  local record = call('HGET', MESSAGES, id)
   if record then
-    if before then
-      local _, _, _, old = letter_of(before)
-      if queue_of(old) ~= name(queue) then moved[#moved + 1] = {queue_of(old), id} end
-    end
-    call('ZADD', key(queue, DEAD), format('%.0f', math.min(draw() + dead_ttl * 1000, EXACT)), id)
-    call('HSET', LETTERS, id, format('%.0f', now) .. '\0' .. ARGV[at] .. '\0' .. record)
+    bury(queue, id, record, ARGV[at])
     call('HDEL', MESSAGES, id)
-    sweep(queue)
   end
   call('HDEL', AGAIN, id)
   unmark(nil, {id})

@@ -70,8 +70,11 @@ local PLACE = 16
 
 local function place_of(time) return format('%016.0f', time) end
 
+-- Returns the priority and the place in a record; the first of all for what is none, since something else than fq has written it: its claim will show.
 local function place(record)
-  return sub(record, PLACE + 1, find(record, '\0', PLACE + 1, true) - 1), sub(record, 1, PLACE)
+  local priority = string.match(record, '^(%-?%d+)%z', PLACE + 1)
+  if not priority then return '0', place_of(0) end
+  return priority, sub(record, 1, PLACE)
 end
 
 -- A cancelled message has the mark \0<id> until it ends, and <worker>\0<id> while that worker holds it and is to be told.
@@ -88,7 +91,10 @@ end
 local function queue_of(record) return string.match(record, '^[^%z]*%z([^%z]*)') end
 
 -- What is known of a message that has been claimed before is <deliveries>\0<why it was cut short>\0<its latest fault>.
-local function note_of(note) return string.match(note or '0\0\0', '^(%d+)%z([^%z]*)%z(.*)$') end
+local function note_of(note)
+  local deliveries, why, fault = string.match(note or '0\0\0', '^(%d+)%z([^%z]*)%z(.*)$')
+  return deliveries or '0', why or '', fault or ''
+end
 
 -- A dead letter is <when it died>\0<type of the error>\0<all of the error>\0<record>.
 local function letter_of(letter) return string.match(letter, '^([^%z]*)%z([^%z]*)%z([^%z]*)%z(.*)$') end

@@ -72,8 +72,8 @@ local function promote(queue, most)
   if first[2] and tonumber(first[2]) <= now then
     local due = call('ZRANGEBYSCORE', key(queue, DELAYED), '-inf', now, 'LIMIT', 0, most)
     for _, member in ipairs(due) do
-      local mark = find(member, '\0', PLACE + 1, true)
-      make_ready(queue, sub(member, PLACE + 1, mark - 1), sub(member, 1, PLACE) .. sub(member, mark + 1))
+      local priority, id = string.match(member, '^(%-?%d+)%z(.*)$', PLACE + 1)
+      if id then make_ready(queue, priority, sub(member, 1, PLACE) .. id) end -- else something else has written it, and it goes
     end
     call('ZREM', key(queue, DELAYED), unpack(due))
     first = call('ZRANGE', key(queue, DELAYED), 0, 0, 'WITHSCORES')

@@ -5,7 +5,7 @@ for _, member in ipairs(call('ZRANGE', key(1, READY), 0, 499)) do ids[#ids + 1] 
 if #ids > 0 then
   call('ZREMRANGEBYRANK', key(1, READY), 0, #ids - 1)
 else
-  for _, member in ipairs(call('ZRANGE', key(1, DELAYED), 0, 499)) do ids[#ids + 1] = sub(member, find(member, '\0', PLACE + 1, true) + 1) end
+  for _, member in ipairs(call('ZRANGE', key(1, DELAYED), 0, 499)) do ids[#ids + 1] = sub(member, (find(member, '\0', PLACE + 1, true) or PLACE) + 1) end
   if #ids > 0 then call('ZREMRANGEBYRANK', key(1, DELAYED), 0, #ids - 1) end
 end
 if #ids > 0 then

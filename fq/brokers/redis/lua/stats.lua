@@ -14,7 +14,7 @@ for queue = 1, queues do
     at = at + 1
   end
   local first = call('ZRANGE', key(queue, READY), 0, 0)[1]
-  if first then since = math.floor(tonumber(sub(first, 1, PLACE)) / 1000) end
+  if first then since = math.floor((tonumber(sub(first, 1, PLACE)) or micros) / 1000) end
   reply[queue] = {
     call('ZCARD', key(queue, READY)) + due, call('ZCARD', key(queue, DELAYED)) - due, running,
     call('ZCOUNT', key(queue, DEAD), '(' .. format('%.0f', micros), '+inf'), math.max(0, now - since), call('SISMEMBER', PAUSED, name(queue)),
