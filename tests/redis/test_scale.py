@@ -1,10 +1,11 @@
-"""However much there is, no single step keeps the server for long: 50 ms is the limit."""
+"""However much there is, no single step keeps the server for long: 50 ms is the limit, but for what one call sends, which is all or nothing."""
 
 from collections.abc import Callable
 
 import pytest
 import redis
 
+from fq import App
 from fq.brokers.records import ACK, Bury, Commit, Delivery, Join, Splice, Want
 from fq.brokers.redis import RedisBroker
 from fq.fault import Fault
@@ -106,6 +107,52 @@ def test_one_call_may_post_more_than_lua_can_unpack(connect: Callable[..., Redis
     broker.enqueue([post(f"m{number:05}", f"q{number % 3}", delay=number % 2 * 60_000) for number in range(30_000)])
 
     assert [(stats.ready, stats.delayed) for stats in broker.queues()] == [(5_000, 5_000)] * 3
+
+
+def test_groups_after_steps_are_sent_one_by_one_and_those_without_all_at_once(
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server
+) -> None:
+    app = App("memory://")
+
+    @app.actor
+    def start(part: int) -> int:
+        return part
+
+    @app.actor
+    def size(at: int, part: int) -> int:
+        return part + at
+
+    @app.actor
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    with app.lent(broker := connect()):
+        stepped = (
+            app.group([start.call(part) | app.group([size.call(at) for at in range(100)]) | total for part in range(5)]) | total
+        ).send()
+        assert client.hlen("{fq}:messages") == 5
+        app.run_until_idle()
+        assert stepped.get_result() == 100 * sum(range(5)) + 5 * sum(range(100))
+        app.group([app.group([size.call(at, part) for at in range(100)]) | total for part in range(5)]).then(total).send()
+        assert client.hlen("{fq}:messages") == 500
+        broker.purge("default")
+
+
+def test_send_many_keeps_the_server_for_a_thousand_messages_at_a_time(
+    connect: Callable[..., RedisBroker], client: redis.Redis, valkey: Server
+) -> None:
+    app = App("memory://")
+
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    with app.lent(broker := connect()):
+        app.send_many(add.call(n, n) for n in range(5_500))
+        calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+
+    assert broker.queues()[0].ready == 5_500
+    assert calls == 6
 
 
 def test_a_thousand_queues(connect: Callable[..., RedisBroker], client: redis.Redis, valkey: Server) -> None:
