@@ -45,3 +45,12 @@ def test_what_a_commit_posts_is_there_before_another_commit_is_about_it() -> Non
 def test_of_two_results_of_one_message_the_later_stays() -> None:
     assert split(commit("a", keep("x")), commit("b", keep("x"))) == ["a", "b"]
     assert split(commit("a", keep("x"), keep("x")), commit("b")) == ["ab"]
+
+
+def test_a_batch_posts_no_more_than_it_may_unless_one_commit_does() -> None:
+    two = [commit(name, post(f"{name}1"), post(f"{name}2")) for name in "abc"]
+
+    assert split(*two, most=4) == ["ab", "c"]
+    assert split(*two, most=3) == ["a", "b", "c"]
+    assert split(commit("x"), two[0], commit("y"), most=1) == ["x", "a", "y"]
+    assert split(commit("x"), commit("y"), two[0], commit("z"), most=3) == ["xya", "z"]

@@ -12,7 +12,7 @@ from fq.brokers.records import Change, Commit, Join, Keep, Post
 
 def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
     """
-    Return *commits* in batches of *most* at most.
+    Return *commits* in batches of *most* at most, each with *most* follow-ups at most, unless it is of one commit, which is never split.
 
     A batch ends before a commit about a message that is in it already, or was posted by it, and before a second result for one message.
     """
@@ -26,12 +26,15 @@ def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
     batch: list[Commit] = []
     about: set[str] = set()
     kept: set[str] = set()
+    posted = 0
     for commit in commits:
         keeps = {change.message_id for change in commit.changes if isinstance(change, Keep)}
-        if len(batch) == most or commit.message_id in about or keeps & kept:
+        posts = sum(type(change) is Post for change in commit.changes)
+        if len(batch) == most or (batch and posted + posts > most) or commit.message_id in about or keeps & kept:
             found.append(batch)
-            batch, about, kept = [], set(), set()
+            batch, about, kept, posted = [], set(), set(), 0
         batch.append(commit)
+        posted += posts
         about.add(commit.message_id)
         about.update(id_ for change in commit.changes for id_ in _posted(change))
         kept |= keeps

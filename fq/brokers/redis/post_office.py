@@ -7,9 +7,10 @@ and would have to repeat calls in a second way; a thread that is told by a queue
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import TypeAlias
 
 from attrs import Factory, frozen
 
@@ -17,15 +18,18 @@ from fq.brokers.records import Post
 from fq.errors import BrokerUnavailable
 
 TOGETHER = 1_000
-"""Once so many calls are gathered they are sent."""
+"""Once so many calls are gathered they are sent, and so many messages go in one round trip, unless it is one call that has more."""
+
+Letter: TypeAlias = tuple[Sequence[Post], "asyncio.Future[None]"]
+"""A call: its posts, and the future of their being sent."""
 
 
 @frozen
 class Tray:
-    """What coroutines of one event loop send at the same time: of each call its posts, and the future of their being sent."""
+    """What coroutines of one event loop send at the same time."""
 
     loop: asyncio.AbstractEventLoop
-    letters: list[tuple[Sequence[Post], "asyncio.Future[None]"]] = Factory(list)
+    letters: list[Letter] = Factory(list)
 
 
 class PostOffice:
@@ -81,14 +85,16 @@ class PostOffice:
         return trays, tray
 
     def _deliver(self, trays: list[Tray]) -> None:
-        letters = [letter for tray in trays for letter in tray.letters]
-        error = self._sent(posts for posts, _ in letters)
-        errors: dict[asyncio.Future[None], Exception | None] = {sent: error for _, sent in letters}
-        if isinstance(error, BrokerUnavailable):
-            trays += self._waiting()  # each has waited for as long as it takes: let nobody wait for one failure after the other
-            errors |= {sent: error for tray in trays for _, sent in tray.letters}
-        elif error is not None and len(letters) > 1:  # one of them is to blame
-            errors = {sent: self._sent((posts,)) for posts, sent in letters}
+        errors: dict[asyncio.Future[None], Exception | None] = {}
+        for part in _parts([letter for tray in trays for letter in tray.letters]):
+            error = self._sent(posts for posts, _ in part)
+            if isinstance(error, BrokerUnavailable):
+                trays += self._waiting()  # each has waited for as long as it takes: let nobody wait for one failure after the other
+                errors = {sent: error for tray in trays for _, sent in tray.letters} | errors
+                break
+            errors |= {sent: error for _, sent in part}
+            if error is not None and len(part) > 1:  # one of them is to blame
+                errors |= {sent: self._sent((posts,)) for posts, sent in part}
         for tray in trays:
             with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 tray.loop.call_soon_threadsafe(_settle, tray, errors)
@@ -112,6 +118,20 @@ class PostOffice:
                     break
                 trays.append(tray)
         return trays
+
+
+def _parts(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
+    """Return *letters* in parts of so few messages that the server is not kept for long."""
+    part: list[Letter] = []
+    size = 0
+    for letter in letters:
+        if part and size + len(letter[0]) > TOGETHER:
+            yield part
+            part, size = [], 0
+        part.append(letter)
+        size += len(letter[0])
+    if part:
+        yield part
 
 
 def _settle(tray: Tray, errors: Mapping["asyncio.Future[None]", Exception | None]) -> None:

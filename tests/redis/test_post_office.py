@@ -1,0 +1,72 @@
+"""What coroutines send at the same time goes together, but not so much of it that the server serves nobody else; no server is needed here."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from fq.brokers.records import Post
+from fq.brokers.redis.post_office import TOGETHER, PostOffice
+from fq.errors import BrokerError, BrokerUnavailable
+from tests.brokers.kit import post
+
+
+def delivered(calls: Sequence[Sequence[Post]], send: Callable[[Sequence[Post]], None]) -> list[object]:
+    """Post *calls*, all at the same time; return what came of each."""
+    office = PostOffice(send)
+
+    async def all_of_them() -> list[object]:
+        return await asyncio.gather(*map(office.post, calls), return_exceptions=True)
+
+    try:
+        return asyncio.run(all_of_them())
+    finally:
+        office.close()
+
+
+def single(count: int) -> list[list[Post]]:
+    return [[post(f"m{number}")] for number in range(count)]
+
+
+def test_what_is_sent_at_the_same_time_goes_in_parts_of_a_thousand_messages() -> None:
+    sent: list[Sequence[Post]] = []
+    calls = single(2 * TOGETHER + 500)
+    outcomes = delivered(calls, sent.append)
+
+    assert [len(posts) for posts in sent] == [TOGETHER, TOGETHER, 500]
+    assert [each.message_id for posts in sent for each in posts] == [f"m{number}" for number in range(len(calls))]
+    assert outcomes == [None] * len(calls)
+
+
+def test_a_call_of_more_messages_than_that_stays_whole() -> None:
+    sent: list[Sequence[Post]] = []
+    large = [post(f"l{number}") for number in range(TOGETHER + 1)]
+    delivered([[post("a")], large, [post("b")]], sent.append)
+
+    assert [len(posts) for posts in sent] == [1, TOGETHER + 1, 1]
+
+
+def test_a_server_that_goes_away_in_between_fails_what_was_not_sent_by_then_and_is_asked_once() -> None:
+    asked = []
+
+    def send(posts: Sequence[Post]) -> None:
+        asked.append(len(posts))
+        if len(asked) == 2:
+            raise BrokerUnavailable("away")
+
+    outcomes = delivered(single(3 * TOGETHER), send)
+
+    assert asked == [TOGETHER, TOGETHER]
+    assert outcomes[:TOGETHER] == [None] * TOGETHER
+    assert all(isinstance(outcome, BrokerUnavailable) for outcome in outcomes[TOGETHER:])
+
+
+@pytest.mark.parametrize("bad", [3, TOGETHER + 3])
+def test_a_call_that_is_refused_fails_alone(bad: int) -> None:
+    def send(posts: Sequence[Post]) -> None:
+        if any(each.message_id == f"m{bad}" for each in posts):
+            raise BrokerError("refused")
+
+    outcomes = delivered(single(TOGETHER + 10), send)
+
+    assert [number for number, outcome in enumerate(outcomes) if outcome is not None] == [bad]
