@@ -12,6 +12,7 @@ from fq.fault import Fault
 from tests.brokers.kit import bury, post
 from tests.redis.kit import done
 from tests.redis.leaks import ONCE
+from tests.redis.servers import Server, binaries
 from tests.redis.test_errors import contents
 
 WANT = Want("w", ("q",), 10)
@@ -92,3 +93,48 @@ def test_a_send_is_remembered_for_longer_than_it_is_repeated(connect: Callable[.
     connect(patience=600_000).enqueue([post("two"), post("three")])
 
     assert [client.pttl(key) > 600_000 for key in client.scan_iter("{fq}:sent:*")] == [True, True]
+
+
+@pytest.mark.parametrize("flavour", ["valkey", "redis", "redis62"])
+def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
+    if flavour not in binaries():
+        pytest.skip(f"no {flavour} here")
+    server = Server(flavour, "--maxmemory-policy", "noeviction").start()
+    broker = RedisBroker(server.url)
+    broker.enqueue([post("late", delay=60_000), post("x"), post("y"), post("z")])
+    turn = broker.turn((), WANT)
+    broker.turn(done(turn.deliveries[:2], Bury(FAULT)), Want("w", (), 0))
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+
+    with pytest.raises(BrokerError, match="used memory > 'maxmemory'"):
+        broker.enqueue([post("new")])
+    assert broker.wait_result("z", 1) is None
+    assert broker.cancel("late")
+    assert broker.requeue(["x"]) == broker.discard(["y"]) == 1
+    broker.pause("q")
+    broker.resume("q")
+    broker.renew(["w"], 5_000)
+    assert [each.message_id for each in broker.turn((), Want("another", ("q",), 10)).deliveries] == ["late", "x"]
+    assert broker.release("another", {}) == 2
+    assert broker.purge("q") == 2
+    broker.close()
+    server.remove()
+
+
+def test_a_commit_that_the_server_has_lost_runs_again_once_its_worker_has_ended() -> None:
+    server = Server("valkey", "--save", "3600 1").start()
+    broker = RedisBroker(server.url)
+    broker.enqueue([post("m")])
+    turn = broker.turn((), WANT)
+    with server.client() as client:
+        client.save()
+    broker.turn(done(turn.deliveries), WANT)
+    server.kill()
+    server.start()
+
+    assert broker.turn((), Want("other", ("q",), 10)).deliveries == ()
+    assert broker.release("w", {}) == 1
+    assert [each.message_id for each in broker.turn((), Want("other", ("q",), 10)).deliveries] == ["m"]
+    broker.close()
+    server.remove()
