@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from returns.pipeline import is_successful
 from returns.result import Result, Success
 
-from fq.errors import ActorFailure, Cancelled, Interrupt
+from fq.errors import ActorFailure, Cancelled, Interrupt, SelfCancelled
 from fq.layers.time_limit import exceeded
 from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
@@ -81,9 +81,9 @@ def cut_short(message: Message) -> Outcome:
     return Outcome.failure(exceeded(message.actor_name, message.time_limit))
 
 
-def cancelled_itself() -> ActorFailure:
+def cancelled_itself(message: Message) -> SelfCancelled:
     """Return the error of an async actor that raised `asyncio.CancelledError` when nobody had cancelled its message: an ordinary failure."""
-    return ActorFailure("asyncio.CancelledError: nobody cancelled the message, but the actor itself or something that it awaited")
+    return SelfCancelled(f"{message.actor_name} raised CancelledError itself, or awaited what was cancelled")
 
 
 def _judge(signature: Signature) -> Callable[[object], Outcome]:

@@ -59,7 +59,7 @@ async def _awaited(message: Message, fn: Callable[..., object], args: tuple[obje
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise  # it is Ctrl-C, or the end of the test
-        raise cancelled_itself() from error
+        raise cancelled_itself(message) from error
 
 
 def _jump(app: "App", idle_for: int) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from fq.errors import Interrupt, SelfCancelled
+from fq.errors import Interrupt
 from fq.events import ThreadBooted, ThreadStopping
+from fq.handler import cancelled_itself
 from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.worker.board import Board
@@ -119,7 +120,7 @@ class Loop:
                 raise call.struck from None
             if task.cancelling():
                 raise
-            raise SelfCancelled(f"{message.actor_name} raised CancelledError itself, or awaited what was cancelled") from error
+            raise cancelled_itself(message) from error
         finally:
             call.task = call.message = None
 

@@ -1,6 +1,6 @@
 """What another program does to fq's keys while workers run tears nothing: a call is refused before its first write, and works once that is undone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -122,19 +122,63 @@ def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
     server.remove()
 
 
-def test_a_commit_that_the_server_has_lost_runs_again_once_its_worker_has_ended() -> None:
+@pytest.fixture
+def forgetful() -> Iterator[Server]:
+    """A server that comes back as it was when it was told to save."""
     server = Server("valkey", "--save", "3600 1").start()
-    broker = RedisBroker(server.url)
-    broker.enqueue([post("m")])
-    turn = broker.turn((), WANT)
-    with server.client() as client:
-        client.save()
-    broker.turn(done(turn.deliveries), WANT)
+    yield server
+    server.remove()
+
+
+def goes_back(server: Server) -> None:
     server.kill()
     server.start()
 
-    assert broker.turn((), Want("other", ("q",), 10)).deliveries == ()
-    assert broker.release("w", {}) == 1
-    assert [each.message_id for each in broker.turn((), Want("other", ("q",), 10)).deliveries] == ["m"]
+
+def test_what_was_committed_and_lost_with_the_server_runs_again_at_the_next_turn_of_its_worker(forgetful: Server) -> None:
+    broker, others = RedisBroker(forgetful.url), RedisBroker(forgetful.url)
+    broker.enqueue([post("m"), post("n"), post("o")])
+    turn = broker.turn((), Want("w", ("q",), 2))
+    with forgetful.client() as client:
+        client.save()
+    broker.turn(done(turn.deliveries[:1]), Want("w", ("q",), 0))
+    goes_back(forgetful)
+
+    assert broker.status("m").state == "running", "the server takes it for held"
+    late = broker.turn(done(turn.deliveries[1:]), Want("w", ("q",), 0))
+    assert late.stale == ("n",), "all that the worker holds there comes back, once"
+    assert [each.message_id for each in others.turn((), Want("other", ("q",), 10)).deliveries] == ["m", "n", "o"]
+    assert broker.turn((), Want("w", ("q",), 10)).deliveries == ()
     broker.close()
-    server.remove()
+    others.close()
+
+
+def test_what_was_claimed_and_lost_with_the_server_is_stale_and_nothing_else_is(forgetful: Server) -> None:
+    broker = RedisBroker(forgetful.url)
+    broker.enqueue([post("m"), post("n")])
+    first = broker.turn((), Want("w", ("q",), 1))
+    broker.turn(done(first.deliveries), Want("w", ("q",), 0))
+    with forgetful.client() as client:
+        client.save()
+    second = broker.turn((), Want("w", ("q",), 1))
+    goes_back(forgetful)
+
+    turn = broker.turn(done(second.deliveries), Want("w", ("q",), 1))
+    assert turn.stale == ("n",)
+    assert [each.message_id for each in turn.deliveries] == ["n"]
+    assert broker.turn(done(turn.deliveries), Want("w", ("q",), 1)).stale == ()
+    broker.close()
+
+
+def test_a_server_that_has_lost_everything_is_begun_with_anew(forgetful: Server) -> None:
+    broker = RedisBroker(forgetful.url)
+    broker.enqueue([post("m")])
+    turn = broker.turn((), WANT)
+    with forgetful.client() as client:
+        client.flushall()
+
+    assert broker.turn(done(turn.deliveries), WANT).stale == ("m",)
+    broker.enqueue([post("n")])
+    turn = broker.turn((), WANT)
+    assert broker.turn(done(turn.deliveries), WANT).stale == ()
+    broker.close()

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from fq import ActorFailure, App, age_limit
+from fq import App, SelfCancelled, age_limit
 from fq.testing import check_step, drain, memory, simulate
 
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
@@ -155,7 +155,7 @@ def test_that_an_actor_cancels_itself_is_an_ordinary_failure(app: App, run: Call
             cancelled.send()
             app.run_until_idle()
 
-            assert [letter.fault.type for letter in broker.dead()] == [ActorFailure.__name__]
+            assert [letter.fault.type for letter in broker.dead()] == [SelfCancelled.__name__]
 
     run(test)
 

@@ -31,9 +31,12 @@ SCRIPTS = 80
 LONGEST = 5.0
 """After so many seconds a wait returns, should a bell have been lost with the connection of another worker."""
 
-Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes]]
+Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes], bytes]
 """Now, token, for how long to idle, stale ids, workers whose lease has run out and what is remembered of each, claims, moved letters,
-cancelled ids."""
+cancelled ids, the latest turn that is remembered. Only the first where the server has lost the latest turn."""
+
+REMEMBERED = 11
+"""Where in its arguments a turn says which was remembered."""
 
 
 @frozen
@@ -76,7 +79,7 @@ class Begun:
 
     def add(self, script: Script, reply: Reply) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
         """Add the *reply* to *script*; return what it says of expired leases and moved letters."""
-        now, token, self.idle_for, stale, expired, claims, moved, cancelled = reply
+        now, token, self.idle_for, stale, expired, claims, moved, cancelled, _ = reply
         deliveries, strays = deliveries_read(claims, list(script.sheet.queues), token, now)
         self.deliveries += deliveries
         self.strays += strays
@@ -109,6 +112,7 @@ class Turns:
         self._dead_ttl = dead_ttl
         self._armed: dict[str, Armed] = {}
         self._begun: dict[str, Begun] = {}
+        self._remembered: dict[str, bytes] = {}
         self._started = 0
 
     def turn(self, commits: Sequence[Commit], want: Want, channel: str) -> Turn:
@@ -149,7 +153,7 @@ class Turns:
         written = commits_written(sheet, commits)
         arguments: list[Argument] = [
             *(want.worker, self._server.number(), want.lease, limit, channel, int(want.worker in self._armed), wanted),
-            *(self._dead_ttl, first, len(sheet.joined), int(patient)),
+            *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(want.worker, b"")),
             *written,
         ]
         return Script(want, limit, channel, sheet, arguments, commits)
@@ -160,13 +164,14 @@ class Turns:
         if script not in begun.unanswered:
             begun.unanswered.append(script)
         try:
-            reply = cast(Reply, self._server.run("turn", script.sheet, script.arguments, worker))
+            reply = self._reply(script)
         except BrokerUnavailable:
             raise
         except BrokerError:
             begun.unanswered.remove(script)  # refused: nothing of it was done
             raise
         begun.unanswered.remove(script)
+        self._remembered[worker] = reply[-1]
         expired, moved = begun.add(script, reply)
         if script.channel and script.limit > 0 and not begun.claimed:
             self._armed[worker] = Armed(script.want.queues, time.monotonic() + begun.idle_for / 1_000)
@@ -177,6 +182,20 @@ class Turns:
         if begun.strays:
             self._bury(worker, begun)
         return [(name.decode(), memory) for name, memory in expired]
+
+    def _reply(self, script: "Script") -> Reply:
+        """
+        Return the reply to *script*, before which a worker whose latest turn the server has lost lets go of all that it holds there.
+
+        What it did is undone then, and what it is still doing comes too late: to run again is the lot of all of it.
+        """
+        reply = cast("Sequence[object]", self._server.run("turn", script.sheet, script.arguments, script.want.worker))
+        if len(reply) > 1:
+            return cast(Reply, reply)
+        count = self.release(script.want.worker, {}, ())
+        log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", script.want.worker, count)
+        script.arguments[REMEMBERED] = b""
+        return cast(Reply, self._server.run("turn", script.sheet, script.arguments, script.want.worker))
 
     def _bury(self, worker: str, begun: "Begun") -> None:
         """Make dead letters of what *worker* claimed and cannot read, so that it neither stays claimed nor comes back."""

@@ -75,7 +75,7 @@ class Cast:
         try:
             value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
         except asyncio.CancelledError as error:
-            raise cancelled_itself() from error
+            raise cancelled_itself(message) from error
         if self._overruns(message):
             raise exceeded(message.actor_name, message.time_limit)
         return cast(object, value)

@@ -3,7 +3,8 @@
 -- KEYS      after the queues: results and groups, as the commits name them
 -- ARGV[p]   worker, number of this turn, lease, limit, channel of the worker's bell ("" if it does not wait), whether it may be registered as
 --           waiting, how many of the queues it wants (the first ones), how long dead letters are kept, which queue to claim from first, how
---           many groups are joined, whether to claim nothing while there is something to take back;
+--           many groups are joined, whether to claim nothing while there is something to take back, the latest turn of the worker that was
+--           remembered, if it knows;
 --           then how many groups of commits, each: queue, how many, how many of them are done (the first ones), how many done or
 --           replaced, ids, tokens;
 --           then how many runs of results, each: group, ttl, how many, and of each: index in the group, key, body;
@@ -15,7 +16,8 @@ local channel, registered, wanted = ARGV[p + 4], ARGV[p + 5] == '1', tonumber(AR
 local first_of_all, joined, patient = tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9]), ARGV[p + 10] == '1'
 dead_ttl = tonumber(ARGV[p + 7])
 local names = concat(ARGV, '\0', 3, 2 + wanted)
-p = p + 11
+local remembered = ARGV[p + 11]
+p = p + 12
 
 -- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that (0 if it claimed nothing), its latest token, how
 -- many commits were stale, how many messages it was told to be cancelled, ids of both, queues that it claims from.
@@ -71,8 +73,12 @@ if latest == number then
       read_claim(queue, ids, members)
     end
   end
-  return {now, tonumber(token), 0, stale, {}, claims, {}, told}
+  return {now, tonumber(token), 0, stale, {}, claims, {}, told, latest}
 end
+
+-- The server has lost what this worker did: it is another one now, or has read an older state from its disk. What it takes for held may have been
+-- committed, and nobody else would ever get it.
+if known and remembered ~= '' and latest ~= remembered then return {now} end
 
 -- Fence: all tokens are looked at before anything is written.
 local groups, stale = {}, {}
@@ -220,10 +226,11 @@ if names ~= known_names then
   names = concat(all, '\0')
 end
 if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not known then
+  latest = number
   local words = {number, format('%.0f', token), token > 0 and format('%.0f', token) or latest_token, #stale, #told}
   for _, id in ipairs(stale) do words[#words + 1] = id end
   for _, id in ipairs(told) do words[#words + 1] = id end
   call('HSET', WORKERS, worker, concat(words, '\0') .. '\0' .. names .. '\0')
 end
 ring_all()
-return {now, token, math.max(0, next_due - now), stale, expired, claims, moved, told}
+return {now, token, math.max(0, next_due - now), stale, expired, claims, moved, told, latest}
