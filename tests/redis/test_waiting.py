@@ -252,6 +252,7 @@ def test_an_idle_worker_is_told_of_each_message_and_asks_for_none(connect: Calla
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
+    until(lambda: client.zcard("{fq}:waiting"))
     before = scripts_called(client)
     for number in range(100):
         producer.enqueue([post(f"m{number}")])
