@@ -30,10 +30,12 @@ def pid_file(path: Path | None) -> Iterator[None]:
         path.write_text(f"{os.getpid()}\n")
     except OSError as error:
         raise PidFileTaken(f"{path}: the pid file cannot be written: {error.strerror}") from None
+    writer = os.getpid()
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        if os.getpid() == writer:  # and not a fork of it
+            path.unlink(missing_ok=True)
 
 
 def _check(path: Path) -> None:

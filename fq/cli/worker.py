@@ -1,5 +1,6 @@
 """``fq worker``."""
 
+import atexit
 import logging
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from fq.worker.helpers import Helpers
 from fq.worker.reload import is_replacing, watcher
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import Signals
+from fq.worker.streams import let_go, occupy
 from fq.worker.supervisor import Supervisor
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -71,6 +73,8 @@ def worker(
 
     Exit codes: 0 stopped, 2 wrong use, 3 the broker cannot be used, 4 the pid file is taken.
     """
+    occupy()
+    atexit.register(let_go)
     try:
         set_up(logging.DEBUG if verbose else logging.INFO, log_format, log_file)
     except OSError as error:

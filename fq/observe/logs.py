@@ -30,10 +30,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class QuietStreamHandler(logging.StreamHandler[TextIO]):
-    """Writes records to a stream; when that fails, as on a full disk, the record is lost and the work goes on."""
+    """Writes records to a stream; when that fails, as on a full disk or where it was closed, the record is lost and the work goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name that logging calls
-        if not isinstance(sys.exc_info()[1], OSError):
+        if not isinstance(sys.exc_info()[1], OSError) and not getattr(self.stream, "closed", True):
             super().handleError(record)
 
 

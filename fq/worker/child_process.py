@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING, Never
 
@@ -12,6 +11,7 @@ from fq.worker.board import Board
 from fq.worker.child import Child
 from fq.worker.orders import Orders
 from fq.worker.settings import WorkerSettings
+from fq.worker.streams import flush
 
 if TYPE_CHECKING:
     from fq.app import App
@@ -33,10 +33,11 @@ def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int, 
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())
     finally:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a dead interpreter
+        try:
+            logging.shutdown()
+            flush()
+        finally:  # a fork that went on from here would take itself for the supervisor
+            os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a dead interpreter
 
 
 def calm_collector() -> None:

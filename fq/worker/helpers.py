@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +11,8 @@ from time import monotonic
 from typing import Never
 
 from attrs import define
+
+from fq.worker.streams import flush
 
 log = logging.getLogger("fq.worker")
 
@@ -78,8 +79,7 @@ def _ended(pid: int) -> bool:
 
 
 def _fork(run: Callable[[], object]) -> int:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     supervisor = os.getpid()
     return os.fork() or _run(run, supervisor)
 
@@ -99,8 +99,11 @@ def _run(run: Callable[[], object], supervisor: int) -> Never:
     except BaseException:
         log.exception("%s cannot go on", _name(run))
     finally:
-        logging.shutdown()
-        os._exit(code)
+        try:
+            logging.shutdown()
+            flush()
+        finally:
+            os._exit(code)
 
 
 def _end_with(supervisor: int) -> None:

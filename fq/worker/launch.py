@@ -13,6 +13,7 @@ from fq.worker.child_process import run_child
 from fq.worker.orders import Orders
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import HANDLED
+from fq.worker.streams import flush
 
 if TYPE_CHECKING:
     from fq.app import App
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
     """Fork a child that runs *app*, and return its process id. What it is told meanwhile waits until it listens."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     supervisor = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     if pid := os.fork():

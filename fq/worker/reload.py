@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from fq.errors import ConfigError
 from fq.worker.board import Board
+from fq.worker.streams import flush
 from fq.worker.ward import Ward
 
 log = logging.getLogger("fq.worker")
@@ -46,8 +47,7 @@ def replace_process(app_path: str, legacy: Legacy, hold_back: Callable[[], None]
     for ward in legacy.wards:
         os.set_inheritable(ward.board.descriptor, True)
     children = [{"pid": ward.pid, "name": ward.name, "board": ward.board.descriptor} for ward in legacy.wards]
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     hold_back()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: json.dumps([legacy.quiet, children])})
 

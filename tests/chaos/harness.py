@@ -28,11 +28,13 @@ class Rig:
     @property
     def environment(self) -> dict[str, str]:
         """What the application reads."""
-        return {**os.environ, "FQ_URL": self.url, "FQ_CHAOS_LOG": str(self.folder / "account"), "PYTHONPATH": str(ROOT), **self.more}
+        here = {"FQ_URL": self.url, "FQ_CHAOS_LOG": str(self.folder / "account"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
+        return {**os.environ, **here, **self.more}
 
-    def start(self, *options: str, app: str = "tests.chaos.tasks:app") -> subprocess.Popen[bytes]:
-        """Start ``fq worker``; its log goes to a file beside the account."""
-        command = [sys.executable, "-m", "fq", "worker", app, *options]
+    def start(self, *options: str, app: str = "tests.chaos.tasks:app", streams: str = "") -> subprocess.Popen[bytes]:
+        """Start ``fq worker``; its log goes to a file beside the account, unless *streams*, in the language of the shell, say something else."""
+        worker = [sys.executable, "-m", "fq", "worker", app, *options]
+        command = ["sh", "-c", f'exec "$@" {streams}', "sh", *worker] if streams else worker
         with (self.folder / "worker.log").open("ab") as log:
             return subprocess.Popen(command, env=self.environment, cwd=ROOT, stderr=log, stdout=log, start_new_session=True)
 

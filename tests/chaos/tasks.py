@@ -133,6 +133,13 @@ def pid() -> int:
     return os.getpid()
 
 
+@app.actor
+def say(text: str) -> int:
+    """Print *text*, and leave it in the buffer; return the process that ran it."""
+    print(text)  # noqa: T201  # this is what it is for
+    return os.getpid()
+
+
 @app.actor(max_retries=0)
 def orphan() -> int:
     """Leave a process behind whose parent ends before it; return the id of the process that is its parent then."""
