@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Never
 
 from fq.events import ProcessBooted
@@ -23,6 +24,10 @@ USUAL = (700, 2_000)
 
 CALM = 10_000
 """How many it lets pass here."""
+
+
+FOREVER = 1_000_000_000_000
+"""How long a child that retires may take, ms: decades."""
 
 
 def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> Never:
@@ -59,23 +64,40 @@ def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board
     calm_collector()
     child.start()
     board.beat(0)
-    code, patience = 0, settings.shutdown_timeout
-    while not orders.stop.wait(1.0):
+    code = 0
+    while not orders.end:
+        orders.wait(1.0)
         board.beat(child.pump.committed)
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
-            patience = min(patience, settings.heartbeat)
             break
         if not child.pump.alive:
             log.error("the pump thread is gone: stopping, to be replaced")
             code = 1
             break
-    stopping = threading.Thread(target=child.stop, args=(patience,), daemon=True)
-    stopping.start()
-    while stopping.is_alive():
-        stopping.join(0.1)
-        board.beat(child.pump.committed)
-        if orders.hurry.is_set():
-            child.pump.give_up()
+    _drain(child, board, orders, supervisor)
     app.broker.close()
     return code
+
+
+def _drain(child: Child, board: Board, orders: Orders, supervisor: int) -> None:
+    """Let *child* finish what runs, for as long as it may, which can become less meanwhile."""
+    stopping = threading.Thread(target=child.stop, args=(FOREVER,), daemon=True)
+    give_up_at = float("inf")
+    stopping.start()
+    while stopping.is_alive():
+        give_up_at = min(give_up_at, monotonic() + _patience(child, orders, os.getppid() != supervisor) / 1_000)
+        if monotonic() >= give_up_at:
+            child.pump.give_up()
+        stopping.join(0.1)
+        board.beat(child.pump.committed)
+
+
+def _patience(child: Child, orders: Orders, orphaned: bool) -> float:
+    """Return how long to wait for what runs, from now on, ms."""
+    settings = child.settings
+    if orders.hurry or not child.pump.alive:  # what finishes without a pump is never committed
+        return 0
+    if orphaned:  # nobody renews its lease
+        return min(settings.shutdown_timeout, settings.heartbeat)
+    return settings.shutdown_timeout if orders.stop else FOREVER

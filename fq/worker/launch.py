@@ -10,9 +10,8 @@ import attrs
 
 from fq.worker.board import Board
 from fq.worker.child_process import run_child
-from fq.worker.orders import Orders
+from fq.worker.orders import ORDERS, Orders
 from fq.worker.settings import WorkerSettings
-from fq.worker.signals import HANDLED
 from fq.worker.streams import flush
 
 if TYPE_CHECKING:
@@ -23,9 +22,9 @@ def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
     """Fork a child that runs *app*, and return its process id. What it is told meanwhile waits until it listens."""
     flush()
     supervisor = os.getpid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
     if pid := os.fork():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
         return pid
     orders = Orders()
     orders.listen()
@@ -38,7 +37,7 @@ def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board) -> i
     order = json.dumps(
         {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
     )
-    return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ, setsigmask=HANDLED)
+    return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ, setsigmask=ORDERS)
 
 
 def main(order: str) -> None:

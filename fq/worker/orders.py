@@ -2,24 +2,36 @@
 
 import signal
 from collections.abc import Callable
-from threading import Event
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from fq.worker.signals import HANDLED
 
+RETIRE = signal.SIGURG
+"""To be told again does no harm, unlike with TERM, and by itself nobody sends it: a terminal and timers have other signals."""
+
+ORDERS = (*HANDLED, RETIRE)
+"""The signals that are held back while a child is started."""
+
 
 class Orders:
     """
-    What a child has been told: to *stop*, to do so at once (*hurry*), to be *quiet*.
+    What a child has been told.
 
-    A child is started with the signals in `HANDLED` held back, so that none is lost, or deadly, before `listen`.
+    That is to *retire*: to finish what runs and end, however long that takes; to *stop*, which has a limit; to do so at once (*hurry*); to be *quiet*.
+    A child is started with the signals in `ORDERS` held back, so that none is lost, or deadly, before `listen`.
     """
 
     def __init__(self) -> None:
-        self.stop = Event()
-        self.hurry = Event()
-        self.quiet = False
+        self.retire = self.stop = self.hurry = self.quiet = False
+        self._bell: SimpleQueue[None] = SimpleQueue()  # unlike an event, it may be rung by a handler that interrupts the wait for it
         self._obey: Callable[[bool], None] | None = None
+
+    @property
+    def end(self) -> bool:
+        """Is this process to end, in one way or another?"""
+        return self.retire or self.stop
 
     def listen(self) -> None:
         """Hear signals from now on, and those that have been held back."""
@@ -28,9 +40,15 @@ class Orders:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(RETIRE, self._on_retire)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._on_quiet)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
+
+    def wait(self, timeout: float) -> None:
+        """Wait up to *timeout* seconds for an order to end."""
+        with suppress(Empty):
+            self._bell.get(timeout=timeout)
 
     def obeyed_by(self, pause: Callable[[bool], None]) -> None:
         """Call *pause* with whether to be quiet: now if so, and whenever that changes."""
@@ -38,8 +56,14 @@ class Orders:
         if self.quiet:
             pause(True)
 
+    def _on_retire(self, *_: object) -> None:
+        self.retire = True
+        self._bell.put(None)
+
     def _on_term(self, *_: object) -> None:
-        (self.hurry if self.stop.is_set() else self.stop).set()
+        self.hurry = self.stop
+        self.stop = True
+        self._bell.put(None)
 
     def _on_quiet(self, number: int, _: FrameType | None) -> None:
         self.quiet = number == signal.SIGUSR1

@@ -133,6 +133,7 @@ class Supervisor:
             if place.ward is None and place.start_at <= now:
                 place.ward = self._start()
             if place.ward is not None and place.successor is not None and place.successor.ready:
+                self._retiring.append(place.ward)
                 self._retire(place.ward)
                 place.ward, place.successor = place.successor, None
         for ward in list(self._wards()):
@@ -140,7 +141,7 @@ class Supervisor:
         if self._reloaded and all(place.ward is not None and place.ward.ready for place in self._places):
             self._reloaded = False
             for ward in self._retiring:
-                os.kill(ward.pid, signal.SIGTERM)
+                self._retire(ward)
         if now > self._kill_at:
             self._kill_at = float("inf")
             log.error("children do not end: they are killed")
@@ -172,8 +173,8 @@ class Supervisor:
                 ward.overrunning = frozenset()
 
     def _retire(self, ward: Ward) -> None:
-        self._retiring.append(ward)
-        os.kill(ward.pid, signal.SIGTERM)
+        if ward.retire():
+            log.info("worker process %d retires: it finishes what runs", ward.pid)
 
     def _start(self) -> Ward:
         self._born += 1

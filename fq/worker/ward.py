@@ -1,10 +1,12 @@
 """`Ward`, a child process under supervision, and the pure decisions about it. The supervisor carries them out."""
 
+import os
 from typing import Literal, TypeAlias
 
 from attrs import define, frozen
 
 from fq.worker.board import Board, Reading
+from fq.worker.orders import RETIRE
 from fq.worker.settings import WorkerSettings
 
 Verdict: TypeAlias = Literal["well", "worn out", "overran", "wedged"]
@@ -24,6 +26,8 @@ class Ward:
 
         stopped: has it been stopped by a signal (SIGSTOP), and not continued?
 
+        retired: has it been told to finish what runs and end? That may take long, and it is left alone.
+
         overrunning: messages that were past their limit and the grace when last looked at.
     """
 
@@ -33,6 +37,7 @@ class Ward:
     born: float
     stopped: bool = False
     continued: float = 0.0
+    retired: bool = False
     overrunning: frozenset[str] = frozenset()
     interrupted: frozenset[str] = frozenset()
 
@@ -40,6 +45,13 @@ class Ward:
     def ready(self) -> bool:
         """Has it booted?"""
         return self.board.read().pulse > 0
+
+    def retire(self) -> bool:
+        """Tell it to finish what runs and end; was that new to it?"""
+        before, self.retired = self.retired, True
+        if not before:
+            os.kill(self.pid, RETIRE)
+        return not before
 
 
 @frozen

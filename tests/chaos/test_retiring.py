@@ -1,0 +1,110 @@
+"""Children that others have taken the place of: they finish what runs, however long that takes, and only a stop of the worker hurries them."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from returns.pipeline import is_successful
+
+from fq import App
+from tests.chaos.harness import Rig, children
+from tests.until import until
+
+IMPATIENT = ("--processes", "1", "--threads", "2", "--shutdown-timeout", "300")
+
+
+def reload(app: App, rig: Rig, process: Popen[bytes]) -> None:
+    """Have the worker reloaded, and return when another child answers."""
+    replaced(app, rig, lambda: process.send_signal(signal.SIGHUP))
+
+
+def replaced(app: App, rig: Rig, order: Callable[[], object]) -> None:
+    """Return when, after *order*, the child that answered before has been told to retire, and another answers."""
+    from tests.chaos.tasks import pid
+
+    first = pid.send().get(20_000).unwrap()
+    order()
+    until(lambda: f"{first} retires" in rig.log(), what="the retirement")
+    until(lambda: pid.send().get(20_000).unwrap() != first, what="the answer of another")
+
+
+def recycle(app: App, rig: Rig, process: Popen[bytes]) -> None:
+    """Have the child do its share, and return when another answers."""
+    from tests.chaos.tasks import pid
+
+    replaced(app, rig, lambda: app.send_many(pid.call() for _ in range(20)))
+
+
+HOW = pytest.mark.parametrize(("replace", "options"), [(reload, ()), (recycle, ("--max-tasks-per-child", "10"))])
+
+
+@HOW
+@pytest.mark.parametrize("kind", ["nap", "anap"])
+def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_would_wait(
+    app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...], kind: str
+) -> None:
+    from tests.chaos import tasks
+
+    with rig.worker(*IMPATIENT, *options) as process:
+        handle = getattr(tasks, kind).send(4.0)
+        until(lambda: rig.runs(kind), what="the first run")
+        replace(app, rig, process)
+        replace(app, rig, process)
+
+        assert is_successful(handle.get(20_000))
+        assert rig.runs(kind) == {"4.0": 1}
+
+
+@HOW
+def test_one_stop_does_not_count_as_the_second_of_a_child_that_retires(
+    app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...]
+) -> None:
+    from tests.chaos.tasks import nap
+
+    with rig.worker("--processes", "1", "--threads", "2", *options) as process:
+        handle = nap.send(4.0)
+        until(lambda: rig.runs("nap"), what="the first run")
+        replace(app, rig, process)
+
+    assert handle.status().state == "done"
+    assert rig.runs("nap") == {"4.0": 1}
+
+
+def test_a_stop_sets_children_that_retire_a_limit(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    with rig.worker(*IMPATIENT) as process:
+        handle = nap.send(100.0)
+        until(lambda: rig.runs("nap"), what="the first run")
+        reload(app, rig, process)
+
+    assert handle.status().state == "ready"
+
+
+def test_a_second_stop_ends_children_that_retire_at_once(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    with rig.worker("--processes", "1", "--threads", "2") as process:
+        handle = nap.send(100.0)
+        until(lambda: rig.runs("nap"), what="the first run")
+        reload(app, rig, process)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping" in rig.log(), what="the first stop")
+
+    assert handle.status().state == "ready"
+
+
+def test_a_child_that_retires_ends_when_its_supervisor_is_killed(app: App, rig: Rig, tmp_path: Path) -> None:
+    from tests.chaos.tasks import nap
+
+    process = rig.start("--processes", "1", "--threads", "2", "--heartbeat", "500")
+    nap.send(100.0)
+    until(lambda: rig.runs("nap"), what="the first run")
+    reload(app, rig, process)
+    orphans = children(process)
+    process.kill()
+    process.wait()
+
+    until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
