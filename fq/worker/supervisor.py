@@ -34,7 +34,7 @@ YOUNG = 5.0
 """A child that dies younger than this, in seconds, makes its replacement wait, longer each time."""
 
 LAST_WAIT = 5.0
-"""How long children may take to end after they were told twice, in seconds, before they are killed."""
+"""How long children may take to end after ``--shutdown-timeout``, or after they were told twice, in seconds, before they are killed."""
 
 LOOK = 0.5
 """How often the boards are looked at, in seconds."""
@@ -97,8 +97,8 @@ class Supervisor:
             case signal.SIGTERM | signal.SIGINT:
                 self._told += 1
                 log.info("stopping" if self._told == 1 else "stopping at once")
-                if self._told > 1:
-                    self._kill_at = monotonic() + LAST_WAIT
+                patience = self.settings.shutdown_timeout / 1_000 if self._told == 1 else 0.0
+                self._kill_at = min(self._kill_at, monotonic() + patience + LAST_WAIT)  # a child whose GIL is held keeps no time
                 self._tell(signal.SIGTERM)
             case signal.SIGHUP if not self._told:
                 self.helpers.stop()

@@ -107,6 +107,13 @@ def hold_gil(seconds: float) -> float:
     return seconds
 
 
+@app.actor(max_retries=0, time_limit=60_000, max_deliveries=1_000)
+def grip(seconds: int) -> int:
+    """Hold the GIL in C for so long, and let go of it for no moment in between."""
+    note("grip", seconds)
+    return int(ctypes.PyDLL(None).sleep(seconds))
+
+
 @app.actor(max_retries=0, max_deliveries=1_000)
 def leak(megabytes: int) -> int:
     """Keep memory for good."""

@@ -108,3 +108,15 @@ def test_a_child_that_retires_ends_when_its_supervisor_is_killed(app: App, rig: 
     process.wait()
 
     until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
+
+
+def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_after_the_shutdown_timeout(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import grip
+
+    process = rig.start(*IMPATIENT)
+    handle = grip.send(50)
+    until(lambda: rig.runs("grip"), what="the first run")
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(30) == 0
+    assert handle.status().state == "ready", "it was handed back at once"
