@@ -9,18 +9,18 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from fq.errors import FqError
-from fq.message import TIME_LIMIT
 from fq.worker import reload
 from fq.worker.board import Board
 from fq.worker.helpers import Helpers
 from fq.worker.launch import fork, memory_of, slots, spawn
+from fq.worker.leases import Leases
+from fq.worker.place import Place
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import Signals
 from fq.worker.ward import Facts, Ward, overran, verdict
@@ -30,24 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fq.worker")
 
-YOUNG = 5.0
-"""A child that dies younger than this, in seconds, makes its replacement wait, longer each time."""
-
 LAST_WAIT = 5.0
 """How long children may take to end after ``--shutdown-timeout``, or after they were told twice, in seconds, before they are killed."""
 
 LOOK = 0.5
 """How often the boards are looked at, in seconds."""
-
-
-@define(eq=False)
-class Place:
-    """Mutable: room for one child, and for the *successor* that boots while the child still works."""
-
-    ward: Ward | None = None
-    successor: Ward | None = None
-    crashes: int = 0
-    start_at: float = 0.0
 
 
 @define(eq=False)
@@ -63,16 +50,17 @@ class Supervisor:
     app_path: str = ""
     spawns: bool = False
     helpers: Helpers = field(factory=Helpers)
+    _leases: Leases = field(init=False)
     _places: list[Place] = field(init=False)
     _retiring: list[Ward] = field(init=False)
     _born: int = field(init=False, default=0)
     _told: int = field(init=False, default=0)
-    _next_beat: float = field(init=False, default=0.0)
     _kill_at: float = field(init=False, default=float("inf"))
     _reloaded: bool = field(init=False, default=False)
     _quiet: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
+        self._leases = Leases(self.app.broker, self.settings)
         self._places = [Place() for _ in range(self.settings.processes)]
         legacy = reload.inherited()
         self._retiring, self._quiet = legacy.wards, legacy.quiet
@@ -89,7 +77,7 @@ class Supervisor:
                 self.helpers.stop()
                 return 0
             self._look()
-            self._beat()
+            self._leases.beat(self._wards())
             signals.wait(self._patience())
 
     def _on(self, number: int, signals: Signals) -> None:
@@ -111,7 +99,7 @@ class Supervisor:
 
     def _wards(self) -> Iterator[Ward]:
         for place in self._places:
-            yield from (ward for ward in (place.ward, place.successor) if ward is not None)
+            yield from place.wards()
         yield from self._retiring
 
     def _tell(self, number: int) -> None:
@@ -122,7 +110,7 @@ class Supervisor:
 
     def _patience(self) -> float:
         """How long to wait for a signal, in seconds."""
-        return max(0.0, min(self._next_beat, monotonic() + LOOK) - monotonic())
+        return max(0.0, min(self._leases.next_beat, monotonic() + LOOK) - monotonic())
 
     def _look(self) -> None:
         """Start what is missing, hand over to successors that have booted, and see how each child does."""
@@ -130,15 +118,14 @@ class Supervisor:
         if not self._told:
             self.helpers.start_missing()
         for place in self._places if not self._told else ():
-            if place.ward is None and place.start_at <= now:
+            if place.wants_child(now):
                 place.ward = self._start()
-            if place.ward is not None and place.successor is not None and place.successor.ready:
-                self._retiring.append(place.ward)
-                self._retire(place.ward)
-                place.ward, place.successor = place.successor, None
+            if (retired := place.hand_over()) is not None:
+                self._retiring.append(retired)
+                self._retire(retired)
         for ward in list(self._wards()):
             self._examine(ward, now)
-        if self._reloaded and all(place.ward is not None and place.ward.ready for place in self._places):
+        if self._reloaded and all(place.ready for place in self._places):
             self._reloaded = False
             for ward in self._retiring:
                 self._retire(ward)
@@ -166,7 +153,7 @@ class Supervisor:
                 os.kill(ward.pid, signal.SIGKILL)
             case "worn out":
                 for place in self._places:
-                    if place.ward is ward and place.successor is None and not self._told:
+                    if place.wants_successor(ward, now) and not self._told:
                         log.info("worker process %d has done its share: a successor starts", ward.pid)
                         place.successor = self._start()
             case "well":
@@ -183,7 +170,7 @@ class Supervisor:
         launched = spawn(self.app_path, self.settings, name, board) if self.spawns else fork(self.app, self.settings, name, board)
         if self._quiet:
             os.kill(launched, signal.SIGUSR1)
-        self._next_beat = 0.0
+        self._leases.soon()
         return Ward(launched, name, board, monotonic())
 
     def _reap(self) -> None:
@@ -210,45 +197,12 @@ class Supervisor:
         """Hand back what a dead child held, and plan its replacement."""
         retired = ward in self._retiring
         self._retiring = [other for other in self._retiring if other is not ward]
-        crashes = self._crashes(ward)
         for place in self._places:
-            if place.successor is ward:
-                place.successor = None
-            if place.ward is ward:
-                place.ward, place.successor = place.successor, None
-                place.crashes = crashes if code else 0
-                place.start_at = monotonic() + (min(0.1 * 2**crashes, YOUNG) if code and crashes else 0.0)
+            place.lost(ward, monotonic())
         if code or not (retired or self._told):
-            held = self._hand_back(ward)
+            held = self._leases.hand_back(ward)
             log.error("worker process %d %s; %s messages are handed back", ward.pid, _ending(code), "its" if held is None else held)
         ward.board.close()
-
-    def _crashes(self, ward: Ward) -> int:
-        """How often in a row the place of *ward* has lost a young child, this one included."""
-        before = next((place.crashes for place in self._places if place.ward is ward), 0)
-        return before + 1 if monotonic() - ward.born < YOUNG and not ward.interrupted else 0
-
-    def _hand_back(self, ward: Ward) -> int | None:
-        running = frozenset(running.message_id for running in ward.board.read().running)
-        reasons = dict.fromkeys(ward.interrupted, TIME_LIMIT)
-        counted = ward.interrupted or running
-        return self._quietly(lambda: self.app.broker.release(ward.name, reasons, counted))
-
-    def _beat(self) -> None:
-        """Renew the leases of all children that have not been stopped, when it is time."""
-        now = monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + self.settings.heartbeat / 1_000
-            names = [ward.name for ward in self._wards() if not ward.stopped]
-            self._quietly(lambda: self.app.broker.renew(names, self.settings.lease))
-
-    def _quietly(self, call: Callable[[], int | None]) -> int | None:
-        """Return what *call* returns, None if the broker cannot be used just now: the leases do the rest."""
-        try:
-            return call()
-        except FqError as error:
-            log.error("cannot use the broker: %s", error)
-            return None
 
 
 def _ending(code: int) -> str:
