@@ -41,6 +41,7 @@ def duration(name: str, default: int, help: str, least: int = 0) -> Callable[[F]
 @click.option("--queues", "-Q", default="", metavar="A,B", help="Claim from these queues only. Default: those of all actors.")
 @duration("--heartbeat", 5_000, "How often leases are renewed.", least=50)
 @duration("--shutdown-timeout", 600_000, "How long a stop waits for what runs.")
+@duration("--boot-timeout", 300_000, "How long a child may take to boot before it is killed and replaced.", least=1_000)
 @duration("--hard-limit-grace", 10_000, "How far blocking code may overrun its time limit before its process is killed.")
 @click.option("--max-tasks-per-child", type=click.IntRange(1), metavar="N", help="Replace a child that has finished so many messages.")
 @click.option("--max-memory-per-child", type=click.IntRange(1), metavar="MB", help="Replace a child that has grown to so many megabytes.")

@@ -45,6 +45,8 @@ class WorkerSettings:
 
         shutdown_timeout: how long a worker that was told to stop waits for running messages before it hands them back. Default 10 minutes.
 
+        boot_timeout: how long a child may take from its start until it is ready to work, before it is killed and replaced. Default 5 minutes.
+
         hard_limit_grace: how far a message may overrun its time limit, in code that no exception reaches, before its process is killed. Default 10 s.
 
         max_tasks_per_child: replace a child that has finished so many messages, or a few more. Default None: never.
@@ -60,6 +62,7 @@ class WorkerSettings:
     concurrency: int = field(default=1_000, validator=_at_least_one)
     heartbeat: int = field(default=5_000, converter=to_ms, validator=validators.ge(50))
     shutdown_timeout: int = field(default=600_000, converter=to_ms)
+    boot_timeout: int = field(default=300_000, converter=to_ms)
     hard_limit_grace: int = field(default=10_000, converter=to_ms)
     max_tasks_per_child: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     max_memory_per_child: int | None = field(default=None, validator=validators.optional(validators.ge(1)))

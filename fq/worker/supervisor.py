@@ -58,6 +58,7 @@ class Supervisor:
     _kill_at: float = field(init=False, default=float("inf"))
     _reloaded: bool = field(init=False, default=False)
     _quiet: bool = field(init=False, default=False)
+    _advised: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._leases = Leases(self.app.broker, self.settings)
@@ -136,21 +137,19 @@ class Supervisor:
 
     def _examine(self, ward: Ward, now: float) -> None:
         reading = ward.board.read()
-        match verdict(Facts(reading, now, memory_of(ward.pid), ward.stopped, ward.continued), self.settings):
+        match verdict(Facts(reading, now, memory_of(ward.pid), ward.stopped, ward.continued, ward.born), self.settings):
             case "overran":
                 late = overran(reading, now, self.settings.hard_limit_grace)
                 if late & ward.overrunning:  # seen twice: it was not just about to leave
-                    log.error(
-                        "worker process %d is killed: message %s overran its time limit",
-                        ward.pid,
-                        ", ".join(sorted(late & ward.overrunning)),
-                    )
                     ward.interrupted = late & ward.overrunning
-                    os.kill(ward.pid, signal.SIGKILL)
+                    self._kill(ward, f"message {', '.join(sorted(ward.interrupted))} overran its time limit")
                 ward.overrunning = late
             case "wedged":
-                log.error("worker process %d is killed: it runs nothing and gives no sign of life", ward.pid)
-                os.kill(ward.pid, signal.SIGKILL)
+                self._kill(ward, "it runs nothing and gives no sign of life")
+            case "never booted":
+                self._kill(ward, "it has not booted within --boot-timeout")
+            case "large from birth":
+                self._advise(ward)
             case "worn out":
                 for place in self._places:
                     if place.wants_successor(ward, now) and not self._told:
@@ -158,6 +157,21 @@ class Supervisor:
                         place.successor = self._start()
             case "well":
                 ward.overrunning = frozenset()
+
+    def _kill(self, ward: Ward, why: str) -> None:
+        log.error("worker process %d is killed: %s", ward.pid, why)
+        os.kill(ward.pid, signal.SIGKILL)
+
+    def _advise(self, ward: Ward) -> None:
+        """Say, once, that children are too large before they have done anything."""
+        if not self._advised:
+            self._advised = True
+            log.warning(
+                "worker process %d has %d MB before its first message, more than --max-memory-per-child: each child will be replaced after its first"
+                " messages; allow clearly more than that",
+                ward.pid,
+                memory_of(ward.pid) // 1024**2,
+            )
 
     def _retire(self, ward: Ward) -> None:
         if ward.retire():

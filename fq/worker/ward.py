@@ -9,7 +9,10 @@ from fq.worker.board import Board, Reading
 from fq.worker.orders import RETIRE
 from fq.worker.settings import WorkerSettings
 
-Verdict: TypeAlias = Literal["well", "worn out", "overran", "wedged"]
+Verdict: TypeAlias = Literal["well", "worn out", "large from birth", "overran", "wedged", "never booted"]
+
+FAINT = 5_000
+"""No child is given up for less silence than this, ms: it gives a sign of life once a second, and a machine may have much to do."""
 
 
 @define(eq=False)
@@ -56,13 +59,14 @@ class Ward:
 
 @frozen
 class Facts:
-    """What is known of a child at one moment: *now* in seconds, *memory* in bytes."""
+    """What is known of a child at one moment: *now*, *born* and *continued* in seconds on the monotonic clock, *memory* in bytes."""
 
     reading: Reading
     now: float
     memory: int
     stopped: bool
     continued: float = 0.0
+    born: float = 0.0
 
 
 def verdict(facts: Facts, settings: WorkerSettings) -> Verdict:
@@ -72,10 +76,22 @@ def verdict(facts: Facts, settings: WorkerSettings) -> Verdict:
     if overran(facts.reading, facts.now, settings.hard_limit_grace):
         return "overran"
     if silent(facts, settings):
-        return "wedged"
-    tired = settings.max_tasks_per_child is not None and facts.reading.finished >= settings.max_tasks_per_child
+        return "wedged" if facts.reading.pulse else "never booted"
+    return outgrown(facts, settings)
+
+
+def outgrown(facts: Facts, settings: WorkerSettings) -> Literal["well", "worn out", "large from birth"]:
+    """
+    Return whether a child has done, or grown to, as much as it may.
+
+    One that is too large before it has finished anything is no better replaced: whoever took its place would be as large.
+    """
+    reading = facts.reading
     fat = settings.max_memory_per_child is not None and facts.memory > settings.max_memory_per_child
-    return "worn out" if tired or fat else "well"
+    tired = settings.max_tasks_per_child is not None and reading.finished >= settings.max_tasks_per_child
+    if tired or (fat and reading.finished):
+        return "worn out"
+    return "large from birth" if fat and reading.pulse and not reading.running else "well"
 
 
 def overran(reading: Reading, now: float, grace: int) -> frozenset[str]:
@@ -84,6 +100,11 @@ def overran(reading: Reading, now: float, grace: int) -> frozenset[str]:
 
 
 def silent(facts: Facts, settings: WorkerSettings) -> bool:
-    """Has a child that runs nothing given no sign of life for three leases? One that runs something may be holding the GIL: that is work."""
-    heard = max(facts.reading.pulse, facts.continued)
-    return facts.reading.pulse > 0 and heard < facts.now - 3 * settings.lease / 1_000 and not facts.reading.running
+    """
+    Has a child that runs nothing given no sign of life for three leases, and `FAINT`? One that runs something may be holding the GIL: that is work.
+
+    Before its first sign of life it has ``settings.boot_timeout``, if that is longer: it may have much to import.
+    """
+    patience = max(3 * settings.lease, FAINT if facts.reading.pulse else settings.boot_timeout)
+    heard = max(facts.reading.pulse, facts.continued, facts.born)
+    return heard < facts.now - patience / 1_000 and not facts.reading.running

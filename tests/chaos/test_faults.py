@@ -107,6 +107,19 @@ def test_a_child_that_has_grown_too_large_is_replaced(app: App, rig: Rig) -> Non
         until(lambda: not psutil.pid_exists(first), what="the first child's end")
 
 
+def test_children_that_are_too_large_from_birth_are_not_replaced_for_ever_and_it_is_said_once(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import pid
+
+    with rig.worker("--processes", "2", "--max-memory-per-child", "5", "--heartbeat", "50"):
+        until(lambda: "clearly more" in rig.log(), what="the advice")
+        first = pid.send().get(20_000).unwrap()
+        until(lambda: f"{first} retires" in rig.log(), what="the replacement of one that has finished something")
+        assert is_successful(pid.send().get(20_000))
+
+    assert rig.log().count("clearly more") == 1
+    assert rig.log().count("a successor starts") <= 2, "one a message"
+
+
 def test_a_reload_under_load_takes_up_new_code_and_loses_and_delays_nothing(rig: Rig, tmp_path: Path) -> None:
     code = (
         "import os, time\nfrom fq import App\napp = App(os.environ['FQ_URL'])\n"

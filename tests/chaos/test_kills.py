@@ -5,12 +5,14 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Handle
-from tests.chaos.harness import Rig, children, kill_all
+from tests.chaos.harness import ROOT, Rig, children, kill_all
 from tests.until import until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300")
@@ -104,6 +106,28 @@ def test_children_end_when_their_supervisor_is_killed_and_what_they_held_runs_el
         until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
 
     assert result.unwrap() not in [orphan.pid for orphan in orphans]
+
+
+def test_a_child_that_hangs_before_its_first_sign_of_life_is_replaced(rig: Rig, tmp_path: Path) -> None:
+    sign = tmp_path / "hung"
+    hang = f"import os, pathlib, time\nsign = pathlib.Path({str(sign)!r})\n"
+    hang += (
+        "def hang():\n    if not sign.exists():\n        sign.touch()\n        time.sleep(600)\nos.register_at_fork(after_in_child=hang)\n"
+    )
+    (tmp_path / "hanging.py").write_text(f"{hang}from tests.chaos.tasks import *\n")
+    rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    app = App(rig.url)
+
+    @app.actor
+    def pid() -> int:
+        raise NotImplementedError
+
+    process = rig.start("--processes", "1", "--boot-timeout", "1000", "--heartbeat", "500", app="hanging:app")
+    assert is_successful(pid.send().get(30_000))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert "has not booted" in rig.log()
+    app.broker.close()
 
 
 def test_a_stopped_child_loses_its_messages_and_its_late_outcome_changes_nothing(app: App, rig: Rig) -> None:

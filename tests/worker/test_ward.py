@@ -25,13 +25,25 @@ def test_a_child_that_gives_signs_of_life_is_well() -> None:
     assert verdict(known(Reading(NOW - 0.1, 5, (BUSY,))), SETTINGS) == "well"
 
 
-def test_one_that_has_not_booted_is_waited_for() -> None:
-    assert verdict(known(Reading(0.0, 0, ())), SETTINGS) == "well"
+@pytest.mark.parametrize("settings", [SETTINGS, evolve(SETTINGS, heartbeat=60_000)])
+def test_one_that_has_not_booted_is_waited_for_until_the_boot_timeout_and_for_three_leases_at_least(settings: WorkerSettings) -> None:
+    limit = max(settings.boot_timeout, 3 * settings.lease) / 1_000
+    unborn = known(Reading(0.0, 0, ()), born=NOW - limit)
+
+    assert verdict(evolve(unborn, born=NOW - limit + 0.1), settings) == "well"
+    assert verdict(evolve(unborn, born=NOW - limit - 0.1), settings) == "never booted"
+    assert verdict(evolve(unborn, born=NOW - limit - 0.1, continued=NOW - limit + 0.1), settings) == "well"
+    assert verdict(evolve(unborn, born=NOW - limit - 0.1, stopped=True), settings) == "well"
 
 
 def test_one_that_runs_nothing_and_is_silent_for_three_leases_is_wedged() -> None:
     assert verdict(known(Reading(NOW - LEASES + 0.1, 5, ())), SETTINGS) == "well"
     assert verdict(known(Reading(NOW - LEASES - 0.1, 5, ())), SETTINGS) == "wedged"
+
+
+def test_the_shortest_leases_leave_time_for_a_sign_of_life_a_second() -> None:
+    assert verdict(known(Reading(NOW - 3.0, 5, ())), WorkerSettings(heartbeat=50)) == "well"
+    assert verdict(known(Reading(NOW - 5.1, 5, ())), WorkerSettings(heartbeat=50)) == "wedged"
 
 
 def test_one_that_runs_something_may_be_silent_for_as_long_as_it_takes() -> None:
@@ -68,6 +80,13 @@ def test_one_that_has_done_its_share_or_grown_too_large_is_worn_out() -> None:
     assert verdict(known(Reading(NOW, 100, ())), SETTINGS) == "worn out"
     assert verdict(known(Reading(NOW, 5, ()), memory=SETTINGS.max_memory_per_child), SETTINGS) == "well"
     assert verdict(known(Reading(NOW, 5, ()), memory=10**12), SETTINGS) == "worn out"
+
+
+def test_one_that_is_too_large_before_it_has_finished_anything_is_no_better_replaced() -> None:
+    assert verdict(known(Reading(0.0, 0, ()), memory=10**12, born=NOW), SETTINGS) == "well", "it boots"
+    assert verdict(known(Reading(NOW, 0, ()), memory=10**12), SETTINGS) == "large from birth"
+    assert verdict(known(Reading(NOW, 0, (BUSY,)), memory=10**12), SETTINGS) == "well", "its first message may be to blame"
+    assert verdict(known(Reading(NOW, 1, ()), memory=10**12), SETTINGS) == "worn out"
 
 
 def test_without_such_settings_nobody_wears_out() -> None:
