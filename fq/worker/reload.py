@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from time import monotonic
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
+from attrs.filters import include
 
 from fq.errors import ConfigError
 from fq.worker.board import Board
@@ -27,10 +27,31 @@ _CHECK = "import sys; from fq.cli.common import load_app; load_app(sys.argv[1])"
 
 @frozen
 class Legacy:
-    """What a program leaves to the one that replaces it: its children, and whether they were told to be quiet."""
+    """
+    What a program leaves to the one that replaces it.
+
+    Attributes:
+        wards: its children.
+
+        quiet: were they told to be quiet?
+
+        born: how many children this process has had: no two may have the same name.
+    """
 
     wards: list[Ward] = field(factory=list)
     quiet: bool = False
+    born: int = 0
+
+    def to_json(self) -> str:
+        """Return it as text, for the environment."""
+        return json.dumps({"quiet": self.quiet, "born": self.born, "wards": list(map(_told_of, self.wards))})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Legacy":
+        """Return what `to_json` made *text* of, in the same process."""
+        fields = json.loads(text)
+        wards = [Ward(board=_board(w["board"]), interrupted=frozenset(w["interrupted"]), **w["plain"]) for w in fields["wards"]]
+        return cls(wards, fields["quiet"], fields["born"])
 
 
 def replace_process(app_path: str, legacy: Legacy, hold_back: Callable[[], None]) -> None:
@@ -46,17 +67,15 @@ def replace_process(app_path: str, legacy: Legacy, hold_back: Callable[[], None]
     log.info("reloading")
     for ward in legacy.wards:
         os.set_inheritable(ward.board.descriptor, True)
-    children = [{"pid": ward.pid, "name": ward.name, "board": ward.board.descriptor} for ward in legacy.wards]
     flush()
     hold_back()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: json.dumps([legacy.quiet, children])})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: legacy.to_json()})
 
 
 def inherited() -> Legacy:
     """Return what the program before this one has left, if it was replaced."""
-    quiet, children = json.loads(os.environ.pop(INHERITED, "[false, []]"))
-    now = monotonic()
-    return Legacy([Ward(child["pid"], child["name"], Board(_slots(child["board"]), child["board"]), now) for child in children], quiet)
+    text = os.environ.pop(INHERITED, "")
+    return Legacy.from_json(text) if text else Legacy()
 
 
 def is_replacing() -> bool:
@@ -64,8 +83,13 @@ def is_replacing() -> bool:
     return INHERITED in os.environ
 
 
-def _slots(descriptor: int) -> int:
-    return os.fstat(descriptor).st_size // 128 - 1
+def _told_of(ward: Ward) -> dict[str, object]:
+    plain = asdict(ward, filter=include("pid", "name", "born", "stopped", "continued", "retired"))
+    return {"plain": plain, "board": ward.board.descriptor, "interrupted": sorted(ward.interrupted)}
+
+
+def _board(descriptor: int) -> Board:
+    return Board(os.fstat(descriptor).st_size // 128 - 1, descriptor)
 
 
 @contextmanager

@@ -53,18 +53,18 @@ class Supervisor:
     _leases: Leases = field(init=False)
     _places: list[Place] = field(init=False)
     _retiring: list[Ward] = field(init=False)
-    _born: int = field(init=False, default=0)
+    _born: int = field(init=False)
     _told: int = field(init=False, default=0)
     _kill_at: float = field(init=False, default=float("inf"))
     _reloaded: bool = field(init=False, default=False)
-    _quiet: bool = field(init=False, default=False)
+    _quiet: bool = field(init=False)
     _advised: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._leases = Leases(self.app.broker, self.settings)
         self._places = [Place() for _ in range(self.settings.processes)]
         legacy = reload.inherited()
-        self._retiring, self._quiet = legacy.wards, legacy.quiet
+        self._retiring, self._quiet, self._born = legacy.wards, legacy.quiet, legacy.born
         self._reloaded = bool(self._retiring)
 
     def run(self, signals: Signals) -> int:
@@ -91,7 +91,7 @@ class Supervisor:
                 self._tell(signal.SIGTERM)
             case signal.SIGHUP if not self._told:
                 self.helpers.stop()
-                reload.replace_process(self.app_path, reload.Legacy(list(self._wards()), self._quiet), signals.hold_back)
+                reload.replace_process(self.app_path, reload.Legacy(list(self._wards()), self._quiet, self._born), signals.hold_back)
             case signal.SIGUSR1 | signal.SIGUSR2:
                 self._quiet = number == signal.SIGUSR1
                 self._tell(number)

@@ -120,3 +120,29 @@ def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_afte
 
     assert process.wait(30) == 0
     assert handle.status().state == "ready", "it was handed back at once"
+
+
+def test_a_child_that_is_stopped_when_its_worker_reloads_is_still_known_to_be(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import nap
+
+    with rig.worker("--processes", "1", "--heartbeat", "500") as process:
+        handle = nap.send(1.0)
+        until(lambda: rig.runs("nap"), what="the first run")
+        (stopped,) = children(process)
+        stopped.suspend()
+        until(lambda: "was stopped" in rig.log(), what="the notice")
+        process.send_signal(signal.SIGHUP)
+        result = handle.get(20_000)
+        stopped.resume()
+        until(lambda: not stopped.is_running(), what="the end of the stopped child")
+
+    assert result.unwrap() != stopped.pid, "its lease was not renewed"
+
+
+def test_children_are_numbered_on_after_a_reload_so_that_no_two_have_the_same_name(app: App, rig: Rig) -> None:
+    with rig.worker("--processes", "2") as process:
+        reload(app, rig, process)
+        until(lambda: len(app.broker.workers()) == 2, what="the end of those before")
+        names = [worker.worker for worker in app.broker.workers()]
+
+    assert {name.rpartition("-")[2] for name in names} == {"3", "4"}
