@@ -22,10 +22,10 @@ def pid_file(path: Path | None) -> Iterator[None]:
     Raises:
         PidFileTaken: the file names another process that lives, holds something else, or cannot be written.
     """
+    check_pid_file(path, os.getpid())
     if path is None:
         yield
         return
-    _check(path)
     try:
         path.write_text(f"{os.getpid()}\n")
     except OSError as error:
@@ -38,7 +38,15 @@ def pid_file(path: Path | None) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _check(path: Path) -> None:
+def check_pid_file(path: Path | None, owner: int) -> None:
+    """
+    Find out whether *path* may be the pid file of the process *owner*.
+
+    Raises:
+        PidFileTaken: as `pid_file`, unless it cannot be written.
+    """
+    if path is None:
+        return
     try:
         text = path.read_text().strip()
     except FileNotFoundError:
@@ -48,7 +56,7 @@ def _check(path: Path) -> None:
     if not text.isdecimal():
         raise PidFileTaken(f"{path}: found {text[:40]!r}, expected a process id: is this the right file? Remove it if it is")
     pid = int(text)
-    if pid != os.getpid() and _lives(pid):
+    if pid != owner and _lives(pid):
         raise PidFileTaken(f"{path}: process {pid} has this pid file: stop it first, or give another file")
 
 

@@ -3,25 +3,30 @@
 import atexit
 import logging
 import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Never, TypeVar
 
 import click
+from attrs import frozen
 
 from fq.app import App
 from fq.class_style.setup import forks_in
 from fq.cli.common import Refused, app_path, load_app, plain_errors
-from fq.cli.pidfile import pid_file
+from fq.cli.pidfile import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
-from fq.observe.endpoint import metrics_servers
+from fq.observe.endpoint import join_parent, metrics_servers
 from fq.observe.logs import LogFormat, set_up
 from fq.worker.helpers import Helpers
+from fq.worker.rehearsal import rehearsing
 from fq.worker.reload import is_replacing, watcher
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import Signals
-from fq.worker.streams import let_go, occupy
+from fq.worker.streams import flush, let_go, occupy
 from fq.worker.supervisor import Supervisor
+
+log = logging.getLogger("fq.worker")
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -76,30 +81,71 @@ def worker(
     """
     occupy()
     atexit.register(let_go)
+    rehearses = rehearsing()
     try:
-        set_up(logging.DEBUG if verbose else logging.INFO, log_format, log_file)
+        set_up(logging.WARNING if rehearses else logging.DEBUG if verbose else logging.INFO, log_format, log_file)
     except OSError as error:
         raise Refused(f"{log_file}: the log cannot be written: {error.strerror}") from None
+    options = WorkerOptions(app_path, queues, processes, max_memory_per_child, metrics, durations)
+    if rehearses:
+        rehearse(options, pid_path)
     with Signals(booting=not is_replacing()) as signals, plain_errors(), pid_file(pid_path):
-        app = load_app(app_path)
-        settings = WorkerSettings(
-            queues=[name for name in queues.split(",") if name],
-            processes=processes or os.cpu_count() or 1,
-            max_memory_per_child=None if max_memory_per_child is None else max_memory_per_child * MEGABYTE,
-            **durations,
-        )
-        check(app, app_path, settings)
-        logging.getLogger("fq.worker").info(
-            "%s: %d processes, %d actors, queues %s",
-            app.broker,
-            settings.processes,
-            len(app.actors),
-            ", ".join(settings.queues or app.queues),
-        )
-        helpers = Helpers([*metrics_servers(app, metrics, settings.processes), *forks_in(app.stack)])
-        find_broker(app)
+        app, settings, helpers = prepare(options)
         with watcher(watch):
             raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, helpers=helpers).run(signals))
+
+
+@frozen
+class WorkerOptions:
+    """What was typed, of what decides whether a worker can start."""
+
+    app_path: str
+    queues: str
+    processes: int | None
+    max_memory_per_child: int | None
+    metrics: str | None
+    durations: dict[str, int]
+
+    def settings(self) -> WorkerSettings:
+        """Return what it says about the worker."""
+        megabytes = self.max_memory_per_child
+        return WorkerSettings(
+            queues=[name for name in self.queues.split(",") if name],
+            processes=self.processes or os.cpu_count() or 1,
+            max_memory_per_child=None if megabytes is None else megabytes * MEGABYTE,
+            **self.durations,
+        )
+
+
+def prepare(options: WorkerOptions) -> tuple[App, WorkerSettings, Helpers]:
+    """Return all that a supervisor needs; raises whatever a person has to mend first."""
+    app, settings = load_app(options.app_path), options.settings()
+    check(app, options.app_path, settings)
+    queues = ", ".join(settings.queues or app.queues)
+    log.info("%s: %d processes, %d actors, queues %s", app.broker, settings.processes, len(app.actors), queues)
+    helpers = Helpers([*metrics_servers(app, options.metrics, settings.processes), *forks_in(app.stack)])
+    find_broker(app)
+    return app, settings, helpers
+
+
+def rehearse(options: WorkerOptions, pid_path: Path | None) -> Never:
+    """Find out whether this program could take the place of its parent, and end with exit code 0 if so."""
+    code = 1
+    try:
+        with plain_errors():
+            check_pid_file(pid_path, os.getppid())
+            join_parent()
+            prepare(options)
+        code = 0
+    except click.ClickException as error:
+        error.show()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            flush()
+        finally:
+            os._exit(code)  # what the app has started, threads say, is not waited for
 
 
 def find_broker(app: App) -> None:
@@ -107,7 +153,7 @@ def find_broker(app: App) -> None:
     try:
         app.broker.workers()
     except BrokerUnavailable as error:
-        logging.getLogger("fq.worker").error("waiting for the broker: %s", error)
+        log.error("waiting for the broker: %s", error)
 
 
 def check(app: App, app_path: str, settings: WorkerSettings) -> None:

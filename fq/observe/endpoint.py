@@ -97,6 +97,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def join_parent() -> None:
+    """Let this process, which finds out whether it could take the place of its parent, find the socket of that as its own."""
+    pid, _, rest = os.environ.get(SOCKET, "").partition(":")
+    if pid == str(os.getppid()):
+        os.environ[SOCKET] = f"{os.getpid()}:{rest}"
+
+
 def _fresh_listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -93,7 +93,7 @@ def _run(run: Callable[[], object], supervisor: int) -> Never:
             signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # they are meant for the supervisor
             signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
+        threading.Thread(target=end_with, args=(supervisor,), daemon=True).start()
         run()
         code = 0
     except BaseException:
@@ -106,7 +106,8 @@ def _run(run: Callable[[], object], supervisor: int) -> Never:
             os._exit(code)
 
 
-def _end_with(supervisor: int) -> None:
+def end_with(supervisor: int) -> None:
+    """End this process when *supervisor* is no longer its parent."""
     while os.getppid() == supervisor:
         time.sleep(1.0)
     os._exit(0)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 
@@ -15,6 +15,7 @@ from attrs.filters import include
 
 from fq.errors import ConfigError
 from fq.worker.board import Board
+from fq.worker.signals import Signals
 from fq.worker.streams import flush
 from fq.worker.ward import Ward
 
@@ -22,7 +23,6 @@ log = logging.getLogger("fq.worker")
 
 INHERITED = "FQ_INHERITED_CHILDREN"
 WATCHER = "FQ_WATCHER"
-_CHECK = "import sys; from fq.cli.common import load_app; load_app(sys.argv[1])"
 
 
 @frozen
@@ -54,22 +54,22 @@ class Legacy:
         return cls(wards, fields["quiet"], fields["born"])
 
 
-def replace_process(app_path: str, legacy: Legacy, hold_back: Callable[[], None]) -> None:
+def replace_process(legacy: Legacy, signals: Signals) -> None:
     """
-    Start this program anew in this process, with the new code; *legacy* is passed on, and what *hold_back* leaves of signals.
+    Start this program anew in this process, with the new code, and leave it *legacy*, and what *signals* hold back.
 
-    Code that cannot be imported is found out first, in a process of its own: then everything stays as it is.
+    If that cannot be done, as without the interpreter, this program goes on as it is.
     """
-    check = subprocess.run([sys.executable, "-c", _CHECK, app_path], capture_output=True, text=True, check=False)
-    if check.returncode:
-        log.error("not reloading, since %s cannot be imported: %s", app_path, check.stderr.strip())
-        return
     log.info("reloading")
     for ward in legacy.wards:
         os.set_inheritable(ward.board.descriptor, True)
     flush()
-    hold_back()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: legacy.to_json()})
+    signals.hold_back()
+    try:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: legacy.to_json()})
+    except OSError as error:
+        signals.go_on()
+        log.error("not reloading, since the new program cannot be started: %s", error)
 
 
 def inherited() -> Legacy:

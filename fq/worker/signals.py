@@ -54,6 +54,10 @@ class Signals:
         for number in self.taken():
             os.kill(os.getpid(), number)
 
+    def go_on(self) -> None:
+        """Take signals again, since no other program has come; first those that were held back."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
     def wait(self, timeout: float) -> None:
         """Wait up to *timeout* seconds for a signal."""
         if self._queue:

@@ -21,6 +21,7 @@ from fq.worker.helpers import Helpers
 from fq.worker.launch import fork, memory_of, slots, spawn
 from fq.worker.leases import Leases
 from fq.worker.place import Place
+from fq.worker.rehearsal import Rehearsal
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import Signals
 from fq.worker.ward import Facts, Ward, overran, verdict
@@ -42,7 +43,7 @@ class Supervisor:
     """
     Keeps ``settings.processes`` children of *app* running until it is told to stop.
 
-    *app_path* is needed to start children in fresh interpreters (*spawns*) and to reload. *helpers* run beside the children.
+    *app_path* is needed to start children in fresh interpreters (*spawns*). *helpers* run beside the children.
     """
 
     app: "App"
@@ -51,6 +52,7 @@ class Supervisor:
     spawns: bool = False
     helpers: Helpers = field(factory=Helpers)
     _leases: Leases = field(init=False)
+    _rehearsal: Rehearsal = field(init=False, factory=Rehearsal)
     _places: list[Place] = field(init=False)
     _retiring: list[Ward] = field(init=False)
     _born: int = field(init=False)
@@ -70,10 +72,13 @@ class Supervisor:
     def run(self, signals: Signals) -> int:
         """Run until told to stop by TERM or INT; a second one is quick. HUP reloads, USR1 quiets, USR2 resumes. Return the exit code."""
         signals.booted()
+        self._leases.beat(self._wards())  # before all else: those of a program that this one has replaced have waited
         while True:
             for number in signals.taken():
-                self._on(number, signals)
+                self._on(number)
             self._reap()
+            if self._rehearsal.passed:
+                self._reload(signals)
             if self._told and not list(self._wards()):
                 self.helpers.stop()
                 return 0
@@ -81,22 +86,30 @@ class Supervisor:
             self._leases.beat(self._wards())
             signals.wait(self._patience())
 
-    def _on(self, number: int, signals: Signals) -> None:
+    def _on(self, number: int) -> None:
         match number:
             case signal.SIGTERM | signal.SIGINT:
+                self._rehearsal.abandon()
                 self._told += 1
                 log.info("stopping" if self._told == 1 else "stopping at once")
                 patience = self.settings.shutdown_timeout / 1_000 if self._told == 1 else 0.0
                 self._kill_at = min(self._kill_at, monotonic() + patience + LAST_WAIT)  # a child whose GIL is held keeps no time
                 self._tell(signal.SIGTERM)
             case signal.SIGHUP if not self._told:
-                self.helpers.stop()
-                reload.replace_process(self.app_path, reload.Legacy(list(self._wards()), self._quiet, self._born), signals.hold_back)
+                self._rehearsal.begin()
             case signal.SIGUSR1 | signal.SIGUSR2:
                 self._quiet = number == signal.SIGUSR1
                 self._tell(number)
             case _:
                 pass
+
+    def _reload(self, signals: Signals) -> None:
+        """Let the new code take over. While it is imported nobody renews, so leases run for as long as that has just taken, twice, on top."""
+        self.helpers.stop()
+        self._leases.renew(self._wards(), self.settings.lease + 2 * self._rehearsal.took)
+        reload.replace_process(reload.Legacy(list(self._wards()), self._quiet, self._born), signals)
+        self._rehearsal.abandon()  # it could not be started
+        self._leases.soon()
 
     def _wards(self) -> Iterator[Ward]:
         for place in self._places:
@@ -199,6 +212,7 @@ class Supervisor:
                 return
             if (ward := known.get(pid)) is None:
                 self.helpers.reaped(pid, status)
+                self._rehearsal.reaped(pid, status)
                 continue
             if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
                 ward.stopped = os.WIFSTOPPED(status)
