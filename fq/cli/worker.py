@@ -17,7 +17,7 @@ from fq.cli.common import Refused, app_path, load_app, plain_errors
 from fq.cli.pidfile import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
 from fq.observe.endpoint import join_parent, metrics_servers
-from fq.observe.logs import LogFormat, set_up
+from fq.observe.logs import LogFormat, LogSettings
 from fq.worker.helpers import Helpers
 from fq.worker.rehearsal import rehearsing
 from fq.worker.reload import is_replacing, watcher
@@ -82,8 +82,9 @@ def worker(
     occupy()
     atexit.register(let_go)
     rehearses = rehearsing()
+    logs = LogSettings(logging.WARNING if rehearses else logging.DEBUG if verbose else logging.INFO, log_format, log_file)
     try:
-        set_up(logging.WARNING if rehearses else logging.DEBUG if verbose else logging.INFO, log_format, log_file)
+        logs.set_up(supervises=True)
     except OSError as error:
         raise Refused(f"{log_file}: the log cannot be written: {error.strerror}") from None
     options = WorkerOptions(app_path, queues, processes, max_memory_per_child, metrics, durations)
@@ -92,7 +93,7 @@ def worker(
     with Signals(booting=not is_replacing()) as signals, plain_errors(), pid_file(pid_path):
         app, settings, helpers = prepare(options)
         with watcher(watch):
-            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, helpers=helpers).run(signals))
+            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, logs=logs, helpers=helpers).run(signals))
 
 
 @frozen

@@ -2,10 +2,14 @@
 
 import json
 import logging
+import os
+import stat
 import sys
 import time
 from pathlib import Path
 from typing import Literal, TextIO
+
+from attrs import frozen
 
 TEXT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
 
@@ -37,14 +41,66 @@ class QuietStreamHandler(logging.StreamHandler[TextIO]):
             super().handleError(record)
 
 
-def set_up(level: int, form: LogFormat, file: Path | None) -> None:
+class UnheldHandler(QuietStreamHandler):
     """
-    Send all logging to *file*, to be appended to, or to standard error.
+    In the process that makes it, drops what a pipe has no room for, instead of waiting for whoever should read it. Forks of that process wait.
 
-    Raises:
-        OSError: the file cannot be opened.
+    A supervisor that waits renews no lease. The pipe is opened once more, since not to wait is a property of what is open, which others share.
     """
-    stream = sys.stderr if file is None else file.open("a", encoding="utf-8", buffering=1)
-    handler = QuietStreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(TEXT))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._process = os.getpid()
+        self._pipe = _opened_again(stream)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record*, or drop it."""
+        if self._pipe < 0 or os.getpid() != self._process:
+            super().emit(record)
+            return
+        try:
+            os.write(self._pipe, f"{self.format(record)}{self.terminator}".encode(errors="backslashreplace"))
+        except Exception:
+            self.handleError(record)
+
+
+def _opened_again(stream: TextIO) -> int:
+    """Return a descriptor of the pipe behind *stream* that is never waited for, -1 if there is no pipe, or no way to have one."""
+    try:
+        descriptor = stream.fileno()
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return -1
+        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
+    except (OSError, ValueError, AttributeError):  # without a reader; closed; none
+        return -1
+
+
+@frozen
+class LogSettings:
+    """What is logged, how, and where: in *file*, or on standard error."""
+
+    level: int
+    form: LogFormat
+    file: Path | None
+
+    def set_up(self, supervises: bool = False) -> None:
+        """
+        Send all logging there. A process that *supervises* never waits for whoever reads it.
+
+        Raises:
+            OSError: the file cannot be opened.
+        """
+        stream = sys.stderr if self.file is None else self.file.open("a", encoding="utf-8", buffering=1)
+        handler = (UnheldHandler if supervises else QuietStreamHandler)(stream)
+        handler.setFormatter(JsonFormatter() if self.form == "json" else logging.Formatter(TEXT))
+        logging.basicConfig(level=self.level, handlers=[handler], force=True)
+
+    def to_json(self) -> str:
+        """Return it as text, for a process that is to log likewise."""
+        return json.dumps([self.level, self.form, None if self.file is None else str(self.file)])
+
+    @classmethod
+    def from_json(cls, text: str) -> "LogSettings":
+        """Return what `to_json` made *text* of."""
+        level, form, file = json.loads(text)
+        return cls(level, form, None if file is None else Path(file))

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import threading
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Never
 
@@ -30,11 +31,15 @@ FOREVER = 1_000_000_000_000
 """How long a child that retires may take, ms: decades."""
 
 
-def run_child(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> Never:
-    """Run messages until *orders* say to stop, or until *supervisor*, the process that started this one, is gone; then end this process."""
+def run_child(find: "Callable[[], App]", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> Never:
+    """
+    Run messages of the app that *find* returns until *orders* say to end, or until *supervisor*, the process that started this one, is gone.
+
+    Then end this process.
+    """
     code = 1
     try:
-        code = _run(app, settings, name, supervisor, board, orders)
+        code = _run(find(), settings, name, supervisor, board, orders)
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())
     finally:

@@ -1,13 +1,17 @@
 """Starting a child process: by fork, which is quick, or by a fresh interpreter, which inherits nothing but its board."""
 
 import json
+import logging
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
+from attrs import evolve
 
+from fq.observe.logs import LogSettings
 from fq.worker.board import Board
 from fq.worker.child_process import run_child
 from fq.worker.orders import ORDERS, Orders
@@ -16,6 +20,8 @@ from fq.worker.streams import flush
 
 if TYPE_CHECKING:
     from fq.app import App
+
+log = logging.getLogger("fq.worker")
 
 
 def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
@@ -28,15 +34,14 @@ def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
         return pid
     orders = Orders()
     orders.listen()
-    run_child(app, settings, name, supervisor, board, orders)
+    run_child(lambda: app, settings, name, supervisor, board, orders)
 
 
-def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board) -> int:
-    """Start a fresh interpreter that imports *app_path* and runs it, and return its process id."""
+def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board, logs: LogSettings | None = None) -> int:
+    """Start a fresh interpreter that imports *app_path* and runs it, logging as *logs* say, and return its process id."""
     os.set_inheritable(board.descriptor, True)
-    order = json.dumps(
-        {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
-    )
+    fields = {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
+    order = json.dumps({**fields, "logs": None if logs is None else logs.to_json()})
     return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ, setsigmask=ORDERS)
 
 
@@ -44,15 +49,29 @@ def main(order: str) -> None:
     """What a spawned child does first: listen, find the app, and run it."""
     orders = Orders()
     orders.listen()
+    fields = json.loads(order)
+    if fields["logs"] is not None:
+        _log_as(LogSettings.from_json(fields["logs"]))
+    settings = WorkerSettings(**fields["settings"])
+    board = Board(slots(settings), fields["board"])
+    run_child(partial(_app_at, fields["app"]), settings, fields["name"], fields["supervisor"], board, orders)
+
+
+def _log_as(logs: LogSettings) -> None:
+    try:
+        logs.set_up()
+    except OSError as error:  # the folder of the file is gone, say, which keeps no child that has the file open from working
+        evolve(logs, file=None).set_up()
+        log.error("%s: the log cannot be written: %s", logs.file, error.strerror)
+
+
+def _app_at(path: str) -> "App":
     from fq.cli.common import load_app
     from fq.observe.endpoint import join_metrics
 
-    fields = json.loads(order)
-    settings = WorkerSettings(**fields["settings"])
-    board = Board(slots(settings), fields["board"])
-    app = load_app(fields["app"])
+    app = load_app(path)
     join_metrics(app)
-    run_child(app, settings, fields["name"], fields["supervisor"], board, orders)
+    return app
 
 
 def slots(settings: WorkerSettings) -> int:

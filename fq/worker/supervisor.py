@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from fq.observe.logs import LogSettings
 from fq.worker import reload
 from fq.worker.board import Board
 from fq.worker.helpers import Helpers
@@ -43,13 +44,14 @@ class Supervisor:
     """
     Keeps ``settings.processes`` children of *app* running until it is told to stop.
 
-    *app_path* is needed to start children in fresh interpreters (*spawns*). *helpers* run beside the children.
+    *app_path* is needed to start children in fresh interpreters (*spawns*), which log as *logs* say. *helpers* run beside the children.
     """
 
     app: "App"
     settings: WorkerSettings
     app_path: str = ""
     spawns: bool = False
+    logs: LogSettings | None = None
     helpers: Helpers = field(factory=Helpers)
     _leases: Leases = field(init=False)
     _rehearsal: Rehearsal = field(init=False, factory=Rehearsal)
@@ -194,7 +196,9 @@ class Supervisor:
         self._born += 1
         name = f"{socket.gethostname()}:{os.getpid()}:{int(monotonic())}-{self._born}"
         board = Board(slots(self.settings))
-        launched = spawn(self.app_path, self.settings, name, board) if self.spawns else fork(self.app, self.settings, name, board)
+        launched = (
+            spawn(self.app_path, self.settings, name, board, self.logs) if self.spawns else fork(self.app, self.settings, name, board)
+        )
         if self._quiet:
             os.kill(launched, signal.SIGUSR1)
         self._leases.soon()

@@ -1,12 +1,16 @@
 """Standard output and standard error that are full, closed, or read by nobody: that costs what was written there, and no work."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
+from returns.result import Success
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children
@@ -83,3 +87,69 @@ def test_a_worker_whose_log_has_lost_its_reader_works_reloads_and_stops(app: App
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(20) == 0
+
+
+def test_a_log_that_nobody_reads_does_not_hold_up_the_supervisor(app: App, rig: Rig) -> None:
+    from tests.chaos.tasks import say
+
+    process, reader, writer = piped(rig, "--heartbeat", "500")
+    first = say.send("before").get(20_000).unwrap()
+    fill(writer)
+    (child,) = children(process)
+    child.kill()
+
+    assert say.send("after").get(20_000).unwrap() != first, "that a child has died is dropped from the log, and it is replaced"
+    process.kill()
+    process.wait()
+    os.close(reader)
+    os.close(writer)
+
+
+def fill(pipe: int) -> None:
+    """Write to *pipe* until it is full."""
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x" * 4_096)
+    os.set_blocking(pipe, True)
+
+
+def test_what_a_reader_takes_in_time_is_logged(app: App, rig: Rig) -> None:
+    process, reader, writer = piped(rig)
+    until(lambda: children(process), what="the start")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    os.close(writer)
+    said = os.read(reader, 65_536).decode()
+    os.close(reader)
+
+    assert "1 processes" in said
+    assert "stopping" in said
+
+
+@pytest.mark.parametrize("how", [(), ("--spawn",)])
+def test_children_log_where_and_how_the_supervisor_does(app: App, rig: Rig, tmp_path: Path, how: tuple[str, ...]) -> None:
+    from tests.chaos.tasks import work
+
+    file = tmp_path / "worker.json"
+    with rig.worker("--processes", "1", "--log-file", str(file), "--log-format", "json", *how) as process:
+        assert work.send(5).get(20_000) == Success(10)
+        (child,) = children(process)
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+
+    assert any(record["process"] == child.pid and "will be tried again" in record["message"] for record in records)
+    assert rig.log() == ""
+
+
+def test_a_spawned_child_whose_log_file_is_out_of_reach_works_and_says_so(app: App, rig: Rig, tmp_path: Path) -> None:
+    from tests.chaos.tasks import pid
+
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    with rig.worker("--processes", "1", "--spawn", "--log-file", str(folder / "worker.log")) as process:
+        first = pid.send().get(20_000).unwrap()
+        rmtree(folder)
+        children(process)[0].kill()
+        until(lambda: pid.send().get(20_000).unwrap() != first, what="the replacement")
+
+    assert "the log cannot be written" in rig.log()
