@@ -26,7 +26,6 @@ USUAL = (700, 2_000)
 CALM = 10_000
 """How many it lets pass here."""
 
-
 FOREVER = 1_000_000_000_000
 """How long a child that retires may take, ms: decades."""
 
@@ -39,6 +38,7 @@ def run_child(find: "Callable[[], App]", settings: WorkerSettings, name: str, su
     """
     code = 1
     try:
+        orders.listen()
         code = _run(find(), settings, name, supervisor, board, orders)
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())

@@ -25,20 +25,33 @@ log = logging.getLogger("fq.worker")
 
 
 def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
-    """Fork a child that runs *app*, and return its process id. What it is told meanwhile waits until it listens."""
+    """
+    Fork a child that runs *app*, and return its process id. What it is told meanwhile waits until it listens.
+
+    Raises:
+        OSError: the machine has no process to spare.
+    """
     flush()
     supervisor = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, ORDERS)
-    if pid := os.fork():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid:  # the child goes on holding them back, until it listens
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
+    if pid:
         return pid
-    orders = Orders()
-    orders.listen()
-    run_child(lambda: app, settings, name, supervisor, board, orders)
+    run_child(lambda: app, settings, name, supervisor, board, Orders())
 
 
 def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board, logs: LogSettings | None = None) -> int:
-    """Start a fresh interpreter that imports *app_path* and runs it, logging as *logs* say, and return its process id."""
+    """
+    Start a fresh interpreter that imports *app_path* and runs it, logging as *logs* say, and return its process id.
+
+    Raises:
+        OSError: the machine has no process to spare, or the interpreter is gone.
+    """
     os.set_inheritable(board.descriptor, True)
     fields = {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
     order = json.dumps({**fields, "logs": None if logs is None else logs.to_json()})

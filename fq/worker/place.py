@@ -62,5 +62,12 @@ class Place:
             self.ward, self.successor = self.successor, None
         else:
             return
-        self.crashes = self.crashes + 1 if now - ward.born < YOUNG and not ward.interrupted else 0
-        self.start_at = now + pause(self.crashes)
+        self._wait(self.crashes + 1 if now - ward.born < YOUNG and not ward.interrupted else 0, now)
+
+    def missed(self, now: float) -> None:
+        """Learn that a child could not be started here, and plan when that is tried again."""
+        self._wait(self.crashes + 1, now)
+
+    def _wait(self, crashes: int, now: float) -> None:
+        self.crashes = crashes
+        self.start_at = now + pause(crashes)

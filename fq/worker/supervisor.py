@@ -135,7 +135,7 @@ class Supervisor:
             self.helpers.start_missing()
         for place in self._places if not self._told else ():
             if place.wants_child(now):
-                place.ward = self._start()
+                place.ward = self._start(place)
             if (retired := place.hand_over()) is not None:
                 self._retiring.append(retired)
                 self._retire(retired)
@@ -169,7 +169,7 @@ class Supervisor:
                 for place in self._places:
                     if place.wants_successor(ward, now) and not self._told:
                         log.info("worker process %d has done its share: a successor starts", ward.pid)
-                        place.successor = self._start()
+                        place.successor = self._start(place)
             case "well":
                 ward.overrunning = frozenset()
 
@@ -192,17 +192,30 @@ class Supervisor:
         if ward.retire():
             log.info("worker process %d retires: it finishes what runs", ward.pid)
 
-    def _start(self) -> Ward:
+    def _start(self, place: Place) -> Ward | None:
+        """Start a child for *place*; return None if that cannot be done just now, which is tried again."""
         self._born += 1
         name = f"{socket.gethostname()}:{os.getpid()}:{int(monotonic())}-{self._born}"
-        board = Board(slots(self.settings))
-        launched = (
-            spawn(self.app_path, self.settings, name, board, self.logs) if self.spawns else fork(self.app, self.settings, name, board)
-        )
+        try:
+            board = Board(slots(self.settings))
+            ward = Ward(self._launched(name, board), name, board, monotonic())
+        except OSError as error:
+            log.error("a worker process cannot be started: %s", error)
+            place.missed(monotonic())
+            return None
         if self._quiet:
-            os.kill(launched, signal.SIGUSR1)
+            os.kill(ward.pid, signal.SIGUSR1)
         self._leases.soon()
-        return Ward(launched, name, board, monotonic())
+        return ward
+
+    def _launched(self, name: str, board: Board) -> int:
+        try:
+            if self.spawns:
+                return spawn(self.app_path, self.settings, name, board, self.logs)
+            return fork(self.app, self.settings, name, board)
+        except OSError:
+            board.close()
+            raise
 
     def _reap(self) -> None:
         """Learn what became of children; as process 1 of a container, reap everybody's."""

@@ -175,6 +175,19 @@ def test_nor_is_there_one_if_it_goes_between_the_rehearsal_and_the_reload(changi
     changing.stop()
 
 
+def test_a_child_that_cannot_be_started_is_tried_again(changing: Changing, interpreter: Path) -> None:
+    changing.start("--spawn")
+    first = changing.ask()
+    target = interpreter.readlink()
+    interpreter.unlink()
+    psutil.Process(first).kill()
+    changing.says("cannot be started", times=2)
+    interpreter.symlink_to(target)
+
+    assert changing.ask() != first
+    changing.stop()
+
+
 def test_a_worker_with_metrics_reloads_at_the_same_address(changing: Changing) -> None:
     changing.start("--metrics", "127.0.0.1:0")
     first = changing.ask()

@@ -66,6 +66,14 @@ def test_a_successor_has_the_place_when_the_child_dies_before_it() -> None:
     assert (place.ward, place.successor) == (heir, None)
 
 
+def test_one_that_could_not_be_started_is_tried_again_after_a_pause() -> None:
+    place = Place()
+    place.missed(NOW)
+
+    assert not place.wants_child(NOW)
+    assert place.wants_child(NOW + pause(1))
+
+
 def test_who_has_retired_is_none_of_its_business() -> None:
     place = Place(ward())
     place.lost(ward(), NOW)
