@@ -79,7 +79,7 @@ def test_while_the_new_code_hangs_the_old_goes_on_and_a_stop_is_heard(changing: 
     (hung,) = changing.rehearsals()
     changing.stop()
 
-    assert not hung.is_running()
+    until(lambda: not hung.is_running(), what="the end of the rehearsal")
 
 
 def test_the_next_reload_tries_the_code_that_is_there_then(changing: Changing) -> None:
