@@ -77,8 +77,8 @@ if latest == number then
 end
 
 -- The server has lost what this worker did: it is another one now, or has read an older state from its disk. What it takes for held may have been
--- committed, and nobody else would ever get it.
-if known and remembered ~= '' and latest ~= remembered then return {now} end
+-- committed, and nobody else would ever get it. A turn that was taken in between through another connection of the worker begins otherwise.
+if known and latest ~= remembered and string.match(latest, '^.*%.') == string.match(remembered, '^.*%.') then return {now} end
 
 -- Fence: all tokens are looked at before anything is written.
 local groups, stale = {}, {}
