@@ -50,6 +50,7 @@ class Child:
         self.chains = Chains(app, self.deadlines.run, self.loop.run, settings.unknown_actor_grace)
         self.pool = Pool(settings.threads, self.chains, self.deadlines, self.pump.finished)
         self.quarantine = Pool(1, self.chains, self.deadlines, self.pump.finished)
+        self._complained = False
         self._heart = Heart(self._renew, settings.heartbeat) if board is None else None
 
     @property
@@ -98,6 +99,15 @@ class Child:
         if self._heart is not None:
             self._heart.stop()
         self.app.tell(WorkerStopped(self.name))
+
+    def beat(self, board: Board) -> None:
+        """Give a sign of life on *board*, as long as the pump goes on: without it nothing is committed, or claimed."""
+        if self.pump.sound:
+            board.beat(self.pump.committed)
+            self._complained = False
+        elif not self._complained:
+            self._complained = True
+            log.error("the pump is stuck, and nothing is committed meanwhile; it is here:\n%s", self.pump.stack())
 
     def __enter__(self) -> Self:
         self.start()

@@ -72,7 +72,7 @@ def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board
     code = 0
     while not orders.end:
         orders.wait(1.0)
-        board.beat(child.pump.committed)
+        child.beat(board)
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
             break
@@ -95,7 +95,7 @@ def _drain(child: Child, board: Board, orders: Orders, supervisor: int) -> None:
         if monotonic() >= give_up_at:
             child.pump.give_up()
         stopping.join(0.1)
-        board.beat(child.pump.committed)
+        child.beat(board)
 
 
 def _patience(child: Child, orders: Orders, orphaned: bool) -> float:

@@ -5,7 +5,9 @@ Outcomes gather for a few ms while there is other work, and leave at once when t
 """
 
 import logging
+import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -114,6 +116,11 @@ class Pump:
     def sound(self) -> bool:
         """Does it go on? What may keep it is the broker, and that not for ever; or a layer that watches, and does not return."""
         return self._with_broker or monotonic() - self._stepped < STUCK
+
+    def stack(self) -> str:
+        """Return where the thread is, for the log."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        return "" if frame is None else "".join(traceback.format_stack(frame))
 
     def stop(self) -> None:
         """Commit what has gathered, hand back all that still runs, and end the thread."""

@@ -12,6 +12,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Want
 from fq.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware import Middleware
+from fq.worker.board import Board
 from tests.until import until
 
 
@@ -163,6 +164,13 @@ def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatc
         quick.send()
         until(lambda: gate.running)
         until(lambda: not worker.pump.sound)
+        assert "gate.wait" in worker.pump.stack() or "self.opened.wait" in worker.pump.stack()
+        board = Board(1)
+        worker.beat(board)
+        assert board.read().pulse == 0.0
         blocks.clear()
         gate.opened.set()
         until(lambda: worker.pump.sound)
+        worker.beat(board)
+        assert board.read().pulse > 0.0
+    board.close()
