@@ -35,8 +35,8 @@ Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], 
 """Now, token, for how long to idle, stale ids, workers whose lease has run out and what is remembered of each, claims, moved letters,
 cancelled ids, the latest turn that is remembered. Only the first where the server has lost the latest turn."""
 
-REMEMBERED = 11
-"""Where in its arguments a turn says which was remembered."""
+NUMBER, REMEMBERED = 1, 11
+"""Where in its arguments a turn says its number, and which turn was remembered."""
 
 
 @frozen
@@ -171,7 +171,8 @@ class Turns:
             begun.unanswered.remove(script)  # refused: nothing of it was done
             raise
         begun.unanswered.remove(script)
-        self._remembered[worker] = reply[-1]
+        if reply[-1].decode() == script.arguments[NUMBER]:  # else nothing was worth remembering, or a turn through another connection was
+            self._remembered[worker] = reply[-1]
         expired, moved = begun.add(script, reply)
         if script.channel and script.limit > 0 and not begun.claimed:
             self._armed[worker] = Armed(script.want.queues, time.monotonic() + begun.idle_for / 1_000)
