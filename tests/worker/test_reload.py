@@ -19,7 +19,7 @@ def a_ward(**known: object) -> Ward:
 KNOWN = [{}, {"stopped": True}, {"continued": 99.5}, {"retired": True}, {"interrupted": frozenset({"m1", "m2"})}]
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=str)
+@pytest.mark.parametrize("known", KNOWN, ids=lambda known: ", ".join(known) or "nothing")
 def test_all_that_is_known_of_a_child_is_passed_on(known: dict[str, object]) -> None:
     ward = a_ward(**known)
     ward.board.slot().enter("m1", 1.0, 2.0)
