@@ -11,6 +11,9 @@ from fq.worker.job import Job
 
 log = logging.getLogger("fq.worker")
 
+TRIES = 3
+"""How often a commit is refused, with pauses in between, before its message fails for it: what the broker cannot take may go by."""
+
 Take = Callable[[Sequence[Commit]], Turn]
 """Commits, and claims nothing."""
 
@@ -22,23 +25,24 @@ def apart(take: Take, commits: list[Commit], jobs: list[Job], send_side: SendSid
     """
     Commit one by one what was refused together; return whether that was all.
 
-    What is committed is settled, and leaves *commits* and *jobs*. A commit that is refused even so is to blame itself: its job fails with what the broker
-    says. Where even that is refused, the fault is elsewhere, and the rest stays.
+    What is committed is settled, and leaves *commits* and *jobs*. A commit that is refused even so, `TRIES` times, is to blame itself: its job fails with
+    what the broker says. Where even that is refused, the fault is elsewhere, and the rest stays.
     """
     by_id = {job.delivery.message_id: job for job in jobs}
     try:
-        while commits:
-            job = by_id.get(commits[0].message_id)
-            turn = _taken(take, commits[0], job, send_side)
-            if turn is None:
+        for commit in list(commits):
+            job = by_id.get(commit.message_id)
+            turn = _taken(take, commit, job, send_side)
+            if turn is not None:
+                commits.remove(commit)
+                if job is not None:
+                    jobs.remove(job)
+                    settle(turn, [job])
+            elif job is None or job.refusals >= TRIES:
                 return False
-            del commits[0]
-            if job is not None:
-                jobs.remove(job)
-                settle(turn, [job])
     except BrokerUnavailable:
         return False
-    return True
+    return not commits
 
 
 def _taken(take: Take, commit: Commit, job: Job | None, send_side: SendSide) -> Turn | None:
@@ -47,7 +51,10 @@ def _taken(take: Take, commit: Commit, job: Job | None, send_side: SendSide) -> 
     except BrokerUnavailable:
         raise
     except BrokerError as error:
-        return None if job is None else _failed(take, commit, job, error, send_side)
+        if job is None:
+            return None
+        job.refusals += 1
+        return _failed(take, commit, job, error, send_side) if job.refusals >= TRIES else None
 
 
 def _failed(take: Take, commit: Commit, job: Job, error: BrokerError, send_side: SendSide) -> Turn | None:

@@ -46,7 +46,9 @@ def test_a_hard_kill_is_a_failed_attempt_that_is_retried(app: App, rig: Rig) -> 
 def test_a_child_whose_actor_holds_the_gil_for_three_leases_keeps_its_messages(app: App, rig: Rig) -> None:
     from tests.chaos.tasks import hold_gil
 
-    with rig.worker("--processes", "2", "--threads", "1", "--heartbeat", "1000"):  # a supervisor may be kept from the processor for a second
+    with rig.worker(
+        "--processes", "2", "--threads", "1", "--heartbeat", "1000"
+    ):  # a supervisor may be kept from the processor for a second
         result = hold_gil.send(6.0).get(60_000)
 
     assert result == Success(6.0)

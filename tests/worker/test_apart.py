@@ -96,16 +96,30 @@ def test_where_everything_is_refused_nothing_fails_for_it_and_all_waits(broker: 
     def say(text: str) -> str:
         return text
 
-    with monkeypatch.context() as patch:
-        patch.setattr(broker, "bad", lambda commit: True)
-        handles = [say.send("a"), say.send("b")]
-        worker = app.worker(threads=1)
-        worker.start()
-        until(lambda: broker.refusals > 10)
+    monkeypatch.setattr(broker, "bad", lambda commit: True)
+    handles = [say.send("a"), say.send("b")]
+    worker = app.worker(threads=1)
+    worker.start()
+    until(lambda: broker.refusals > 10)
+    monkeypatch.setattr(broker, "bad", lambda commit: isinstance(commit.disposition, Bury))  # whichever of the two is tried just now
     results = [handle.get() for handle in handles]
     worker.stop()
 
     assert results == [Success("a"), Success("b")]
+    assert broker.dead() == ()
+
+
+def test_what_is_refused_for_a_moment_only_does_not_fail(broker: Choosy, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App(broker=broker)
+
+    @app.actor
+    def say(text: str) -> str:
+        return text
+
+    tried: list[Commit] = []
+    monkeypatch.setattr(broker, "bad", lambda commit: tried.append(commit) or len(tried) <= 4)  # together, alone, and once more so
+    with app.worker(threads=1):
+        assert say.send("a").get() == Success("a")
     assert broker.dead() == ()
 
 
