@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 SHY = 1.0
 """For so long, in seconds, after it handed back what it could not start, a worker does not ask for the like."""
 
-
 SUSPECT = 3
 """From this delivery on a message is in quarantine, where one runs at a time: so that one that kills its process takes no innocents along for ever."""
 
@@ -48,8 +47,8 @@ class Appetite:
     def _parts(self) -> tuple[Part, Part]:
         return self._child.pool, self._child.loop
 
-    def has_quarantined(self, job: Job) -> bool:
-        """Take *job* into quarantine, unless there is one already; others may run it sooner."""
+    def quarantine(self, job: Job) -> bool:
+        """Take *job* into quarantine and return True, unless there is one already: others may run it sooner."""
         if self._suspect is not None:
             return False
         self._suspect = job

@@ -256,7 +256,7 @@ class Pump:
                 later.append(job)
             elif delivery.deliveries < SUSPECT:
                 child.pool.put(job)
-            elif not self._appetite.has_quarantined(job):
+            elif not self._appetite.quarantine(job):
                 returned += 1
                 self._outbox.append(job)
         if later:
