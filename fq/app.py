@@ -1,6 +1,5 @@
 """`App`: where actors, a stack and a broker meet. Mutable: actors are added, and the broker is made at the first use."""
 
-import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from fq.group_handle import handle_for
 from fq.handle import Handle
 from fq.ids import fresh_id
 from fq.layers import default_middleware
+from fq.log import logger
 from fq.message import ITS_OWN
 from fq.middleware import Middleware
 from fq.outcome import Enqueue
@@ -33,7 +33,7 @@ from fq.workflow import Grouping, check
 
 R = TypeVar("R")
 T = TypeVar("T")
-log = logging.getLogger("fq")
+log = logger("fq")
 
 DEFAULT_URL = "sqlite:///fq.db"
 

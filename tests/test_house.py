@@ -70,3 +70,10 @@ def test_all_names_nothing_twice() -> None:
 
 def test_the_types_are_shipped() -> None:
     assert (ROOT / "fq" / "py.typed").is_file()
+
+
+@every_file
+def test_fq_logs_through_what_never_raises(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+
+    assert file.name == "log.py" or "\nlog = logging.getLogger(" not in text, "write log = logger(name), of fq.log"

@@ -13,6 +13,7 @@ from fq.errors import ActorNotFound, ConfigError
 from fq.frozen import NOTHING
 from fq.handle import TaskHandle
 from fq.layers import Results
+from fq.log import logger
 from fq.outcome import Enqueue
 from fq.stack import Stack
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from fq.app import App
 
 T = TypeVar("T")
-log = logging.getLogger("fq.class_style")
+log = logger("fq.class_style")
 
 
 class BrokerView:

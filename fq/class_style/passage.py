@@ -1,6 +1,5 @@
 """`Passage`: one delivery on its way through one class-style middleware, and what its hooks may do to it."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -13,6 +12,7 @@ from returns.result import Failure
 from fq.class_style.foreign import is_deliberate, is_interrupt, is_skip
 from fq.class_style.message import MessageView
 from fq.errors import Error, FqError, LayerError, MessageFailed
+from fq.log import logger
 from fq.message import Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Drop, Outcome, Retry, Setback
@@ -20,7 +20,7 @@ from fq.outcome import Dead, Drop, Outcome, Retry, Setback
 if TYPE_CHECKING:
     from fq.class_style.adapter import Hooks
 
-log = logging.getLogger("fq.class_style")
+log = logger("fq.class_style")
 
 
 class Passage:

@@ -1,19 +1,19 @@
 """`add_middleware`: set-up code in the class style, which adds to the middleware that is there, becomes an edit of the app's stack."""
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fq.class_style.adapter import Hooks, hooks
 from fq.class_style.broker import BrokerView, delay_queue
 from fq.errors import StackError
+from fq.log import logger
 from fq.middleware import Middleware
 from fq.stack import Stack
 
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.class_style")
+log = logger("fq.class_style")
 
 
 def add_middleware(app: "App", middleware: object, before: type | None = None, after: type | None = None) -> None:

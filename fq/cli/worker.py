@@ -16,6 +16,7 @@ from fq.class_style.setup import forks_in
 from fq.cli.common import Refused, app_path, load_app, plain_errors
 from fq.cli.pidfile import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
+from fq.log import logger
 from fq.observe.endpoint import join_parent, metrics_servers
 from fq.observe.logs import LogFormat, LogSettings
 from fq.worker.helpers import Helpers
@@ -26,7 +27,7 @@ from fq.worker.signals import Signals
 from fq.worker.streams import flush, let_go, occupy
 from fq.worker.supervisor import Supervisor
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 F = TypeVar("F", bound=Callable[..., object])
 

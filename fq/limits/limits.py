@@ -1,7 +1,6 @@
 """`Limits`: slots taken and given back, by threads and coroutines alike. Mutable shell: it knows what this process holds."""
 
 import asyncio
-import logging
 import secrets
 import threading
 from collections.abc import Callable
@@ -12,9 +11,10 @@ from fq.layers.current_message import get_current_message
 from fq.limits.leases import Leases
 from fq.limits.store import LimitStore
 from fq.limits.terms import Ask, Limit, Refused, Slot, Slots
+from fq.log import logger
 from fq.shield import shields
 
-log = logging.getLogger("fq.limits")
+log = logger("fq.limits")
 
 
 @shields("take", "take_in_turn", "give_back")

@@ -1,6 +1,5 @@
 """`Collector`: shows what was counted, and what the broker knows, as metrics of prometheus_client."""
 
-import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -11,13 +10,14 @@ from prometheus_client.registry import Collector as Base
 
 from fq.brokers.records import QueueStats
 from fq.errors import BrokerError
+from fq.log import logger
 from fq.observe.meter import BOUNDS, ERRORS, IN_PROGRESS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Histogram, Meter, Tally
 from fq.observe.table import Labels
 
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.observe")
+log = logger("fq.observe")
 
 COUNTERS = (
     ("fq_messages", MESSAGES, "Messages that were processed, whatever came of them"),

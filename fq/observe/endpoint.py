@@ -1,6 +1,5 @@
 """The one address at which all processes of ``fq worker`` have their metrics served, from a process that no actor can hold up."""
 
-import logging
 import os
 import socket
 from functools import partial
@@ -8,6 +7,7 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from fq.errors import ConfigError
+from fq.log import logger
 from fq.observe.health import answering_health
 from fq.observe.layer import Prometheus, prometheus
 from fq.observe.meter import share, shared_table
@@ -16,7 +16,7 @@ from fq.stack import Stack, compose
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.observe")
+log = logger("fq.observe")
 
 SOCKET = "FQ_METRICS_SOCKET"
 """Environment variable by which a program that was reloaded finds its socket: process id, descriptor, host, port."""

@@ -1,6 +1,5 @@
 """`Meter`: what the `Prometheus` layer counts, where, and how it is added up. It knows nothing of Prometheus itself. Mutable shell."""
 
-import logging
 import os
 import threading
 from bisect import bisect_left
@@ -10,9 +9,10 @@ from typing import Final
 
 from attrs import frozen
 
+from fq.log import logger
 from fq.observe.table import Cells, Labels, Part, Table
 
-log = logging.getLogger("fq.observe")
+log = logger("fq.observe")
 
 SHARED = "FQ_METRICS"
 """Environment variable by which the children of a worker find the table: process id of the supervisor, descriptor, number of parts."""

@@ -1,15 +1,15 @@
 """Committing apart what a broker refuses together, so that one outcome that it cannot take keeps no other waiting."""
 
-import logging
 from collections.abc import Callable, Sequence
 
 from fq.brokers.records import Commit, Keep, Turn
 from fq.commit import SendSide, failures
 from fq.errors import BrokerError, BrokerUnavailable
+from fq.log import logger
 from fq.outcome import Outcome
 from fq.worker.job import Job
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 TRIES = 3
 """How often a commit is refused, with pauses in between, before its message fails for it: what the broker cannot take may go by."""

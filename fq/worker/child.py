@@ -1,6 +1,5 @@
 """`Child`: one worker process, or one worker inside a process of yours: a pump, a pool of threads, an event loop. Mutable shell."""
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from fq.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
 from fq.layers.cancellation import Cancellation
 from fq.layers.shutdown_notifications import ShutdownNotifications
 from fq.layers.time_limit import TimeLimit
+from fq.log import logger
 from fq.message import Message
 from fq.worker.board import Board
 from fq.worker.deadlines import Deadlines
@@ -23,7 +23,7 @@ from fq.worker.settings import WorkerSettings
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 HEAD_START = 0.05
 """How long a stopping worker's actors have before those that asked are told, in seconds: what has not started is handed back meanwhile."""

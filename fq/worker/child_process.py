@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Never
 
 from fq.events import ProcessBooted
+from fq.log import logger
 from fq.worker.board import Board
 from fq.worker.child import Child
 from fq.worker.orders import Orders
@@ -18,7 +19,7 @@ from fq.worker.streams import flush
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 USUAL = (700, 2_000)
 """How many new objects the cyclic garbage collector lets pass where nobody has set that, by the version of Python."""

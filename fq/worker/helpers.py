@@ -12,9 +12,10 @@ from typing import Never
 
 from attrs import define
 
+from fq.log import logger
 from fq.worker.streams import flush
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 PAUSE = 1.0
 """How long a helper that died waits before it is started again, in seconds."""

@@ -1,6 +1,5 @@
 """`Job`, one claimed message on its way through a worker, and `Chains`, which knows how to run it."""
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
 from fq.layers.time_limit import TimeLimit
+from fq.log import logger
 from fq.message import Key, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Enqueue, Outcome, Retry
@@ -26,7 +26,7 @@ from fq.stack import Stack
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 UNKNOWN_SINCE = Key("unknown_since", int, 0)
 RECHECK = 1_000

@@ -1,7 +1,6 @@
 """Starting a child process: by fork, which is quick, or by a fresh interpreter, which inherits nothing but its board."""
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import evolve
 
+from fq.log import logger
 from fq.observe.logs import LogSettings
 from fq.worker.board import Board
 from fq.worker.child_process import run_child
@@ -21,7 +21,7 @@ from fq.worker.streams import flush
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 
 def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:

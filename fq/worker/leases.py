@@ -1,6 +1,5 @@
 """`Leases`: what the supervisor tells the broker of its children, which live on their leases. Mutable shell."""
 
-import logging
 from collections.abc import Callable, Iterable
 from time import monotonic
 
@@ -8,11 +7,12 @@ from attrs import define
 
 from fq.brokers.base import Broker
 from fq.errors import FqError
+from fq.log import logger
 from fq.message import TIME_LIMIT
 from fq.worker.settings import WorkerSettings
 from fq.worker.ward import Ward
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 
 @define(eq=False)

@@ -1,7 +1,6 @@
 """`Loop`: the one event-loop thread that runs async actors, hundreds or thousands at once. Mutable shell."""
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from fq.errors import Interrupt
 from fq.events import ThreadBooted, ThreadStopping
 from fq.handler import cancelled_itself
 from fq.layers.time_limit import exceeded
+from fq.log import logger
 from fq.message import Message
 from fq.worker.board import Board
 from fq.worker.calls import Call, Calls
@@ -22,7 +22,7 @@ from fq.worker.pool import cut_short, hand_back
 if TYPE_CHECKING:
     from fq.worker.child import Child
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 BLOCKED = 1.0
 """An event loop that has not turned for so long, in seconds, is blocked by an actor."""

@@ -1,6 +1,5 @@
 """`Pool`: the threads that run sync actors. Mutable shell."""
 
-import logging
 import threading
 from contextlib import suppress
 from contextvars import copy_context
@@ -9,10 +8,11 @@ from time import monotonic
 
 from fq.brokers.records import Commit, Release
 from fq.events import ThreadBooted, ThreadStopping
+from fq.log import logger
 from fq.worker.deadlines import Deadlines
 from fq.worker.job import Chains, Finish, Job
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 
 class Pool:

@@ -4,7 +4,6 @@
 Outcomes gather for a few ms while there is other work, and leave at once when there is none.
 """
 
-import logging
 import sys
 import threading
 import traceback
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from fq.brokers.records import Commit, Turn, Want
 from fq.errors import BrokerError, FqError
 from fq.events import ThreadBooted, ThreadStopping
+from fq.log import logger
 from fq.worker.apart import apart
 from fq.worker.appetite import SUSPECT, Appetite
 from fq.worker.job import Job
@@ -26,7 +26,7 @@ from fq.worker.prefetch import PATIENCE
 if TYPE_CHECKING:
     from fq.worker.child import Child
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 LINGER = 0.003
 """How long outcomes gather while there is other work, in seconds."""

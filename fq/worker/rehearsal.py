@@ -4,7 +4,6 @@
 That process runs the same command line, and ends where there would be children to start: so it meets whatever would end the worker.
 """
 
-import logging
 import os
 import sys
 import tempfile
@@ -13,9 +12,10 @@ from signal import SIGKILL
 from threading import Thread
 from time import monotonic
 
+from fq.log import logger
 from fq.worker.helpers import end_with
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 REHEARSAL = "FQ_REHEARSAL"
 """Environment variable with the id of the process whose place a program could take: to find that out is all that it is to do."""

@@ -1,7 +1,6 @@
 """Reloading: the supervisor replaces its own program by exec, and its children live on until those of the new program have booted."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -14,12 +13,13 @@ from attrs import asdict, field, frozen
 from attrs.filters import include
 
 from fq.errors import ConfigError
+from fq.log import logger
 from fq.worker.board import Board
 from fq.worker.signals import Signals
 from fq.worker.streams import flush
 from fq.worker.ward import Ward
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 INHERITED = "FQ_INHERITED_CHILDREN"
 WATCHER = "FQ_WATCHER"

@@ -5,7 +5,6 @@ It owns liveness: it renews its children's leases, so that a child whose actor h
 handing back at once what that child held; it kills a child whose message overran its time limit in code that no exception reaches.
 """
 
-import logging
 import os
 import signal
 import socket
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from fq.log import logger
 from fq.observe.logs import LogSettings
 from fq.worker import reload
 from fq.worker.board import Board
@@ -30,7 +30,7 @@ from fq.worker.ward import Facts, Ward, overran, verdict
 if TYPE_CHECKING:
     from fq.app import App
 
-log = logging.getLogger("fq.worker")
+log = logger("fq.worker")
 
 LAST_WAIT = 5.0
 """How long children may take to end after ``--shutdown-timeout``, or after they were told twice, in seconds, before they are killed."""

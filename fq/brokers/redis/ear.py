@@ -5,7 +5,6 @@ A worker is rung by the script that makes something ready, if it is registered a
 nothing. A reader registers in the step that found no result. So nobody polls, and nothing falls between looking and waiting. Mutable shell.
 """
 
-import logging
 import os
 import selectors
 import threading
@@ -17,11 +16,12 @@ from redis.exceptions import RedisError
 
 from fq.brokers.redis.place import Connection, Place
 from fq.errors import BrokerUnavailable
+from fq.log import logger
 
 CHECK = 30.0
 """After so many seconds of silence the ear asks if the server is still there; after as many more it connects anew."""
 
-logger = logging.getLogger("fq.redis")
+log = logger("fq.redis")
 
 
 class Ear:
@@ -101,7 +101,7 @@ class Ear:
         if isinstance(error, RedisError):
             self._place.moved(error)
         if str(error) != str(self._error):
-            logger.warning("lost the connection that listens to %s, connecting again: %s", self._place.name, error)
+            log.warning("lost the connection that listens to %s, connecting again: %s", self._place.name, error)
         self._error = error
 
     def _listen(self, connection: Connection) -> None:

@@ -1,6 +1,5 @@
 """`Turns`: the worker's side of the broker: turns, waiting for the next, and what becomes of a dead worker's messages. Mutable shell."""
 
-import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
@@ -16,8 +15,9 @@ from fq.brokers.redis.wire import Argument, Claim, Sheet, Stray, commits_written
 from fq.brokers.rules import check_commits
 from fq.brokers.waiting import LONG, seconds
 from fq.errors import BrokerError, BrokerUnavailable
+from fq.log import logger
 
-log = logging.getLogger("fq.redis")
+log = logger("fq.redis")
 
 MOST = 1_000
 """So many commits, or claims, are one script; a larger turn is several, and the server serves others in between."""

@@ -1,0 +1,40 @@
+"""`logger`: how fq itself logs. A handler or a filter of the application that raises costs a record, and never the thread that logs. Shell."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from fq.errors import Interrupt
+
+
+class SafeLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose calls do not raise, whatever the handlers and filters behind it do."""
+
+    def log(self, level: int, msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:  # noqa: ANN401  # as logging has it
+        """Log *msg* % *args*; what a handler or a filter raises is reported on standard error."""
+        try:
+            if self.isEnabledFor(level):
+                self.logger.log(level, msg, *args, stacklevel=stacklevel + 1, **kwargs)
+        except (KeyboardInterrupt, Interrupt):
+            raise  # it is not about the record
+        except BaseException as error:
+            _report(error, msg, args)
+
+
+def logger(name: str) -> SafeLogger:
+    """Return the logger called *name*, for fq's own use."""
+    return SafeLogger(logging.getLogger(name), {})
+
+
+def _report(error: BaseException, msg: object, args: tuple[object, ...] | Mapping[str, object]) -> None:
+    """Say on standard error which record was lost, where there is one, as `logging` itself does for what a handler reports."""
+    if not logging.raiseExceptions or sys.stderr is None:
+        return
+    with suppress(Exception):
+        text = str(msg) % args if args else str(msg)
+        sys.stderr.write(f"a logging handler or filter raised {type(error).__name__}: {error}; the record is lost: {text}\n")
+
+
+__all__ = ["SafeLogger", "logger"]
