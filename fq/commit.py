@@ -74,6 +74,12 @@ def failures(delivery: Delivery, error: Exception, stored: Iterable[tuple[str, i
         yield commit
 
 
+def buried(delivery: Delivery, error: Exception, send_side: SendSide) -> Commit:
+    """Return the commit that makes *delivery* a dead letter for *error*, and tells all who wait where that is possible."""
+    bare = new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault(type(error).__name__, "")), ())
+    return next(failures(delivery, error, (), send_side), bare)
+
+
 def _awaited(delivery: Delivery, error: Exception) -> Iterator[Effect]:
     """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
     message = decode(delivery.body, received_at=delivery.received_at)
@@ -139,4 +145,4 @@ def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
     return Splice(marked, *parts)
 
 
-__all__ = ["SendSide", "failures", "lower", "pack", "post", "settle"]
+__all__ = ["SendSide", "buried", "failures", "lower", "pack", "post", "settle"]

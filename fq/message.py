@@ -69,8 +69,11 @@ class Message:
         return hash(self.message_id)
 
     def __str__(self) -> str:
-        """Return the call that this message stands for: ``add(1, k=2)``."""
-        arguments = [repr(value) for value in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        """Return the call that this message stands for: ``add(1, k=2)``; of arguments that are nested too deeply to be shown, ``add(...)``."""
+        try:
+            arguments = [repr(value) for value in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        except RecursionError:
+            return f"{self.actor_name}(...)"
         return f"{self.actor_name}({', '.join(arguments)})"
 
     def with_options(self, **options: object) -> "Message":

@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
-from fq.commit import SendSide, lower, settle
+from fq.commit import SendSide, buried, lower, settle
 from fq.errors import ActorNotFound, DecodeError, Shutdown
 from fq.events import Claimed, Committed, Committing, Released, Started
 from fq.fault import Fault
@@ -120,7 +120,18 @@ class Chains:
         return True
 
     def finish(self, job: Job, outcome: Outcome) -> None:
-        """Take *outcome* as what came of *job*: log it if it is a failure, and lower it. The exception does not outlive this call."""
+        """
+        Take *outcome* as what came of *job*: log it if it is a failure, and lower it. The exception does not outlive this call.
+
+        What cannot be taken makes the message a dead letter: run again, it would come to the same. Once there is a commit, nothing changes it.
+        """
+        try:
+            self._finish(job, outcome)
+        except Exception as error:
+            job.commit = job.commit or buried(job.delivery, error, self.app.send_side)
+            log.exception("%s %s: its outcome could not be taken as it is", job.delivery.actor_name, job.delivery.message_id)
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
         chain = job.chain
         if job.message.options:
             outcome = overheard(job.message, outcome)
