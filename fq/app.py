@@ -10,7 +10,7 @@ from typing import TypeVar, Unpack, cast
 from fq.actor import AnyActor, check_targets, stack_for
 from fq.brokers import broker_from_url
 from fq.brokers.base import Broker
-from fq.bulk import in_batches
+from fq.bulk import in_batches, unsent
 from fq.call import Call
 from fq.commit import pack
 from fq.declare import ActorDecorator, actors_in, taken
@@ -179,10 +179,16 @@ class App:
         return in_batches(self._broker, calls, self._prepared, self.announce)
 
     def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
-        """Send messages that are made already, all or none, and return them as they were sent."""
+        """
+        Send messages that are made already, all or none, and return them as they were sent.
+
+        A message whose id waits or runs already is left as it is; a warning in the log says so.
+        """
         sent = tuple(self.send_side(enqueue) for enqueue in enqueues)
-        self._broker.enqueue([pack(enqueue) for enqueue in sent])
-        for enqueue in sent:
+        new = self._broker.enqueue([pack(enqueue) for enqueue in sent])
+        if new < len(sent):
+            log.warning("%s", unsent(sent, new))
+        for enqueue in sent if new else ():
             self.announce(enqueue)
         return sent
 

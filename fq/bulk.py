@@ -44,6 +44,14 @@ def in_batches(
     return results
 
 
+def unsent(enqueues: Sequence[Enqueue], new: int) -> str:
+    """Return what to say of *enqueues* of which only *new* are messages that were not there."""
+    if len(enqueues) == 1:
+        message = enqueues[0].message
+        return f"{message} was not sent: a message with its id, {message.message_id}, waits or runs already, and stays as it is"
+    return f"{len(enqueues) - new} of {len(enqueues)} messages were not sent: messages with their ids wait or run already, and stay as they are"
+
+
 def _begun(broker: Broker, batch: Sequence[Enqueue], announce: Callable[[Enqueue], None]) -> Finish:
     """Begin to send *batch*; return what waits until it has been sent, and then announces it."""
     waits = _ahead(broker, [pack(enqueue) for enqueue in batch])

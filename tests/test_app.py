@@ -24,6 +24,7 @@ from fq import (
 )
 from fq.brokers.memory import MemoryBroker
 from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
+from fq.testing import message
 
 
 def test_an_app_starts_from_the_default_stack() -> None:
@@ -254,3 +255,25 @@ def test_a_layer_may_veto_a_send_and_the_sender_hears_of_it() -> None:
 def test_an_app_shows_where_its_messages_are(tmp_path: Path) -> None:
     assert repr(App("memory://")) == "App('memory://')"
     assert repr(App(f"sqlite:///{tmp_path}/jobs.db")) == f"App('sqlite:///{tmp_path}/jobs.db')"
+
+
+def test_a_message_that_is_made_already_and_whose_id_is_taken_is_not_sent_again_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[Event] = []
+    app = App(broker=MemoryBroker(), middleware=compose(default_middleware, Watches(seen)))
+
+    @app.actor
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    app.enqueue(Enqueue(message("add", 1, 2, message_id="m1")))
+    seen.clear()
+    app.enqueue(Enqueue(message("add", 3, 4, message_id="m1"), 1_000))
+    app.enqueue(Enqueue(message("add", 5, 6, message_id="m1")), Enqueue(message("add", 1, 1, message_id="m2")))
+
+    first, second = caplog.messages
+    assert first == "add(3, 4) was not sent: a message with its id, m1, waits or runs already, and stays as it is"
+    assert second == "1 of 2 messages were not sent: messages with their ids wait or run already, and stay as they are"
+    assert [event.message.message_id for event in seen if isinstance(event, Enqueued)] == ["m1", "m2"]
+    assert app.run_until_idle() == 2

@@ -27,12 +27,14 @@ class Broker(Protocol):
     surrogate.
     """
 
-    def enqueue(self, posts: Sequence[Post]) -> None:
+    def enqueue(self, posts: Sequence[Post]) -> int:
         """
-        Put *posts* on their queues, all or none.
+        Put *posts* on their queues, all or none, and return how many messages are new.
 
         A message whose id already waits or runs is left as it is, so that a repeated call adds nothing. A dead letter of that id is no obstacle.
+        A call that the broker repeats by itself, because the reply was lost, counts its messages as new.
         """
+        ...
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
         """`enqueue` for async producers."""

@@ -83,6 +83,11 @@ def enqueue(model: Model, posts: Iterable[Post]) -> Model:
     return model
 
 
+def new_in(model: Model, posts: Iterable[Post]) -> int:
+    """How many of *posts* are messages that are not there."""
+    return len({post.message_id for post in posts} - model.messages.keys())
+
+
 def begin_turn(model: Model, worker: str, queues: Iterable[str], lease: int) -> Model:
     """The worker's lease is renewed, and what it asks for is remembered with it."""
     wanted = model.wanted.get(worker, frozenset()).union(queues)

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from fq.brokers.base import Broker
-from fq.brokers.records import Post, Release
+from fq.brokers.records import Bury, Post, Release
 from fq.errors import BrokerError
 from tests.brokers.harness import Harness
-from tests.brokers.kit import bury, claim, claim_one, commit, ids, post, posts, state, want
+from tests.brokers.kit import FAULT, bury, claim, claim_one, commit, ids, post, posts, state, want
 
 
 def test_messages_are_claimed_in_the_order_in_which_they_were_sent(broker: Broker, other: Broker) -> None:
@@ -148,6 +148,31 @@ def test_of_one_id_twice_in_a_call_the_first_counts(broker: Broker) -> None:
     broker.enqueue([post("m", body=b"first"), post("m", body=b"second")])
 
     assert [delivery.body for delivery in claim(broker)] == [b"first"]
+
+
+@pytest.mark.parametrize("delay", [0, 10_000])
+def test_enqueue_says_how_many_messages_are_new(broker: Broker, delay: int) -> None:
+    said = [
+        broker.enqueue([]),
+        broker.enqueue([post("a", delay=delay)]),
+        broker.enqueue([post("a")]),
+        broker.enqueue([post("a"), post("b", delay=delay), post("b"), post("c")]),
+        broker.enqueue([post("b", delay=delay)]),
+        broker.enqueue([post(f"m{number}", delay=delay) for number in range(1_500)]),
+    ]
+
+    assert said == [0, 1, 0, 2, 0, 1_500]
+
+
+def test_enqueue_says_that_a_message_that_runs_is_not_new_and_a_dead_letter_is_no_message(broker: Broker) -> None:
+    broker.enqueue(posts("m"))
+    delivery = claim_one(broker)
+
+    assert broker.enqueue(posts("m")) == 0
+
+    commit(broker, delivery, Bury(FAULT))
+
+    assert broker.enqueue(posts("m")) == 1
 
 
 def test_a_repeated_call_adds_nothing(broker: Broker) -> None:

@@ -102,7 +102,7 @@ class BrokerMachine(RuleBasedStateMachine):
     @rule(new=st.lists(posts(ids), min_size=1, max_size=3))
     def enqueue(self, new: list[Post]) -> None:
         self.tick()
-        self.broker.enqueue(new)
+        assert self.broker.enqueue(new) == m.new_in(self.model, new)
         self.model = m.enqueue(self.model, new)
 
     @rule(new=st.lists(posts(ids), min_size=1, max_size=3), worker=workers, chosen=outcomes, lease=units)

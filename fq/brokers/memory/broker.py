@@ -25,6 +25,7 @@ class MemoryBroker:
     >>> from fq.brokers.records import Post
     >>> broker = MemoryBroker()
     >>> broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}")])
+    1
     >>> broker.status("m1").state
     'ready'
 
@@ -52,14 +53,14 @@ class MemoryBroker:
         """Move the clock *ms* forward, so that delays pass at once."""
         self.clock.advance(ms)
 
-    def enqueue(self, posts: Sequence[Post]) -> None:
+    def enqueue(self, posts: Sequence[Post]) -> int:
         """See `Broker.enqueue`."""
         check_posts(posts)
         with self._lock:
             now = self.clock.now
-            for post in posts:
-                self._store.post(post, now)
+            new = sum([self._store.post(post, now) for post in posts])
         self._bell.changed()
+        return new
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
         """See `Broker.aenqueue`; nothing here blocks."""

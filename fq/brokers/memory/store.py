@@ -46,15 +46,17 @@ class Store:
 
     # Where a message goes.
 
-    def post(self, post: Post, now: int) -> None:
-        """Put *post* on its queue, unless a message of its id waits or runs."""
-        if post.message_id not in self._items:
-            self._numbers += 1
-            item = Item(
-                post.message_id, self.queue(post.queue_name), post.actor_name, post.priority, post.body, now + post.delay, self._numbers
-            )
-            self._items[post.message_id] = item
-            self._enter(item, now)
+    def post(self, post: Post, now: int) -> bool:
+        """Put *post* on its queue and return True; return False if a message of its id waits or runs."""
+        if post.message_id in self._items:
+            return False
+        self._numbers += 1
+        item = Item(
+            post.message_id, self.queue(post.queue_name), post.actor_name, post.priority, post.body, now + post.delay, self._numbers
+        )
+        self._items[post.message_id] = item
+        self._enter(item, now)
+        return True
 
     def queue(self, name: str) -> Queue:
         """Return the queue called *name*, a new one if need be."""

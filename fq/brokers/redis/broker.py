@@ -87,10 +87,10 @@ class RedisBroker:
             self._local = Local(self._server, self._dead_ttl)
         return self._local
 
-    def enqueue(self, posts: Sequence[Post]) -> None:
+    def enqueue(self, posts: Sequence[Post]) -> int:
         """Put *posts* on their queues, all or none, in one round trip."""
         check_posts(posts)
-        self._here.sender.send(posts)
+        return self._here.sender.send(posts)
 
     def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
         """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""

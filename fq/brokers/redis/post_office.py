@@ -35,7 +35,7 @@ class Tray:
 class PostOffice:
     """Sends by *send*, in a thread of its own, from its making until `close`."""
 
-    def __init__(self, send: Callable[[Sequence[Post]], None]) -> None:
+    def __init__(self, send: Callable[[Sequence[Post]], object]) -> None:
         self._send = send
         self._trays: dict[asyncio.AbstractEventLoop, Tray] = {}  # those still being filled
         self._handed_in: SimpleQueue[Tray | None] = SimpleQueue()

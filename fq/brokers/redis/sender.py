@@ -4,6 +4,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import cast
 
 from fq.brokers.records import Post
 from fq.brokers.redis.scripts import script
@@ -14,6 +15,9 @@ ONE = script("one")
 
 NEW = 2
 """What that script returns for a message that was not there."""
+
+MADE_BEFORE = 0
+"""What both scripts return for a call that is repeated because its reply was lost."""
 
 MARGIN = 60_000
 """A call is remembered for so long, in ms, beyond the time for which it may be repeated."""
@@ -36,14 +40,16 @@ class Sender:
         self._listed: dict[str, float] = {}
         self._remembered = round(server.line.patience * 1_000) + MARGIN
 
-    def send(self, posts: Sequence[Post]) -> None:
-        """Send *posts*, which have been checked, in one round trip."""
+    def send(self, posts: Sequence[Post]) -> int:
+        """Send *posts*, which have been checked, in one round trip, and return how many messages are new."""
+        if not posts:
+            return 0
         mark = self._mark()
         try:
             if len(posts) == 1 and not posts[0].delay:
-                self._send_one(posts[0], mark)
-            elif posts:
-                self._server.run("enqueue", *self._written(posts, mark))
+                return self._send_one(posts[0], mark)
+            reply = self._server.run("enqueue", *self._written(posts, mark))
+            return len(posts) if reply == MADE_BEFORE else cast("int", reply) - 1
         finally:
             self._marks.append(mark)
 
@@ -73,7 +79,7 @@ class Sender:
         except IndexError:
             return self._server.keys.sent(uuid.uuid4().hex)
 
-    def _send_one(self, post: Post, mark: str) -> None:
+    def _send_one(self, post: Post, mark: str) -> int:
         server, keys, queue, now = self._server, self._server.keys, post.queue_name, monotonic()
         lists = now - self._listed.get(queue, -LISTED) >= LISTED
         words = (
@@ -90,3 +96,4 @@ class Sender:
         reply = server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
         if lists and reply == NEW:
             self._listed[queue] = now
+        return int(reply in (NEW, MADE_BEFORE))

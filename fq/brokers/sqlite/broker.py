@@ -77,13 +77,15 @@ class SqliteBroker(InThreads):
 
     # Messages come and go.
 
-    def enqueue(self, posts: Sequence[Post]) -> None:
+    def enqueue(self, posts: Sequence[Post]) -> int:
         """See `Broker.enqueue`."""
         check_posts(posts)
-        if posts:
-            with self._writer.writing() as connection:
-                insert(connection, posts, self.clock.now, self._writer.known)
-            self._listener.changed()
+        if not posts:
+            return 0
+        with self._writer.writing() as connection:
+            new = insert(connection, posts, self.clock.now, self._writer.known)
+        self._listener.changed()
+        return new
 
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """See `Broker.turn`."""

@@ -34,15 +34,18 @@ def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known:
         known |= new
 
 
-def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> None:
-    """Put *posts* on their queues, those apart whose messages wait or run already. *known* are queues that are listed."""
+def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> int:
+    """
+    Put *posts* on their queues, except those whose messages wait or run already, and return how many are new.
+
+    *known* are queues that are listed.
+    """
     list_queues(connection, {post.queue_name for post in posts}, known)
     if len(posts) == 1:
         body, fields = _row(posts[0], now)
-        connection.execute(INSERT_ONE, (*fields, body))
-        return
-    for rows, bodies in pack(_row(post, now) for post in posts):
-        connection.execute(INSERT_MANY, (rows, bodies))
+        return connection.execute(INSERT_ONE, (*fields, body)).rowcount
+    packed = pack(_row(post, now) for post in posts)
+    return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
 
 
 def keep(connection: sqlite3.Connection, keeps: Iterable[Keep], now: int) -> None:

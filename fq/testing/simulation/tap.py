@@ -32,13 +32,14 @@ class Tap:
     def __str__(self) -> str:
         return str(self.broker)
 
-    def enqueue(self, posts: Sequence[Post]) -> None:
+    def enqueue(self, posts: Sequence[Post]) -> int:
         """See `Broker.enqueue`."""
-        self.broker.enqueue(posts)
+        new = self.broker.enqueue(posts)
         self.sent.append(posts)
         self.ledger.sent(posts, self.broker.now())
         self.trace.sent(posts)
         self.stir()
+        return new
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
         """See `Broker.aenqueue`."""

@@ -3,15 +3,18 @@
 -- KEYS      after the queues: a mark that remembers this producer's latest call
 -- ARGV[p]   the number of this call, for how long it is remembered, ms, then groups: queue, priority, delay, head, how many, and id and body of each
 
+-- Returns 0 if this call was made before, else 1 more than how many messages are new.
+
 -- A call repeated because its reply was lost adds nothing, even if its messages have run in the meantime.
 local number = ARGV[p]
 if call('SET', extra(1), number, 'PX', ARGV[p + 1], 'GET') == number then return 0 end
 p = p + 2
+local new = 0
 while ARGV[p] do
   local queue, priority, delay, head, count = tonumber(ARGV[p]), ARGV[p + 1], tonumber(ARGV[p + 2]), ARGV[p + 3], tonumber(ARGV[p + 4])
-  post_all(queue, priority, delay, head, p + 5, count)
+  new = new + post_all(queue, priority, delay, head, p + 5, count)
   p = p + 5 + 2 * count
 end
 flush()
 ring_all()
-return 1
+return new + 1

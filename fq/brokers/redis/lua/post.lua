@@ -34,9 +34,9 @@ local function post(queue, priority, delay, head, id, body)
   if call('HSETNX', MESSAGES, id, seq .. head .. body) == 1 then queue_up(queue, priority, delay, seq, id) end
 end
 
--- The same for *count* messages that differ in id and body, which are in turn in ARGV from number *first* on.
+-- The same for *count* messages that differ in id and body, which are in turn in ARGV from number *first* on. Returns how many are new.
 local function post_all(queue, priority, delay, head, first, count)
-  local seen = {}
+  local seen, new = {}, 0
   for from = first, first + 2 * count - 1, CHUNK do
     local ids, records = {}, {}
     for i = from, math.min(from + CHUNK, first + 2 * count) - 2, 2 do ids[#ids + 1] = ARGV[i] end
@@ -45,6 +45,7 @@ local function post_all(queue, priority, delay, head, first, count)
       if not known and not seen[id] then
         local seq = place_of(math.min(draw() + delay * 1000, EXACT))
         seen[id] = true
+        new = new + 1
         records[#records + 1] = id
         records[#records + 1] = seq .. head .. ARGV[from + 2 * i - 1]
         queue_up(queue, priority, delay, seq, id)
@@ -52,6 +53,7 @@ local function post_all(queue, priority, delay, head, first, count)
     end
     if records[1] then call('HSET', MESSAGES, unpack(records)) end
   end
+  return new
 end
 
 local function flush()
