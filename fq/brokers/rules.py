@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from fq.brokers.records import Change, Commit, Join, Keep, Post, Replace, Splice, Want
-from fq.errors import BrokerError
+from fq.errors import BrokerError, ConfigError
 
 LONGEST = 2**52
 """The longest delay and the longest ttl, in ms: some 142,000 years; the sum with the clock is exact even in a double."""
@@ -58,7 +58,7 @@ def _check_each_field(post: Post) -> None:
     """`check_posts` for the few that a quick look does not clear, with what is wrong."""
     _check_bytes(post.message_id, "body", post.body)
     if type(post.priority) is not int or not -PRIORITIES < post.priority < PRIORITIES:
-        raise _refusal(post.message_id, "priority", post.priority, f"a whole number between -{PRIORITIES} and {PRIORITIES}")
+        raise _refusal(post.message_id, "priority", post.priority, f"a whole number from -{PRIORITIES - 1} to {PRIORITIES - 1}")
     _check_duration(post.message_id, "delay", post.delay)
     for name, text in (("message_id", post.message_id), ("queue_name", post.queue_name), ("actor_name", post.actor_name)):
         _check_text(post.message_id, name, text)
@@ -132,6 +132,13 @@ def _check_bytes(whose: str, name: str, value: object) -> None:
 def _check_duration(whose: str, name: str, value: object) -> None:
     if type(value) is not int or not 0 <= value < LONGEST:
         raise _refusal(whose, name, value, f"ms, a whole number from 0 to {LONGEST - 1}")
+
+
+def check_settings(**durations: object) -> None:
+    """Raise `ConfigError` unless each of *durations*, which a broker is made with, is one."""
+    for name, found in durations.items():
+        if type(found) is not int or not 0 <= found < LONGEST:
+            raise ConfigError(f"found {name}={found!r}, expected ms, a whole number from 0 to {LONGEST - 1}; seven days are {DEAD_TTL}")
 
 
 def _check_text(whose: str, name: str, value: object) -> None:

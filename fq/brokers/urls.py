@@ -51,7 +51,8 @@ def broker_from_url(url: str) -> Broker:
 def _sqlite(url: str, rest: str) -> Broker:
     place, _, query = rest.partition("?")
     if not place.startswith("/"):
-        raise ConfigError(f"found {url}, expected three slashes before a relative path; type: sqlite:///{rest or 'jobs.db'}")
+        meant = "jobs.db" if not rest or "@" in rest else rest
+        raise ConfigError(f"found {without_password(url)}, expected three slashes before a relative path; type: sqlite:///{meant}")
     path = unquote(place[1:])
     if path in ("", ":memory:") or path.endswith("/"):
         raise ConfigError(f"found {url}, which names no file, expected one; type: sqlite:///jobs.db, or memory:// for none")

@@ -29,6 +29,16 @@ from tests.redis.servers import Server, free_port
         "redis://:secret@host:port",
         "redis://host/0?password=secret&socket_timout=3",
         "redis+sentinel://host/mymaster?sentinel_password=secret",
+        "redis//fq:secret@host/0",
+        "redis:/fq:secret@host/0",
+        "redis:fq:secret@host",
+        "fq:secret@host",
+        "redis://secret@host:port",
+        "redis://host/0?pasword=secret",
+        "redis://host/0?token=secret&ssl_pass=secret",
+        "redis://host/0?password=se&secret",
+        "redis://:other@host/0#secret",
+        "sqlite://fq:secret@host/x.db",
     ],
 )
 def test_no_password_is_shown(url: str) -> None:

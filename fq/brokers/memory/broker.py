@@ -9,7 +9,7 @@ from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.memory.store import Store
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_want
+from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
 from fq.brokers.waiting import Awaited, Bell
 from fq.shield import shields
 
@@ -36,6 +36,7 @@ class MemoryBroker:
     """
 
     def __init__(self, *, clock: Clock | None = None, dead_ttl: int = DEAD_TTL) -> None:
+        check_settings(dead_ttl=dead_ttl)
         self.clock: Clock = SystemClock() if clock is None else clock
         self._store = Store(dead_ttl)
         self._lock = threading.Lock()

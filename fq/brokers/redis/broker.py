@@ -14,7 +14,7 @@ from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
-from fq.brokers.rules import DEAD_TTL, check_names, check_posts, check_search, check_want
+from fq.brokers.rules import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
 from fq.errors import ConfigError
 from fq.shield import shields
 
@@ -54,6 +54,7 @@ class RedisBroker:
         patience: int = 5_000,
         timeout: int = 5_000,
     ) -> None:
+        check_settings(dead_ttl=dead_ttl, patience=patience, timeout=timeout)
         keys = Keys(namespace)
         if (client is None) == (not url):
             raise ConfigError(

@@ -9,7 +9,7 @@ from fq.brokers.base import CALLED_BY_ACTORS, InThreads
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_want
+from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
 from fq.brokers.sqlite import forks, inspection
 from fq.brokers.sqlite.cancels import cancel
 from fq.brokers.sqlite.checkup import checkup
@@ -19,6 +19,7 @@ from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.turn import take_turn
 from fq.brokers.sqlite.upkeep import Upkeep
+from fq.errors import ConfigError
 from fq.shield import shields
 
 BUSY_TIMEOUT = 15_000
@@ -46,7 +47,7 @@ class SqliteBroker(InThreads):
         clock: tells the time; the host's unless given.
 
     Raises:
-        ConfigError: a *synchronous* that SQLite does not have.
+        ConfigError: a *synchronous* that SQLite does not have, a path with a NUL character, or a duration that is none.
     """
 
     def __init__(
@@ -58,6 +59,11 @@ class SqliteBroker(InThreads):
         dead_ttl: int = DEAD_TTL,
         clock: Clock | None = None,
     ) -> None:
+        check_settings(dead_ttl=dead_ttl, busy_timeout=busy_timeout)
+        if "\0" in os.fsdecode(path):
+            raise ConfigError(
+                f"found a NUL character in the path {os.fsdecode(path)!r}, expected the path of a file; type: sqlite:///jobs.db"
+            )
         self.clock: Clock = SystemClock() if clock is None else clock
         self.path = os.path.abspath(path)  # noqa: PTH100  # links stay as they are
         settings = Settings(self.path, synchronous, busy_timeout)
