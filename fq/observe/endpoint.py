@@ -3,7 +3,6 @@
 import os
 import socket
 from functools import partial
-from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from fq.errors import ConfigError
@@ -11,6 +10,7 @@ from fq.log import logger
 from fq.observe.health import answering_health
 from fq.observe.layer import Prometheus, prometheus
 from fq.observe.meter import share, shared_table
+from fq.observe.server import BoundedServer
 from fq.stack import Stack, compose
 
 if TYPE_CHECKING:
@@ -121,7 +121,4 @@ def serve(app: "App", layer: Prometheus, listener: socket.socket) -> None:
 
     registry = CollectorRegistry() if layer.registry is None else layer.registry
     registry.register(Collector(layer.meter, app))
-    server = ThreadingHTTPServer(("", 0), answering_health(MetricsHandler.factory(registry), app), bind_and_activate=False)
-    server.socket.close()
-    server.socket = listener
-    server.serve_forever()
+    BoundedServer(listener, answering_health(MetricsHandler.factory(registry), app)).serve_forever()
