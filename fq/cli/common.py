@@ -14,15 +14,24 @@ import click
 import fq
 from fq.app import App
 from fq.errors import ActorNotFound, BrokerError, FqError
+from fq.printable import printable
 
 
-class Refused(click.ClickException):
+class PlainError(click.ClickException):
+    """An error that ends a command, in which nothing can change the screen."""
+
+    def format_message(self) -> str:
+        """Return the text as it is printed."""
+        return printable(self.message, lines=True)
+
+
+class Refused(PlainError):
     """One line about what was typed; exit code 2."""
 
     exit_code = 2
 
 
-class NoBroker(click.ClickException):
+class NoBroker(PlainError):
     """One line about a broker that cannot be used; exit code 3."""
 
     exit_code = 3
@@ -37,6 +46,8 @@ def plain_errors() -> Iterator[None]:
         raise NoBroker(str(error)) from None
     except FqError as error:
         raise Refused(str(error)) from None
+    except RecursionError:
+        raise Refused("an argument is nested too deeply: expected some hundred levels at most") from None
 
 
 def load_app(path: str) -> App:
@@ -52,6 +63,13 @@ def load_app(path: str) -> App:
     if module_name.endswith(".py"):
         dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
         raise Refused(f"found the file {module_name}, expected a module: did you mean {dotted}:{attribute or 'app'}?")
+    if module_name.partition(".")[0] == "fq":
+        hidden = (
+            f"{Path.cwd() / 'fq.py'} cannot be imported, since fq itself has that name"
+            if Path("fq.py").exists()
+            else "fq itself is no application"
+        )
+        raise Refused(f"{hidden}: put the app into a module of another name, such as tasks.py, and type tasks:app")
     sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
@@ -85,6 +103,19 @@ def known_actor(app: App, name: str) -> None:
     except ActorNotFound as error:
         near = get_close_matches(name, app.actors, 1)
         raise Refused(f"no actor called {name}: did you mean {near[0]}?" if near else str(error)) from None
+
+
+def known_queue(app: App, name: str) -> None:
+    """Raise `Refused`, with the nearest name, unless *app* or its broker has a queue called *name*."""
+    known = sorted({*app.queues, *(queue.queue_name for queue in app.broker.queues())})
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        raise Refused(f"no queue called {name}: " + (f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"))
+
+
+def say(text: str, *, lines: bool = False, err: bool = False) -> None:
+    """Print *text*, which may come from outside; with *lines* it may have several."""
+    click.echo(printable(text, lines=lines), err=err)
 
 
 def parsed(text: str) -> object:

@@ -7,9 +7,10 @@ from attrs import asdict
 
 from fq.app import App
 from fq.brokers.records import DeadLetter
-from fq.cli.common import Refused, app_path, as_json, load_app, plain_errors, print_json
+from fq.cli.common import Refused, app_path, as_json, load_app, plain_errors, print_json, say
 from fq.cli.tables import Kind
 from fq.cli.tables import show as show_table
+from fq.printable import indented, printable
 
 COLUMNS: dict[str, Kind] = {"message": "name", "queue": "name", "actor": "name", "died": "name", "error": "text"}
 
@@ -29,9 +30,9 @@ def show(app_path: str, message_id: str, as_json: bool) -> None:
             print_json(asdict(status))
         else:
             shown = {name: value for name, value in asdict(status, recurse=False).items() if value and name != "fault"}
-            click.echo("\n".join(f"{name}: {value}" for name, value in shown.items()))
+            say("\n".join(f"{name}: {printable(str(value))}" for name, value in shown.items()), lines=True)
             if status.fault is not None:
-                click.echo(f"{status.fault.type}: {status.fault.message}\n{status.fault.traceback}".rstrip())
+                say(indented(f"{status.fault.type}: {status.fault.message}\n{status.fault.traceback}".rstrip()), lines=True)
         raise SystemExit(1 if status.state == "unknown" else 0)
 
 
@@ -49,7 +50,7 @@ def cancel(app_path: str, message_ids: tuple[str, ...]) -> None:
         broker = load_app(app_path).broker
         missed = [message_id for message_id in message_ids if not broker.cancel(message_id)]
         for message_id in missed:
-            click.echo(f"{message_id} neither waits nor runs", err=True)
+            say(f"{message_id} neither waits nor runs", err=True)
         raise SystemExit(1 if missed else 0)
 
 
@@ -61,6 +62,7 @@ def cancel(app_path: str, message_ids: tuple[str, ...]) -> None:
 @click.option("--id", "ids", multiple=True, help="Only this one; may be repeated.")
 @click.option("--requeue", is_flag=True, help="Put them back on their queues.")
 @click.option("--discard", is_flag=True, help="Delete them.")
+@click.option("--yes", is_flag=True, help="Do not ask before all dead letters are requeued or discarded.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show so many at most.")
 @as_json
 def dead(
@@ -71,15 +73,18 @@ def dead(
     ids: tuple[str, ...],
     requeue: bool,
     discard: bool,
+    yes: bool,
     limit: int,
     as_json: bool,
 ) -> None:
-    """List the dead letters of APP, the latest first; or requeue or discard all that fit."""
+    """List the dead letters of APP, the latest first; or requeue or discard all that fit. Without a filter, these two ask first."""
     if requeue and discard:
         raise Refused("found --requeue and --discard, expected one of them")
     with plain_errors():
         app = load_app(app_path)
         if requeue or discard:
+            if not (yes or queue or actor or error or ids):
+                _confirm(app, "Requeue" if requeue else "Discard")
             count = _all(app, queue, actor, error, ids, requeue)
             click.echo(f"{count} {'requeued' if requeue else 'discarded'}")
             return
@@ -90,6 +95,12 @@ def dead(
             print_json([{**asdict(letter), "body": letter.body.decode(errors="replace")} for letter in letters])
         else:
             show_table(str(app.broker), COLUMNS, list(map(_row, letters)))
+
+
+def _confirm(app: App, what: str) -> None:
+    """Ask whether to do *what* to all dead letters; raises what ends the command if the answer is no."""
+    count = sum(queue.dead for queue in app.broker.queues())
+    click.confirm(f"{what} all {count} dead letters of {printable(str(app.broker))}?", abort=True)
 
 
 def _all(app: App, queue: str | None, actor: str | None, error: str | None, ids: tuple[str, ...], requeue: bool) -> int:

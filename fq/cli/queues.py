@@ -4,7 +4,7 @@ import click
 from attrs import asdict
 
 from fq.brokers.records import QueueStats
-from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
+from fq.cli.common import app_path, as_json, known_queue, load_app, plain_errors, print_json
 from fq.cli.tables import Kind, show
 
 COLUMNS: dict[str, Kind] = {
@@ -43,7 +43,9 @@ def _row(queue: QueueStats) -> list[str]:
 def pause(app_path: str, queue: str) -> None:
     """Let nobody claim from QUEUE of APP until it is resumed."""
     with plain_errors():
-        load_app(app_path).broker.pause(queue)
+        app = load_app(app_path)
+        known_queue(app, queue)
+        app.broker.pause(queue)
 
 
 @click.command()
@@ -52,7 +54,9 @@ def pause(app_path: str, queue: str) -> None:
 def resume(app_path: str, queue: str) -> None:
     """Let workers claim from QUEUE of APP again."""
     with plain_errors():
-        load_app(app_path).broker.resume(queue)
+        app = load_app(app_path)
+        known_queue(app, queue)
+        app.broker.resume(queue)
 
 
 @click.command()
@@ -62,4 +66,6 @@ def resume(app_path: str, queue: str) -> None:
 def purge(app_path: str, queue: str) -> None:
     """Delete what waits in QUEUE of APP: ready and delayed messages, not running ones, not dead letters."""
     with plain_errors():
-        click.echo(f"{load_app(app_path).broker.purge(queue)} deleted")
+        app = load_app(app_path)
+        known_queue(app, queue)
+        click.echo(f"{app.broker.purge(queue)} deleted")

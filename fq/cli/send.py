@@ -2,12 +2,17 @@
 
 import click
 
-from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json
+from fq.cli.common import PlainError, Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json, say
 from fq.errors import ResultError
+from fq.printable import indented
 
 
-class Failed(click.ClickException):
+class Failed(PlainError):
     """One line about a task that failed, or did not end in time; exit code 1."""
+
+    def format_message(self) -> str:
+        """Return the text of the error, which the task's own lines cannot leave."""
+        return indented(super().format_message())
 
 
 @click.command()
@@ -20,7 +25,7 @@ class Failed(click.ClickException):
 @as_json
 def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, delay: int, wait: int | None, as_json: bool) -> None:
     """
-    Send ACTOR of APP a message with ARGUMENTS: each is read as JSON, or else as text.
+    Send ACTOR of APP a message with ARGUMENTS: each is JSON where that fits the annotation, or else text.
 
     Prints the message id or, with --wait, the result as JSON. Exit code 1: the task failed, or was not done in time.
     """
@@ -31,13 +36,13 @@ def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, 
         if not isinstance(named, dict):
             raise Refused(f"--kwargs: found {kwargs}, expected a JSON object")
         declared = app.get_actor(actor)
-        args, keywords = declared.signature.bind(tuple(map(parsed, arguments)), named)
+        args, keywords = declared.signature.read(arguments, named)
         handle = declared.call(*args, **keywords).delay(delay).send()
         if wait is None:
             if as_json:
                 print_json({"message_id": handle.message_id})
             else:
-                click.echo(handle.message_id)
+                say(handle.message_id)
             return
         try:
             value = declared.signature.dump_result(handle.get_result(block=True, timeout=wait))

@@ -2,7 +2,7 @@
 
 import click
 
-from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json
+from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json, say
 from fq.sources import Sourced, sourced
 
 
@@ -31,7 +31,7 @@ def stack(app_path: str, actor: str, given: tuple[str, ...], as_json: bool) -> N
             print_json({"actor": actor, "layers": list(map(_as_json, layers))})
         else:
             lines = [*map(str, layers), str(declared.signature)]
-            click.echo("\n".join("  " * depth + line for depth, line in enumerate(lines)))
+            say("\n".join("  " * depth + line for depth, line in enumerate(lines)), lines=True)
 
 
 def _option(text: str) -> tuple[str, object]:

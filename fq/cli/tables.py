@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fq.printable import printable
+
 Kind: TypeAlias = Literal["name", "number", "text"]
 """Names and numbers stay whole; texts are broken into lines where the terminal is too narrow for them."""
 
@@ -50,8 +52,7 @@ def _text(cell: str | Text, kind: Kind) -> Text:
     """Return *cell* as it is to be shown: what cannot be seen is written out, so that no name can change the screen."""
     if isinstance(cell, Text):
         return cell
-    lines = cell.split("\n") if kind == "text" else [cell]
-    return Text("\n".join("".join(each if each.isprintable() else ascii(each)[1:-1] for each in line) for line in lines))
+    return Text(printable(cell, lines=kind == "text").expandtabs())
 
 
 def _width(text: Text) -> int:

@@ -11,9 +11,18 @@ from typing import Literal, TextIO
 
 from attrs import frozen
 
+from fq.printable import indented, printable
+
 TEXT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
 
 LogFormat = Literal["text", "json"]
+
+
+class TextFormatter(logging.Formatter):
+    """A record begins at the start of a line, and what follows it is indented: nothing in it can look like another record, or change a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return indented(printable(super().format(record), lines=True))
 
 
 class JsonFormatter(logging.Formatter):
@@ -92,7 +101,7 @@ class LogSettings:
         """
         stream = sys.stderr if self.file is None else self.file.open("a", encoding="utf-8", buffering=1)
         handler = (UnheldHandler if supervises else QuietStreamHandler)(stream)
-        handler.setFormatter(JsonFormatter() if self.form == "json" else logging.Formatter(TEXT))
+        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(TEXT))
         logging.basicConfig(level=self.level, handlers=[handler], force=True)
 
     def to_json(self) -> str:

@@ -4,7 +4,7 @@
 Which argument goes to which parameter is the business of `fq.signature.parameters`, single values that of `fq.convert`.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property, partial
 from inspect import Parameter as Declared
 from inspect import Signature as Inspected
@@ -19,6 +19,7 @@ from fq.convert import Coder, Convert, Misfit, at_path, coder
 from fq.convert.hints import name_of, resolve, signature_of
 from fq.errors import InvalidArguments, InvalidResult
 from fq.signature.parameters import Args, Kwargs, Parameter, Parameters, Side
+from fq.signature.typed import Typed, read_text
 
 Function: TypeAlias = Callable[..., object]
 
@@ -103,6 +104,19 @@ class Signature:
             InvalidResult: *tree* does not fit the return annotation; with the path.
         """
         return tree if type(tree) in self._returns.passing else _result(self._returns.decode, tree)
+
+    def read(self, texts: Sequence[str], kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        """
+        Return what the function is called with for positional *texts*, as typed: each is JSON where that fits the annotation, or else text.
+
+        >>> def greet(code: str, times: int) -> None: ...
+        >>> Signature.of(greet).read(["12345", "2"], {})
+        (('12345', 2), {})
+
+        Raises:
+            InvalidArguments: see `bind`.
+        """
+        return self._converted(read_text, tuple(map(Typed, texts)), kwargs)
 
     @property
     def returns_nothing(self) -> bool:

@@ -114,3 +114,12 @@ def test_a_broker_that_cannot_be_used_is_said_in_one_line(fq: Fq, project: Path,
     assert ran.stderr.startswith("Error: ")
     assert f"{project}/missing" in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_a_file_called_fq_is_told_from_fq_itself(fq: Fq, project: Path) -> None:
+    assert "fq itself is no application" in fq("worker", "fq:app").stderr
+    (project / "fq.py").write_text("app = 1\n")
+    ran = fq("queues", "fq:app")
+
+    assert ran.exit_code == 2
+    assert f"{project / 'fq.py'} cannot be imported, since fq itself has that name: put the app into a module of another name" in ran.stderr

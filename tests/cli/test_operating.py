@@ -173,3 +173,34 @@ def test_a_queue_is_purged_if_that_is_confirmed(fq: Fq, broker) -> None:
     broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}"), Post("m2", "default", "add", 0, 60_000, b"{}")])
 
     assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 deleted\n"
+
+
+def test_requeueing_or_discarding_all_dead_letters_asks_first(fq: Fq, broker) -> None:
+    die(fq, broker)
+    for option in ("--requeue", "--discard"):
+        asked = fq("dead", "tasks:app", option)
+
+        assert asked.exit_code == 1
+        assert "all 1 dead letters of sqlite:///" in asked.stdout
+    assert len(broker.dead()) == 1
+    assert fq("dead", "tasks:app", "--discard", "--yes").stdout == "1 discarded\n"
+
+
+@pytest.mark.parametrize("filters", [("--queue", "default"), ("--actor", "fails"), ("--error", "ValueError")])
+def test_with_a_filter_it_does_not_ask(fq: Fq, broker, filters: tuple[str, ...]) -> None:
+    die(fq, broker)
+
+    assert fq("dead", "tasks:app", "--discard", *filters).stdout == "1 discarded\n"
+
+
+@pytest.mark.parametrize("command", [("pause",), ("resume",), ("purge", "--yes")])
+def test_a_queue_that_does_not_exist_is_said_so(fq: Fq, command: tuple[str, ...]) -> None:
+    ran = fq(command[0], "tasks:app", "mial", *command[1:])
+
+    assert (ran.exit_code, ran.stderr) == (2, "Error: no queue called mial: did you mean mail?\n")
+
+
+def test_a_queue_that_only_messages_name_can_be_paused(fq: Fq, broker) -> None:
+    broker.enqueue([Post("m", "once", "add", 0, 0, b"{}")])
+
+    assert fq("pause", "tasks:app", "once").exit_code == 0

@@ -124,3 +124,40 @@ def test_waiting_in_vain_is_exit_code_1(fq: Fq) -> None:
     assert ran.exit_code == 1
     assert ran.stderr.startswith("Error: no result of add ")
     assert ran.stderr.endswith(" within 20 ms\n")
+
+
+@pytest.mark.parametrize(
+    ("actor", "arguments", "result"),
+    [
+        ("send_mail", ("12345",), b'{"value":"12345: none"}'),
+        ("send_mail", ("null",), b'{"value":"null: none"}'),
+        ("send_mail", ("1e5",), b'{"value":"1e5: none"}'),
+        ("send_mail", ("[1,2]",), b'{"value":"[1,2]: none"}'),
+        ("send_mail", ('{"a": 1}',), b'{"value":"{\\"a\\": 1}: none"}'),
+        ("send_mail", ("007",), b'{"value":"007: none"}'),
+        ("add", ("5",), b'{"value":15}'),
+    ],
+)
+def test_text_that_looks_like_json_is_text_where_the_annotation_says_so(
+    fq: Fq, work: Callable[[], int], actor: str, arguments: tuple[str, ...], result: bytes
+) -> None:
+    message_id = sent(fq, actor, *arguments)
+    work()
+
+    assert sys.modules["tasks"].app.broker.result(message_id) == result
+
+
+def test_json_that_fits_no_better_than_text_is_refused_for_what_is_wrong_in_it(fq: Fq) -> None:
+    ran = fq("send", "tasks:app", "ship", '{"number": "one", "price": "9.99"}')
+
+    assert ran.exit_code == 2
+    assert "order.number: expected int, found 'one'" in ran.stderr
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 200_000])
+def test_an_argument_that_is_nested_too_deeply_is_one_line(fq: Fq, depth: int) -> None:
+    for arguments in (("add", "[" * depth + "]" * depth), ("add", "--kwargs", '{"a": ' + "[" * depth + "]" * depth + "}")):
+        ran = fq("send", "tasks:app", *arguments)
+
+        assert ran.exit_code == 2
+        assert ran.stderr.count("\n") == 1
