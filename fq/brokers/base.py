@@ -22,7 +22,8 @@ class Broker(Protocol):
     """
     Keeps messages, dead letters, results and groups, and is the one clock of all its workers.
 
-    All calls may come from any thread. Nothing connects before the first call. Every call may raise `BrokerUnavailable` when the broker cannot be
+    All calls may come from any thread. Nothing connects before the first call. A caller may change the lists that it has passed, or use them again, as soon
+    as the call returns or raises; a coroutine copies them before it first waits. Every call may raise `BrokerUnavailable` when the broker cannot be
     reached within a bounded time, and `BrokerError` when it refuses, as it does what can be the name of nothing: an empty text, one with NUL or a lone
     surrogate.
     """
@@ -161,7 +162,7 @@ class InThreads:
 
     async def aenqueue(self: Broker, posts: Sequence[Post]) -> None:
         """`Broker.enqueue`, in a thread."""
-        await asyncio.to_thread(self.enqueue, posts)
+        await asyncio.to_thread(self.enqueue, tuple(posts))  # the caller may change its list while this waits
 
     async def await_result(self: Broker, message_id: str, timeout: int) -> bytes | None:
         """`Broker.wait_result`, in a thread."""

@@ -5,6 +5,7 @@ A broker never encodes or decodes a body, and never asks what an actor is; `fq.c
 The protocol itself is in `fq.brokers.base`.
 """
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -123,6 +124,11 @@ class Commit:
 new_commit = quick(Commit)
 
 
+def _own(names: Iterable[str]) -> tuple[str, ...]:
+    """Return *names* as what their caller cannot change."""
+    return tuple(names)
+
+
 @frozen
 class Want:
     """
@@ -139,7 +145,7 @@ class Want:
     """
 
     worker: str
-    queues: tuple[str, ...]
+    queues: tuple[str, ...] = field(converter=_own)
     limit: int
     lease: int = 15_000
 

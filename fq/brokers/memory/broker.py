@@ -56,6 +56,7 @@ class MemoryBroker:
 
     def enqueue(self, posts: Sequence[Post]) -> int:
         """See `Broker.enqueue`."""
+        posts = tuple(posts)
         check_posts(posts)
         with self._lock:
             now = self.clock.now
@@ -70,6 +71,7 @@ class MemoryBroker:
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """See `Broker.turn`."""
         check_want(want)
+        commits = tuple(commits)
         check_commits(commits)
         kept: dict[str, bytes] = {}
         stale: list[str] = []

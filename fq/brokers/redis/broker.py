@@ -90,17 +90,19 @@ class RedisBroker:
 
     def enqueue(self, posts: Sequence[Post]) -> int:
         """Put *posts* on their queues, all or none, in one round trip."""
+        posts = tuple(posts)
         check_posts(posts)
         return self._here.sender.send(posts)
 
     def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
         """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
+        posts = tuple(posts)
         check_posts(posts)
         return self._here.sender.begin(posts) if posts else lambda: None
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
         """`enqueue` for async producers; what several send at the same time goes in one round trip."""
-        if posts:
+        if posts := tuple(posts):
             check_posts(posts)
             await self._here.post(posts)
 

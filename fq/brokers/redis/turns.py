@@ -117,6 +117,7 @@ class Turns:
 
     def turn(self, commits: Sequence[Commit], want: Want, channel: str) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker hears its bell, ``""`` if it does not."""
+        commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
         begun = self._begun.pop(want.worker, None) or Begun()
         try:

@@ -85,6 +85,7 @@ class SqliteBroker(InThreads):
 
     def enqueue(self, posts: Sequence[Post]) -> int:
         """See `Broker.enqueue`."""
+        posts = tuple(posts)
         check_posts(posts)
         if not posts:
             return 0
@@ -96,6 +97,7 @@ class SqliteBroker(InThreads):
     def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
         """See `Broker.turn`."""
         check_want(want)
+        commits = tuple(commits)
         check_commits(commits)
         with self._writer.writing() as connection:
             taken = take_turn(connection, commits, want, self.clock.now, self._upkeep, self._writer.known)

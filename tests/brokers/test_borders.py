@@ -1,0 +1,81 @@
+"""Every broker: what a caller does to its own lists once a call is over, or has failed, changes nothing of what the broker does."""
+
+import asyncio
+
+import pytest
+
+from fq.brokers.base import Broker
+from fq.brokers.records import ACK, Commit, Keep, Post, Want
+from fq.errors import BrokerError
+from tests.brokers.kit import claim, outcome, post, posts, state, want
+
+REFUSED = Keep("x", b"", -1)
+
+
+def test_a_list_that_is_filled_again_after_a_refused_turn_is_committed_whole(broker: Broker) -> None:
+    broker.enqueue(posts("a", "b", "c"))
+    first, second, third = claim(broker)
+    commits = [outcome(first), outcome(second, ACK, REFUSED)]
+    with pytest.raises(BrokerError):
+        broker.turn(commits, want(limit=0))
+    commits[1:] = [outcome(second), outcome(third)]
+    turn = broker.turn(commits, want(limit=0))
+
+    assert turn.stale == ()
+    assert [state(broker, name) for name in "abc"] == ["unknown"] * 3
+
+
+def test_a_list_that_is_used_for_one_turn_after_the_other_commits_what_is_in_it_then(broker: Broker) -> None:
+    broker.enqueue(posts("a", "b"))
+    first, second = claim(broker)
+    commits = [outcome(first)]
+    broker.turn(commits, want(limit=0))
+    commits.clear()
+    broker.turn(commits, want(limit=0))
+    assert state(broker, "b") == "running"
+    commits.append(outcome(second))
+
+    assert broker.turn(commits, want(limit=0)).stale == ()
+    assert state(broker, "b") == "unknown"
+
+
+def test_a_list_of_posts_is_the_callers_again_after_each_send(broker: Broker) -> None:
+    new = posts("a")
+    broker.enqueue(new)
+    new[:] = posts("b", "c")
+    broker.enqueue(new)
+    new.clear()
+    broker.enqueue(new)
+
+    assert [delivery.message_id for delivery in claim(broker)] == ["a", "b", "c"]
+
+
+def test_a_list_that_is_changed_while_a_coroutine_sends_it_is_sent_as_it_was(broker: Broker) -> None:
+    async def send() -> None:
+        new: list[Post] = posts("a", "b")
+        sending = asyncio.create_task(broker.aenqueue(new))
+        await asyncio.sleep(0)  # until it waits for the first time
+        new[:] = posts("c")
+        await sending
+
+    asyncio.run(send())
+
+    assert [delivery.message_id for delivery in claim(broker)] == ["a", "b"]
+
+
+def test_a_list_of_queues_is_the_callers_again_at_once(broker: Broker) -> None:
+    broker.enqueue([post("a", "q"), post("b", "other")])
+    queues = ["q"]
+    wanted = Want("w1", queues, 1)  # type: ignore[arg-type]  # who has no type checker passes a list
+    queues[:] = ["other"]
+    (delivery,) = broker.turn((), wanted).deliveries
+    broker.wait(wanted, 1)
+
+    assert delivery.message_id == "a"
+
+
+def test_posts_and_commits_may_be_tuples_or_lists(broker: Broker) -> None:
+    broker.enqueue(tuple(posts("a", "b")))
+    commits: tuple[Commit, ...] = tuple(map(outcome, claim(broker)))
+
+    assert broker.turn(commits, want(limit=0)).stale == ()
