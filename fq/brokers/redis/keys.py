@@ -52,7 +52,7 @@ class Keys:
         return f"{self.prefix}group:{group}"
 
     def sent(self, producer: str) -> str:
-        """Return the key that remembers a producer's latest call."""
+        """Return the key of a mark, which remembers the number of a producer's latest call that used it."""
         return f"{self.prefix}sent:{producer}"
 
     def bell(self, worker: str) -> str:

@@ -71,6 +71,8 @@ class Line:
         self.patience = patience
         self._idle: deque[Connection] = deque(maxlen=SPARE)
         self._pid = pid()
+        self.failed = float("-inf")
+        """When a call last met with a server that was away, in seconds of `time.monotonic`."""
 
     def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> object:
         """
@@ -155,6 +157,7 @@ class Line:
     def _failed(self, connection: Connection | None, error: RedisError, deadline: float, pause: float) -> float:
         """Sleep for *pause* if a call is worth another try, and return how long to sleep the next time; raise if it is not."""
         self._clear_up(connection, error)
+        self.failed = time.monotonic()
         if time.monotonic() + pause > deadline:
             advice = _advice(error, "start it, or check the URL")
             raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {error}; {advice}") from error

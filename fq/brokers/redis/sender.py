@@ -3,6 +3,8 @@
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
 from time import monotonic
 from typing import cast
 
@@ -10,6 +12,7 @@ from fq.brokers.records import Post
 from fq.brokers.redis.scripts import script
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, Sheet, posts_written
+from fq.errors import BrokerError
 
 ONE = script("one")
 
@@ -17,10 +20,17 @@ NEW = 2
 """What that script returns for a message that was not there."""
 
 MADE_BEFORE = 0
-"""What both scripts return for a call that is repeated because its reply was lost."""
+"""What both scripts return for a call that the server has had before."""
 
-MARGIN = 60_000
-"""A call is remembered for so long, in ms, beyond the time for which it may be repeated."""
+MARGIN_MS = 60_000
+"""A call is remembered for this long beyond the time for which it may be repeated."""
+
+LATE_MS = 900_000
+"""
+After a connection has failed, calls are remembered for this long: what its buffers held may still arrive.
+
+Linux goes on delivering for a quarter of an hour.
+"""
 
 LISTED = 10.0
 """For so long, in seconds, a queue that is among the names of all queues is taken to be there still."""
@@ -30,37 +40,44 @@ class Sender:
     """
     Sends posts, all of a call or none.
 
-    Each call at a time has a mark of its own on the server, which remembers the number of the latest call: should the reply to that be
-    lost, the call is repeated and adds nothing, even if its messages have run in the meantime.
+    Each call under way has a mark of its own on the server, which remembers the number of the latest call that used it, and calls that use one mark
+    follow each other. So the server tells a call that is repeated since its reply was lost, and a copy of it that the network delivers late, from a
+    new one: their number is not higher. They add nothing, even if the messages have run in the meantime.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._marks: deque[str] = deque()
         self._listed: dict[str, float] = {}
-        self._remembered = round(server.line.patience * 1_000) + MARGIN
+        self._remembered_ms = round(server.line.patience * 1_000) + MARGIN_MS
+        self._late_ms = max(LATE_MS, self._remembered_ms)
+        self._numbers = count(1)
 
     def send(self, posts: Sequence[Post]) -> int:
         """Send *posts*, which have been checked, in one round trip, and return how many messages are new."""
         if not posts:
             return 0
-        mark = self._mark()
+        mark, failed = self._mark(), self._server.line.failed
         try:
             if len(posts) == 1 and not posts[0].delay:
-                return self._send_one(posts[0], mark)
-            reply = self._server.run("enqueue", *self._written(posts, mark))
-            return len(posts) if reply == MADE_BEFORE else cast("int", reply) - 1
+                new = self._send_one(posts[0], mark)
+            else:
+                reply = self._server.run("enqueue", *self._written(posts, mark))
+                new = len(posts) if reply == MADE_BEFORE else cast("int", reply) - 1
+            self._expect_late_copies(mark, failed)
         finally:
             self._marks.append(mark)
+        return new
 
     def begin(self, posts: Sequence[Post]) -> Callable[[], None]:
         """Begin to send *posts*, one at least; what is returned must be called, and waits for the end of that."""
-        mark = self._mark()
+        mark, failed = self._mark(), self._server.line.failed
         waits = self._server.begin("enqueue", *self._written(posts, mark))
 
         def finish() -> None:
             try:
                 waits()
+                self._expect_late_copies(mark, failed)
             finally:
                 self._marks.append(mark)
 
@@ -70,7 +87,17 @@ class Sender:
         sheet = self._server.sheet()
         arguments = posts_written(sheet, posts)
         sheet.extra.append(mark)
-        return sheet, [self._server.number(), self._remembered, *arguments]
+        return sheet, [next(self._numbers), self._ttl(monotonic()), *arguments]
+
+    def _ttl(self, now: float) -> int:
+        """Return for how long a call that begins *now* is remembered, ms."""
+        return self._remembered_ms if (now - self._server.line.failed) * 1_000 >= self._late_ms else self._late_ms
+
+    def _expect_late_copies(self, mark: str, failed: float) -> None:
+        """Let *mark* be remembered for long if a connection has failed since *failed*: the call may have been repeated."""
+        if self._server.line.failed != failed:
+            with suppress(BrokerError):  # the call itself is done
+                self._server.line.command("PEXPIRE", mark, self._late_ms)
 
     def _mark(self) -> str:
         """Return a mark that no other call under way has."""
@@ -84,14 +111,14 @@ class Sender:
         lists = now - self._listed.get(queue, -LISTED) >= LISTED
         words = (
             server.offset,
-            server.number(),
+            next(self._numbers),
             queue,
             post.priority,
             server.heads.of(post),
             post.message_id,
             post.body,
             int(lists),
-            self._remembered,
+            self._ttl(now),
         )
         reply = server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
         if lists and reply == NEW:

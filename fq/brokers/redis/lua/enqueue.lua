@@ -1,13 +1,16 @@
 -- Puts messages on their queues, all or none.
 --
--- KEYS      after the queues: a mark that remembers this producer's latest call
--- ARGV[p]   the number of this call, for how long it is remembered, ms, then groups: queue, priority, delay, head, how many, and id and body of each
+-- KEYS      after the queues: a mark, which remembers the number of the latest call that used it
+-- ARGV[p]   the number of this call, higher than that of any call before it that used the mark, for how long it is remembered, ms, then groups: queue, priority, delay, head, how many, and id and body of each
 
--- Returns 0 if this call was made before, else 1 more than how many messages are new.
+-- Returns 0 if this call, or a later one of its mark, was made before, else 1 more than how many messages are new.
 
--- A call repeated because its reply was lost adds nothing, even if its messages have run in the meantime.
-local number = ARGV[p]
-if call('SET', extra(1), number, 'PX', ARGV[p + 1], 'GET') == number then return 0 end
+-- A call repeated because its reply was lost, or a copy of it that arrives late, adds nothing, even if its messages have run in the meantime.
+local before = call('SET', extra(1), ARGV[p], 'PX', ARGV[p + 1], 'GET')
+if before and tonumber(before) >= tonumber(ARGV[p]) then
+  call('SET', extra(1), before, 'PX', ARGV[p + 1])
+  return 0
+end
 p = p + 2
 local new = 0
 while ARGV[p] do
