@@ -1,7 +1,6 @@
 """`App`: where actors, a stack and a broker meet. Mutable: actors are added, and the broker is made at the first use."""
 
 import os
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
@@ -77,7 +76,6 @@ class App:
         self._actors: dict[str, AnyActor] = {}
         self._queues: dict[str, None] = {}
         self._plans: dict[str, Plan] = {}
-        self._inline = 0
         self._base = Plan.of(self.stack)
 
     def __repr__(self) -> str:
@@ -249,8 +247,7 @@ class App:
         ...     add.send(1, 2).get_result(block=True)
         3
         """
-        self._inline += 1
-        return Child(self, WorkerSettings(processes=1, **settings), f"{socket.gethostname()}:{os.getpid()}:inline-{self._inline}")
+        return Child(self, WorkerSettings(processes=1, **settings))
 
     def _prepared(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
         message_id, enqueues = self._fresh(call)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from fq.errors import BrokerError, Cancelled, Shutdown
 from fq.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
+from fq.ids import fresh_worker_name
 from fq.layers.cancellation import Cancellation
 from fq.layers.shutdown_notifications import ShutdownNotifications
 from fq.layers.time_limit import TimeLimit
@@ -36,10 +37,11 @@ class Child:
     """
     Runs messages of *app* until it is stopped. As a context manager it runs inside your process: for tests and notebooks.
 
-    *name* is what it is known by to the broker. Under a supervisor it has a *board*, and the supervisor renews its lease; without one it does so itself.
+    Under a supervisor it has a *board*, and the supervisor renews its lease; without one it does so itself. *name* is what it is known by to the broker;
+    without a supervisor it draws a new one when it starts, since a fork of the process that made it may start it, too.
     """
 
-    def __init__(self, app: "App", settings: WorkerSettings, name: str, board: Board | None = None) -> None:
+    def __init__(self, app: "App", settings: WorkerSettings, name: str = "inline", board: Board | None = None) -> None:
         self.app = app
         self.name = name
         self.settings = settings
@@ -67,6 +69,8 @@ class Child:
 
     def start(self) -> None:
         """Start all threads."""
+        if self._heart is not None:
+            self.name = fresh_worker_name("inline")
         self.app.tell(WorkerBooting(self.name))
         self.deadlines.start()
         self.pool.start()

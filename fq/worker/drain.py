@@ -1,12 +1,14 @@
 """`run_until_idle`: a worker without threads, for tests and notebooks: deterministic, one message after the other."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fq.brokers.records import ACK, Commit, Want
+from fq.errors import FqError
 from fq.handler import aplainly, cancelled_itself, plainly
+from fq.ids import fresh_worker_name
 from fq.message import Message
 from fq.worker.aside import Aside
 from fq.worker.job import Chains, Job
@@ -27,12 +29,13 @@ class Advances(Protocol):
 def run_until_idle(app: "App") -> int:
     """Run all that waits in *app*'s broker on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
     chains = Chains(app, plainly, _awaited, WorkerSettings().unknown_actor_grace)
+    name = fresh_worker_name("run_until_idle")
     count = 0
     commits: list[Commit] = []
-    with closing(Aside()) as aside:
+    with closing(Aside()) as aside, _signed_off(app, name):
         while True:
             queues = tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
-            turn = app.broker.turn(commits, Want("run_until_idle", queues, 1))
+            turn = app.broker.turn(commits, Want(name, queues, 1))
             commits = []
             for delivery in turn.deliveries:
                 received = chains.receive(delivery)
@@ -40,6 +43,17 @@ def run_until_idle(app: "App") -> int:
                 count += 1
             if not turn.deliveries and not _jump(app, turn.idle_for):
                 return count
+
+
+@contextmanager
+def _signed_off(app: "App", name: str) -> Iterator[None]:
+    """Tell the broker at the end that the worker *name* is gone; what it still holds, since it was interrupted, is handed back."""
+    broker = app.broker
+    try:
+        yield
+    finally:
+        with suppress(FqError):  # then its lease runs out
+            broker.release(name, {})
 
 
 def _run(chains: Chains, job: Job, aside: Aside) -> Commit:

@@ -35,7 +35,7 @@ class Legacy:
 
         quiet: were they told to be quiet?
 
-        born: how many children this process has had: no two may have the same name.
+        born: how many children this process has had; each one's number is in its name.
     """
 
     wards: list[Ward] = field(factory=list)

@@ -7,13 +7,13 @@ handing back at once what that child held; it kills a child whose message overra
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from fq.ids import fresh_worker_name
 from fq.log import logger
 from fq.observe.logs import LogSettings
 from fq.worker import reload
@@ -195,7 +195,7 @@ class Supervisor:
     def _start(self, place: Place) -> Ward | None:
         """Start a child for *place*; return None if that cannot be done just now, which is tried again."""
         self._born += 1
-        name = f"{socket.gethostname()}:{os.getpid()}:{int(monotonic())}-{self._born}"
+        name = fresh_worker_name(str(self._born))
         try:
             board = Board(slots(self.settings))
             ward = Ward(self._launched(name, board), name, board, monotonic())
