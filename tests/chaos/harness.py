@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,9 +31,15 @@ class Rig:
         here = {"FQ_URL": self.url, "FQ_CHAOS_LOG": str(self.folder / "account"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
         return {**os.environ, **here, **self.more}
 
-    def start(self, *options: str, app: str = "tests.chaos.tasks:app", streams: str = "") -> subprocess.Popen[bytes]:
-        """Start ``fq worker``; its log goes to a file beside the account, unless *streams*, in the language of the shell, say something else."""
-        worker = [sys.executable, "-m", "fq", "worker", app, *options]
+    def start(
+        self, *options: str, app: str = "tests.chaos.tasks:app", streams: str = "", inside: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """
+        Start ``fq worker``, by the command *inside* if there is one.
+
+        Its log goes to a file beside the account, unless *streams*, in the language of the shell, say something else.
+        """
+        worker = [*inside, sys.executable, "-m", "fq", "worker", app, *options]
         command = ["sh", "-c", f'exec "$@" {streams}', "sh", *worker] if streams else worker
         with (self.folder / "worker.log").open("ab") as log:
             return subprocess.Popen(command, env=self.environment, cwd=ROOT, stderr=log, stdout=log, start_new_session=True)
