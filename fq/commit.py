@@ -13,7 +13,7 @@ from returns.result import Failure, Result, Success
 from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice, new_commit, new_post
 from fq.brokers.rules import check_commits
 from fq.codec import decode, encode, encode_result, encode_value
-from fq.errors import Error, InvalidResult
+from fq.errors import Cancelled, Error, InvalidResult
 from fq.fault import Fault
 from fq.gather import GROUP_TTL, arrivals, unreached
 from fq.message import Message, restamp
@@ -103,7 +103,7 @@ def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
         case Retry(message, delay, error):
             return Replace(post(Enqueue(message, delay), send_side), None if error is None else Fault.of(error))
         case Dead(error):
-            return Bury(Fault.of(error))
+            return ACK if isinstance(error, Cancelled) else Bury(Fault.of(error))  # what was cancelled on purpose is no dead letter
         case Drop():
             return ACK
         case unknown:

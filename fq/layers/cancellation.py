@@ -14,7 +14,8 @@ class Cancellation(Middleware):
     A running *sync* actor gets `Cancelled` raised inside it, at its next bytecode, only if it is *cancellable*: code that is not written for it could be
     cut short anywhere, with a lock held or a file half written.
 
-    What is cancelled fails for good with `Cancelled`: its result says so, and its failure callbacks fire.
+    What is cancelled ends with `Cancelled`: its result says so, and its failure callbacks fire; it is no dead letter, and no error in the log. One that
+    had not started ends outside of all layers but those that tell others: no limit and no other layer can put it off.
 
     >>> from fq import cancellation
     >>> from fq.testing import message

@@ -8,16 +8,16 @@ from attrs import define, field, frozen
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
 from fq.commit import SendSide, buried, lower, settle
-from fq.errors import ActorNotFound, DecodeError, Shutdown
+from fq.errors import ActorNotFound, Cancelled, DecodeError, Shutdown
 from fq.events import Claimed, Committed, Committing, Released, Started
 from fq.fault import Fault
 from fq.gather import overheard
-from fq.handler import AsyncRuns, Runs, async_handler, sync_handler
+from fq.handler import AsyncRuns, Runs, async_handler, cut_short, sync_handler
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
 from fq.layers.time_limit import TimeLimit
 from fq.log import logger
-from fq.message import Key, Message
+from fq.message import CANCELLED, Key, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Enqueue, Outcome, Retry
 from fq.plan import Plan
@@ -78,18 +78,19 @@ class Chains:
 
     def receive(self, delivery: Delivery) -> Job | Commit:
         """Return the job for *delivery*, whose message `run` will read; or, where there is nothing to run, the commit that deals with it at once."""
-        chain = self._chains.get(delivery.actor_name) or self._build(delivery.actor_name)
+        cancelled = delivery.interrupted == CANCELLED
+        chain = None if cancelled else self._chains.get(delivery.actor_name) or self._build(delivery.actor_name)
         if chain is not None and not chain.plan.watches:
             return Job(delivery, chain)
         message = read(delivery)
         if isinstance(message, Commit):
             return message
         if chain is None:
-            unknown = unknown_actor(message, self._grace)
-            if not unknown.final:
-                return lower(delivery, unknown, self.app.send_side)
+            end = cut_short(message) if cancelled else unknown_actor(message, self._grace)
+            if not end.final:
+                return lower(delivery, end, self.app.send_side)
             plan = self.app.plan(message.actor_name)
-            chain = Chain(plan, told(plan.stack).wrap(lambda _: unknown))  # no actor's layers, but who watches or waits is told
+            chain = Chain(plan, told(plan.stack).wrap(lambda _: end))  # no layer that could put it off, but who watches or waits is told
         if chain.plan.watches:
             self.app.tell(Claimed(message), chain.plan)
         job = Job(delivery, chain)
@@ -256,9 +257,9 @@ def report(message: Message, outcome: Outcome, plan: Plan) -> None:
 
 
 def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:
-    """Return the errors that an actor raises on purpose."""
+    """Return the errors that are no fault of an actor: those that it raises on purpose, and those that a worker or an operator asked for."""
     retries = plan.stack.get(Retries)
-    return (*(() if retries is None else retries.throws), Shutdown)
+    return (*(() if retries is None else retries.throws), Shutdown, Cancelled)
 
 
 Finish = Callable[[Job, bool], None]

@@ -1,12 +1,33 @@
 """`Handle.cancel`, with a worker inside this process."""
 
 import asyncio
+import logging
 import threading
 import time
+from typing import ClassVar
 
-from returns.result import Success
+import pytest
+from attrs import frozen
+from returns.result import Failure, Success
 
-from fq import App, Cancelled, Fault
+from fq import (
+    App,
+    Cancelled,
+    Enqueue,
+    Fault,
+    GroupCallbacks,
+    Message,
+    Middleware,
+    Outcome,
+    Retry,
+    Rule,
+    Step,
+    age_limit,
+    poison_limit,
+    rate_limit,
+)
+from fq.codec import decode_result
+from fq.testing import message
 from fq.worker.prefetch import Prefetch
 
 
@@ -147,3 +168,78 @@ def test_cancelling_a_pipeline_cancels_what_waits_of_it(app: App) -> None:
     assert handle.cancel() is True
     app.run_until_idle()
     assert fault(handle.get(0)) == "Cancelled"
+
+
+@frozen
+class NotNow(Step):
+    """A layer that puts off whatever comes."""
+
+    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(GroupCallbacks, "so that nothing is outside of it"),)
+
+    def before(self, message: Message) -> Message | Outcome:
+        return Outcome(Failure(Retry(message, 3_600_000)))
+
+
+OUTSIDE = [NotNow(), age_limit(max_age=1), poison_limit(max_deliveries=1)]
+
+
+@pytest.mark.parametrize("layer", OUTSIDE, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_cancelled_message_ends_as_that_whatever_a_layer_would_have_said(app: App, layer: Middleware, is_async: bool) -> None:
+    def run() -> int:
+        return 1
+
+    async def arun() -> int:
+        return 1
+
+    actor = app.actor(layer)(arun if is_async else run)
+    handle = actor.call().delay(60_000).send()
+    handle.cancel()
+    app.run_until_idle()
+
+    assert fault(handle.get(0)) == "Cancelled"
+    assert app.broker.dead() == ()
+
+
+def test_a_cancelled_message_takes_no_slot_of_a_limit(app: App) -> None:
+    @app.actor(rate_limit(limit=1, window=3_600_000))
+    def run() -> int:
+        return 1
+
+    run.send()
+    app.run_until_idle()
+    began = app.broker.now()
+    handle = run.send()
+    handle.cancel()
+    app.run_until_idle()
+
+    assert fault(handle.get(0)) == "Cancelled"
+    assert app.broker.now() - began < 60_000, "it did not wait for the next window"
+
+
+def test_a_cancelled_message_of_an_unknown_actor_does_not_wait_for_one(app: App) -> None:
+    app.enqueue(Enqueue(message("nobody", message_id="m1"), 60_000))
+
+    assert app.broker.cancel("m1") is True
+    assert app.run_until_idle() == 1
+    assert decode_result(app.broker.result("m1") or b"").failure().type == "Cancelled"
+
+
+def test_what_was_cancelled_is_no_dead_letter_and_no_error(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    @app.actor
+    def run() -> int:
+        return 1
+
+    @app.actor
+    def told(message: object, error: dict[str, str]) -> None:
+        heard.append(error["type"])
+
+    heard: list[str] = []
+    handle = run.call().with_options(on_failure=told).delay(60_000).send()
+    handle.cancel()
+    app.run_until_idle()
+
+    assert app.broker.dead() == ()
+    assert app.broker.requeue([handle.message_id]) == 0
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert heard == ["Cancelled"]
