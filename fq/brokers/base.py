@@ -113,9 +113,19 @@ class Broker(Protocol):
         ...
 
     def dead(
-        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+        self,
+        *,
+        queue: str | None = None,
+        actor: str | None = None,
+        error: str | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> tuple[DeadLetter, ...]:
-        """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
+        """
+        Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named.
+
+        With *until*, only those that died no later than then, ms since the epoch on the broker's clock.
+        """
         ...
 
     def requeue(self, message_ids: Sequence[str]) -> int:

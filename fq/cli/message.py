@@ -104,16 +104,23 @@ def _confirm(app: App, what: str) -> None:
 
 
 def _all(app: App, queue: str | None, actor: str | None, error: str | None, ids: tuple[str, ...], requeue: bool) -> int:
-    """Requeue or discard all dead letters that fit, a thousand at a time, and return how many there were."""
+    """
+    Requeue or discard all dead letters that fit, a thousand at a time, and return how many there were.
+
+    Each of them once, and no others: those that die while this goes on, perhaps again, are left.
+    """
     change = app.broker.requeue if requeue else app.broker.discard
     if ids:
         return change(ids)
-    count = 0
-    while letters := app.broker.dead(queue=queue, actor=actor, error=error, limit=MANY):
-        if not (changed := change([letter.message_id for letter in letters])):
+    until, seen, count = app.broker.now(), set[str](), 0
+    while True:
+        most = MANY + len(seen)  # all that were changed may have died again within the same millisecond
+        letters = app.broker.dead(queue=queue, actor=actor, error=error, until=until, limit=most)
+        chosen = [letter.message_id for letter in letters if letter.message_id not in seen]
+        if not chosen:
             return count
-        count += changed
-    return count
+        seen.update(chosen)
+        count += change(chosen)
 
 
 def _row(letter: DeadLetter) -> list[str]:

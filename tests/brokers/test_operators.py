@@ -151,6 +151,19 @@ def test_dead_letters_are_found_by_queue_actor_and_error(broker: Broker) -> None
     assert found(queue="nothing-here") == found(actor="nobody") == found(error="Error") == ""
 
 
+def test_dead_letters_are_found_by_until_when_they_died(harness: Harness, broker: Broker) -> None:
+    bury(broker, post("early"))
+    harness.advance(1_000)
+    (early,) = broker.dead()
+    until = broker.now()
+    harness.advance(1_000)
+    bury(broker, post("late"))
+
+    assert [letter.message_id for letter in broker.dead(until=until)] == ["early"]
+    assert [letter.message_id for letter in broker.dead(until=early.died_at)] == ["early"]
+    assert broker.dead(until=early.died_at - 1) == ()
+
+
 def test_a_limit_counts_what_the_filters_let_pass(broker: Broker) -> None:
     for number in range(6):
         bury(broker, post(str(number), actor=("even", "odd")[number % 2]))

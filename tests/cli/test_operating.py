@@ -2,11 +2,17 @@
 
 import json
 import socket
+from collections import Counter
+from collections.abc import Sequence
+from unittest import mock
 
 import pytest
 
 from fq import App
+from fq.brokers.clock import Clock, ManualClock, SystemClock
+from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Bury, Commit, Post, Want
+from fq.cli.message import _all
 from fq.fault import Fault
 from tests.cli.conftest import Fq
 
@@ -154,6 +160,31 @@ def test_dead_letters_that_are_named_are_discarded(fq: Fq, broker) -> None:
 
     assert fq("dead", "tasks:app", "--id", message_id, "--discard").stdout == "1 discarded\n"
     assert broker.dead() == ()
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), ManualClock()], ids=["as time goes by", "all in one moment"])
+def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: Clock) -> None:
+    app = App(broker=MemoryBroker(clock=clock))
+
+    @app.actor(max_retries=0)
+    def fails() -> None:
+        raise ValueError
+
+    app.send_many(fails.call() for _ in range(2_500))
+    app.run_until_idle()
+    requeue, requeued = app.broker.requeue, Counter[str]()
+
+    def requeue_and_run(message_ids: Sequence[str]) -> int:
+        requeued.update(message_ids)
+        count = requeue(message_ids)
+        app.run_until_idle()
+        return count
+
+    with mock.patch.object(app.broker, "requeue", requeue_and_run):
+        assert _all(app, None, None, None, (), True) == 2_500
+
+    assert set(requeued.values()) == {1}
+    assert len(app.broker.dead(limit=5_000)) == 2_500
 
 
 def test_requeueing_and_discarding_at_once_is_refused(fq: Fq) -> None:

@@ -163,7 +163,13 @@ class MemoryBroker:
             return tuple(self._store.worker_stats(self.clock.now))
 
     def dead(
-        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+        self,
+        *,
+        queue: str | None = None,
+        actor: str | None = None,
+        error: str | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> tuple[DeadLetter, ...]:
         """See `Broker.dead`."""
         check_search(queue=queue, actor=actor, error=error)
@@ -171,7 +177,10 @@ class MemoryBroker:
             letters = (
                 letter
                 for letter in self._store.letters(None, self.clock.now)
-                if queue in (None, letter.queue_name) and actor in (None, letter.actor_name) and error in (None, letter.fault.type)
+                if queue in (None, letter.queue_name)
+                and actor in (None, letter.actor_name)
+                and error in (None, letter.fault.type)
+                and (until is None or letter.died_at <= until)
             )
             return tuple(letter for letter, _ in zip(letters, range(limit), strict=False))
 

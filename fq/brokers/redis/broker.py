@@ -173,11 +173,17 @@ class RedisBroker:
         return inspect.cancel(self._server, message_id)
 
     def dead(
-        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+        self,
+        *,
+        queue: str | None = None,
+        actor: str | None = None,
+        error: str | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
         check_search(queue=queue, actor=actor, error=error)
-        return inspect.dead(self._server, queue, actor, error, limit)
+        return inspect.dead(self._server, queue, actor, error, limit, until)
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues; return how many there were."""

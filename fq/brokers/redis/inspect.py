@@ -119,10 +119,10 @@ def workers(server: Server) -> tuple[WorkerStats, ...]:
     return tuple(found)
 
 
-def dead(server: Server, queue: str | None, actor: str | None, error: str | None, limit: int) -> tuple[DeadLetter, ...]:
+def dead(server: Server, queue: str | None, actor: str | None, error: str | None, limit: int, until: int | None) -> tuple[DeadLetter, ...]:
     """Return up to *limit* dead letters that match, the latest first."""
     names = [queue] if queue is not None else _queue_names(server)
-    found = [row for name in names for row in _dead_of(server, name, actor or "", error or "", limit)]
+    found = [row for name in names for row in _dead_of(server, name, actor or "", error or "", limit, until)]
     return tuple(letter_read(id_, letter) for id_, letter, _ in sorted(found, key=lambda row: -int(row[2]))[:limit])
 
 
@@ -130,11 +130,11 @@ def _queue_names(server: Server) -> list[str]:
     return sorted(name.decode() for name in cast(list[bytes], server.line.command("SMEMBERS", server.keys.queue_names)))
 
 
-def _dead_of(server: Server, queue: str, actor: str, error: str, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+def _dead_of(server: Server, queue: str, actor: str, error: str, limit: int, until: int | None) -> list[tuple[bytes, bytes, bytes]]:
     found: list[tuple[bytes, bytes, bytes]] = []
     start, looked = 0, AT_ONCE
     while len(found) < limit and looked == AT_ONCE:
-        reply = server.run_for("letters", (queue,), start, AT_ONCE, actor, error, limit - len(found))
+        reply = server.run_for("letters", (queue,), start, AT_ONCE, actor, error, limit - len(found), "" if until is None else until)
         looked, rows = cast(tuple[int, list[tuple[bytes, bytes, bytes]]], reply)
         found += rows
         start += looked

@@ -165,12 +165,18 @@ class SqliteBroker(InThreads):
             return inspection.workers(connection, self.clock.now)
 
     def dead(
-        self, *, queue: str | None = None, actor: str | None = None, error: str | None = None, limit: int = 100
+        self,
+        *,
+        queue: str | None = None,
+        actor: str | None = None,
+        error: str | None = None,
+        until: int | None = None,
+        limit: int = 100,
     ) -> tuple[DeadLetter, ...]:
         """See `Broker.dead`."""
         check_search(queue=queue, actor=actor, error=error)
         with self._reader.reading() as connection:
-            return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl)
+            return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl, until)
 
     def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
         """See `Broker.held`."""

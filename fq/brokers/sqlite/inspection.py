@@ -90,16 +90,16 @@ def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[Held,
 
 
 def dead(
-    connection: sqlite3.Connection, queue: str | None, actor: str | None, error: str | None, limit: int, since: int
+    connection: sqlite3.Connection, queue: str | None, actor: str | None, error: str | None, limit: int, since: int, until: int | None
 ) -> tuple[DeadLetter, ...]:
-    """Return dead letters that died after *since*, the latest first."""
+    """Return dead letters that died after *since*, and no later than *until* if that is given, the latest first."""
     rows = connection.execute(
         """
         SELECT message_id, queue, actor, body, fault, died_at FROM dead
-        WHERE died_at > ?1 AND queue = coalesce(?2, queue) AND actor = coalesce(?3, actor) AND error = coalesce(?4, error)
+        WHERE died_at > ?1 AND died_at <= coalesce(?6, died_at) AND queue = coalesce(?2, queue) AND actor = coalesce(?3, actor) AND error = coalesce(?4, error)
         ORDER BY died_at DESC, seq DESC LIMIT ?5
         """,
-        (since, queue, actor, error, limit),
+        (since, queue, actor, error, limit, until),
     ).fetchall()
     return tuple(
         DeadLetter(message_id, of_queue, of_actor, body, fault_from_json(fault) or Fault("", ""), died_at)
