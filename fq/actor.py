@@ -12,6 +12,7 @@ from fq.errors import DeclarationError, InvalidArguments, OptionError
 from fq.frozen import NOTHING, frozen_dict
 from fq.middleware import Middleware
 from fq.options import OWN, CallOptions
+from fq.own_options import check_open
 from fq.pipe import FIRST
 from fq.signature import Signature
 from fq.stack import Stack, compose
@@ -166,6 +167,7 @@ class Actor(Generic[P, R, V]):
             DeclarationError: an actor of another app, or a queue name that is none.
         """
         check_targets(options, self.app)
+        check_open(options.get("options", NOTHING))
         named = {name: value for name, value in options.items() if name not in OWN}
         stack = self.app.stack_of(self)
         checked = stack.with_options(named)

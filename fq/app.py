@@ -23,6 +23,7 @@ from fq.log import logger
 from fq.message import ITS_OWN
 from fq.middleware import Middleware
 from fq.outcome import Enqueue
+from fq.own_options import check_sent
 from fq.plan import Plan
 from fq.stack import Stack, compose
 from fq.worker.child import Child
@@ -181,7 +182,12 @@ class App:
         Send messages that are made already, all or none, and return them as they were sent.
 
         A message whose id waits or runs already is left as it is; a warning in the log says so.
+
+        Raises:
+            OptionError: a message has an option of fq's own that fq did not write.
         """
+        for enqueue in enqueues:
+            check_sent(enqueue.message.options)
         sent = tuple(self.send_side(enqueue) for enqueue in enqueues)
         new = self._broker.enqueue([pack(enqueue) for enqueue in sent])
         if new < len(sent):

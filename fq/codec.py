@@ -16,6 +16,7 @@ from fq.fastjson import dumps, loads, quoted
 from fq.fault import Fault
 from fq.frozen import NOTHING, FrozenDict
 from fq.message import Message, new_message
+from fq.own_options import read
 
 _INFINITE = float("inf")
 _FIELDS = {
@@ -106,7 +107,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         queue_name,
         tuple(args),
         FrozenDict(kwargs) if kwargs else NOTHING,
-        FrozenDict(options) if options else NOTHING,
+        FrozenDict(read(options)) if options else NOTHING,
         timestamp,
         priority,
         received_at,

@@ -12,6 +12,7 @@ from fq.errors import DeclarationError
 from fq.frozen import frozen_dict
 from fq.middleware import Middleware
 from fq.options import OWN, Options
+from fq.own_options import check_open
 from fq.signature import Signature
 from fq.stack import Stack
 
@@ -72,6 +73,7 @@ class ActorDecorator:
         name = options.get("name", getattr(fn, "__name__", "")) or _unnamed(fn)
         queue = options.get("queue", "default")
         check_queue_name(queue)
+        check_open(options.get("options", {}))
         named = {key: value for key, value in options.items() if key not in OWN}
         declared: AnyActor = Actor(
             fn,

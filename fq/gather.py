@@ -20,13 +20,11 @@ from fq.frozen import frozen_dict
 from fq.identity import child_id
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Drop, Outcome
+from fq.own_options import GATHERED, GROUP, PIPE
 from fq.pipe import (
     FIRST,
-    GATHERED,
-    GROUP,
     LAST,
     NOTHING,
-    PIPE,
     Passed,
     Pipe,
     Place,
@@ -105,12 +103,12 @@ def fault_data(error: BaseException | None) -> dict[str, object]:
 
 def pipe_of(message: Message) -> Pipe:
     """Return what comes after *message*."""
-    return as_pipe(message.options.get(PIPE, ())) or as_pipe(_rest(message).get(PIPE, ()))
+    return as_pipe(message.options.get(PIPE, ())) or as_pipe(_rest(message).get("pipe", ()))
 
 
 def places_of(message: Message) -> tuple[Place, ...]:
     """Return the places that the end of the pipe of *message* has in groups."""
-    return tuple(map(Place.from_json, as_pipe(message.options.get(GROUP, ())) or as_pipe(_rest(message).get(GROUP, ()))))
+    return tuple(map(Place.from_json, as_pipe(message.options.get(GROUP, ())) or as_pipe(_rest(message).get("group", ()))))
 
 
 def unreached(message: Message) -> Iterator[str]:
@@ -133,7 +131,7 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
     values, rest = settled.unwrap(), _rest(message)
     takes = _gathered(message).get("takes", LAST)
     options = {name: value for name, value in message.options.items() if name != GATHERED}
-    options |= {name: rest[name] for name in (PIPE, GROUP) if name in rest}
+    options |= {own: rest[name] for name, own in (("pipe", PIPE), ("group", GROUP)) if name in rest}
     args = (values, *own) if takes == FIRST else (*own,) if takes == NOTHING else (*own, values)
     return Success(restamp(message, args=args, options=frozen_dict(options)))
 

@@ -3,7 +3,7 @@ What is left to run of a workflow, as it travels in messages: a *pipe* of nodes,
 
 A node is a *stage*, one call: ``{"actor_name": "add", "args": [1]}``; or a *fork*, the members of a group, all at once:
 ``{"members": [pipe, ...]}``. Where something has to start when all members of a fork are done, each of their messages has a `Place` in the
-group, in its option ``group``. How a group completes is the subject of `fq.gather`.
+group, in its option ``fq.group``. How a group completes is the subject of `fq.gather`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from fq.errors import OptionError
 from fq.identity import child_id
 from fq.message import Message
 from fq.outcome import Enqueue
+from fq.own_options import GATHERED, GROUP, PIPE
 
 Node: TypeAlias = Mapping[str, object]
 Pipe: TypeAlias = Sequence[Node]
@@ -22,12 +23,6 @@ Shape: TypeAlias = int | list[object]
 
 FIRST, LAST, NOTHING = "first", "last", "nothing"
 """What a stage takes of the value that is passed on: as its first argument, as its last positional one (the default), or not at all."""
-
-PIPE, GROUP = "pipe", "group"
-"""The options of a message that hold the nodes that come after it, and the places that whoever ends that pipe takes in groups."""
-
-GATHERED = "gathered"
-"""The option of a message whose last argument the broker puts in: the values of a group. See `fq.gather`."""
 
 
 @frozen
@@ -101,7 +96,7 @@ class Place:
                 cast("Mapping[str, object]", fields.get("rest", {})),
             )
         except (LookupError, TypeError, AttributeError):
-            raise OptionError(f"group: found {fields!r}, expected a place with id, at and of") from None
+            raise OptionError(f"{GROUP}: found {fields!r}, expected a place with id, at and of") from None
 
     def inner(self, offset: int) -> "Place":
         """Return the place of a member of a fork that ends where this one does; *offset* numbers come before it."""
@@ -122,7 +117,7 @@ def as_pipe(written: object) -> Pipe:
     """
     nodes = (written,) if isinstance(written, Mapping) else written
     if not isinstance(nodes, list | tuple) or not all(isinstance(node, Mapping) for node in nodes):
-        raise OptionError(f"pipe: found {written!r}, expected a list of stages and groups")
+        raise OptionError(f"{PIPE}: found {written!r}, expected a list of stages and groups")
     return nodes
 
 
@@ -135,7 +130,7 @@ def members(fork: Node) -> tuple[Pipe, ...]:
     """Return the pipes of the members of *fork*."""
     found = fork["members"]
     if not isinstance(found, list | tuple):
-        raise OptionError(f"pipe: found the members {found!r}, expected a list of pipes")
+        raise OptionError(f"{PIPE}: found the members {found!r}, expected a list of pipes")
     return tuple(map(as_pipe, found))
 
 
@@ -221,7 +216,7 @@ def _own_place(rest: Pipe, message_id: str, form: list[object], callbacks: Pipe,
 def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (), places: Sequence[Place] = ()) -> Enqueue:
     """Return what has to be sent to run *stage*, with *rest* to come after it, and *places* in groups for the end of that."""
     if not isinstance(stage.get("actor_name"), str):
-        raise OptionError(f"pipe: found the stage {stage!r}, expected one with an actor_name")
+        raise OptionError(f"{PIPE}: found the stage {stage!r}, expected one with an actor_name")
     given = cast("Mapping[str, object]", stage.get("options", {}))
     takes = NOTHING if given.get("pipe_ignore", False) else cast(str, stage.get("takes", LAST))
     own, values = tuple(cast("Sequence[object]", stage.get("args", ()))), () if takes == NOTHING else passed.values

@@ -304,7 +304,7 @@ def test_each_message_of_a_pipeline_carries_only_what_comes_after_it(scene: Scen
 
     each = len('{"actor_name":"same"},')
     assert sizes[-1] < 200
-    assert sizes[0] - sizes[-1] == len('"pipe":[]') + 49 * each - 1
+    assert sizes[0] - sizes[-1] == len('"fq.pipe":[]') + 49 * each - 1
     assert [a - b for a, b in pairwise(sizes[:49])] == [each] * 48
 
 

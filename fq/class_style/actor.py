@@ -10,6 +10,7 @@ from fq.class_style.message import FIELDS, MessageView
 from fq.duration import Duration
 from fq.ids import fresh_id
 from fq.message import Message
+from fq.own_options import check_open
 
 if TYPE_CHECKING:
     from fq.class_style.broker import BrokerView
@@ -51,6 +52,7 @@ class ActorView:
         self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> MessageView:
         """Return a message with these arguments and *options*, not sent."""
+        check_open(options)
         now = time.time_ns() // 1_000_000
         (enqueue,) = self._actor.call(*args, **(kwargs or {})).enqueues(fresh_id(now), now)
         return MessageView(self.broker, enqueue.message.with_options(**options))

@@ -14,6 +14,7 @@ from fq.codec import encode
 from fq.duration import Duration
 from fq.frozen import NOTHING, frozen_dict
 from fq.message import Message, restamp
+from fq.own_options import OWN, check_sent
 
 if TYPE_CHECKING:
     from fq.class_style.broker import BrokerView, ResultsView
@@ -78,7 +79,9 @@ class MessageView:
         self._collect()
         if not self._written:
             return message
-        options = {name: value for name, value in {**message.options, **_thawed_dict(self._written)}.items() if value is not _REMOVED}
+        kept = {name: value for name, value in self._written.items() if value is not _REMOVED or name not in OWN}
+        check_sent({name: value for name, value in kept.items() if value is not _REMOVED})
+        options = {name: value for name, value in {**message.options, **_thawed_dict(kept)}.items() if value is not _REMOVED}
         return message if options == message.options else restamp(message, options=frozen_dict(options))
 
     def folded(self) -> Message:
@@ -148,6 +151,7 @@ class MessageView:
         message = self.folded()
         added = changes.pop("options", {})
         if isinstance(added, Mapping) and added:
+            check_sent(added)
             message = message.with_options(**added)
         return MessageView(self._broker, evolve(message, **changes))  # type: ignore[arg-type]  # fields are checked by the message
 

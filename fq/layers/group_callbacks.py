@@ -12,7 +12,7 @@ from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
 from fq.outcome import Outcome
-from fq.pipe import GATHERED, GROUP
+from fq.own_options import GATHERED, GROUP
 
 _ARRIVES = "that is the member's final outcome, and a group that never hears of it waits for ever"
 
@@ -28,7 +28,7 @@ class GroupCallbacks(Step):
     >>> from fq import Outcome, group_callbacks
     >>> from fq.testing import message
     >>> place = {"id": "g1", "at": 0, "of": 2, "pipe": [{"actor_name": "report"}]}
-    >>> arrive = group_callbacks().wrap(lambda message: Outcome.success(3))(message("add", group=[place])).effects[0]
+    >>> arrive = group_callbacks().wrap(lambda message: Outcome.success(3))(message("add").with_options(**{"fq.group": [place]})).effects[0]
     >>> arrive.group, arrive.member, arrive.size, arrive.value, arrive.then[0].message.actor_name
     ('g1', 0, 2, [3], 'report')
 

@@ -8,7 +8,8 @@ from fq.identity import child_id
 from fq.message import Message
 from fq.middleware import Step
 from fq.outcome import Outcome
-from fq.pipe import GATHERED, PIPE, Passed, start
+from fq.own_options import GATHERED, PIPE
+from fq.pipe import Passed, start
 
 
 @frozen
@@ -17,13 +18,13 @@ class Pipelines(Step):
     When a step of a pipeline succeeds, the next one is enqueued in the same commit.
 
     It gets the result as its last positional argument (its first, after `Call.then` with arguments). A step that fails for good, or is
-    dropped, ends the pipeline. The steps still to come travel in the option ``pipe``; each message carries only those after it. Where the
+    dropped, ends the pipeline. The steps still to come travel in the option ``fq.pipe``; each message carries only those after it. Where the
     next step is a group, all its members are enqueued, each with the result. What comes after a group gets a list of its results.
 
     >>> from fq import Outcome, pipelines
     >>> from fq.testing import message
     >>> handle = pipelines().wrap(lambda message: Outcome.success(3))
-    >>> handle(message("add", 1, 2, pipe=[{"actor_name": "double"}])).effects[0].message.args
+    >>> handle(message("add", 1, 2).with_options(**{"fq.pipe": [{"actor_name": "double"}]})).effects[0].message.args
     (3,)
 
     Attributes:

@@ -12,16 +12,18 @@ from attrs.exceptions import FrozenInstanceError
 from returns.result import Failure, Success
 
 import fq
+from fq import own_options
 from fq.errors import LayerError, MiddlewareError, OptionError, RetryAfter, TimeLimitExceeded
 from fq.message import TIME_LIMIT, Message, restamp
 from fq.middleware import Middleware
 from fq.options import OWN
 from fq.outcome import Dead, Enqueue, Outcome, Retry, Store
+from fq.own_options import GROUP, PIPE, RETRIES
 from fq.stack import compose
 from fq.testing.messages import message
 from fq.worker.aside import Aside
 
-FQ_OWN = frozenset(("retries", "pipe", "group", "gathered", "unknown_since"))
+FQ_OWN = frozenset((RETRIES, *own_options.OWN))
 """Options in which fq keeps what it has to know of a message."""
 
 MESSAGES = (
@@ -31,8 +33,8 @@ MESSAGES = (
     message("add", deliveries=9),
     message("add", message_timestamp=1_000, received_at=90_000_000),
     message("add", interrupted=TIME_LIMIT),
-    message("add", 1, pipe=[{"actor_name": "double"}]),
-    message("add", group=[{"id": "g1", "at": 0, "of": 2, "pipe": [{"actor_name": "report"}]}]),
+    message("add", 1).with_options(**{PIPE: [{"actor_name": "double"}]}),
+    message("add").with_options(**{GROUP: [{"id": "g1", "at": 0, "of": 2, "pipe": [{"actor_name": "report"}]}]}),
 )
 """What a layer is tried with unless you say otherwise: new, retried, old, delivered often, cut short, inside a workflow."""
 

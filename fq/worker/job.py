@@ -17,9 +17,10 @@ from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
 from fq.layers.time_limit import TimeLimit
 from fq.log import logger
-from fq.message import CANCELLED, Key, Message
+from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import Dead, Enqueue, Outcome, Retry
+from fq.own_options import UNKNOWN_SINCE
 from fq.plan import Plan
 from fq.stack import Stack
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logger("fq.worker")
 
-UNKNOWN_SINCE = Key("unknown_since", int, 0)
 RECHECK = 1_000
 """How long a message for an unknown actor waits before it is offered again, ms."""
 
@@ -230,10 +230,11 @@ def unknown_actor(message: Message, grace: int) -> Outcome:
     For *grace* ms it is left to other workers, so that a rolling deploy loses nothing; then it is a dead letter.
     """
     error = ActorNotFound(f"no actor called {message.actor_name} is declared in this worker")
-    since = UNKNOWN_SINCE.get(message) or message.received_at
+    found = message.options.get(UNKNOWN_SINCE)
+    since = found if type(found) is int else message.received_at
     if message.received_at - since >= grace:
         return Outcome.failure(error)
-    waiting = Retry(UNKNOWN_SINCE.set(message, since), RECHECK)
+    waiting = Retry(message.with_options(**{UNKNOWN_SINCE: since}), RECHECK)
     return Outcome.failure(error).alt(lambda _: waiting)
 
 

@@ -32,7 +32,8 @@ from fq import (
 from fq.identity import child_id
 from fq.message import restamp
 from fq.outcome import Arrive
-from fq.testing import message
+from fq.own_options import GROUP
+from tests.messages import message
 
 ERROR = ValueError("no")
 REPORT: dict[str, object] = {"actor_name": "report"}
@@ -146,7 +147,7 @@ def test_a_group_may_be_followed_by_another() -> None:
     fork = child_id("g1", "pipe")
 
     assert [each.message.message_id for each in (first, second)] == [child_id(fork, 0), child_id(fork, 1)]
-    assert [place["at"] for each in (first, second) for place in each.message.options["group"]] == [0, 1]  # type: ignore[attr-defined]
+    assert [place["at"] for each in (first, second) for place in each.message.options[GROUP]] == [0, 1]  # type: ignore[attr-defined]
 
 
 def test_a_member_of_several_groups_at_once_reports_to_each() -> None:

@@ -6,7 +6,8 @@ from returns.result import Failure
 from fq import App, GroupFailed, LayerError, Message, Outcome, Pipelines, Retry, compose, pipelines, retries
 from fq.identity import child_id
 from fq.outcome import Enqueue
-from fq.testing import message
+from fq.own_options import GROUP, PIPE
+from tests.messages import message
 
 ERROR = ValueError("no")
 DOUBLE: dict[str, object] = {"actor_name": "double"}
@@ -47,7 +48,7 @@ def test_a_step_that_ignores_the_pipe_gets_what_it_was_given() -> None:
 def test_each_message_carries_only_what_comes_after_it() -> None:
     sent = next_message(DOUBLE, {"actor_name": "b"}, {"actor_name": "c"})
 
-    assert sent.options == {"pipe": [{"actor_name": "b"}, {"actor_name": "c"}]}
+    assert sent.options == {PIPE: [{"actor_name": "b"}, {"actor_name": "c"}]}
     assert next_message(DOUBLE).options == {}
 
 
@@ -78,7 +79,7 @@ def test_a_group_comes_next_as_all_its_members_each_with_the_result() -> None:
     fork = child_id("m1", "pipe")
 
     assert (first.message.actor_name, first.message.args, first.message.options) == ("double", (3,), {})
-    assert (second.message.actor_name, second.message.args, second.message.options) == ("half", (2, 3), {"pipe": [DOUBLE]})
+    assert (second.message.actor_name, second.message.args, second.message.options) == ("half", (2, 3), {PIPE: [DOUBLE]})
     assert (first.message.message_id, second.message.message_id) == (child_id(fork, 0), child_id(fork, 1))
 
 
@@ -108,7 +109,7 @@ def test_what_number_0_carried_goes_on_from_there() -> None:
 
     assert isinstance(passed, Message)
     assert passed.args == ([1, 2],)
-    assert passed.options == {"tenant": "a", "pipe": [DOUBLE], "group": [{"id": "g0", "at": 1, "of": 2}]}
+    assert passed.options == {"tenant": "a", PIPE: [DOUBLE], GROUP: [{"id": "g0", "at": 1, "of": 2}]}
 
 
 def test_a_callback_of_a_group_gets_the_values_and_continues_nothing() -> None:

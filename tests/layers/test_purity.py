@@ -34,7 +34,7 @@ from fq import (
 )
 from fq.errors import FqError
 from fq.message import restamp
-from fq.testing import message
+from tests.messages import message
 
 
 class Boom(FqError):

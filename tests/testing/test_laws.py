@@ -10,7 +10,9 @@ from attrs import field, frozen
 
 import fq.layers
 from fq import Around, AsyncHandler, Enqueue, Handler, Message, Middleware, Outcome, Retry, SkipMessage, Step, default_middleware
-from fq.testing import check_step, message
+from fq.own_options import PIPE
+from fq.testing import check_step
+from tests.messages import message
 
 BUILT_IN = [kind() for kind in vars(fq.layers).values() if isinstance(kind, type) and issubclass(kind, Middleware)]
 numbers = count()
@@ -104,8 +106,8 @@ class Colourful(Middleware):
 @frozen
 class Meddles(Step):
     def before(self, message: Message) -> Message:
-        if "pipe" in message.options:
-            message.options["pipe"].append({"actor_name": "other"})  # type: ignore[attr-defined]
+        if PIPE in message.options:
+            message.options[PIPE].append({"actor_name": "other"})  # type: ignore[attr-defined]
         return message
 
 

@@ -11,7 +11,8 @@ from returns.result import Success
 
 from fq import App, Dead, Enqueue, Message, Outcome, Retries, Retry, Rule, Step, default_middleware
 from fq.brokers.memory.store import Store
-from fq.testing import Faults, Run, SimulationError, message, simulate
+from fq.testing import Faults, Run, SimulationError, simulate
+from tests.messages import message
 from tests.testing import planted
 from tests.testing.workflows import WORKFLOWS, add, app, callbacks, delayed, flaky, groups, pipelines, plain, poison, retried
 
