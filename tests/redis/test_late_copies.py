@@ -7,10 +7,12 @@ import pytest
 import redis
 from redis.exceptions import TimeoutError as TimedOut
 
+from fq.brokers.records import ACK, RELEASE, Commit, Delivery, Turn, Want
 from fq.brokers.redis import RedisBroker
-from tests.brokers.kit import post
-from tests.redis.faults import mend
-from tests.redis.kit import drain
+from fq.errors import BrokerError, BrokerUnavailable
+from tests.brokers.kit import ids, join, outcome, post, posts
+from tests.redis.faults import break_at, mend
+from tests.redis.kit import done, done_with_results, drain
 
 
 class Holding:
@@ -139,3 +141,127 @@ def test_a_refused_send_forgets_none_of_the_calls_before_it(ready: RedisBroker, 
     network.deliver()
 
     assert drain(ready) == []
+
+
+# Turns.
+
+WANT = Want("w", ("q",), 5)
+NOTHING = Want("w", ("q",), 0)
+
+
+@pytest.fixture
+def impatient(connect: Callable[..., RedisBroker]) -> RedisBroker:
+    """A broker that gives a call up at once, and whose worker has taken turns before."""
+    broker = connect(patience=0)
+    broker.enqueue(posts("held", "also"))
+    return broker
+
+
+def claims(broker: RedisBroker, limit: int = 2) -> tuple[Delivery, ...]:
+    return broker.turn((), Want("w", ("q",), limit)).deliveries
+
+
+def given_up(broker: RedisBroker, commits: Sequence[Commit], want: Want = WANT) -> Holding:
+    """Take a turn that the network holds back, until it is given up."""
+    network = Holding(broker)
+    with pytest.raises(BrokerUnavailable):
+        broker.turn(commits, want)
+    mend(broker)
+    return network
+
+
+def test_what_a_late_turn_claims_is_given_to_the_worker_and_what_it_holds_is_left_alone(ready: RedisBroker) -> None:
+    ready.enqueue(posts("held"))
+    (held,) = ready.turn((), WANT).deliveries
+    network = Holding(ready)
+    assert ready.turn((), WANT).deliveries == ()
+    mend(ready)
+    ready.enqueue(posts("a", "b"))
+    network.deliver()
+    turn = ready.turn((), WANT)
+
+    assert [(each.message_id, each.deliveries) for each in turn.deliveries] == [("a", 1), ("b", 1)]
+    assert ready.turn(done([held, *turn.deliveries]), WANT) == Turn(idle_for=60_000)
+    assert drain(ready) == []
+
+
+def test_what_a_late_turn_claims_is_handed_back_by_a_worker_that_wants_nothing(ready: RedisBroker) -> None:
+    network = Holding(ready)
+    ready.turn((), WANT)
+    mend(ready)
+    ready.enqueue(posts("a"))
+    network.deliver()
+
+    assert ready.turn((), NOTHING).deliveries == ()
+    assert (ready.status("a").state, ready.status("a").deliveries) == ("ready", 0)
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["a later turn", "the first turn of a process"])
+@pytest.mark.parametrize("singly", [False, True], ids=["together", "one by one"])
+def test_the_commits_of_a_turn_that_was_given_up_and_arrives_late_are_not_stale(
+    impatient: RedisBroker, connect: Callable[..., RedisBroker], singly: bool, first: bool
+) -> None:
+    commits = done_with_results(claims(impatient))
+    broker = connect(patience=0) if first else impatient
+    network = given_up(broker, commits)
+    impatient.enqueue(posts("new"))
+    assert broker.turn((), NOTHING).stale == (), "before it arrives"
+    network.deliver()
+    turns = [broker.turn((commit,), NOTHING) for commit in commits] if singly else [broker.turn(commits, NOTHING)]
+
+    assert [turn.stale for turn in turns] == [()] * len(turns)
+    assert [broker.result(commit.message_id) for commit in commits] == [b"held", b"also"]
+    assert (broker.status("new").state, broker.status("new").deliveries) == ("ready", 0)
+
+
+def test_a_turn_that_was_given_up_does_nothing_once_its_worker_has_committed_otherwise(impatient: RedisBroker) -> None:
+    held, also = claims(impatient)
+    network = given_up(impatient, done_with_results([held, also]))
+    impatient.turn([Commit(held.message_id, "q", held.token, RELEASE)], NOTHING)
+    network.deliver()
+
+    assert impatient.result("also") is None
+    assert ids(claims(impatient)) == ["held"]
+    assert impatient.turn(done([also]), NOTHING).stale == ()
+
+
+def test_of_a_turn_whose_reply_was_lost_each_commit_is_known_to_be_applied_in_whatever_turns_it_comes_again(impatient: RedisBroker) -> None:
+    held, also = claims(impatient)
+    foreign = Commit("nobody", "q", 1)
+    commits = [*done_with_results([held, also]), foreign]
+    break_at(impatient, 0, replied=True)
+    with pytest.raises(BrokerUnavailable):
+        impatient.turn(commits, NOTHING)
+    mend(impatient)
+
+    assert [impatient.turn([commit], NOTHING).stale for commit in commits] == [(), (), ("nobody",)]
+    assert impatient.turn(commits[:1], NOTHING).stale == ("held",), "it is remembered until it has been told"
+
+
+def test_what_was_added_to_a_turn_after_an_outage_is_applied_with_the_rest(impatient: RedisBroker) -> None:
+    held, also = claims(impatient)
+    commits = done_with_results([held])
+    for replied in (False, True, False):
+        break_at(impatient, 0, replied=replied)
+        with pytest.raises(BrokerUnavailable):
+            impatient.turn(commits, WANT)
+        mend(impatient)
+    commits += done_with_results([also])
+
+    assert impatient.turn(commits, NOTHING).stale == ()
+    assert (impatient.result("held"), impatient.result("also")) == (b"held", b"also")
+
+
+def test_a_refused_commit_does_not_strand_what_the_turn_before_it_claimed(impatient: RedisBroker, client: redis.Redis) -> None:
+    (held,) = claims(impatient, 1)
+    break_at(impatient, 0, replied=True)
+    with pytest.raises(BrokerUnavailable):
+        impatient.turn((), WANT)
+    mend(impatient)
+    client.set("{fq}:group:g", "something else")
+    for _ in range(2):
+        with pytest.raises(BrokerError):
+            impatient.turn([outcome(held, ACK, join(0, 1))], NOTHING)
+    client.delete("{fq}:group:g")
+
+    assert (impatient.status("also").state, impatient.status("also").deliveries) == ("ready", 0)

@@ -3,15 +3,16 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
-from typing import TypeAlias, cast
+from typing import cast
 
-from attrs import Factory, define, frozen
+from attrs import evolve, frozen
 
-from fq.brokers.records import RELEASE, Commit, Delivery, Turn, Want
+from fq.brokers.records import RELEASE, Commit, Turn, Want
 from fq.brokers.redis.batches import batches
+from fq.brokers.redis.begun import NUMBER, REMEMBERED, Begun, Reply, Script, is_later
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import Argument, Claim, Sheet, Stray, commits_written, deliveries_read, queues_remembered, strays_written
+from fq.brokers.redis.wire import Argument, commits_written, queues_remembered, strays_written
 from fq.brokers.rules import check_commits
 from fq.brokers.waiting import LONG, seconds
 from fq.errors import BrokerError, BrokerUnavailable
@@ -31,13 +32,6 @@ SCRIPTS = 80
 LONGEST = 5.0
 """After so many seconds a wait returns, should a bell have been lost with the connection of another worker."""
 
-Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes], bytes]
-"""Now, token, for how long to idle, stale ids, workers whose lease has run out and what is remembered of each, claims, moved letters,
-cancelled ids, the latest turn that is remembered. Only the first where the server has lost the latest turn."""
-
-NUMBER, REMEMBERED = 1, 11
-"""Where in its arguments a turn says its number, and which turn was remembered."""
-
 
 @frozen
 class Armed:
@@ -45,62 +39,6 @@ class Armed:
 
     queues: tuple[str, ...]
     deadline: float
-
-
-@frozen(eq=False)
-class Script:
-    """One call of ``lua/turn.lua``: what for, its arguments, and the commits that are in it."""
-
-    want: Want
-    limit: int
-    channel: str
-    sheet: Sheet
-    arguments: list[Argument]
-    commits: Sequence[Commit]
-
-
-@define
-class Begun:
-    """
-    What came of a turn so far. Mutable.
-
-    A turn that could not be finished, since the server was away, goes on in the next one: with the same numbers, so that the server gives the
-    replies that were lost, and without the commits that it has *answered* by then.
-    """
-
-    deliveries: list[Delivery] = Factory(list)
-    stale: list[str] = Factory(list)
-    cancelled: dict[str, None] = Factory(dict)
-    strays: list[Stray] = Factory(list)
-    answered: list[Sequence[Commit]] = Factory(list)
-    unanswered: list[Script] = Factory(list)
-    claimed: int = 0
-    idle_for: int = 0
-
-    def add(self, script: Script, reply: Reply) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
-        """Add the *reply* to *script*; return what it says of expired leases and moved letters."""
-        now, token, self.idle_for, stale, expired, claims, moved, cancelled, _ = reply
-        deliveries, strays = deliveries_read(claims, list(script.sheet.queues), token, now)
-        self.deliveries += deliveries
-        self.strays += strays
-        self.claimed = len(deliveries) + len(strays)
-        self.stale += map(bytes.decode, stale)
-        self.cancelled.update(dict.fromkeys(map(bytes.decode, cancelled)))
-        self.answered.append(script.commits)
-        return expired, moved
-
-    def still_to_do(self, commits: Sequence[Commit], limit: int) -> Sequence[Commit]:
-        """Return those of *commits* that are not answered; of more deliveries than the *limit* is by now, hand back the surplus."""
-        if not self.answered:
-            return commits
-        answered = {(each.message_id, each.token) for commits_ in self.answered for each in commits_}
-        surplus, self.deliveries = self.deliveries[max(0, limit) :], self.deliveries[: max(0, limit)]
-        left = [each for each in commits if (each.message_id, each.token) not in answered]
-        return [*left, *(Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus)]
-
-    def turn(self) -> Turn:
-        """Return all of it."""
-        return Turn(tuple(self.deliveries), tuple(self.stale), self.idle_for, tuple(self.cancelled))
 
 
 class Turns:
@@ -112,7 +50,7 @@ class Turns:
         self._dead_ttl = dead_ttl
         self._armed: dict[str, Armed] = {}
         self._begun: dict[str, Begun] = {}
-        self._remembered: dict[str, bytes] = {}
+        self._remembered: dict[str, str] = {}
         self._started = 0
 
     def turn(self, commits: Sequence[Commit], want: Want, channel: str) -> Turn:
@@ -121,15 +59,44 @@ class Turns:
         check_commits(commits)
         begun = self._begun.pop(want.worker, None) or Begun()
         try:
-            for script in list(begun.unanswered):
-                self._run(script, begun)
-            self._rest_of_turn(begun.still_to_do(commits, want.limit), want, channel, begun)
+            self._look_back(want, begun)
+            self._hand_back(want, begun)
+            self._rest_of_turn(begun.left(commits), want, channel, begun)
+            self._hand_back(want, begun)
         except BaseException:
-            self._begun[want.worker] = begun  # what was claimed must not be forgotten: the next turn goes on from here
+            begun.cut()
+            self._begun[want.worker] = begun  # what was claimed and applied must not be forgotten: the next turn goes on from here
             raise
-        return begun.turn()
+        turn, rest = begun.turn(commits)
+        if rest is not None:
+            self._begun[want.worker] = rest
+        return turn
 
-    def _rest_of_turn(self, commits: Sequence[Commit], want: Want, channel: str, begun: "Begun") -> None:
+    def _look_back(self, want: Want, begun: Begun) -> None:
+        """Find out if the latest script of *begun*, whose reply never came, was applied, and what it came to."""
+        script = begun.unanswered
+        if script is None:
+            return
+        memory = self._remembers(want.worker)
+        self._armed.pop(want.worker, None)
+        if memory.partition(b"\0")[0].decode() == script.number:
+            self._run(self._repeat(script.number, script.want.queues, want, script.commits), begun)
+        else:
+            begun.given_up[script.number] = script
+            begun.unanswered = None
+
+    def _remembers(self, worker: str) -> bytes:
+        """Return what the server remembers of *worker*."""
+        return cast("bytes | None", self._server.line.command("HGET", self._server.keys.workers, worker)) or b""
+
+    def _hand_back(self, want: Want, begun: Begun) -> None:
+        """Of more deliveries than are wanted by now, hand back the surplus."""
+        surplus = begun.deliveries[max(0, want.limit) :]
+        for start in range(0, len(surplus), MOST):
+            commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + MOST]]
+            self._run(self._script(commits, want, 0, ""), begun)
+
+    def _rest_of_turn(self, commits: Sequence[Commit], want: Want, channel: str, begun: Begun) -> None:
         *earlier, last = batches(commits, MOST)
         for batch in earlier:
             self._run(self._script(batch, want, 0, ""), begun)
@@ -140,7 +107,7 @@ class Turns:
             expired = []
             self._run(self._script((), want, left, "" if begun.deliveries else channel), begun)
 
-    def _script(self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False) -> "Script":
+    def _script(self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False) -> Script:
         """
         Return the call of ``lua/turn.lua`` that takes one step of a turn.
 
@@ -154,26 +121,33 @@ class Turns:
         written = commits_written(sheet, commits)
         arguments: list[Argument] = [
             *(want.worker, self._server.number(), want.lease, limit, channel, int(want.worker in self._armed), wanted),
-            *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(want.worker, b"")),
+            *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(want.worker, "")),
             *written,
         ]
         return Script(want, limit, channel, sheet, arguments, commits)
 
-    def _run(self, script: "Script", begun: "Begun") -> list[tuple[str, bytes]]:
+    def _repeat(self, number: str, queues: Sequence[str], want: Want, commits: Sequence[Commit]) -> Script:
+        """Return what asks again for the reply to turn *number*, which the server has applied, and which had *commits*."""
+        script = self._script((), Want(want.worker, tuple(queues), 0, want.lease), 0, "")
+        script.arguments[NUMBER] = number
+        return evolve(script, commits=commits)
+
+    def _run(self, script: Script, begun: Begun) -> list[tuple[str, bytes]]:
         """Run *script* and add to *begun* what came of it; return workers whose leases have run out, with what is remembered of them."""
-        worker = script.want.worker
-        if script not in begun.unanswered:
-            begun.unanswered.append(script)
+        worker, failed = script.want.worker, self._server.line.failed
+        begun.unanswered = script
         try:
-            reply = self._reply(script)
+            reply = self._reply(script, begun)
         except BrokerUnavailable:
             raise
         except BrokerError:
-            begun.unanswered.remove(script)  # refused: nothing of it was done
+            if self._server.line.failed == failed:  # else it may have been applied before it was repeated
+                begun.unanswered = None
             raise
-        begun.unanswered.remove(script)
-        if reply[-1].decode() == script.arguments[NUMBER]:  # else nothing was worth remembering, or a turn through another connection was
-            self._remembered[worker] = reply[-1]
+        begun.unanswered = None
+        if (latest := reply[-1].decode()) == script.number:  # else nothing was worth remembering, or a turn through another connection was
+            self._remembered[worker] = latest
+            begun.given_up.clear()
         expired, moved = begun.add(script, reply)
         if script.channel and script.limit > 0 and not begun.claimed:
             self._armed[worker] = Armed(script.want.queues, time.monotonic() + begun.idle_for / 1_000)
@@ -185,21 +159,37 @@ class Turns:
             self._bury(worker, begun)
         return [(name.decode(), memory) for name, memory in expired]
 
-    def _reply(self, script: "Script") -> Reply:
+    def _reply(self, script: Script, begun: Begun) -> Reply:
         """
-        Return the reply to *script*, before which a worker whose latest turn the server has lost lets go of all that it holds there.
+        Return the reply to *script*, before which a worker catches up with a server that remembers another turn as its latest.
 
-        What it did is undone then, and what it is still doing comes too late: to run again is the lot of all of it.
+        It may be a later one: a copy that the network has delivered late, of a turn that claimed nothing, or was given up. Or an earlier one: the server
+        has lost what the worker did, and what it is still doing comes too late, so the worker lets go of all that it holds there, to run again.
         """
-        reply = cast("Sequence[object]", self._server.run("turn", script.sheet, script.arguments, script.want.worker))
-        if len(reply) > 1:
+        worker = script.want.worker
+        reply = cast("Sequence[object]", self._server.run("turn", script.sheet, script.arguments, worker))
+        if len(reply) > 2:
             return cast(Reply, reply)
-        count = self.release(script.want.worker, {}, ())
-        log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", script.want.worker, count)
-        script.arguments[REMEMBERED] = b""
-        return cast(Reply, self._server.run("turn", script.sheet, script.arguments, script.want.worker))
+        latest = cast(bytes, reply[-1]).decode()
+        if is_later(latest, str(script.arguments[REMEMBERED])):
+            self._catch_up(latest, script.want, begun)
+        else:
+            count = self.release(worker, {}, ())
+            log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
+            latest = ""
+        script.arguments[REMEMBERED] = latest
+        return self._reply(script, begun)
 
-    def _bury(self, worker: str, begun: "Begun") -> None:
+    def _catch_up(self, latest: str, want: Want, begun: Begun) -> None:
+        """Add to *begun* what came of turn *latest*, which has arrived late."""
+        begun.cut()
+        script = begun.given_up.get(latest)
+        again = self._repeat(latest, queues_remembered(self._remembers(want.worker)), want, () if script is None else script.commits)
+        begun.add(again, cast(Reply, self._server.run("turn", again.sheet, again.arguments, want.worker)))
+        self._remembered[want.worker] = latest
+        log.info("a turn of worker %s has arrived late: %d messages that it claimed are taken up", want.worker, begun.claimed)
+
+    def _bury(self, worker: str, begun: Begun) -> None:
         """Make dead letters of what *worker* claimed and cannot read, so that it neither stays claimed nor comes back."""
         sheet = self._server.sheet()
         moved = self._server.run("strays", sheet, [worker, self._dead_ttl, *strays_written(sheet, begun.strays)], worker)
@@ -239,10 +229,9 @@ class Turns:
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
         """Take back everything that *worker* holds; return how many messages that was."""
-        memory = self._server.line.command("HGET", self._server.keys.workers, worker)
         reasons = [text.replace("\0", "") for pair in interrupted.items() for text in pair]
         how: tuple[Argument, ...] = (int(counted is None), len(interrupted), *reasons, *(counted or ()))
-        return self._take_back(worker, cast(bytes | None, memory), 1, how, None)
+        return self._take_back(worker, self._remembers(worker), 1, how, None)
 
     def _take_back_expired(self, expired: Sequence[tuple[str, bytes]]) -> int:
         """Take back what workers hold whose leases have run out, within bounds."""

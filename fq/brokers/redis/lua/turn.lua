@@ -76,9 +76,10 @@ if latest == number then
   return {now, tonumber(token), 0, stale, {}, claims, {}, told, latest}
 end
 
--- The server has lost what this worker did: it is another one now, or has read an older state from its disk. What it takes for held may have been
--- committed, and nobody else would ever get it. A turn that was taken in between through another connection of the worker begins otherwise.
-if known and latest ~= remembered and string.match(latest, '^.*%.') == string.match(remembered, '^.*%.') then return {now} end
+-- The worker remembers another turn than this server as its latest. Either the server has lost what the worker did: it is another one now, or has read an
+-- older state from its disk, and what it takes for held may have been committed. Or the network has delivered a turn late, which the worker has repeated
+-- or given up, and what that claimed has no other reply. Or this is such a turn. The worker finds out; a process before it numbered its turns otherwise.
+if known and latest ~= remembered and string.match(latest, '^.*%.') == string.match(number, '^.*%.') then return {now, latest} end
 
 -- Fence: all tokens are looked at before anything is written.
 local groups, stale = {}, {}
@@ -225,7 +226,7 @@ if names ~= known_names then
   end
   names = concat(all, '\0')
 end
-if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not known then
+if claimed > 0 or #groups > 0 or told[1] or names ~= known_names or not known or remembered == '' then
   latest = number
   local words = {number, format('%.0f', token), token > 0 and format('%.0f', token) or latest_token, #stale, #told}
   for _, id in ipairs(stale) do words[#words + 1] = id end
