@@ -101,13 +101,16 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         and type(timestamp) is type(priority) is int
     ):
         raise DecodeError(f"found {_shortened(body)}, expected a message: {_fault(fields)}")
+    args = tuple(args)
+    kwargs = FrozenDict(kwargs) if kwargs else NOTHING
+    options = FrozenDict(read(options)) if options else NOTHING
     return new_message(
         message_id,
         actor_name,
         queue_name,
-        tuple(args),
-        FrozenDict(kwargs) if kwargs else NOTHING,
-        FrozenDict(read(options)) if options else NOTHING,
+        args,
+        kwargs,
+        options,
         timestamp,
         priority,
         received_at,
@@ -115,6 +118,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         interrupted,
         _INFINITE,
         NOTHING if fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
+        (args, kwargs, options, body),
     )
 
 

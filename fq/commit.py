@@ -15,7 +15,7 @@ from fq.brokers.rules import check_commits
 from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Cancelled, Error, InvalidResult
 from fq.fault import Fault
-from fq.gather import GROUP_TTL, arrivals, unreached
+from fq.gather import GROUP_TTL, arrivals, pristine, unreached
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
 
@@ -34,7 +34,7 @@ def post(enqueue: Enqueue, send_side: SendSide) -> Post:
 def pack(enqueue: Enqueue) -> Post:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
-    return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(message))
+    return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(pristine(message)))
 
 
 def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:

@@ -14,6 +14,7 @@ from attrs import evolve
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
+from fq.codec import decode
 from fq.errors import GroupFailed, LayerError, OptionError, SkipMessage
 from fq.frozen import NOTHING as NO_OPTIONS
 from fq.frozen import frozen_dict
@@ -133,12 +134,37 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
     options = {name: value for name, value in message.options.items() if name != GATHERED}
     options |= {own: rest[name] for name, own in (("pipe", PIPE), ("group", GROUP)) if name in rest}
     args = (values, *own) if takes == FIRST else (*own,) if takes == NOTHING else (*own, values)
-    return Success(restamp(message, args=args, options=frozen_dict(options)))
+    frozen = frozen_dict(options)
+    origin = None if message.origin is None else (args, message.kwargs, frozen, message.origin[-1])
+    return Success(restamp(message, args=args, options=frozen, origin=origin))
 
 
 def legible(message: Message) -> Message:
     """Return *message* as its actor sees it; if members failed, so that it does not, as it is."""
     return opened(message).value_or(message) if GATHERED in message.options else message
+
+
+def pristine(message: Message) -> Message:
+    """
+    Return *message* with the arguments and options that it was received with, whatever its actor has done to the lists and dicts in them.
+
+    What a layer has replaced stays replaced. Where there are no lists and dicts, nothing is read again.
+    """
+    if message.origin is None or not any(
+        isinstance(value, list | dict) for value in (*message.args, *message.kwargs.values(), *message.options.values())
+    ):
+        return message
+    args, kwargs, options, body = message.origin
+    received = decode(body)
+    if GATHERED in received.options and GATHERED not in options:
+        received = opened(received).unwrap()
+    kept = {name: received.options.get(name) if options.get(name) is value else value for name, value in message.options.items()}
+    return restamp(
+        message,
+        args=received.args if message.args is args else message.args,
+        kwargs=received.kwargs if message.kwargs is kwargs else message.kwargs,
+        options=frozen_dict(kept),
+    )
 
 
 def _behind(message: Message) -> int:

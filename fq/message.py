@@ -49,6 +49,11 @@ class Message:
         time_limit: how long this delivery may run, ms; stamped by `TimeLimit`, enforced by the worker. Never encoded.
 
         extra: fields of the wire form that this version does not know; kept, so that a newer version's messages pass through.
+
+        origin: *args*, *kwargs* and *options* as they were received, and the bytes that they were read from: see `fq.gather.pristine`. Never encoded.
+
+    No field can be set. *args* is a tuple; *kwargs* and *options* refuse changes. A list or a dict *inside* of them is a plain one: what an actor does to it is
+    seen by the rest of this delivery, but not by a retry or a callback, which get what was sent.
     """
 
     message_id: str = field(validator=validators.min_len(1))
@@ -64,6 +69,7 @@ class Message:
     interrupted: str = ""
     time_limit: float = float("inf")
     extra: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    origin: "Origin | None" = field(default=None, eq=False, repr=False)
 
     def __hash__(self) -> int:
         return hash(self.message_id)
@@ -86,9 +92,11 @@ class Message:
 
 
 Options: TypeAlias = Mapping[str, object]
+Origin: TypeAlias = tuple[tuple[object, ...], Options, Options, bytes]
 
 new_message = cast(
-    "Callable[[str, str, str, tuple[object, ...], Options, Options, int, int, int, int, str, float, Options], Message]", quick(Message)
+    "Callable[[str, str, str, tuple[object, ...], Options, Options, int, int, int, int, str, float, Options, Origin | None], Message]",
+    quick(Message),
 )
 """`Message` by position, for the hot path; the values must fit already."""
 
@@ -117,6 +125,7 @@ def limited(message: Message, time_limit: float) -> Message:
         message.interrupted,
         time_limit,
         message.extra,
+        message.origin,
     )
 
 

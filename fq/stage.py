@@ -66,6 +66,7 @@ class Stage:
             "",
             float("inf"),
             NOTHING,
+            None,
         )
 
     def as_json(self) -> dict[str, object]:

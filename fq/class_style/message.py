@@ -13,6 +13,7 @@ from attrs import evolve
 from fq.codec import encode
 from fq.duration import Duration
 from fq.frozen import NOTHING, frozen_dict
+from fq.gather import pristine
 from fq.message import Message, restamp
 from fq.own_options import OWN, check_sent
 
@@ -138,13 +139,13 @@ class MessageView:
 
     def asdict(self) -> dict[str, object]:
         """Return the fields that travel, by name."""
-        message = self.folded()
+        message = pristine(self.folded())
         fields: dict[str, object] = {name: getattr(message, name) for name in FIELDS}
         return {**fields, "kwargs": dict(message.kwargs), "options": dict(message.options)}
 
     def encode(self) -> bytes:
         """Return the wire form."""
-        return encode(self.folded())
+        return encode(pristine(self.folded()))
 
     def copy(self, **changes: object) -> "MessageView":
         """Return a copy with *changes* of fields; ``options`` are added to those that are there."""

@@ -7,7 +7,7 @@ from attrs import field, frozen
 from fq.actor import Actor, AnyActor
 from fq.codec import as_json
 from fq.errors import OptionError
-from fq.gather import fault_data, legible
+from fq.gather import fault_data, legible, pristine
 from fq.identity import child_id
 from fq.message import ITS_OWN, Message
 from fq.middleware import Step
@@ -57,7 +57,7 @@ class Callbacks(Step):
         """Enqueue the callbacks that this outcome calls for."""
         if self.on_success is self.on_failure is self.on_retry_exhausted is None:
             return outcome
-        sent = legible(message)
+        sent = pristine(legible(message))
         return outcome.also(*(_call(sent, kind, target, said) for kind, target, said in self.due(outcome) if target is not None))
 
     def due(self, outcome: Outcome) -> Iterator[tuple[str, str | None, object]]:
