@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fq.actor import AnyActor
-from fq.class_style.message import FIELDS, MessageView
+from fq.class_style.message import FIELDS, MessageView, whole_ms
 from fq.duration import Duration
 from fq.ids import fresh_id
 from fq.message import Message
@@ -78,6 +78,8 @@ def as_message(given: object) -> Message:
     """
     Return *given*, a view, an ``fq.Message``, or any object with the fields of a message, as a message.
 
+    Such an object may have a float as its timestamp, as class-style code writes it.
+
     Raises:
         TypeError: it is none of these.
     """
@@ -89,4 +91,4 @@ def as_message(given: object) -> Message:
         fields = {name: getattr(given, name) for name in FIELDS}
     except AttributeError:
         raise TypeError(f"found {given!r}, expected a message") from None
-    return Message(**fields)
+    return Message(**whole_ms(fields))

@@ -5,9 +5,9 @@ How a delivery passes through it is in ``passage.py``, what other events call in
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias, TypeVar
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, evolve, field, frozen, validators
 
 from fq.class_style.broker import BrokerView
 from fq.class_style.calls import calls_for
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fq.app import App
 
 T = TypeVar("T")
+FailOpen: TypeAlias = bool | Literal["after"]
 
 NOWHERE = BrokerView()
 """What hooks get as the broker when a layer is called as a pure function, outside of any app."""
@@ -58,14 +59,15 @@ class Hooks(Middleware):
     Attributes:
         middleware: the object.
 
-        fail_open: go on when ``before_process_message``, ``after_process_message`` or ``before_enqueue`` raises, and log it.
-            Default False: the message fails.
+        fail_open: for which hooks to go on when they raise, and to log that. Default ``"after"``: for ``after_process_message``, since the actor
+            has done its work by then; what ``before_process_message`` and ``before_enqueue`` raise fails the message. True: for all three. False:
+            for none of them, so that what ``after_process_message`` raises makes a success a failure.
 
         options: those of the actor whose stack this is that the middleware takes.
     """
 
     middleware: object = field(repr=lambda middleware: f"{type(middleware).__name__}()")
-    fail_open: bool = field(default=False, kw_only=True)
+    fail_open: FailOpen = field(default="after", validator=validators.in_((True, False, "after")), kw_only=True)
     options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict, kw_only=True)
     broker: BrokerView = field(default=NOWHERE, eq=False, repr=False, kw_only=True)
     retried: bool = field(default=False, eq=False, repr=False, kw_only=True)  # is Retries outside of it?
@@ -115,8 +117,7 @@ class Hooks(Middleware):
         def handler(message: Message) -> Outcome:
             try:
                 with Passage(self, message) as passage:
-                    inward = passage.enter(message)
-                    return inward if isinstance(inward, Outcome) else passage.leave(passage.call(next, inward))
+                    return passage.settled(passage.run(next, message))
             except Exception as error:
                 return caught(self, error)
 
@@ -131,8 +132,7 @@ class Hooks(Middleware):
         async def handler(message: Message) -> Outcome:
             try:
                 with Passage(self, message) as passage:
-                    inward = passage.enter(message)
-                    return inward if isinstance(inward, Outcome) else passage.leave(await passage.acall(next, inward))
+                    return passage.settled(await passage.arun(next, message))
             except Exception as error:
                 return caught(self, error)
 
@@ -141,7 +141,7 @@ class Hooks(Middleware):
     def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* with what the hooks have written into the options; what ``before_enqueue`` raises goes to the sender."""
         live = self.broker.deliveries.find(enqueue.message)  # a retry of what runs now
-        message = enqueue.message if live is None else live.fold(enqueue.message)
+        message = enqueue.message if live is None else live.requeued(enqueue.message)
         if hook := self.hooks.get("before_enqueue"):
             view = MessageView(self.broker, message, self.options)
             with tolerated(self):
@@ -159,6 +159,7 @@ class Hooks(Middleware):
             case Committed(message, outcome, stale):
                 try:
                     if not stale:  # nothing was acknowledged
+                        self._committed(message)
                         self._settle("after", message, outcome)
                 finally:
                     self._close(message)
@@ -177,16 +178,21 @@ class Hooks(Middleware):
             view.judge(dead)
             hook(self.broker, view)
 
+    def _committed(self, message: Message) -> None:
+        if view := self.broker.deliveries.find(message):
+            self.broker.deliveries.committed(view)
+
     def _close(self, message: Message) -> None:
         if view := self.broker.deliveries.find(message):
             self.broker.deliveries.close(view)
 
 
-def hooks(middleware: object, *, fail_open: bool = False) -> Hooks:
+def hooks(middleware: object, *, fail_open: FailOpen = "after") -> Hooks:
     """
     Return the layer that calls the hooks of *middleware*: any object with methods such as those of ``fq.class_style.Middleware``.
 
-    With *fail_open*, a hook that raises is logged and the message goes on; without, the message fails.
+    *fail_open* says for which hooks an error is logged and the message goes on, instead of failing: ``"after"``, the default, for
+    ``after_process_message``; True for ``before_process_message`` and ``before_enqueue``, too; False for none.
 
     Raises:
         StackError: a class instead of an object, an object without hooks, or a hook that cannot be called as it will be.

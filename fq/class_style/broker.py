@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fq.actor import Actor
 from fq.class_style.actor import ActorView, as_message
+from fq.class_style.deliveries import Deliveries
 from fq.class_style.foreign import foreign, is_deliberate
-from fq.class_style.message import Deliveries, MessageView
+from fq.class_style.message import MessageView
 from fq.duration import Duration, to_ms
 from fq.errors import ActorNotFound, ConfigError
 from fq.frozen import NOTHING
 from fq.handle import TaskHandle
 from fq.layers import Results
 from fq.log import logger
+from fq.message import Message, restamp
 from fq.outcome import Enqueue
 from fq.stack import Stack
 
@@ -119,9 +121,23 @@ class BrokerView:
         Send *message*, and return it as it was sent.
 
         It may be a view, or any object with the fields of a message; it runs after *delay*, ms or timedelta.
+
+        Where that very message runs here right now, it is put back: whatever the hooks or the actor go on to do, the outcome is that it
+        runs again, after *delay*, and that is committed in one step. Where it waits, or runs elsewhere, it stays as it is, and a
+        warning in the log says so.
+
+        Raises:
+            BrokerError: it runs here, and the process hooks, which could put it back, are not being called.
         """
-        (sent,) = self.app.enqueue(Enqueue(as_message(message), 0 if delay is None else to_ms(delay)))
-        return MessageView(self, sent.message)
+        made, wait = as_message(message), 0 if delay is None else to_ms(delay)
+        running = self.deliveries.uncommitted(made.message_id)
+        if not isinstance(message, Message | MessageView):  # it has no priority of its own
+            made = restamp(made, priority=self._priority(made.actor_name) if running is None else running._message.priority)
+        if running is None:
+            (sent,) = self.app.enqueue(Enqueue(made, wait))
+            return MessageView(self, sent.message)
+        self.deliveries.put_back(running, made, wait)
+        return MessageView(self, made)
 
     def add_middleware(self, middleware: object, *, before: type | None = None, after: type | None = None) -> None:
         """
@@ -174,6 +190,10 @@ class BrokerView:
     def forget_worker(self, name: str) -> None:
         """Forget a worker that has stopped."""
         self._workers.pop(name, None)
+
+    def _priority(self, actor_name: str) -> int:
+        actor = None if self._app is None else self._app.actors.get(actor_name)
+        return 0 if actor is None else actor.priority
 
     @property
     def _stack(self) -> Stack:

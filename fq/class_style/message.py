@@ -1,20 +1,20 @@
-"""
-`MessageView`, a message as class-style middleware sees it: mutable.
+"""`MessageView`, a message as class-style middleware sees it: mutable. `fq.class_style.deliveries` keeps one for each delivery that is under way."""
 
-`Deliveries` keeps one for each delivery that is under way.
-"""
-
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from fq.codec import encode
+from fq.codec import encode_value
 from fq.duration import Duration
+from fq.fault import Fault
 from fq.frozen import NOTHING, frozen_dict
 from fq.gather import pristine
 from fq.message import Message, restamp
+from fq.outcome import Retry
 from fq.own_options import OWN, check_sent
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class MessageView:
 
         args, kwargs: JSON values.
 
-        options: those of the message; and those of the actor that the middleware's ``actor_options`` name.
+        options: those of the message; and those of the actor that the middleware's ``actor_options`` name. After a failure also
+            ``traceback``, and before a retry ``requeue_timestamp``, ms since the epoch. Both travel with the retry.
     """
 
     queue_name: str
@@ -50,6 +51,9 @@ class MessageView:
         self._users = 0  # how many hold this view; see Deliveries
         self._exception: BaseException | None = None
         self._failed = self._dead = False
+        self._passages = 0  # how many layers may still change the outcome; see Deliveries
+        self._again: Retry | None = None
+        self._noted: dict[str, object] = {}  # options that tell of the latest failure
         self._written: dict[str, object] = {}  # by hooks, into the options
         self._defaults = dict(defaults)
         self._shown: dict[str, object] = {}  # the options as they were before hooks could write into them
@@ -66,14 +70,37 @@ class MessageView:
         self._collect()
         self._written = {name: value for name, value in self._written.items() if message.options.get(name, _REMOVED) == value}
         self.options.clear()  # the same dict throughout, since hooks may have kept it
-        self.options.update({**self._defaults, **_thawed_dict(message.options)})
-        self._shown = {**self._defaults, **message.options}
+        self.options.update({**self._defaults, **_thawed_dict(message.options), **self._noted})
+        self._shown = {**self._defaults, **message.options, **self._noted}
 
     def offer(self, defaults: Mapping[str, object]) -> None:
         """Show *defaults*, options of the actor, among the options, where the message itself does not say otherwise."""
         self._defaults.update(defaults)
         for options in (self._shown, self.options):
             options.update({name: value for name, value in defaults.items() if name not in options})
+
+    def note(self, error: BaseException, requeued: bool) -> None:
+        """Show among the options what Dramatiq's Retries writes there of *error*, which the actor or a layer raised."""
+        if self._exception is not error:
+            self._exception = error
+            self._noted = {"traceback": Fault.of(error).traceback}
+        if requeued and "requeue_timestamp" not in self._noted:
+            self._noted["requeue_timestamp"] = time.time_ns() // 1_000_000
+        for options in (self._shown, self.options):
+            options.update(self._noted)
+
+    def requeued(self, message: Message) -> Message:
+        """Return *message*, the retry of this delivery, with what the hooks wrote into the options, and what is noted of the failure."""
+        folded = self.fold(message)
+        if self._exception is None or not self._noted:
+            return folded
+        self.note(self._exception, requeued=True)
+        return folded.with_options(**self._noted)
+
+    def put_back(self, message: Message) -> None:
+        """Show *message*, which a hook has put back in the place of the one shown, exactly as the hook has sent it."""
+        self._noted = {}
+        self.show(message)
 
     def fold(self, message: Message) -> Message:
         """Return *message* with what the hooks wrote into the options of this view."""
@@ -138,18 +165,19 @@ class MessageView:
         return datetime.fromtimestamp(self.message_timestamp / 1_000, UTC)
 
     def asdict(self) -> dict[str, object]:
-        """Return the fields that travel, by name."""
+        """Return the fields that a message of Dramatiq has, by name."""
         message = pristine(self.folded())
         fields: dict[str, object] = {name: getattr(message, name) for name in FIELDS}
-        return {**fields, "kwargs": dict(message.kwargs), "options": dict(message.options)}
+        return {**fields, "kwargs": dict(message.kwargs), "options": {**message.options, **self._noted}}
 
     def encode(self) -> bytes:
-        """Return the wire form."""
-        return encode(pristine(self.folded()))
+        """Return these fields as JSON, which Dramatiq's ``Message.decode`` reads."""
+        return encode_value(self.asdict(), self.actor_name)
 
     def copy(self, **changes: object) -> "MessageView":
         """Return a copy with *changes* of fields; ``options`` are added to those that are there."""
         message = self.folded()
+        changes = whole_ms(changes)
         added = changes.pop("options", {})
         if isinstance(added, Mapping) and added:
             check_sent(added)
@@ -185,6 +213,12 @@ class MessageView:
         return f"MessageView({self.folded()!r})"
 
 
+def whole_ms(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return *fields* of a message with a whole number as its timestamp, where class-style code gave a float."""
+    timestamp = fields.get("message_timestamp")
+    return {**fields, "message_timestamp": round(timestamp)} if isinstance(timestamp, float) and isfinite(timestamp) else dict(fields)
+
+
 def _thawed_dict(mapping: Mapping[str, object]) -> dict[str, object]:
     return {name: _thawed(value) for name, value in mapping.items()}
 
@@ -194,40 +228,3 @@ def _thawed(value: object) -> object:
     if isinstance(value, dict):
         return _thawed_dict(value)
     return [_thawed(item) for item in value] if isinstance(value, list) else value
-
-
-class Deliveries:
-    """
-    Mutable: the views of the deliveries that are under way.
-
-    Each layer opens the view of a delivery, and closes it: when the last has, the view is forgotten.
-    """
-
-    def __init__(self) -> None:
-        self._views: dict[tuple[str, int, int], MessageView] = {}
-
-    def __len__(self) -> int:
-        return len(self._views)
-
-    def find(self, message: Message) -> MessageView | None:
-        """Return the view of the delivery that *message* came with, or was made from as a retry; None if none is open."""
-        return self._views.get((message.message_id, message.deliveries, message.received_at))
-
-    def open(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = NOTHING) -> MessageView:
-        """Return the view of the delivery of *message*, with *defaults*, options of the actor, among its options."""
-        key = (message.message_id, message.deliveries, message.received_at)
-        view = self._views.get(key)
-        if view is None:
-            view = self._views[key] = MessageView(broker, message)
-        if defaults:
-            view.offer(defaults)
-        view._users += 1
-        return view
-
-    def close(self, view: MessageView) -> None:
-        """Give up a view that `open` returned."""
-        view._users -= 1
-        if view._users <= 0:
-            view.clear_exception()
-            message = view._message
-            self._views.pop((message.message_id, message.deliveries, message.received_at), None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
 from attrs import evolve
@@ -10,11 +11,12 @@ from returns.pipeline import is_successful
 from returns.result import Failure
 
 from fq.class_style.foreign import is_deliberate, is_interrupt, is_skip
+from fq.class_style.handling import handling
 from fq.class_style.message import MessageView
 from fq.errors import Error, FqError, LayerError, MessageFailed
 from fq.log import logger
 from fq.message import Message
-from fq.middleware import AsyncHandler, Handler
+from fq.middleware import AsyncHandler, Handler, caught
 from fq.outcome import Dead, Drop, Outcome, Retry, Setback
 
 if TYPE_CHECKING:
@@ -28,13 +30,44 @@ class Passage:
 
     def __init__(self, layer: "Hooks", message: Message) -> None:
         self._layer = layer
-        self._view: MessageView = layer.broker.deliveries.open(layer.broker, message, layer.options)
+        self._deliveries = layer.broker.deliveries
+        self._view: MessageView = self._deliveries.open(layer.broker, message, layer.options)
+        self._settled = False
 
     def __enter__(self) -> Self:
+        self._deliveries.enter(self._view)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._layer.broker.deliveries.close(self._view)
+        if not self._settled:
+            self._deliveries.leave(self._view)
+        self._deliveries.close(self._view)
+
+    def run(self, next: Handler, message: Message) -> Outcome:
+        """Return what came of *message*, between the hooks and inside of *next*."""
+        try:
+            inward = self.enter(message)
+            return inward if isinstance(inward, Outcome) else self.leave(self.call(next, inward))
+        except Exception as error:
+            return caught(self._layer, error)
+
+    async def arun(self, next: AsyncHandler, message: Message) -> Outcome:
+        """`run`, for async actors."""
+        try:
+            inward = self.enter(message)
+            return inward if isinstance(inward, Outcome) else self.leave(await self.acall(next, inward))
+        except Exception as error:
+            return caught(self._layer, error)
+
+    def settled(self, outcome: Outcome) -> Outcome:
+        """Return *outcome*; where a hook has put the message back, the retry that this is. Nothing else of *outcome* is left then: it was not the last."""
+        self._settled = True
+        again = self._deliveries.leave(self._view)
+        if again is None:
+            return outcome
+        self._view.put_back(again.message)
+        error = outcome.error
+        return Outcome(Failure(evolve(again, error=None if error is None or is_skip(error) else error)))
 
     def enter(self, message: Message) -> Message | Outcome:
         """Call ``before_process_message``; return the message to pass inwards, or the outcome where a hook has decided it."""
@@ -52,7 +85,7 @@ class Passage:
                 return self.leave(failure(final(cast(Error, error))) if view.marked else Outcome.drop(str(error)))
             if is_deliberate(error) or is_interrupt(error):
                 return self.leave(failure(error))
-            if not layer.fail_open:
+            if layer.fail_open is not True:
                 return failure(error if isinstance(error, FqError) else LayerError(layer.middleware, cast(Exception, error)))
             log.exception("%s raised before %s, which runs all the same", type(layer.middleware).__name__, message)
         return self.leave(Outcome.failure(MessageFailed(_FAILED))) if view.marked else view.folded()
@@ -80,11 +113,15 @@ class Passage:
         self._show(setback)
         try:
             self._tell(outcome, setback)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # what has run must not run again for it, not even for a sys.exit()
             if layer.fail_open or setback is not None:
                 log.exception("%s raised after %s, whose outcome stays as it is", type(layer.middleware).__name__, view)
+            elif not isinstance(error, Exception) and not is_interrupt(error):
+                raise
             else:
-                return failure(error if isinstance(error, FqError) or is_deliberate(error) else LayerError(layer.middleware, error))
+                return failure(error if is_meant(error) else LayerError(layer.middleware, cast(Exception, error)))
         return self._refold(outcome)
 
     def _cut_short(self, error: BaseException) -> Outcome:
@@ -104,17 +141,18 @@ class Passage:
         view.judge(isinstance(setback, Dead) and not self._layer.retried)
         if isinstance(setback, Retry):
             view.show(view.fold(setback.message))
-        if isinstance(setback, Retry | Dead) and setback.error is not None:
-            view.stuff_exception(setback.error)
+        if isinstance(setback, Retry | Dead) and setback.error is not None and not is_skip(setback.error):
+            view.note(setback.error, requeued=isinstance(setback, Retry))
 
     def _tell(self, outcome: Outcome, setback: Setback | None) -> None:
         layer, view = self._layer, self._view
         if is_skipped(setback):
             if hook := layer.hooks.get("after_skip_message"):
-                hook(layer.broker, view)
+                handling(outcome.error, partial(hook, layer.broker, view))
         elif hook := layer.hooks.get("after_process_message"):
             error = None if isinstance(outcome.error, MessageFailed) else outcome.error
-            hook(layer.broker, view, result=outcome.result.unwrap() if setback is None else None, exception=error)
+            result = outcome.result.unwrap() if setback is None else None
+            handling(error, partial(hook, layer.broker, view, result=result, exception=error))
 
     def _refold(self, outcome: Outcome) -> Outcome:
         """Return *outcome* with what the hooks wrote into the message, or their verdict that it has failed."""
@@ -130,6 +168,11 @@ _FAILED = "a middleware called message.fail()"
 def failure(error: BaseException) -> Outcome:
     """Return the outcome of *error*, which may be an interrupt of somebody else's."""
     return Outcome(Failure(Dead(cast(Error, error))))
+
+
+def is_meant(error: BaseException) -> bool:
+    """Is *error* one that hooks raise on purpose, for the message to fail with?"""
+    return isinstance(error, FqError) or is_deliberate(error) or is_interrupt(error)
 
 
 def skipped(setback: Setback, view: MessageView) -> Setback:
@@ -180,6 +223,6 @@ def tolerated(layer: "Hooks") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if is_deliberate(error) or not layer.fail_open:
+        if is_deliberate(error) or layer.fail_open is not True:
             raise
         log.exception("a hook of %s failed", type(layer.middleware).__name__)

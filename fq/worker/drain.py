@@ -32,14 +32,18 @@ def run_until_idle(app: "App") -> int:
     name = fresh_worker_name("run_until_idle")
     count = 0
     commits: list[Commit] = []
+    ran: list[Job] = []
     with closing(Aside()) as aside, _signed_off(app, name):
         while True:
             queues = tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
             turn = app.broker.turn(commits, Want(name, queues, 1))
-            commits = []
+            for job in ran:
+                chains.committed(job, stale=job.delivery.message_id in turn.stale)
+            commits, ran = [], []
             for delivery in turn.deliveries:
                 received = chains.receive(delivery)
                 commits.append(_run(chains, received, aside) if isinstance(received, Job) else received)
+                ran += [received] if isinstance(received, Job) else []
                 count += 1
             if not turn.deliveries and not _jump(app, turn.idle_for):
                 return count
@@ -61,7 +65,6 @@ def _run(chains: Chains, job: Job, aside: Aside) -> Commit:
         aside.run(chains.arun(job))
     else:
         chains.run(job)
-    chains.committed(job, stale=False)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)
 
 

@@ -1,13 +1,17 @@
 """One delivery through class-style middleware, as a pure function: no app, no broker, no clock."""
 
 import asyncio
+import sys
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from returns.result import Failure, Success
 
 from fq import (
+    App,
     Around,
     Dead,
     Drop,
@@ -25,9 +29,11 @@ from fq import (
     Step,
     age_limit,
     compose,
+    default_middleware,
     hooks,
     retries,
 )
+from fq.brokers.memory import MemoryBroker
 from fq.class_style.adapter import NOWHERE
 from fq.testing import message
 from tests.class_style.recorder import Recorder, names
@@ -207,11 +213,36 @@ def test_failing_open_does_not_swallow_what_is_raised_on_purpose() -> None:
     assert run(hooks(Before(raising(SkipMessage("no"))), fail_open=True), never) == Outcome.drop("no")
 
 
-def test_a_hook_that_raises_after_a_success_makes_it_a_failure() -> None:
-    outcome = run(hooks(After(raising(BOOM))), answer)
+@both
+@pytest.mark.parametrize("error", [BOOM, MiddlewareError("no"), SkipMessage("no"), Interrupt("now"), SystemExit(1)], ids=repr)
+def test_a_hook_that_raises_after_a_success_is_logged_and_changes_nothing(
+    colour: str, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(compose(retries(), hooks(After(raising(error)))), answer, colour) == Outcome.success(3)
+    assert "After raised after add(1, 2), whose outcome stays as it is" in caplog.text
+
+
+def test_ctrl_c_is_not_held_up_by_a_hook() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(hooks(After(raising(KeyboardInterrupt()))), answer)
+
+
+@both
+def test_asked_to_a_hook_that_raises_after_a_success_makes_it_a_failure(colour: str) -> None:
+    outcome = run(hooks(After(raising(BOOM)), fail_open=False), answer, colour)
 
     assert isinstance(outcome.error, LayerError)
     assert outcome.error.error is BOOM
+    assert run(hooks(After(raising(Snooze(5))), fail_open=False), answer).error == Snooze(5)
+
+
+def test_only_after_means_that_what_is_raised_before_fails_the_message() -> None:
+    assert isinstance(run(hooks(Before(raising(BOOM)), fail_open="after"), never).error, LayerError)
+
+
+def test_a_way_to_fail_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="fail_open"):
+        hooks(After(print), fail_open="before")  # type: ignore[arg-type]
 
 
 def test_a_hook_that_raises_after_a_setback_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -400,7 +431,7 @@ def test_a_stack_draws_its_class_style_middleware_by_name() -> None:
 
     stack = compose(hooks(Timing()), retries(max_retries=1))
 
-    assert str(stack).splitlines()[0] == "Hooks(middleware=Timing(), fail_open=False)"
+    assert str(stack).splitlines()[0] == "Hooks(middleware=Timing(), fail_open='after')"
 
 
 def test_an_adapter_may_be_placed_by_the_class_of_its_middleware() -> None:
@@ -441,3 +472,87 @@ def test_an_error_that_cannot_be_copied_is_named_in_the_dead_letter() -> None:
     outcome = run(compose(retries(), hooks(After(lambda message: message.fail()))), lambda _: Outcome.failure(Odd(1, 2)))
 
     assert outcome == Outcome.failure(MessageFailed("a middleware called message.fail() after Odd: 1 and 2"))
+
+
+class Looks:
+    """Notes which exception is being handled in each hook."""
+
+    def __init__(self) -> None:
+        self.handled: list[BaseException | None] = []
+        self.text = ""
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        self.handled.append(sys.exc_info()[1])
+        self.text = traceback.format_exc()
+
+    def after_skip_message(self, broker: Any, message: Any) -> None:
+        self.handled.append(sys.exc_info()[1])
+
+
+def raised(error: Exception) -> Exception:
+    """Return *error* with the traceback of having been raised."""
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+@both
+@pytest.mark.parametrize("error", [ValueError("boom"), Frozen(3), ExceptionGroup("two", [ValueError("a"), KeyError("b")])], ids=repr)
+def test_the_exception_is_being_handled_in_the_hook_after_a_failure_and_comes_out_of_it_unchanged(colour: str, error: Exception) -> None:
+    looks, error = Looks(), raised(error)
+    before = error.__traceback__, error.__context__, error.__cause__
+
+    outcome = run(compose(hooks(looks), retries(max_retries=1), hooks(looks)), lambda _: Outcome.failure(error), colour)
+
+    assert looks.handled == [error, error]
+    assert "in raised" in looks.text
+    assert outcome.error is error
+    assert (error.__traceback__, error.__context__, error.__cause__) == before
+
+
+def test_nothing_is_being_handled_in_the_hook_after_a_success_and_the_skip_in_the_one_after_a_skip() -> None:
+    looks, skip = Looks(), SkipMessage("no")
+
+    run(hooks(looks), answer)
+    run(hooks(looks), lambda _: Outcome(Failure(Dead(skip))))
+
+    assert looks.handled == [None, skip]
+
+
+@both
+def test_after_a_failure_the_options_tell_of_it_as_those_of_dramatiq_do(colour: str) -> None:
+    seen: list[dict[str, Any]] = []
+    outer, inner = (
+        After(lambda message: seen.append(message.asdict()["options"])),
+        After(lambda message: seen.append(dict(message.options))),
+    )
+
+    stack = compose(hooks(outer), retries(max_retries=3), hooks(inner))
+    run(stack, lambda _: Outcome.failure(raised(BOOM)), colour)
+    run(stack, lambda _: Outcome.failure(raised(BOOM)), colour, MESSAGE.with_options(retries=3))
+
+    assert ["ValueError: boom" in options["traceback"] for options in seen] == [True] * 4
+    assert ["requeue_timestamp" in options for options in seen] == [False, True, False, False]
+    assert [options.get("retries") for options in seen] == [None, 1, 3, 3]
+    assert isinstance(seen[1]["requeue_timestamp"], int)
+
+
+def test_what_tells_of_a_failure_travels_with_the_retry() -> None:
+    seen: list[dict[str, Any]] = []
+    app = App(broker=MemoryBroker(), middleware=default_middleware.add(hooks(Before(lambda message: seen.append(dict(message.options))))))
+
+    @app.actor(max_retries=2, min_backoff=1)
+    def task() -> None:
+        raise ValueError(f"attempt {len(seen)}")
+
+    task.send()
+    app.run_until_idle()
+
+    assert [sorted(options) for options in seen] == [[], *[["requeue_timestamp", "retries", "traceback"]] * 2]
+    assert ["attempt 1" in seen[1]["traceback"], "attempt 2" in seen[2]["traceback"]] == [True, True]

@@ -51,10 +51,8 @@ class Store:
         if post.message_id in self._items:
             return False
         self._numbers += 1
-        item = Item(
-            post.message_id, self.queue(post.queue_name), post.actor_name, post.priority, post.body, now + post.delay, self._numbers
-        )
-        self._items[post.message_id] = item
+        queue, due = self.queue(post.queue_name), now + post.delay
+        self._items[post.message_id] = item = Item(post.message_id, queue, post.actor_name, post.priority, post.body, due, self._numbers)
         self._enter(item, now)
         return True
 
