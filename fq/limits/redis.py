@@ -5,13 +5,13 @@ from importlib.resources import files
 from time import monotonic
 from typing import cast
 
-from fq.brokers.redis.line import Argument
+from fq.brokers.redis.line import PROBE_SECONDS, Argument, probe_for
 from fq.brokers.redis.scripts import Script
 from fq.brokers.redis.server import Server
 from fq.limits.terms import ABSENT, FIRST_GUESS, GRAIN, PART, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
 from fq.shield import breathe, shields
 
-BLOCK = 1_000
+BLOCK = 500
 """How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
 
 
@@ -39,7 +39,7 @@ class RedisStore:
 
     def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
-        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl) == 1
+        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl, probe=probe_for(slot.ttl)) == 1
 
     def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
@@ -66,10 +66,10 @@ class RedisStore:
                 return False
             breathe()
 
-    def _run(self, name: str, key: str, *arguments: Argument) -> object:
+    def _run(self, name: str, key: str, *arguments: Argument, probe: float = PROBE_SECONDS) -> object:
         kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "line", "backs")
         clock: Argument = self._server.offset if self.now is None else f"={self.now}"
-        return self._server.line.call(script(name), self._keys(key, *kinds), (clock, *arguments))
+        return self._server.line.call(script(name), self._keys(key, *kinds), (clock, *arguments), probe)
 
     def _keys(self, key: str, *kinds: str) -> list[str]:
         return [f"{self._server.keys.prefix}limit:{key}:{kind}" for kind in kinds]

@@ -8,24 +8,25 @@ from fq.brokers.redis import RedisBroker
 
 
 class Faulty:
-    """Stands in for a `Place`: the exchange number *at*, from 0, fails. Mutable: counts."""
+    """Stands in for a `Place`: the exchange number *at*, from 0, fails, and those after it until so many *times*. Mutable: counts."""
 
-    def __init__(self, place: object, at: int, *, replied: bool) -> None:
+    def __init__(self, place: object, at: int, *, replied: bool, times: float = 1) -> None:
         self.name = place.name
         self._place = place
         self._at = at
         self._replied = replied
+        self._times = times
         self.exchanges = 0
 
-    def connect(self) -> "FaultyConnection":
-        return FaultyConnection(self, self._place.connect())
+    def connect(self, within: float | None = None) -> "FaultyConnection":
+        return FaultyConnection(self, self._place.connect(within))
 
     def moved(self, error: Exception) -> None:
         self._place.moved(error)
 
     def strikes(self) -> bool:
         self.exchanges += 1
-        return self.exchanges == self._at + 1
+        return self._at < self.exchanges <= self._at + self._times
 
     @property
     def loses_replies(self) -> bool:
@@ -49,11 +50,15 @@ class FaultyConnection:
         return getattr(self._connection, name)
 
 
-def break_at(broker: RedisBroker, at: int, *, replied: bool) -> Faulty:
-    """Let the exchange number *at* of *broker*, counted from now, fail; return what counts them."""
+def break_at(broker: RedisBroker, at: int, *, replied: bool, times: float = 1) -> Faulty:
+    """
+    Let the exchange number *at* of *broker*, counted from now, fail, so many *times*; return what counts them.
+
+    A call over a connection that was kept is repeated once over a new one, even with no patience: it takes two failures to give it up.
+    """
     line = broker._server.line
     line.close()
-    line.place = Faulty(broker._place, at, replied=replied)
+    line.place = Faulty(broker._place, at, replied=replied, times=times)
     return line.place
 
 

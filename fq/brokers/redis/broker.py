@@ -11,6 +11,7 @@ from fq.brokers.redis import inspect
 from fq.brokers.redis.checkup import examined
 from fq.brokers.redis.clock import ServerClock
 from fq.brokers.redis.keys import Keys
+from fq.brokers.redis.line import probe_for
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
@@ -127,7 +128,7 @@ class RedisBroker:
         """Renew the leases of *workers* that have not been taken back."""
         check_names("worker", *workers)
         if workers:
-            self._server.run_for("renew", (), lease, *workers)
+            self._server.run("renew", self._server.sheet(), (lease, *workers), probe=probe_for(lease))
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """Take back everything that the dead *worker* holds; return how many messages that was."""

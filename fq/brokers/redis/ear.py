@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from fq.brokers.redis.place import Connection, Place
+from fq.brokers.redis.connect import Connection, Place
 from fq.errors import BrokerUnavailable
 from fq.log import logger
 

@@ -1,5 +1,5 @@
 """
-Where the server is: a URL, or a client of redis-py, becomes a `Place`, which opens connections to whoever is in charge at the moment.
+Where the server is: a URL, or a client of redis-py, becomes a `Place`, which opens connections to whoever is in charge at the moment (see `connect`).
 
 ====================================================  ================================================================
 ``redis://user:password@host:6379/0``                 one server; ``rediss://`` with TLS; ``unix:///path?db=0`` a socket
@@ -11,163 +11,22 @@ What redis-py takes as a query (``?socket_timeout=3&ssl_cert_reqs=none``) is pas
 get ``sentinel_username`` and ``sentinel_password``.
 """
 
-import socket
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import redis
-from attrs import define, field, frozen
 from redis.backoff import NoBackoff
 from redis.connection import Connection as PlainConnection
 from redis.connection import ConnectionPool, SSLConnection
 from redis.crc import key_slot
-from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import MovedError, RedisError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from fq.brokers.redis.connect import TIMEOUTS, Address, ByCluster, BySentinel, Guides, Kind, OneServer, Place, Settings
 from fq.brokers.shown import without_password
 from fq.errors import ConfigError
 
-
-class Connection(Protocol):
-    """What fq uses of redis-py's connections."""
-
-    _sock: socket.socket
-
-    def connect(self) -> None: ...
-    def disconnect(self) -> None: ...
-    def send_command(self, *words: str | bytes, check_health: bool = True) -> None: ...
-    def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None: ...
-    def read_response(self, disable_decoding: bool = False, *, disconnect_on_error: bool = True) -> object: ...
-    def can_read(self, timeout: float = 0) -> bool: ...
-
-
 EXPECTED = "redis://host:6379/0, rediss://…, unix:///path, redis+sentinel://host:26379/mymaster or redis+cluster://host:6379"
-
-Address = tuple[str, int]
-Settings = Mapping[str, object]
-Kind = Callable[..., Connection]
-
-
-class Place(Protocol):
-    """Opens connections to one server, wherever that is at the moment."""
-
-    @property
-    def name(self) -> str:
-        """The place as it may be shown to people."""
-        ...
-
-    def connect(self) -> Connection:
-        """Return a new connection, connected. Raises what redis-py raises."""
-        ...
-
-    def moved(self, error: Exception) -> None:
-        """Note that *error* says that the server in charge is another one now."""
-
-
-def _opened(kind: Kind, settings: Settings) -> Connection:
-    connection = kind(**settings)
-    connection.connect()
-    return connection
-
-
-@frozen
-class OneServer:
-    """The same server always: a host and port, a socket, or whatever a client's own connection class finds."""
-
-    name: str
-    kind: Kind
-    settings: Settings = field(repr=False)
-
-    def connect(self) -> Connection:
-        return _opened(self.kind, self.settings)
-
-    def moved(self, error: Exception) -> None:
-        """Nothing to note: there is no other."""
-
-
-@frozen
-class BySentinel:
-    """The master called *master*, as the first of *sentinels* that knows it says; asked again for every connection."""
-
-    name: str
-    kind: Kind
-    settings: Settings = field(repr=False)
-    sentinels: tuple[Address, ...]
-    master: str
-    sentinel_settings: Settings = field(repr=False)
-
-    def connect(self) -> Connection:
-        host, port = self._find()
-        return _opened(self.kind, {**self.settings, "host": host, "port": port})
-
-    def moved(self, error: Exception) -> None:
-        """Nothing to note: every connection asks anew."""
-
-    def _find(self) -> Address:
-        seen: list[str] = []
-        for host, port in self.sentinels:
-            try:
-                found = _ask(
-                    self.kind, {**self.sentinel_settings, "host": host, "port": port}, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master
-                )
-            except RedisError as error:
-                seen.append(f"{host}:{port}: {error}")
-                continue
-            if isinstance(found, list):
-                return found[0].decode(), int(found[1])
-            seen.append(f"{host}:{port} knows no master {self.master!r}")
-        raise NotConnected("no sentinel names a master: " + "; ".join(seen))
-
-
-@define
-class ByCluster:
-    """The node of a cluster that has *slot*. Mutable: remembers where that was."""
-
-    name: str
-    kind: Kind
-    settings: Settings = field(repr=False)
-    nodes: tuple[Address, ...]
-    slot: int
-    _owner: Address | None = None
-
-    def connect(self) -> Connection:
-        owner = self._owner or self._find()
-        try:
-            connection = _opened(self.kind, {**self.settings, "host": owner[0], "port": owner[1]})
-        except RedisError:
-            self._owner = None
-            raise
-        self._owner = owner
-        return connection
-
-    def moved(self, error: Exception) -> None:
-        self._owner = (error.host, error.port) if isinstance(error, MovedError) and error.host else None
-
-    def _find(self) -> Address:
-        seen: list[str] = []
-        for host, port in self.nodes:
-            try:
-                slots = _ask(self.kind, {**self.settings, "host": host, "port": port}, "CLUSTER", "SLOTS")
-            except RedisError as error:
-                seen.append(f"{host}:{port}: {error}")
-                continue
-            for first, last, owner, *_ in slots if isinstance(slots, list) else ():
-                if first <= self.slot <= last:
-                    return owner[0].decode() or host, owner[1]
-            seen.append(f"{host}:{port} knows no owner of slot {self.slot}")
-        raise NotConnected("no node of the cluster answers for fq's slot: " + "; ".join(seen))
-
-
-def _ask(kind: Kind, settings: Settings, *command: str) -> object:
-    connection = _opened(kind, {**settings, "db": 0})
-    try:
-        connection.send_command(*command)
-        return connection.read_response(disable_decoding=True)
-    finally:
-        connection.disconnect()
-
 
 OURS: Settings = {
     "protocol": 2,
@@ -180,7 +39,7 @@ OURS: Settings = {
 
 
 def _ours(settings: Settings, timeout: float) -> dict[str, object]:
-    timeouts = {name: settings.get(name) or timeout for name in ("socket_timeout", "socket_connect_timeout")}
+    timeouts = {name: settings.get(name) or timeout for name in TIMEOUTS}
     return {**settings, **OURS, **timeouts, "retry": Retry(NoBackoff(), 0)}
 
 
@@ -252,12 +111,17 @@ def _several(url: str, slot_of: str, timeout: float) -> Place:
         if path not in ([], ["0"]):
             raise ValueError(f"a cluster has no database {'/'.join(path)!r}")
         make, settings = _parsed(f"{plain}?{urlencode(query)}", timeout)
-        return ByCluster(shown, make, settings, _addresses(hosts, 6379), key_slot(slot_of.encode()))
+        return ByCluster(shown, make, settings, _nodes(_addresses(hosts, 6379)), key_slot(slot_of.encode()))
     if not path or len(path) > 2:
         raise ValueError("after the sentinels comes the master's name, as in /mymaster/0")
     make, settings = _parsed(f"{plain}/{path[1] if len(path) > 1 else 0}?{urlencode(query)}", timeout)
     without_login = {key: value for key, value in settings.items() if key not in ("username", "password", "db")}
-    return BySentinel(shown, make, settings, _addresses(hosts, 26379), path[0], {**without_login, **own})
+    sentinels = Guides(_addresses(hosts, 26379), "no sentinel names a master")
+    return BySentinel(shown, make, settings, sentinels, path[0], {**without_login, **own})
+
+
+def _nodes(addresses: tuple[Address, ...]) -> Guides:
+    return Guides(addresses, "no node of the cluster answers for fq's slot")
 
 
 def _addresses(hosts: str, port: int) -> tuple[Address, ...]:
@@ -295,4 +159,6 @@ def _from_cluster(client: redis.RedisCluster, slot_of: str, timeout: float) -> P
     }
     kind = SSLConnection if settings.pop("ssl", False) else PlainConnection
     shown = ",".join(f"{host}:{port}" for host, port in nodes)
-    return ByCluster(f"the client's cluster at {shown}", cast(Kind, kind), _ours(settings, timeout), nodes, key_slot(slot_of.encode()))
+    return ByCluster(
+        f"the client's cluster at {shown}", cast(Kind, kind), _ours(settings, timeout), _nodes(nodes), key_slot(slot_of.encode())
+    )

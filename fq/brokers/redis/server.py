@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from fq.brokers.process import pid
+from fq.brokers.redis.connect import Place
 from fq.brokers.redis.keys import Keys
-from fq.brokers.redis.line import Line
-from fq.brokers.redis.place import Place
+from fq.brokers.redis.line import PROBE_SECONDS, Line
 from fq.brokers.redis.scripts import script
 from fq.brokers.redis.wire import Argument, Heads, Sheet
 
@@ -27,10 +27,10 @@ class Server:
         """Return a sheet for a call about *queues*."""
         return Sheet(self.keys, self.heads, {name: number for number, name in enumerate(dict.fromkeys(queues), 1)})
 
-    def run(self, name: str, sheet: Sheet, arguments: Iterable[Argument] = (), worker: str = "") -> object:
+    def run(self, name: str, sheet: Sheet, arguments: Iterable[Argument] = (), worker: str = "", probe: float = PROBE_SECONDS) -> object:
         """Return the reply of the script *name*; raises as `Line.call` does."""
         keys, all_arguments = sheet.written(worker, self.offset, arguments)
-        return self.line.call(script(name), keys, all_arguments)
+        return self.line.call(script(name), keys, all_arguments, probe)
 
     def begin(self, name: str, sheet: Sheet, arguments: Iterable[Argument] = ()) -> Callable[[], object]:
         """Begin to `run` a script; what is returned must be called, and finishes that."""

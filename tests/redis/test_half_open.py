@@ -1,0 +1,193 @@
+"""
+Connections that are dead and look alive: a firewall forgot them, or the host at their other end failed. Nobody says so, and the server is there.
+
+What was sent over one may arrive late, or never.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from fq.brokers.records import Want
+from fq.brokers.redis import RedisBroker, line
+from fq.errors import BrokerUnavailable
+from tests.brokers.kit import in_thread, post
+from tests.redis.kit import done, drain
+from tests.redis.proxy import Proxy
+from tests.redis.servers import Server
+
+WANT = Want("w", ("q",), 10)
+
+
+@pytest.fixture
+def proxy(valkey: Server) -> Iterator[Proxy]:
+    with Proxy(valkey.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait long for a reply before they ask why there is none."""
+    monkeypatch.setattr(line, "PROBE_SECONDS", 0.2)
+
+
+@pytest.fixture
+def through(proxy: Proxy) -> Iterator[Callable[..., RedisBroker]]:
+    """Make brokers behind the proxy."""
+    brokers: list[RedisBroker] = []
+
+    def make(**settings: object) -> RedisBroker:
+        brokers.append(RedisBroker(proxy.url, **settings))
+        return brokers[-1]
+
+    yield make
+    proxy.thaw()
+    for broker in brokers:
+        broker.close()
+
+
+WAYS = [{"up": True, "down": True}, {"up": True, "down": False}, {"up": False, "down": True}]
+
+CALLS: dict[str, Callable[[RedisBroker], object]] = {
+    "enqueue": lambda broker: broker.enqueue([post("m")]),
+    "enqueue_several": lambda broker: broker.enqueue([post("m"), post("n", delay=1_000)]),
+    "enqueue_ahead": lambda broker: broker.enqueue_ahead([post("m")])(),
+    "aenqueue": lambda broker: asyncio.run(broker.aenqueue([post("m")])),
+    "turn": lambda broker: broker.turn((), WANT),
+    "renew": lambda broker: broker.renew(["w"], 1_000),
+    "release": lambda broker: broker.release("w", {}),
+    "result": lambda broker: broker.result("m"),
+    "status": lambda broker: broker.status("m"),
+    "cancel": lambda broker: broker.cancel("m"),
+    "queues": lambda broker: broker.queues(),
+    "checkup": lambda broker: broker.checkup(),
+}
+
+
+@pytest.mark.parametrize("patience", [0, 5_000])
+@pytest.mark.parametrize("way", WAYS, ids=["both_ways", "up", "down"])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_is_repeated_over_a_new_connection_when_the_server_is_there(
+    proxy: Proxy, through: Callable[..., RedisBroker], name: str, way: dict[str, bool], patience: int
+) -> None:
+    broker = through(patience=patience)
+    CALLS[name](broker)
+    proxy.freeze(**way)
+    started = time.monotonic()
+    CALLS[name](broker)
+
+    assert time.monotonic() - started < 4, "much less than the timeout of the connection, 5 s"
+
+
+def test_of_several_dead_connections_only_the_first_is_waited_for(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
+    broker = through()
+    waits = [in_thread(lambda number=number: broker.enqueue([post(f"m{number}")])) for number in range(8)]
+    assert [wait.result(10) for wait in waits] == [None] * 8
+    proxy.freeze()
+    broker.enqueue([post("n")])
+    started = time.monotonic()
+    for number in range(8):
+        broker.enqueue([post(f"n{number}")])
+
+    assert time.monotonic() - started < 1
+    assert len(drain(broker)) == 17
+
+
+def test_a_timeout_as_long_as_the_patience_leaves_time_for_another_try(proxy: Proxy, valkey: Server) -> None:
+    broker = RedisBroker(f"{proxy.url}?socket_timeout=0.15", patience=150)
+    broker.enqueue([post("m")])
+    proxy.freeze()
+    broker.enqueue([post("n")])
+
+    assert drain(broker) == ["m", "n"]
+    broker.close()
+
+
+def test_what_arrives_late_of_a_send_that_was_repeated_adds_nothing(
+    proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker]
+) -> None:
+    producer, worker = through(), connect()
+    producer.enqueue([post("m")])
+    proxy.freeze()
+    producer.enqueue([post("n")])
+    assert drain(worker) == ["m", "n"]
+    proxy.thaw()
+    time.sleep(0.1)
+
+    assert drain(worker) == []
+
+
+def test_a_busy_server_is_waited_for_and_not_asked_twice(shared: Server, connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    """It answers on no connection: what was asked will be done."""
+    broker = connect()
+    broker.enqueue([post("m")])
+    client.config_resetstat()
+    shared.freeze()
+    wait = in_thread(lambda: broker.enqueue([post("n")]))
+    time.sleep(1)
+    shared.thaw()
+
+    assert wait.result(10) is None
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+
+
+def test_a_server_that_is_away_is_given_up_after_the_patience(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
+    broker = through(patience=300, timeout=400)
+    broker.enqueue([post("m")])
+    proxy.black_hole()
+    started = time.monotonic()
+    with pytest.raises(BrokerUnavailable, match=r"could not be used for 0.3 s: .*; start it, or check the URL"):
+        broker.enqueue([post("n")])
+
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("lease", [300, 950, 9_500])
+def test_a_lease_is_renewed_in_time_though_the_connection_is_dead(
+    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, lease: int
+) -> None:
+    """Whatever the timeouts: a renewal that comes after half of a lease must have come through long before the other half is over."""
+    monkeypatch.setattr(line, "PROBE_SECONDS", 1.0)
+    broker = through(timeout=30_000, patience=30_000)
+    broker.renew(["w"], lease)
+    proxy.freeze()
+    started = time.monotonic()
+    broker.renew(["w"], lease)
+
+    assert time.monotonic() - started < max(lease / 1_000 / 4, 1)  # a busy machine
+
+
+def test_a_connection_made_in_haste_is_not_hasty_afterwards(through: Callable[..., RedisBroker], proxy: Proxy) -> None:
+    broker = through(timeout=3_000)
+    broker.renew(["w"], 300)
+    (connection,) = broker._server.line._idle
+
+    assert connection.socket_timeout == 3
+
+
+def test_a_large_send_over_a_slow_line_is_not_given_up_for_lost(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
+    """It is still on its way when the server would have answered a small one."""
+    broker = through()
+    broker.enqueue([post("m")])
+    before = proxy.accepted
+    proxy.rate = 400_000
+    broker.enqueue([post("n", body=b"x" * 400_000)])
+    proxy.rate = 0
+
+    assert drain(broker) == ["m", "n"]
+    assert proxy.accepted - before <= 1 + 4, "it was asked now and then if the server is there"
+
+
+def test_a_turn_over_a_dead_connection_loses_nothing(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
+    broker = through()
+    broker.enqueue([post(f"m{number}") for number in range(20)])
+    held = broker.turn((), WANT).deliveries
+    proxy.freeze(up=False)
+    turn = broker.turn(done(held), WANT)
+
+    assert turn.stale == ()
+    assert len(turn.deliveries) == 10
+    assert {delivery.deliveries for delivery in turn.deliveries} == {1}
