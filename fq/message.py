@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeAlias, TypeVar, cast
 
-from attrs import field, frozen, validators
+from attrs import Attribute, field, frozen, validators
 
 from fq.errors import OptionError
 from fq.frozen import NOTHING, frozen_dict, quick
@@ -13,6 +13,12 @@ T = TypeVar("T")
 
 def _as_tuple(values: Iterable[object]) -> tuple[object, ...]:
     return tuple(values)
+
+
+def _whole_number(_: object, attribute: "Attribute[int]", value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        meant = f": write round({value!r})" if isinstance(value, float) else ""
+        raise OptionError(f"{attribute.name}: found {value!r}, expected a whole number, as the wire form has it{meant}")
 
 
 @frozen(kw_only=True, weakref_slot=False)
@@ -62,8 +68,8 @@ class Message:
     args: tuple[object, ...] = field(default=(), converter=_as_tuple)
     kwargs: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
     options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
-    message_timestamp: int = 0
-    priority: int = 0
+    message_timestamp: int = field(default=0, validator=_whole_number)
+    priority: int = field(default=0, validator=_whole_number)
     received_at: int = field(default=0)
     deliveries: int = 1
     interrupted: str = ""

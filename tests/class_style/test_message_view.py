@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fq import ConfigError, Message
+from fq import ConfigError, Message, OptionError
 from fq.class_style import BrokerView, MessageView
 from fq.codec import decode
 from fq.testing import message
@@ -157,3 +157,9 @@ def test_a_broker_view_outside_of_an_app_says_so() -> None:
     assert broker.get_declared_queues() == set()
     with pytest.raises(ConfigError, match="belongs to no app"):
         broker.enqueue(GIVEN)
+
+
+def test_a_float_as_the_timestamp_is_rounded_as_class_style_code_writes_it() -> None:
+    assert view().copy(message_timestamp=1_700.6).message_timestamp == 1_701
+    with pytest.raises(OptionError, match="message_timestamp: found nan"):
+        view().copy(message_timestamp=float("nan"))

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
 from fq import Key, Message, OptionError
@@ -100,3 +101,12 @@ def test_a_key_refuses_a_value_of_another_type(value: object) -> None:
         RETRIES.get(message("add", message_id="m1", retries=value))
 
     assert str(caught.value) == f"option retries of message m1: found {value!r}, expected int"
+
+
+@pytest.mark.parametrize("value", [1.5, 1.0, "1", None, True])
+@pytest.mark.parametrize("name", ["message_timestamp", "priority"])
+def test_a_number_that_the_wire_form_has_no_room_for_is_refused_at_once(name: str, value: object) -> None:
+    with pytest.raises(OptionError, match=f"{name}: found {value!r}, expected a whole number"):
+        Message(**{"message_id": "m1", "actor_name": "add", name: value})  # type: ignore[arg-type]
+    with pytest.raises(OptionError):
+        evolve(Message(message_id="m1", actor_name="add"), **{name: value})  # type: ignore[arg-type]
