@@ -4,6 +4,7 @@ What a layer is: `Middleware`, its three faces, and the easier way to write one,
 Start with `Step`. Stacks of layers are in `fq.stack`.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias, TypeVar
 import attrs
 from attrs import evolve, frozen
 
-from fq.errors import LayerError, OptionError, SkipMessage
+from fq.errors import LayerError, OptionError, SkipMessage, StackError
 from fq.events import Event
 from fq.message import Message
 from fq.outcome import Enqueue, Outcome
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 Handler: TypeAlias = Callable[[Message], Outcome]
 AsyncHandler: TypeAlias = Callable[[Message], Awaitable[Outcome]]
 F = TypeVar("F", bound=Callable[..., object])
+
+_SUBJECT = "process_message|process_boot|skip_message|delay_message|enqueue|ack|nack|declare_(actor|queue|delay_queue)"
+HOOK = re.compile(f"(before|after)_({_SUBJECT}|worker_(boot|shutdown)|(worker|consumer)_thread_(boot|shutdown))")
+"""The names of the hooks of class-style middleware: a layer that has one was meant to derive from ``fq.class_style.Middleware``."""
 
 
 @frozen
@@ -64,7 +69,17 @@ class Middleware:
         """Watch *event*; see `fq.events`."""
 
     def __init_subclass__(cls) -> None:
-        """Guard the raw faces that a subclass defines, so that no layer's exception passes its own ring."""
+        """
+        Guard the raw faces that a subclass defines, so that no layer's exception passes its own ring.
+
+        Raises:
+            StackError: it has hooks of class-style middleware, which nothing would call.
+        """
+        if hook := next((name for name in dir(cls) if HOOK.fullmatch(name)), None):
+            raise StackError(
+                f"{cls.__name__}.{hook} is a hook of class-style middleware, and fq.Middleware is the base class of layers, which have no hooks: "
+                f"derive {cls.__name__} from fq.class_style.Middleware, and put fq.hooks({cls.__name__}()) into the stack"
+            )
         if "wrap" in cls.__dict__ and not getattr(cls.__dict__["wrap"], "guarded", False):
             cls.wrap = _guard(cls.__dict__["wrap"])  # type: ignore[method-assign, assignment]  # same signature, bound or not
         if "awrap" in cls.__dict__ and not getattr(cls.__dict__["awrap"], "guarded", False):

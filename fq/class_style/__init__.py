@@ -10,10 +10,11 @@ from fq.class_style.adapter import Hooks, hooks
 from fq.class_style.broker import BrokerView, ResultsView, WorkerView
 from fq.class_style.message import MessageView
 from fq.class_style.middleware import Middleware
-from fq.errors import Interrupt, MiddlewareError, SkipMessage
+from fq.errors import ActorNotFound, Interrupt, MiddlewareError, RateLimitExceeded, Shutdown, SkipMessage, TimeLimitExceeded
 from fq.worker.deadlines import raise_thread_exception
 
 __all__ = [
+    "ActorNotFound",
     "ActorView",
     "BrokerView",
     "Hooks",
@@ -21,8 +22,11 @@ __all__ = [
     "MessageView",
     "Middleware",
     "MiddlewareError",
+    "RateLimitExceeded",
     "ResultsView",
+    "Shutdown",
     "SkipMessage",
+    "TimeLimitExceeded",
     "WorkerView",
     "hooks",
     "raise_thread_exception",

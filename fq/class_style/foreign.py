@@ -24,6 +24,22 @@ def is_interrupt(error: BaseException) -> bool:
     return isinstance(error, (Interrupt, *foreign("Interrupt")))
 
 
+COUNTERPARTS = {
+    "Retries": "retries()",
+    "TimeLimit": "time_limit()",
+    "Pipelines": "pipelines()",
+    "GroupCallbacks": "group_callbacks()",
+    "ShutdownNotifications": "shutdown_notifications()",
+}
+"""Dramatiq's middleware that decides what becomes of a message, which in fq is for layers to say; and the layer that does the same."""
+
+
+def counterpart_of(middleware: object) -> str | None:
+    """Return the layer to use in the place of *middleware*, if that is, or derives from, one of `COUNTERPARTS`."""
+    theirs = (kind for kind in type(middleware).__mro__ if kind.__module__.partition(".")[0] == "dramatiq")
+    return next((COUNTERPARTS[kind.__name__] for kind in theirs if kind.__name__ in COUNTERPARTS), None)
+
+
 def foreign(name: str, module: str = "dramatiq.middleware") -> tuple[type[BaseException], ...]:
     """Return Dramatiq's exception called *name*, nothing if Dramatiq is not in use."""
     found = getattr(sys.modules.get(module), name, None)

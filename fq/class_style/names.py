@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
+from fq.class_style.foreign import counterpart_of
 from fq.errors import StackError
 
 
@@ -61,10 +62,15 @@ def hooks_of(middleware: object) -> Mapping[str, Hook]:
     Return the hooks that *middleware* has and that do something, by name.
 
     Raises:
-        StackError: it is a class, or has no hooks, or one that cannot be called as hooks are.
+        StackError: it is a class, or has no hooks, or one that cannot be called as hooks are, or it is Dramatiq's and cannot work in fq.
     """
     if isinstance(middleware, type):
         raise StackError(f"found the class {middleware.__name__}, expected an object with hooks: write hooks({middleware.__name__}())")
+    if layer := counterpart_of(middleware):
+        raise StackError(
+            f"{type(middleware).__name__} of Dramatiq decides what becomes of a message, which a hook cannot do in fq: "
+            f"put the layer {layer} of fq into the stack instead"
+        )
     found = {name: getattr(middleware, name) for name in HOOKS if hasattr(middleware, name)}
     if not found and not hasattr(middleware, "actor_options") and not hasattr(middleware, "forks"):
         expected = "an object with hooks such as before_process_message: see fq.class_style.Middleware"

@@ -3,13 +3,29 @@ Middleware that derives from Dramatiq's own classes and raises Dramatiq's own ex
 without Dramatiq.
 """
 
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from fq import ActorNotFound, App, Dead, Enqueue, Outcome, Retries, SkipMessage, TimeLimit, compose, default_middleware, hooks, retries
+from fq import (
+    ActorNotFound,
+    App,
+    Dead,
+    Enqueue,
+    Outcome,
+    Retries,
+    SkipMessage,
+    StackError,
+    TimeLimit,
+    compose,
+    default_middleware,
+    get_current_message,
+    hooks,
+    retries,
+)
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView
 from fq.class_style.foreign import foreign, is_deliberate, is_interrupt, is_skip
@@ -19,6 +35,7 @@ from tests.until import until
 try:
     import dramatiq
     import dramatiq.middleware
+    import dramatiq.results.backends
 except ImportError:  # pragma: no cover
     pytest.skip("Dramatiq is not installed: it is a development dependency", allow_module_level=True)
 
@@ -209,3 +226,72 @@ def test_fq_does_not_import_dramatiq() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+REFUSED = {
+    "Retries": "retries()",
+    "TimeLimit": "time_limit()",
+    "Pipelines": "pipelines()",
+    "GroupCallbacks": "group_callbacks()",
+    "ShutdownNotifications": "shutdown_notifications()",
+}
+
+
+@pytest.mark.parametrize(("name", "layer"), REFUSED.items(), ids=REFUSED.keys())
+def test_its_middleware_that_decides_what_becomes_of_a_message_is_refused_with_the_layer_to_use(name: str, layer: str) -> None:
+    kind = getattr(dramatiq.middleware, name)
+    derived = type("Mine", (kind,), {})
+    view = App(broker=MemoryBroker()).own(BrokerView)
+
+    for middleware in (kind.__new__(kind), derived.__new__(derived)):
+        with pytest.raises(StackError, match=re.escape(f"put the layer {layer} of fq into the stack instead")):
+            hooks(middleware)
+        with pytest.raises(StackError, match="of Dramatiq decides what becomes of a message"):
+            view.add_middleware(middleware)
+
+
+def test_its_callbacks_and_results_run_unmodified() -> None:
+    backend = dramatiq.results.backends.StubBackend()
+    theirs = (dramatiq.middleware.Callbacks(), dramatiq.results.Results(backend=backend, store_results=True))
+    app = App(broker=MemoryBroker(), middleware=compose(retries(max_retries=0), *map(hooks, theirs)))
+    told: list[object] = []
+
+    @app.actor
+    def tell(data: dict[str, Any], said: object) -> None:
+        told.append((data["args"], said))
+
+    @app.actor(on_success="tell", on_failure="tell")
+    def task(n: int) -> int:
+        return 6 // n
+
+    good, bad = task.send(2), task.send(0)
+    app.run_until_idle()
+
+    assert told == [([2], 3), ([0], {"type": "ZeroDivisionError", "message": "integer division or modulo by zero"})]
+    assert backend.get_result(dramatiq.Message("default", "task", (), {}, {}, message_id=good.message_id)) == 3
+    with pytest.raises(dramatiq.results.ResultFailure, match="ZeroDivisionError"):
+        backend.get_result(dramatiq.Message("default", "task", (), {}, {}, message_id=bad.message_id))
+
+
+def test_a_view_that_was_encoded_is_a_message_of_its_and_may_be_sent_again() -> None:
+    encoded: list[bytes] = []
+
+    class Stores:
+        def after_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
+            encoded.append(message.encode())
+
+    app = App(broker=MemoryBroker(), middleware=default_middleware.add(hooks(Stores())))
+    seen: list[int] = []
+
+    @app.actor(priority=7)
+    def task(n: int) -> None:
+        current = get_current_message()
+        seen.append(0 if current is None else current.priority)
+
+    task.call(3).with_options(options={"tenant": "a"}).send()
+    theirs = dramatiq.Message.decode(encoded[0])
+    app.own(BrokerView).enqueue(theirs.copy(message_id="another"))
+    app.run_until_idle()
+
+    assert (theirs.actor_name, theirs.args, theirs.options) == ("task", (3,), {"tenant": "a"})
+    assert seen == [7, 7]

@@ -8,7 +8,23 @@ from typing import Any
 import pytest
 from attrs import field, frozen, validators
 
-from fq import Around, AsyncHandler, Dead, Handler, LayerError, Message, Middleware, OptionError, Outcome, SkipMessage, Step, compose
+from fq import (
+    Around,
+    AsyncHandler,
+    Dead,
+    Handler,
+    LayerError,
+    Message,
+    Middleware,
+    OptionError,
+    Outcome,
+    SkipMessage,
+    StackError,
+    Step,
+    class_style,
+    compose,
+)
+from fq.class_style.names import HOOKS
 from fq.duration import to_ms
 from fq.errors import TimeLimitExceeded
 from fq.testing import message
@@ -341,3 +357,19 @@ def test_an_interrupt_that_a_layer_is_handed_as_data_stays_data() -> None:
 
     assert compose(Twice(), Around(lambda _: nullcontext())).wrap(lambda _: outcome)(MESSAGE) == outcome
     assert outcome.result.failure() == Dead(TimeLimitExceeded("too long"))
+
+
+@pytest.mark.parametrize("base", [Middleware, Step, Around])
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_layer_with_a_hook_of_class_style_middleware_is_refused_with_the_class_to_derive_from(base: type, name: str) -> None:
+    with pytest.raises(
+        StackError, match=rf"Mine\.{name} is a hook .* derive Mine from fq\.class_style\.Middleware, and put fq\.hooks\(Mine\(\)\)"
+    ):
+        type("Mine", (base,), {name: lambda self, broker, message: None})
+
+
+def test_a_layer_that_inherits_a_hook_is_refused_and_one_with_other_methods_is_not() -> None:
+    with pytest.raises(StackError, match="is a hook of class-style middleware"):
+        type("Mine", (class_style.Middleware, Middleware), {})
+
+    type("Mine", (Step,), {"before_all": 1, "after_process": 2, "enqueue": 3})
