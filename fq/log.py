@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from fq.errors import Interrupt
+from fq.errors import FqError, Interrupt
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
@@ -28,6 +28,11 @@ def logger(name: str) -> SafeLogger:
     return SafeLogger(logging.getLogger(name), {})
 
 
+def unforeseen(error: Exception) -> Exception | None:
+    """Return *error* if its traceback belongs in the log, None if it is one of fq's own, whose text says all."""
+    return None if isinstance(error, FqError) else error
+
+
 def _report(error: BaseException, msg: object, args: tuple[object, ...] | Mapping[str, object]) -> None:
     """Say on standard error which record was lost, where there is one, as `logging` itself does for what a handler reports."""
     if not logging.raiseExceptions or sys.stderr is None:
@@ -37,4 +42,4 @@ def _report(error: BaseException, msg: object, args: tuple[object, ...] | Mappin
         sys.stderr.write(f"a logging handler or filter raised {type(error).__name__}: {error}; the record is lost: {text}\n")
 
 
-__all__ = ["SafeLogger", "logger"]
+__all__ = ["SafeLogger", "logger", "unforeseen"]

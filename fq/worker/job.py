@@ -53,8 +53,7 @@ class Job:
     """
     Mutable: a claimed message.
 
-    Its *message* is there when it has been read, *commit* when it has run, *outcome* and *sent*, its follow-ups, only where layers watch. *refusals*: so often
-    the broker has refused its commit alone.
+    Its *message* is there when it has been read, *commit* when it has run, *outcome* and *sent*, its follow-ups, only where layers watch.
     """
 
     delivery: Delivery
@@ -63,7 +62,6 @@ class Job:
     commit: Commit | None = None
     outcome: Outcome | None = None
     sent: tuple[Enqueue, ...] = ()
-    refusals: int = 0
 
 
 class Chains:

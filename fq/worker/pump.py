@@ -14,10 +14,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fq.brokers.records import Commit, Turn, Want
-from fq.errors import BrokerError, FqError
+from fq.errors import FqError
 from fq.events import ThreadBooted, ThreadStopping
-from fq.log import logger
-from fq.worker.apart import apart
+from fq.log import logger, unforeseen
+from fq.worker.apart import Apart, report_late
 from fq.worker.appetite import SUSPECT, Appetite
 from fq.worker.job import Job
 from fq.worker.pool import hand_back
@@ -55,12 +55,12 @@ class Pump:
         self._bell = threading.Event()  # there is something to do
         self._flush = threading.Event()  # outcomes need not gather any longer
         self._listening = False  # in broker.wait, which only broker.wake ends
-        self._paused = False
-        self._draining = False
-        self._stopped = False
+        self._paused = self._draining = False
+        self._stopped = self._ended = False
         self.committed = 0
         self._drained = threading.Event()
         self._appetite = Appetite(child)
+        self._apart = Apart(self._take, self._settle)
         self._more = True  # the broker may have more than it gave
         self._idle_for = 1_000
         self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
@@ -127,9 +127,13 @@ class Pump:
         self._draining = self._stopped = True
         self.flush()
         self._thread.join(10)
+        if not self._ended:
+            log.error("stopping while the broker takes no calls: the messages of all outcomes that wait here will be run again")
 
     def _ring(self) -> None:
         self._bell.set()
+        if self._ended:
+            report_late(self._outbox)
         if self._listening:
             self._listening = False
             self._child.app.broker.wake()
@@ -141,6 +145,8 @@ class Pump:
             if self._run():
                 self._sign_off()
         finally:
+            self._ended = True
+            report_late(self._outbox)
             tell(ThreadStopping(name, "pump"))
 
     def _run(self) -> bool:
@@ -149,13 +155,12 @@ class Pump:
         jobs: list[Job] = []
         pause = PAUSES[0]
         while True:
-            self._stepped = monotonic()
-            stopping = self._stopped
+            self._stepped, stopping = monotonic(), self._stopped
             self._gather(commits, jobs, stopping)
             try:
                 turn = self._turn(commits, jobs)
             except Exception as error:
-                if commits and isinstance(error, BrokerError) and apart(self._take, commits, jobs, self._child.app.send_side, self._settle):
+                if commits and self._apart.commit(commits, jobs, error, self._child.app.send_side):
                     continue
                 log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unforeseen(error))
                 if stopping:
@@ -201,7 +206,7 @@ class Pump:
         waited_for = self._claims_nothing and self._expected
         if not commits and not limit and not waited_for and (not self._held or now - self._turned < HEARSAY):
             return Turn(idle_for=self._idle_for)
-        turn = self._take(commits, limit, queues)
+        turn = self._take(tuple(commits), limit, queues)
         if limit:
             self._more = len(turn.deliveries) >= limit
             self._appetite.asked(limit)
@@ -293,8 +298,3 @@ class Pump:
         """Tell the broker that this worker is gone, with nothing in its hands; should that fail, its lease runs out."""
         with suppress(FqError):
             self._child.app.broker.release(self._child.name, {}, ())
-
-
-def unforeseen(error: Exception) -> Exception | None:
-    """Return *error* if its traceback belongs in the log, None if it is one of fq's own, whose text says all."""
-    return None if isinstance(error, FqError) else error

@@ -2,14 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import count
+from threading import Event
 
 import pytest
 from returns.result import Success
 
 from fq import App, Fault
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Bury, Commit, Keep, Turn, Want
+from fq.brokers.records import Bury, Commit, Keep, Replace, Turn, Want
 from fq.errors import BrokerError, BrokerUnavailable
+from fq.worker import pump
+from fq.worker.apart import LARGE
 from tests.until import until
 
 
@@ -20,6 +24,7 @@ class Choosy(MemoryBroker):
         super().__init__()
         self.refusals = 0
         self.down = False
+        self.error: Exception = BrokerError("an argument is too large")
 
     def bad(self, commit: Commit) -> bool:
         return any(isinstance(change, Keep) and b"xxxx" in change.body for change in commit.changes)
@@ -29,7 +34,7 @@ class Choosy(MemoryBroker):
             raise BrokerUnavailable("the broker is down")
         if any(map(self.bad, commits)):
             self.refusals += 1
-            raise BrokerError("an argument is too large")
+            raise self.error
         return super().turn(commits, want)
 
 
@@ -142,3 +147,113 @@ def test_a_broker_that_goes_away_meanwhile_is_waited_for(broker: Choosy, monkeyp
         monkeypatch.setattr(broker, "bad", lambda commit: Choosy.bad(broker, commit))
         broker.down = False
         assert [handle.get().value_or(None) for handle in handles] == ["a", None, "b"]
+
+
+def test_an_outcome_that_cannot_be_sent_fails_alone_and_those_behind_it_are_committed(broker: Choosy) -> None:
+    broker.error = BrokerUnavailable("connection reset by peer")
+    app = App(broker=broker)
+
+    @app.actor
+    def say(text: str) -> str:
+        return text
+
+    large, *small = [say.send(text) for text in (LARGE * "x", "a", "b")]
+    with app.worker(threads=1):
+        assert [handle.get() for handle in small] == [Success("a"), Success("b")]
+        fault = large.get().failure()
+
+    assert isinstance(fault, Fault)
+    assert "could not be sent" in fault.message and "connection reset by peer" in fault.message
+    assert [letter.message_id for letter in broker.dead()] == [large.message_id]
+
+
+def test_an_error_that_is_none_of_the_brokers_own_blames_the_outcome_that_raises_it(broker: Choosy) -> None:
+    broker.error = OverflowError("int too large to convert")
+    app = App(broker=broker)
+
+    @app.actor
+    def say(text: str) -> str:
+        return text
+
+    handles = [say.send("xxxx"), say.send("a")]
+    with app.worker(threads=1):
+        results = [handle.get() for handle in handles]
+
+    assert (results[0].failure().type, results[1]) == ("OverflowError", Success("a"))
+
+
+def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_and_keeps_nobody_waiting(
+    broker: Choosy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.error = BrokerUnavailable("connection reset by peer")
+    monkeypatch.setattr(broker, "bad", lambda commit: isinstance(commit.disposition, Replace))
+    app, sender = App(broker=broker), App(broker=broker)
+
+    @app.actor
+    def say(text: str) -> str:
+        return text
+
+    @sender.actor
+    def unheard_of(text: str) -> None: ...
+
+    unheard_of.send(LARGE * "x")
+    handle = say.send("a")
+    with app.worker(threads=1):
+        assert handle.get() == Success("a")
+        until(broker.dead)
+
+    assert "could not be sent" in broker.dead()[0].fault.message
+
+
+@pytest.mark.parametrize("away_for", [1, 2, 7])
+def test_outcomes_that_meet_a_broker_that_comes_and_goes_are_blamed_for_nothing(
+    broker: Choosy, monkeypatch: pytest.MonkeyPatch, away_for: int
+) -> None:
+    app = App(broker=broker)
+    calls = count()
+
+    @app.actor
+    def say(text: str) -> str:
+        return text
+
+    def turn(commits: Sequence[Commit], want: Want) -> Turn:
+        if next(calls) % (away_for + 1):
+            raise BrokerUnavailable("the broker is down")
+        return MemoryBroker.turn(broker, commits, want)
+
+    handles = [say.send(f"{number}") for number in range(5)]
+    monkeypatch.setattr(broker, "turn", turn)
+    monkeypatch.setattr(pump, "PAUSES", (0.01, 0.01))
+    with app.worker(threads=2):
+        results = [handle.get() for handle in handles]
+        monkeypatch.undo()
+
+    assert results == [Success(f"{number}") for number in range(5)]
+    assert broker.dead() == ()
+
+
+def test_an_outcome_that_comes_when_its_worker_has_stopped_leaves_a_line_in_the_log(
+    broker: Choosy, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App(broker=broker)
+    begun, end, returned = Event(), Event(), Event()
+
+    @app.actor
+    def wait() -> None:
+        begun.set()
+        end.wait(10)
+        returned.set()
+
+    handle = wait.send()
+    worker = app.worker(threads=1)
+    worker.start()
+    begun.wait(10)
+    worker.stop(0)
+    assert broker.status(handle.message_id).state == "ready"
+    logging.getLogger("fq").setLevel(logging.NOTSET)
+    end.set()
+    returned.wait(10)
+
+    until(
+        lambda: any("its outcome is lost" in record.getMessage() and handle.message_id in record.getMessage() for record in caplog.records)
+    )
