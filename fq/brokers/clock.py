@@ -1,13 +1,18 @@
 """
-The clock of a broker that keeps time by itself: the host's, or one that a test moves. All times are ms since the epoch.
+The clock of a broker that keeps time by itself: the host's, without its steps, or one that a test moves. All times are ms since the epoch.
 
 Threads that wait for something to fall due are told when a clock is moved.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
+
+from fq.brokers.course import Course, begin
+from fq.brokers.host import Host
+
+LOOK_MS = 1_000
+"""How often to look whether the wall clock has been stepped."""
 
 
 class Clock(Protocol):
@@ -30,16 +35,50 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The host's clock. Mutable: `advance` puts it ahead, so that delays pass at once in a test that does not set up a clock."""
+    """
+    The time of *host*, which goes on when its wall clock is stepped (see `fq.brokers.course`).
 
-    def __init__(self) -> None:
+    Mutable, and safe to share between threads. A broker that keeps its course where other processes see it, as SQLite does, calls `share`. `advance` puts
+    the clock ahead, so that delays pass at once in a test that does not set up a clock.
+    """
+
+    def __init__(self, host: Host | None = None) -> None:
+        self._host = Host() if host is None else host
+        self._course = begin(self._host.boot, self._host.wall(), self._host.steady())
+        self._look_at = self._course.since + LOOK_MS
+        self._fitted = self._course.base
+        self._shared = False
         self._ahead = 0
         self._watchers: list[Callable[[], None]] = []
 
     @property
     def now(self) -> int:
         """What time it is, ms since the epoch."""
-        return time.time_ns() // 1_000_000 + self._ahead
+        if not self._host.boot:
+            return self._host.wall() + self._ahead
+        steady = self._host.steady()
+        if steady >= self._look_at and not self._shared:
+            self._look_at = steady + LOOK_MS
+            self._course = self._course.seen(self._host.wall(), steady)
+        return self._course.now(steady) + self._ahead
+
+    @property
+    def unadvanced(self) -> int:
+        """What time it would be had nobody called `advance`."""
+        return self.now - self._ahead
+
+    def share(self, kept: Course | None, latest: int) -> Course:
+        """
+        Go by the course that is *kept* for all processes, or by a new one if it is of another boot; *latest* is a time that has been told.
+
+        Return the course to keep from now on. It is gone by once it is kept: what nobody else knows changes nothing.
+        """
+        self._shared = True
+        wall, steady = self._host.wall(), self._host.steady()
+        if kept is None or not (kept.fits(self._host.boot, wall, steady) or kept.base == self._fitted):
+            kept = self._course if self._course.now(steady) >= latest else begin(self._host.boot, wall, steady, latest)
+        self._course, self._fitted = kept, kept.base
+        return kept.seen(wall, steady)
 
     def advance(self, ms: int) -> None:
         """Put the clock *ms* further ahead of the host's, and tell who watches."""

@@ -26,7 +26,7 @@ BUSY_TIMEOUT = 15_000
 """How long a call waits while other processes write unless told otherwise, ms."""
 
 
-@shields(*CALLED_BY_ACTORS)
+@shields(*CALLED_BY_ACTORS, "now")
 class SqliteBroker(InThreads):
     """
     A broker in a SQLite file, for any number of processes of one machine. Mutable, and safe to share between threads and to take across a fork.
@@ -44,7 +44,7 @@ class SqliteBroker(InThreads):
 
         dead_ttl: how long dead letters are kept, ms. Default 7 days.
 
-        clock: tells the time; the host's unless given.
+        clock: tells the time; the host's unless given, without the steps of its wall clock, and agreed on by all processes that use the file.
 
     Raises:
         ConfigError: a *synchronous* that SQLite does not have, a path with a NUL character, or a duration that is none.
@@ -69,9 +69,9 @@ class SqliteBroker(InThreads):
         settings = Settings(self.path, synchronous, busy_timeout)
         self._dead_ttl = dead_ttl
         self._synchronous = synchronous
-        self._writer = Database(settings)
-        self._reader = Database(settings)
-        self._listener = Listener(self._reader, self.clock, f"{self.path}-wal")
+        self._writer = Database(settings, self.clock)
+        self._reader = Database(settings, self.clock)
+        self._listener = Listener(self._reader, self.clock, self.path)
         self._upkeep = Upkeep(dead_ttl)
         forks.register(self)
 
@@ -234,6 +234,7 @@ class SqliteBroker(InThreads):
 
     def now(self) -> int:
         """See `Broker.now`."""
+        self._reader.read_clock()
         return self.clock.now
 
     # Connections come and go.

@@ -4,16 +4,22 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any, TypeAlias, TypeVar
 
 from attrs import field, frozen, validators
 
+from fq.brokers.clock import LOOK_MS, Clock
+from fq.brokers.sqlite import meta
 from fq.brokers.sqlite.faults import BROKEN, BUSY, check_place, code, explained
+from fq.brokers.sqlite.filecheck import FileCheck, uri
 from fq.brokers.sqlite.forks import leave_behind
 from fq.brokers.sqlite.schema import check_library, prepare
-from fq.errors import ConfigError
+from fq.errors import BrokerUnavailable, ConfigError
+from fq.log import logger
+
+log = logger("fq.sqlite")
 
 T = TypeVar("T")
 Row: TypeAlias = "tuple[Any, ...]"
@@ -23,8 +29,8 @@ SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 PATIENCE = 50
 """How long SQLite itself waits for a lock before it is asked again, ms: its sleeps grow to 100 ms, too long to catch a lock that is free for one."""
 
-LOOK = 1.0
-"""How often to look whether the file is still the one that was opened, in seconds."""
+SIGN = 1.0
+"""How often to write down what time it is, and how much of the log is in the main file, in seconds, while something is written."""
 
 PRAGMAS = (
     f"busy_timeout = {PATIENCE}",
@@ -54,19 +60,21 @@ class Database:
     """
     Mutable: one connection, used by one thread at a time.
 
-    It is opened when it is needed, and opened again after `close`, after a fork, when the file has been replaced, and after an error that may be the
-    file's fault. See `fq.brokers.sqlite.forks` for `before_fork` and what follows it.
+    It is opened when it is needed, and opened again after `close`, after a fork, when the file has been replaced by another database of fq's, and after an
+    error that may be the file's fault. See `fq.brokers.sqlite.forks` for `before_fork` and what follows it. It lets *clock* agree with other processes.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
+        self._file = FileCheck(settings.path)
+        self._fence = False
+        self._began = self._read_clock_at = self._sign_at = 0.0
         self.known: set[str] = set()  # queues that are listed; forgotten whenever that is not sure
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._opened = 0
         self._pid = 0
-        self._file = (0, 0)
-        self._look_at = 0.0
         self._forking = False
 
     def __del__(self) -> None:
@@ -81,8 +89,10 @@ class Database:
             BrokerError, ConfigError: what is wrong with the database, and what to do about it. Nothing was done then.
         """
         with self._using(lambda connection: connection.execute("BEGIN IMMEDIATE")) as cursor:
+            self._sign(cursor.connection)
             yield cursor.connection
             cursor.connection.execute("COMMIT")
+            self._signed(cursor.connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -100,15 +110,23 @@ class Database:
         return self._opened, self.query("PRAGMA data_version")[0][0]
 
     def close(self) -> None:
-        """Close the connection; the next call opens another."""
+        """Close the connection; the next call opens another, and makes the file if it is gone by then."""
         with self._lock:
             self._disconnect()
+            self._file.forget()
+
+    def read_clock(self) -> None:
+        """Let the clock agree with those of other processes, unless it has done so a moment ago."""
+        if monotonic() >= self._read_clock_at:
+            self.query("SELECT 1")
 
     @contextmanager
     def _using(self, begin: Callable[[sqlite3.Connection], T]) -> Iterator[T]:
         """Begin, which may take its time while others write, and leave no transaction open at the end."""
-        deadline = monotonic() + self._settings.busy_timeout / 1_000
+        began = monotonic()
+        deadline = began + self._settings.busy_timeout / 1_000
         with self._lock:
+            self._began = began
             try:
                 yield self._patiently(begin, deadline)
             except sqlite3.Error as error:
@@ -133,20 +151,26 @@ class Database:
 
     def _connected(self) -> sqlite3.Connection:
         """Return a connection to the file that is at the path now, in this process."""
-        if self._connection is not None and (self._pid != os.getpid() or self._is_another_file()):
+        try:
+            if self._connection is not None and (self._pid != os.getpid() or self._is_another_file(self._connection)):
+                self._disconnect()
+            connection = self._connection or self._open()
+        except BrokerUnavailable:
             self._disconnect()
-        if self._connection is None:
-            self._connection = self._open()
-            self._opened += 1
-            self._pid = os.getpid()
-            self._file = self._stat()
-        return self._connection
+            raise
+        if self._began >= self._read_clock_at:
+            self._read_clock_at = self._began + LOOK_MS / 1_000
+            meta.read_clock(connection, self._clock)
+        return connection
 
     def _open(self) -> sqlite3.Connection:
         path, synchronous = self._settings.path, self._settings.synchronous
         check_library()
         check_place(path)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE / 1_000)
+        self._file.before_open()
+        connection = sqlite3.connect(
+            uri(path, "mode=rw"), uri=True, isolation_level=None, check_same_thread=False, timeout=PATIENCE / 1_000
+        )
         try:
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -160,20 +184,35 @@ class Database:
         except BaseException:
             connection.close()
             raise
+        self._opened += 1
+        self._pid, self._connection = os.getpid(), connection
+        self._read_clock_at = self._sign_at = 0.0
+        if self._file.opened(connection):
+            log.warning("SQLite database %s: found another file at this path than before, going on with that", path)
+            self._fence = True
         return connection
 
-    def _is_another_file(self) -> bool:
-        """Has somebody deleted or replaced the file? Looked at once in a while."""
-        if (now := monotonic()) < self._look_at:
-            return False
-        self._look_at = now + LOOK
-        return self._stat() != self._file
+    def _is_another_file(self, connection: sqlite3.Connection) -> bool:
+        """Has somebody moved, deleted or replaced the file? Looked at once in a while."""
+        return self._file.is_due(self._began) and not self._file.is_there(connection)
 
-    def _stat(self) -> tuple[int, int]:
-        with suppress(OSError):
-            found = os.stat(self._settings.path)  # noqa: PTH116  # a Path costs more than the look itself
-            return found.st_dev, found.st_ino
-        return 0, 0
+    def _sign(self, connection: sqlite3.Connection) -> None:
+        """Before all else that a transaction writes: say what must be known of the file, if that has not been said a moment ago."""
+        if self._fence:
+            meta.fence(connection)
+        if self._file.unmarked or self._began >= self._sign_at:
+            self._sign_at = self._began + SIGN
+            meta.mark(connection, self._file.in_main_file)
+            meta.keep_clock(connection, self._clock)
+
+    def _signed(self, connection: sqlite3.Connection) -> None:
+        """After a commit: what it wrote counts if the file is still the one at the path."""
+        self._fence = self._file.unmarked = False
+        try:
+            self._file.after_write(connection)
+        except BrokerUnavailable:
+            self._disconnect()
+            raise
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         self.known.clear()
@@ -187,7 +226,7 @@ class Database:
         self.known.clear()
         if connection is None:
             return
-        if self._pid == os.getpid():
+        if self._pid == os.getpid() and not self._file.is_suspect:
             connection.close()
         else:
             leave_behind(connection)

@@ -84,7 +84,7 @@ def _obstacle(path: Path) -> str:
         return f"found a file {folder}, expected a folder; name another folder"
     if not path.exists() and not _may(folder, os.W_OK):
         return f"found the folder {folder} read-only, expected to write there; type: chmod u+w {folder}, or run as its owner"
-    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+    for file in (path, *(Path(f"{path.resolve()}{end}") for end in ("-wal", "-shm"))):
         if file.exists() and not _may(file, os.R_OK | os.W_OK):
             return f"found that {file} cannot be read and written, expected both; type: chmod u+rw {file}, or run as its owner"
     return ""

@@ -20,12 +20,12 @@ class Listener:
     """
     Mutable: waits on behalf of callers.
 
-    It reads through *reader*, which must be another connection than the one that writes; *log* is the write-ahead log.
+    It reads through *reader*, which must be another connection than the one that writes; *path* is that of the database.
     """
 
-    def __init__(self, reader: Database, clock: Clock, log: str) -> None:
+    def __init__(self, reader: Database, clock: Clock, path: str) -> None:
         self._reader = reader
-        self._log = log
+        self._path = path
         self._clock = clock
         self._begin()
         clock.watch(self.changed)
@@ -33,7 +33,7 @@ class Listener:
     def _begin(self) -> None:
         self._bell = Bell()
         self._awaited = Awaited()
-        self._poller = Poller(self._reader.version, self._hear, self._log)
+        self._poller = Poller(self._reader.version, self._hear, self._path)
 
     def after_fork_in_child(self) -> None:
         """Begin anew: those who waited, and the thread that listened, are in the parent."""

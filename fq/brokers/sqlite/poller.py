@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from fq.brokers.sqlite.filecheck import log_of
 from fq.brokers.sqlite.filewatch import FileWatch
 from fq.errors import FqError
 
@@ -35,14 +36,14 @@ class Poller:
     """
     Mutable: calls *on_change* when *version* has changed, as long as somebody is `watching`.
 
-    *version* returns how often the database was opened, and its ``data_version``; *log* is the path of its write-ahead log. An error of *version*
+    *version* returns how often the database was opened, and its ``data_version``; *path* is where it is. An error of *version*
     counts as a change, so that those who wait look for themselves and meet it, too.
     """
 
-    def __init__(self, version: Callable[[], tuple[int, int]], on_change: Callable[[], None], log: str) -> None:
+    def __init__(self, version: Callable[[], tuple[int, int]], on_change: Callable[[], None], path: str) -> None:
         self._version = version
         self._on_change = on_change
-        self._pace = Pace(log)
+        self._pace = Pace(path)
         self._condition = threading.Condition()
         self._watching = 0
         self._thread: threading.Thread | None = None
@@ -52,18 +53,22 @@ class Poller:
     def watching(self) -> Iterator[None]:
         """Let *on_change* be called, until the end of the block, for all changes from its beginning on."""
         with self._condition:
-            self._watching += 1
             if self._thread is None:
-                self._seen = self._look()
-                self._thread = threading.Thread(target=self._run, name="fq-sqlite-poller", daemon=True)
-                self._thread.start()
-            else:
-                self._condition.notify()
+                self._start()
+            self._watching += 1
+            self._condition.notify()
         try:
             yield
         finally:
             with self._condition:
                 self._watching -= 1
+
+    def _start(self) -> None:
+        """Start the thread; if there is none to be had just now, the next one who waits tries again."""
+        self._seen = self._look()
+        thread = threading.Thread(target=self._run, name="fq-sqlite-poller", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _run(self) -> None:
         while self._is_needed():
@@ -95,8 +100,8 @@ class Poller:
 class Pace:
     """Mutable: when to look again. A write is heard a moment before it shows, so looks follow it at growing distances."""
 
-    def __init__(self, log: str) -> None:
-        self._log = log
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._watch: FileWatch | None = None
         self._opened = 0
         self._gap = GAP
@@ -113,7 +118,7 @@ class Pace:
         if opened != self._opened:
             self._opened, self._blind, self._gap, self._watch = opened, False, FIRST, None
             with suppress(OSError):
-                self._watch = FileWatch(self._log)
+                self._watch = FileWatch(log_of(self._path))
         if self._watch is None or self._blind:
             time.sleep(GAP)
         else:

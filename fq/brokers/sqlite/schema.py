@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
+from fq.brokers.sqlite import meta
 from fq.errors import ConfigError
 
 OLDEST_SQLITE = (3, 35, 0)
@@ -106,11 +107,11 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     Raises:
         ConfigError: the file is another application's, or a newer fq's.
     """
-    if _version(connection, path) == VERSION:
+    if _version(connection, path) == VERSION and _has_meta(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in _missing(_version(connection, path)):  # none if somebody was faster
+        for statement in (*_missing(_version(connection, path)), *meta.TABLE):  # none if somebody was faster
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -123,6 +124,10 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 def _missing(version: int) -> Sequence[str]:
     """Return what makes tables of *version*, 0 for none, those of today."""
     return [statement for old in range(version, VERSION) for statement in UPGRADES[old]] if version else TABLES
+
+
+def _has_meta(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:

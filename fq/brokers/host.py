@@ -1,0 +1,56 @@
+"""`Host`: the clocks of this machine, and which boot of it this is. A test gives its own."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from attrs import field, frozen
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+TIME_NAMESPACE = Path("/proc/self/timens_offsets")
+"""How far the steady clocks of this container are ahead of those of its host; absent where a kernel has no time namespaces."""
+
+
+def wall_ms() -> int:
+    """Return the time of the wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def steady_ms() -> int:
+    """Return the time since the host was booted, ms, suspended or not: the same in all its containers. Where there is no such clock, the wall clock's."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return wall_ms()
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 - _namespace_ms()
+
+
+@cache
+def _namespace_ms() -> int:
+    with suppress(OSError, ValueError):
+        for line in TIME_NAMESPACE.read_text().splitlines():
+            name, *offset = line.split()
+            if name == "boottime":
+                return int(offset[0]) * 1_000 + int(offset[1]) // 1_000_000
+    return 0
+
+
+@cache
+def boot_id() -> str:
+    """Return what names this boot of the host; ``""`` where the operating system has no such name, or no clock that counts from it."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return ""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+@frozen
+class Host:
+    """Two clocks, both in ms: *wall*, which may be stepped, and *steady*, which counts from *boot*. Without a name for that the wall clock decides."""
+
+    wall: Callable[[], int] = wall_ms
+    steady: Callable[[], int] = steady_ms
+    boot: str = field(factory=boot_id)

@@ -1,0 +1,307 @@
+"""A SQLite file that is moved, deleted, replaced or written over under those who use it: nothing is acknowledged into it, and it is said."""
+
+import logging
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fq.brokers import SqliteBroker
+from fq.brokers.sqlite import database, filecheck
+from fq.errors import BrokerUnavailable
+from tests.brokers.kit import claim, claim_one, commit, ids, posts, state
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look and sign every time, and do not wait for a file to be written to the end."""
+    monkeypatch.setattr(database, "SIGN", 0.0)
+    monkeypatch.setattr(filecheck, "LOOK", 0.0)
+    monkeypatch.setattr(filecheck, "PAUSE", 0.0)
+    monkeypatch.setattr(filecheck, "_refused", {})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def broker(path: Path) -> Iterator[SqliteBroker]:
+    broker = SqliteBroker(path)
+    yield broker
+    broker.close()
+
+
+def others(path: Path) -> SqliteBroker:
+    return SqliteBroker(path)
+
+
+def files(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.name}*"))
+
+
+def move(path: Path, name: str) -> None:
+    for file in files(path):
+        file.rename(file.with_name(file.name.replace(path.name, name)))
+
+
+def copy_of(path: Path) -> Path:
+    """A copy as SQLite makes it while the file is in use."""
+    copy = path.with_name("copy.db")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")
+    return copy
+
+
+def copy_back_log(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(BrokerUnavailable) as caught:
+        call()
+    return str(caught.value)
+
+
+# Moved and deleted.
+
+
+def test_a_file_that_is_gone_is_not_made_again_by_who_had_it_open(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("before"))
+    move(path, "aside.db")
+    said = refusal(lambda: broker.enqueue(posts("during")))
+    left = files(path)
+    move(path.with_name("aside.db"), "jobs.db")
+    broker.enqueue(posts("after"))
+
+    assert f"{path}: found that the file in use has been moved or deleted" in said
+    assert left == []
+    assert ids(claim(broker)) == ["before", "after"]
+
+
+def test_a_file_without_its_log_and_a_log_without_its_file_are_not_taken_for_an_empty_database(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("m"))
+    path.rename(path.with_name("aside.db"))
+    said = refusal(lambda: broker.enqueue(posts("during")))
+    said_to_others = refusal(lambda: others(path).enqueue(posts("during")))
+    path.with_name("aside.db").rename(path)
+
+    assert "moved or deleted" in said
+    assert f"found its log ({path}-wal" in said_to_others
+    assert ids(claim(broker)) == ["m"]
+
+
+def test_after_close_a_file_that_was_deleted_is_made_again(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("lost"))
+    broker.close()
+    path.unlink()
+    broker.enqueue(posts("m"))
+
+    assert ids(claim(broker)) == ["m"]
+
+
+def test_another_database_at_the_path_is_gone_on_with_and_said(path: Path, broker: SqliteBroker, caplog: pytest.LogCaptureFixture) -> None:
+    broker.enqueue(posts("lost"))
+    for file in files(path):
+        file.unlink()
+    other = others(path)
+    other.enqueue(posts("m"))
+    with caplog.at_level(logging.WARNING, "fq.sqlite"):
+        found = ids(claim(broker))
+    other.close()
+
+    assert found == ["m"]
+    assert f"{path}: found another file at this path" in caplog.text
+
+
+def test_what_is_written_while_the_file_goes_is_not_acknowledged(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("before"))
+
+    def send() -> None:
+        with broker._writer.writing() as connection:
+            connection.execute("INSERT INTO queues (name) VALUES ('unheard')")
+            move(path, "aside.db")
+
+    said = refusal(send)
+    move(path.with_name("aside.db"), "jobs.db")
+
+    assert "while this call was applied to it" in said
+    assert ids(claim(broker)) == ["before"]
+
+
+def test_no_claim_of_the_former_file_can_commit_in_a_restored_one(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("a", "b"))
+    copy = copy_of(path)
+    late = claim_one(broker)
+    move(path, "aside.db")
+    copy.rename(path)
+    again = claim_one(broker, "w2")
+
+    assert (late.message_id, again.message_id) == ("a", "a")
+    assert late.token != again.token
+    assert commit(broker, late) == ("a",)
+    assert commit(broker, again, worker="w2") == ()
+
+
+# Written over.
+
+
+def written_over(path: Path, broker: SqliteBroker) -> Path:
+    """A copy of the file, that then goes on, up to where its log is copied back and begins anew."""
+    broker.enqueue(posts("a"))
+    copy = copy_of(path)
+    broker.enqueue(posts(*(f"m{number}" for number in range(2_000))))
+    copy_back_log(path)
+    broker.enqueue(posts("b"))
+    return copy
+
+
+def test_a_copy_that_is_written_over_the_file_is_refused_by_who_has_it_open(
+    path: Path, broker: SqliteBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = written_over(path, broker)
+    shutil.copy(copy, path)
+    said = {refusal(lambda: broker.enqueue(posts("during"))), refusal(broker.queues), refusal(lambda: claim(broker))}
+
+    assert len(said) == 1
+    assert f"{path}: found that something else has written over it" in said.pop()
+    assert f"move {path}-wal and {path}-shm away" in caplog.text
+
+
+def test_a_copy_that_is_written_over_the_file_is_refused_by_who_comes_later(path: Path, broker: SqliteBroker) -> None:
+    copy = written_over(path, broker)
+    shutil.copy(copy, path)
+    filecheck._refused.clear()
+
+    assert "found that something else has written over it" in refusal(lambda: others(path).enqueue(posts("during")))
+
+
+def test_a_copy_that_is_put_beside_the_log_of_another_file_is_refused(path: Path, broker: SqliteBroker) -> None:
+    copy = written_over(path, broker)
+    copy.rename(path)
+
+    assert "in the place of another, without its log" in refusal(lambda: broker.enqueue(posts("during")))
+
+
+def test_a_file_that_is_being_written_over_is_refused_for_as_long(path: Path, broker: SqliteBroker) -> None:
+    copy = written_over(path, broker)
+    with path.open("r+b") as file:
+        file.truncate(0)
+        said = refusal(lambda: broker.enqueue(posts("during")))
+        file.write(copy.read_bytes())
+    said_then = refusal(lambda: broker.enqueue(posts("during")))
+
+    assert "something else is writing over it" in said
+    assert "something else has written over it" in said_then
+
+
+def test_who_refuses_a_file_writes_nothing_to_it_even_at_its_end(path: Path, broker: SqliteBroker) -> None:
+    copy = written_over(path, broker)
+    shutil.copy(copy, path)
+    refusal(lambda: broker.enqueue(posts("during")))
+    refusal(broker.queues)
+    broker.close()
+
+    assert path.read_bytes() == copy.read_bytes()
+
+
+def test_a_file_that_was_written_over_and_is_restored_as_it_should_be_is_used_again_elsewhere(path: Path, broker: SqliteBroker) -> None:
+    copy = written_over(path, broker)
+    shutil.copy(copy, path)
+    refusal(lambda: broker.enqueue(posts("during")))
+    for file in files(path):
+        file.unlink()
+    copy.rename(path)
+
+    assert ids(claim(broker)) == ["a"]
+
+
+def test_a_log_that_is_copied_back_by_others_is_no_cause_for_alarm(path: Path, broker: SqliteBroker) -> None:
+    other = others(path)
+    for number in range(20):
+        broker.enqueue(posts(f"m{number}"))
+        other.enqueue(posts(f"n{number}"))
+        copy_back_log(path)
+    other.close()
+
+    assert len(claim(broker)) == 40
+
+
+# Locks, rights, links.
+
+
+def test_looking_at_the_main_file_lets_go_of_no_lock(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("m"))
+    copy_back_log(path)
+    broker.enqueue(posts("n"))
+    code = f"import sqlite3; c = sqlite3.connect({str(path)!r}); print(c.execute('SELECT count(*) FROM messages').fetchone()[0]); c.close()"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert said == "2\n"
+    assert path.with_name("jobs.db-wal").exists(), "the other process took itself for the last one, and took the log with it"
+
+
+def test_only_its_owner_may_read_a_new_file_and_its_log(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("m"))
+
+    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in files(path)} == {
+        "jobs.db": 0o600,
+        "jobs.db-wal": 0o600,
+        "jobs.db-shm": 0o600,
+    }
+
+
+def test_the_rights_of_a_file_that_is_there_are_left_alone(path: Path, broker: SqliteBroker) -> None:
+    path.touch()
+    path.chmod(0o660)
+    broker.enqueue(posts("m"))
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+def test_of_a_link_it_is_the_log_of_the_file_that_is_listened_to(path: Path) -> None:
+    (path.parent / "real").mkdir()
+    path.symlink_to("real/jobs.db")
+    broker = SqliteBroker(path)
+    broker.enqueue(posts("m"))
+    log = filecheck.log_of(str(path))
+    is_there = os.path.exists(log)  # noqa: PTH110  # a text, as SQLite has it
+    broker.close()
+
+    assert log == f"{os.path.realpath(path.parent)}/real/jobs.db-wal"
+    assert is_there
+
+
+def test_a_link_that_is_turned_to_another_database_is_another_file(path: Path, broker: SqliteBroker) -> None:
+    first, second = path.with_name("first.db"), path.with_name("second.db")
+    there = others(second)
+    there.enqueue(posts("m"))
+    path.symlink_to(first)
+    broker.enqueue(posts("lost"))
+    path.unlink()
+    path.symlink_to(second)
+
+    assert ids(claim(broker)) == ["m"]
+    assert state(there, "m") == "running"
+    there.close()
+
+
+def test_a_file_of_before_there_were_marks_gets_them(path: Path, broker: SqliteBroker) -> None:
+    broker.enqueue(posts("m"))
+    broker.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE meta")
+    broker.enqueue(posts("n"))
+
+    assert ids(claim(broker)) == ["m", "n"]
+    assert broker._reader.query("SELECT marks > 0 FROM meta") == [(1,)]
