@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+LOWEST := $(VENV)-lowest/.dev
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 DOCS := $(BIN)/sphinx-build -q -E -W -n --keep-going -b html docs docs/_build/html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check bench chaos docs clean
+.PHONY: help demo test check lowest bench chaos docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ check: $(DEV)  ## Check format, lint, types, imports, docs and examples
 	$(DOCS)
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/test_examples.py
 
+lowest: $(LOWEST)  ## Run the tests of the core and the brokers with the oldest versions that pyproject.toml allows
+	$(VENV)-lowest/bin/python -m pytest -q -n 2 --dist loadgroup tests/core tests/layers tests/brokers tests/cli
+
 bench: $(DEV)  ## Measure the speed
 	$(BIN)/python -m benchmarks
 
@@ -44,7 +48,7 @@ docs: $(DEV)  ## Build the docs into docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 clean:  ## Remove everything that make made
-	rm -rf $(VENV) build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find fq tests examples benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The stamps say what is installed; a change of pyproject.toml installs again.
@@ -65,3 +69,10 @@ $(DEV): pyproject.toml | $(BIN)/python
 	@echo "installing fq and its development tools into $(VENV)"
 	@$(INSTALL) --editable '.[dev]'
 	@touch $(RUNTIME) $@
+
+$(LOWEST): pyproject.toml
+	@echo "installing fq with the oldest versions that it allows into $(VENV)-lowest"
+	@$(PYTHON) -m venv $(VENV)-lowest
+	@$(PYTHON) tests/lowest_versions.py > $(VENV)-lowest/constraints.txt
+	@$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c $(VENV)-lowest/constraints.txt --editable '.[test]'
+	@touch $@

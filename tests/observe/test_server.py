@@ -97,10 +97,10 @@ def test_a_client_that_sends_a_byte_now_and_then_is_closed_when_its_time_is_over
 
 
 def test_a_client_that_does_not_read_is_closed_when_its_time_is_over(serve) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     port = serve(connection_seconds=0.2)
     client = socket.create_connection(("127.0.0.1", port))
 
     until(lambda: is_closed(client))
     client.close()
-    until(lambda: threading.active_count() == before + 1)  # the server's own
+    until(lambda: not any("process_request_thread" in thread.name for thread in set(threading.enumerate()) - before))
