@@ -1,6 +1,7 @@
 """Prints the oldest versions that pyproject.toml allows as constraints for pip: ``make lowest`` tests with these."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -23,4 +24,4 @@ if __name__ == "__main__":
     dependencies: list[str] = project["dependencies"]
     constraints = lowest(dependencies)
     assert len(constraints) == len(dependencies), "every dependency has a lower bound"
-    print("\n".join(constraints))
+    sys.stdout.write("\n".join(constraints) + "\n")

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Advances(Protocol):
-    """A broker whose clock can be set."""
+    """A broker whose clock can be set, and that knows how far."""
 
     def advance(self, ms: int) -> None:
         """Move the clock *ms* forward."""
+        ...
+
+    def until_due(self, worker: str) -> int:
+        """Return how long it is, in ms, until a delayed message or the lease of a worker other than *worker* falls due."""
 
 
 def run_until_idle(app: "App") -> int:
@@ -45,7 +49,7 @@ def run_until_idle(app: "App") -> int:
                 commits.append(_run(chains, received, aside) if isinstance(received, Job) else received)
                 ran += [received] if isinstance(received, Job) else []
                 count += 1
-            if not turn.deliveries and not _jump(app, turn.idle_for):
+            if not turn.deliveries and not _jump(app, name):
                 return count
 
 
@@ -79,12 +83,12 @@ async def _awaited(message: Message, fn: Callable[..., object], args: tuple[obje
         raise cancelled_itself(message) from error
 
 
-def _jump(app: "App", idle_for: int) -> bool:
+def _jump(app: "App", worker: str) -> bool:
     """Move a settable clock to when the next delayed message is due, if there is one; is there more to run?"""
     queues = app.broker.queues()
     if any(queue.ready and not queue.paused for queue in queues):
         return True  # it fell due just now
     if not isinstance(app.broker, Advances) or not any(queue.delayed for queue in queues):
         return False
-    app.broker.advance(max(1, idle_for))
+    app.broker.advance(max(1, app.broker.until_due(worker)))
     return True

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from contextvars import ContextVar
+from datetime import timedelta
 
 import pytest
 
 from fq import App, SelfCancelled, age_limit
+from fq.brokers.clock import ManualClock
+from fq.brokers.memory import MemoryBroker
 from fq.testing import check_step, drain, memory, simulate
 
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
@@ -190,3 +193,35 @@ def test_the_other_tools_for_tests_may_be_called_there_too(app: App, run: Callab
 
     run(lambda: check_step(age_limit(max_age=5)))
     run(lambda: simulate(app, lambda _: double.send(2), seeds=3))
+
+
+@pytest.mark.parametrize("days", [1, 5 * 365, 50_000 * 365])
+def test_the_clock_jumps_to_a_far_future_in_one_step(days: int) -> None:
+    clock = ManualClock(1_000)
+    app = App(broker=MemoryBroker(clock=clock))
+    jumps: list[int] = []
+    clock.watch(lambda: jumps.append(clock.now))
+
+    @app.actor
+    def renew() -> None: ...
+
+    renew.call().delay(timedelta(days=days)).send()
+    renew.call().delay(timedelta(days=days, seconds=1)).send()
+
+    assert app.run_until_idle() == 2
+    assert clock.now == 1_000 + days * 86_400_000 + 1_000
+    assert len(jumps) < 10
+
+
+def test_the_clock_stays_where_only_a_paused_queue_has_work() -> None:
+    clock = ManualClock(0)
+    app = App(broker=MemoryBroker(clock=clock))
+
+    @app.actor
+    def renew() -> None: ...
+
+    renew.send()
+    app.broker.pause("default")
+
+    assert app.run_until_idle() == 0
+    assert clock.now == 0

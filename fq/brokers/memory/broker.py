@@ -54,6 +54,12 @@ class MemoryBroker:
         """Move the clock *ms* forward, so that delays pass at once."""
         self.clock.advance(ms)
 
+    def until_due(self, worker: str) -> int:
+        """Return how long it is, in ms, until a delayed message or the lease of a worker other than *worker* falls due; 0 if none ever does."""
+        with self._lock:
+            due = self._store.next_due(worker)
+        return 0 if due == float("inf") else max(0, int(due) - self.clock.now)
+
     def enqueue(self, posts: Sequence[Post]) -> int:
         """See `Broker.enqueue`."""
         posts = tuple(posts)
