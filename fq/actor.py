@@ -8,6 +8,7 @@ from attrs import define, evolve, field, frozen
 from typing_extensions import TypeVar
 
 from fq.call import Call
+from fq.codec import not_json
 from fq.errors import DeclarationError, InvalidArguments, OptionError
 from fq.frozen import NOTHING, frozen_dict
 from fq.middleware import Middleware
@@ -80,6 +81,8 @@ class Actor(Generic[P, R, V]):
         edit: the function from stack to stack that it was declared with; applied last.
 
         extra: open entries that go into the options of each of its messages.
+
+        kept: open entries that cannot travel, since they are no JSON: they are for the layers that take them.
     """
 
     fn: Callable[P, V]
@@ -91,6 +94,7 @@ class Actor(Generic[P, R, V]):
     edit: Callable[[Stack], Stack] | None = None
     extra: Mapping[str, object] = NOTHING
     signature: Signature = field(kw_only=True)
+    kept: Mapping[str, object] = field(default=NOTHING, kw_only=True)
     home: Home = field(factory=Home)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
@@ -188,9 +192,15 @@ AnyActor: TypeAlias = Actor[..., Any, Any]
 def _taken(stack: Stack, name: str) -> object:
     """Return the value of option *name* as its layer holds it: checked, and in ms."""
     value = next(layer.option(name) for layer in stack if name in layer.takes())
-    if callable(value) or (isinstance(value, tuple) and any(isinstance(item, type) for item in value)):
+    if not_json(value, name):
         raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
     return value
+
+
+def parted(options: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Return those of *options*, the open entries of an actor, that can travel in its messages, and those that stay with the actor."""
+    kept = {name: value for name, value in options.items() if not_json(value, name)}
+    return frozen_dict({name: value for name, value in options.items() if name not in kept}), frozen_dict(kept)
 
 
 def check_queue_name(name: object) -> None:
@@ -219,6 +229,8 @@ def stack_for(declared: AnyActor, base: Stack) -> Stack:
     stack = base
     for layer in declared.layers:
         stack = stack.add(layer)
+    if declared.kept:
+        stack = compose(*(layer.overridden(declared.kept) for layer in stack))
     if declared.signature.returns_nothing and "store_results" not in declared.options and "store_results" in stack.takes():
         stack = stack.with_options({"store_results": False})
     try:

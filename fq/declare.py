@@ -7,7 +7,7 @@ from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, Unpack, cast, ov
 from attrs import field, frozen
 from returns.result import Result
 
-from fq.actor import Actor, AnyActor, check_queue_name
+from fq.actor import Actor, AnyActor, check_queue_name, parted
 from fq.errors import DeclarationError
 from fq.frozen import frozen_dict
 from fq.middleware import Middleware
@@ -74,6 +74,7 @@ class ActorDecorator:
         queue = options.get("queue", "default")
         check_queue_name(queue)
         check_open(options.get("options", {}))
+        extra, kept = parted(options.get("options", {}))
         named = {key: value for key, value in options.items() if key not in OWN}
         declared: AnyActor = Actor(
             fn,
@@ -83,8 +84,9 @@ class ActorDecorator:
             frozen_dict(named),
             layers,
             options.get("stack"),
-            frozen_dict(options.get("options", {})),
+            extra,
             signature=Signature.of(fn),
+            kept=kept,
         )
         self.register(declared)
         return declared

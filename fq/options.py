@@ -31,8 +31,8 @@ class CallOptions(TypedDict, total=False):
     """
     What may be said of one call, and travels in its message.
 
-    *queue* and *priority* say where and in which order it waits (lower is sooner); *options* adds open entries of JSON values to the message. The rest
-    overrides fields of layers: see their classes in `fq.layers`.
+    *queue* and *priority* say where and in which order it waits (lower is sooner); *options* adds open entries of JSON values to the message; on an actor,
+    a value that is no JSON stays with the actor, for the layers that take the option. The rest overrides fields of layers: see their classes in `fq.layers`.
     """
 
     queue: str

@@ -23,7 +23,7 @@ class ActorView:
     Attributes:
         actor_name, queue_name, priority: as declared.
 
-        options: those that the actor was declared with, by name.
+        options: those that the actor was declared with, by name, and those that class-style layers of its stack have for it.
 
         fn: the function.
 
@@ -35,7 +35,7 @@ class ActorView:
         self.actor_name = actor.name
         self.queue_name = actor.queue_name
         self.priority = actor.priority
-        self.options: dict[str, object] = {**actor.options, **actor.extra}
+        self.options: dict[str, object] = {**_of_layers(broker, actor), **actor.options, **actor.extra, **actor.kept}
         self.fn: Callable[..., object] = actor.fn
         self.logger = logging.getLogger(f"{getattr(actor.fn, '__module__', None) or '_'}.{actor.name}")
         self._actor = actor
@@ -72,6 +72,12 @@ class ActorView:
 
     def __repr__(self) -> str:
         return f"ActorView({self._actor!r})"
+
+
+def _of_layers(broker: "BrokerView", actor: AnyActor) -> dict[str, object]:
+    """Return what the class-style layers of the stack of *actor* have as its options."""
+    layers = [layer for layer in broker.app.stack_of(actor) if hasattr(layer, "hooks")]
+    return {name: layer.option(name) for layer in layers for name in layer.takes() if name in getattr(layer, "options", ())}
 
 
 def as_message(given: object) -> Message:

@@ -1,6 +1,7 @@
 """The app as class-style middleware sees it."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from fq import (
     ActorNotFound,
     App,
+    Hooks,
+    InvalidResult,
     MiddlewareError,
+    OptionError,
     ResultFailure,
     ResultMissing,
     Retries,
@@ -245,3 +249,66 @@ def test_an_option_of_a_message_is_checked_by_nobody_and_travels(app: App, broke
     app.run_until_idle()
 
     assert seen == [(3, 10), (4, 10)]
+
+
+class Cron:
+    """An option that is no JSON."""
+
+
+class Schedules:
+    actor_options = ("periodic",)
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        self.seen += [message.options.get("periodic"), broker.get_actor(message.actor_name).options.get("periodic")]
+
+
+CRON = Cron()
+GIVEN: dict[str, Callable[[Hooks], Callable[[App], Any]]] = {
+    "keyword": lambda layer: lambda app: app.actor(periodic=CRON),  # type: ignore[call-overload]
+    "options": lambda layer: lambda app: app.actor(options={"periodic": CRON, "tenant": "a"}),
+    "layer": lambda layer: lambda app: app.actor(layer.overridden({"periodic": CRON})),
+    "stack": lambda layer: lambda app: app.actor(stack=lambda stack: stack.with_options({"periodic": CRON})),
+}
+
+
+@pytest.mark.parametrize("how", GIVEN.values(), ids=GIVEN.keys())
+def test_an_option_of_an_actor_that_is_no_json_stays_with_the_actor_and_hooks_find_it(how: Callable[[Hooks], Callable[[App], Any]]) -> None:
+    schedules = Schedules()
+    layer = hooks(schedules)
+    app = App(broker=MemoryBroker(), middleware=compose(layer) if how is not GIVEN["layer"] else compose())
+
+    @how(layer)(app)
+    def task() -> None: ...
+
+    task.send()
+    app.run_until_idle()
+
+    assert schedules.seen == [CRON, CRON]
+    assert app.own(BrokerView).get_actor("task").options["periodic"] is CRON
+
+
+def test_an_option_that_is_no_json_does_not_travel_with_a_single_call() -> None:
+    app = App(broker=MemoryBroker(), middleware=compose(hooks(Schedules())))
+    task = app.actor(name="task")(lambda: None)
+
+    with pytest.raises(OptionError, match=r"^periodic=.*Cron object at .* cannot travel in a message: give it to the actor$"):
+        task.call().with_options(periodic=CRON)  # type: ignore[call-arg]
+    with pytest.raises(InvalidResult, match=r"^task\.options\.periodic: found .* of type Cron, expected a JSON value"):
+        task.call().with_options(options={"periodic": CRON}).send()
+
+
+def test_an_option_that_is_no_json_of_an_actor_without_an_app_is_found_when_an_app_includes_it() -> None:
+    schedules = Schedules()
+    app = App(broker=MemoryBroker(), middleware=compose(hooks(schedules)))
+
+    @actor(options={"periodic": CRON})
+    def task() -> None: ...
+
+    app.include(task)
+    task.send()
+    app.run_until_idle()
+
+    assert schedules.seen == [CRON, CRON]
