@@ -209,8 +209,8 @@ class App:
         if plan.watches:
             try:
                 plan.watching.on_event(event)
-            except ExceptionGroup as errors:
-                log.exception("%s", errors.message)
+            except BaseExceptionGroup as errors:
+                log.error("%s", errors.message, exc_info=errors)
 
     def announce(self, enqueue: Enqueue) -> None:
         """Tell the layers of its actor that *enqueue* is on its queue."""

@@ -14,10 +14,12 @@ from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition,
 from fq.brokers.rules import check_commits
 from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Cancelled, Error, InvalidResult
+from fq.escapes import escapes
 from fq.fault import Fault
 from fq.gather import GROUP_TTL, arrivals, pristine, unreached
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
+from fq.tracebacks import is_a
 
 RESULT_TTL = 600_000
 """How long a failure is kept that no layer asked to store, ms."""
@@ -51,12 +53,14 @@ def settle(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> tuple[O
     """Return what `lower` returns, and before it the outcome that it stands for: *outcome*, or the failure to encode that."""
     try:
         return outcome, _lower(delivery, outcome, send_side)
-    except Exception as error:
+    except BaseException as error:
+        if escapes(error):
+            raise
         stored = [(effect.message_id, effect.ttl) for effect in outcome.effects if isinstance(effect, Store)]
         return Outcome.failure(error), next(failures(delivery, error, stored, send_side))
 
 
-def failures(delivery: Delivery, error: Exception, stored: Iterable[tuple[str, int]], send_side: SendSide) -> Iterator[Commit]:
+def failures(delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]], send_side: SendSide) -> Iterator[Commit]:
     """
     Yield commits for *delivery*, which *error* makes a dead letter, each of which says less than the one before.
 
@@ -69,18 +73,20 @@ def failures(delivery: Delivery, error: Exception, stored: Iterable[tuple[str, i
     for effects in tellings:
         try:
             commit = _lower(delivery, dead.also(*effects()), send_side)
-        except Exception:  # noqa: S112  # the next one says less
-            continue
+        except BaseException as worse:
+            if escapes(worse):
+                raise
+            continue  # the next one says less
         yield commit
 
 
-def buried(delivery: Delivery, error: Exception, send_side: SendSide) -> Commit:
+def buried(delivery: Delivery, error: BaseException, send_side: SendSide) -> Commit:
     """Return the commit that makes *delivery* a dead letter for *error*, and tells all who wait where that is possible."""
-    bare = new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault(type(error).__name__, "")), ())
+    bare = new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)), ())
     return next(failures(delivery, error, (), send_side), bare)
 
 
-def _awaited(delivery: Delivery, error: Exception) -> Iterator[Effect]:
+def _awaited(delivery: Delivery, error: BaseException) -> Iterator[Effect]:
     """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
     message = decode(delivery.body, received_at=delivery.received_at)
     yield from (Store(message_id, Failure(error), RESULT_TTL) for message_id in unreached(message))
@@ -103,7 +109,7 @@ def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
         case Retry(message, delay, error):
             return Replace(post(Enqueue(message, delay), send_side), None if error is None else Fault.of(error))
         case Dead(error):
-            return ACK if isinstance(error, Cancelled) else Bury(Fault.of(error))  # what was cancelled on purpose is no dead letter
+            return ACK if is_a(error, Cancelled) else Bury(Fault.of(error))  # what was cancelled on purpose is no dead letter
         case Drop():
             return ACK
         case unknown:

@@ -3,12 +3,9 @@
 from datetime import timedelta
 from typing import TypeAlias
 
-from fq.errors import OptionError
+from fq.errors import LONGEST, OptionError
 
 Duration: TypeAlias = int | timedelta
-
-LONGEST = 2**52 - 1
-"""The longest duration, in ms: some 142,000 years; its sum with a clock is exact even in a double."""
 
 
 def to_ms(duration: Duration) -> int:
@@ -35,3 +32,6 @@ def optional_ms(duration: Duration | None) -> int | None:
 def limit_ms(duration: Duration | float) -> float:
     """Return *duration* in ms; ``float("inf")`` is allowed and means no limit."""
     return duration if duration == float("inf") else to_ms(duration)  # type: ignore[return-value, arg-type]  # inf is the only float let through
+
+
+__all__ = ["LONGEST", "Duration", "limit_ms", "optional_ms", "to_ms"]

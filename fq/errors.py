@@ -28,7 +28,7 @@
             ├── RetryAfter           raised by an actor: try again after exactly this delay
             ├── Snooze               raised by an actor: again later, no attempt used up
             ├── RateLimitExceeded    no slot was free
-            ├── SelfCancelled        an async actor raised `asyncio.CancelledError` with nobody having cancelled it
+            ├── SelfCancelled        an actor raised `asyncio.CancelledError` although it was not cancelled
             ├── BrokerError          the broker refused, or could not be reached
             │   └── BrokerUnavailable
             └── ResultError          what ``Handle.get_result`` raises
@@ -38,11 +38,18 @@ Interrupts derive from `BaseException`, as `asyncio.CancelledError` does, so tha
 """
 
 from datetime import timedelta
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, cast
+
+from fq.tracebacks import is_a, name_of, text_of
+
+LONGEST = 2**52 - 1
+"""The longest duration, in ms: some 142,000 years; its sum with a clock is exact even in a double."""
 
 
 class Interrupt(BaseException):
     """Base of what may be raised inside a running actor from outside of it."""
+
+    final: ClassVar[bool] = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BaseException) and type(self) is type(other) and self.args == other.args
@@ -62,7 +69,7 @@ class Shutdown(Interrupt):
 class Cancelled(Interrupt):
     """The message was cancelled. Final: it is not tried again."""
 
-    final: ClassVar[bool] = True
+    final = True
 
 
 class FqError(Exception):
@@ -81,7 +88,13 @@ class FqError(Exception):
         return hash((type(self), self.args))
 
 
-Error: TypeAlias = Exception | Interrupt
+def is_final(error: BaseException) -> bool:
+    """Is *error* one of fq's own that is not worth a second attempt? What others call *final* is their business."""
+    return is_a(error, (FqError, Interrupt)) and cast("FqError | Interrupt", error).final
+
+
+Error: TypeAlias = BaseException
+"""What a message may fail with: whatever is raised, `SystemExit` included."""
 
 
 class ConfigError(FqError):
@@ -150,16 +163,17 @@ class MessageFailed(MiddlewareError):
 
 
 class LayerError(FqError):
-    """A layer raised. It is an ordinary failure at that layer's ring; *layer* and *error* say whose and what."""
+    """A layer raised. It is an ordinary failure at that layer's ring; *layer* and *error* say whose and what, and *error* is its cause."""
 
-    def __init__(self, layer: object, error: Exception) -> None:
+    def __init__(self, layer: object, error: BaseException) -> None:
         super().__init__(layer, error)
         self.layer = layer
         self.error = error
-        self.final = getattr(error, "final", False)  # type: ignore[misc]  # an instance may be as final as its cause
+        self.final = is_final(error)  # type: ignore[misc]  # an instance may be as final as its cause
+        self.__cause__ = error
 
     def __str__(self) -> str:
-        return f"{type(self.layer).__name__} raised {type(self.error).__name__}: {self.error}"
+        return f"{type(self.layer).__name__} raised {name_of(self.error)}: {text_of(self.error)}"
 
 
 class AgeLimitExceeded(FqError):
@@ -184,16 +198,35 @@ class RetryAfter(FqError):
     """
     Raise (or return a `Failure` of) this in an actor to be tried again after exactly *delay* (ms or timedelta); it counts as an attempt.
 
+    A negative delay, as to a moment that has just passed, means at once.
+
     >>> RetryAfter(timedelta(seconds=5)).delay
     5000
+    >>> RetryAfter(-5).delay
+    0
+
+    Raises:
+        TypeError: a *delay* that is neither an int nor a timedelta.
+
+        ValueError: one longer than `LONGEST`.
     """
 
     def __init__(self, delay: int | timedelta, message: str = "") -> None:
         super().__init__(delay, message)
-        self.delay = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
+        self.delay = _delay_ms(type(self).__name__, delay)
 
     def __str__(self) -> str:
-        return self.args[1] or f"the actor asked to be tried again after {self.delay} ms"
+        return str(self.args[1]) if self.args[1:] and self.args[1] else f"the actor asked to be tried again after {self.delay} ms"
+
+
+def _delay_ms(name: str, delay: object) -> int:
+    """Return the *delay* that an error called *name* is given, in ms."""
+    milliseconds = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
+    if type(milliseconds) is not int:
+        raise TypeError(f"{name}({delay!r}): expected a timedelta, or milliseconds as an int")
+    if milliseconds > LONGEST:
+        raise ValueError(f"{name}({delay!r}): expected at most {LONGEST} ms")
+    return max(0, milliseconds)
 
 
 class Snooze(RetryAfter):
@@ -205,7 +238,7 @@ class RateLimitExceeded(FqError):
 
 
 class SelfCancelled(FqError):
-    """An async actor raised `asyncio.CancelledError` itself, or awaited what was cancelled, with nobody having cancelled the actor. `Retries` sees it."""
+    """An actor raised `asyncio.CancelledError` itself, or awaited what was cancelled, although it was not cancelled. `Retries` sees it."""
 
 
 class BrokerError(FqError):

@@ -5,7 +5,6 @@ from typing import cast
 
 from attrs import asdict, frozen
 
-from fq.errors import Interrupt
 from fq.message import Message
 from fq.middleware import Handler, Middleware
 from fq.outcome import Outcome
@@ -81,7 +80,7 @@ def explain(stack: Stack, message: Message, result: object | Callable[[Message],
 def _as_handler(result: object | Callable[[Message], Outcome]) -> Handler:
     if isinstance(result, Outcome):
         return lambda _: result
-    if isinstance(result, Exception | Interrupt):
+    if isinstance(result, BaseException):
         return lambda _: Outcome.raised(result)
     if callable(result):
         return cast(Handler, result)

@@ -16,6 +16,7 @@ from returns.result import Failure, Result, Success
 
 from fq.codec import decode
 from fq.errors import GroupFailed, LayerError, OptionError, SkipMessage
+from fq.fault import fault_data
 from fq.frozen import NOTHING as NO_OPTIONS
 from fq.frozen import frozen_dict
 from fq.identity import child_id
@@ -38,6 +39,7 @@ from fq.pipe import (
     stage_enqueue,
     start,
 )
+from fq.tracebacks import is_a
 
 Arrival: TypeAlias = Mapping[str, object] | Sequence[object]
 
@@ -72,7 +74,7 @@ def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
 
 def overheard(message: Message, outcome: Outcome) -> Outcome:
     """Return *outcome* of *message* with the arrivals that were lost with all effects if a layer outside of `GroupCallbacks` raised."""
-    lost = isinstance(outcome.error, LayerError) and not any(isinstance(effect, Arrive) for effect in outcome.effects)
+    lost = is_a(outcome.error, LayerError) and not any(isinstance(effect, Arrive) for effect in outcome.effects)
     return outcome.also(*arrivals(message, outcome, GROUP_TTL)) if lost else outcome
 
 
@@ -90,16 +92,6 @@ def _failure(message: Message, outcome: Outcome, depth: int) -> dict[str, object
     setback = outcome.result.failure()
     told = fault_data(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
     return {**told, "by": f"{message.actor_name} {message.message_id}", "depth": depth - _behind(message)}
-
-
-def fault_data(error: BaseException | None) -> dict[str, object]:
-    """
-    Return *error* as callbacks and collecting groups see it.
-
-    >>> fault_data(ValueError("no"))
-    {'type': 'ValueError', 'message': 'no'}
-    """
-    return {"type": type(error).__name__, "message": str(error)}
 
 
 def pipe_of(message: Message) -> Pipe:

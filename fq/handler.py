@@ -1,12 +1,19 @@
-"""The innermost handler: binds a message's arguments, calls the function, and makes an outcome of what came of it. It never raises `Exception`."""
+"""
+The innermost handler: binds a message's arguments, calls the function, and makes an outcome of what came of it.
 
+Whatever the function raises is its failure. What passes is only what is meant for the thread or the task: see `fq.escapes`.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, cast
 
 from returns.pipeline import is_successful
-from returns.result import Result, Success
+from returns.result import Failure, Result, Success
 
-from fq.errors import ActorFailure, Cancelled, Interrupt, SelfCancelled
+from fq.errors import ActorFailure, Cancelled, InvalidArguments, SelfCancelled
+from fq.escapes import aescapes, escapes, is_being_cancelled, running_task
+from fq.grace import left_to_others
 from fq.layers.time_limit import exceeded
 from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
@@ -37,13 +44,17 @@ def plainly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwa
     return fn(*args, **kwargs)
 
 
-async def aplainly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+async def aplainly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
     """Await *fn* with no time limit."""
-    return await cast("Awaitable[object]", fn(*args, **kwargs))
+    task = running_task()
+    try:
+        return await cast("Awaitable[object]", fn(*args, **kwargs))
+    except (asyncio.CancelledError, GeneratorExit) as error:
+        return Failure(of_the_actor(message, error, task))
 
 
-def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = plainly) -> Handler:
-    """Return the handler that calls *fn*."""
+def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = plainly, grace: int = 0) -> Handler:
+    """Return the handler that calls *fn*. Arguments that do not fit are left to others for *grace* ms: see `fq.grace`."""
     bind, judge = signature.bind, _judge(signature)
 
     def handler(message: Message) -> Outcome:
@@ -51,15 +62,22 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = pl
             return cut_short(message)
         try:
             args, kwargs = bind(message.args, message.kwargs)
+        except Exception as error:
+            return misfitting(message, error, grace)
+        try:
             return judge(run(message, fn, args, kwargs))
-        except (Exception, Interrupt) as error:
+        except asyncio.CancelledError as error:  # of an event loop that the actor runs itself
+            return Outcome.failure(cancelled_itself(message, error))
+        except BaseException as error:
+            if escapes(error):
+                raise
             return Outcome.raised(error)
 
     return handler
 
 
-def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRuns = aplainly) -> AsyncHandler:
-    """Return the handler that awaits *fn*."""
+def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRuns = aplainly, grace: int = 0) -> AsyncHandler:
+    """Return the handler that awaits *fn*, in the same way."""
     bind, judge = signature.bind, _judge(signature)
 
     async def handler(message: Message) -> Outcome:
@@ -67,11 +85,21 @@ def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRun
             return cut_short(message)
         try:
             args, kwargs = bind(message.args, message.kwargs)
+        except Exception as error:
+            return misfitting(message, error, grace)
+        try:
             return judge(await run(message, fn, args, kwargs))
-        except (Exception, Interrupt) as error:
+        except BaseException as error:
+            if aescapes(error):
+                raise
             return Outcome.raised(error)
 
     return handler
+
+
+def misfitting(message: Message, error: Exception, grace: int) -> Outcome:
+    """Return the outcome of *message*, whose arguments raise *error*: another release of the actor may take them."""
+    return left_to_others(message, error, grace) if isinstance(error, InvalidArguments) else Outcome.raised(error)
 
 
 def cut_short(message: Message) -> Outcome:
@@ -81,9 +109,26 @@ def cut_short(message: Message) -> Outcome:
     return Outcome.failure(exceeded(message.actor_name, message.time_limit))
 
 
-def cancelled_itself(message: Message) -> SelfCancelled:
-    """Return the error of an async actor that raised `asyncio.CancelledError` when nobody had cancelled its message: an ordinary failure."""
-    return SelfCancelled(f"{message.actor_name} raised CancelledError itself, or awaited what was cancelled")
+def of_the_actor(message: Message, error: asyncio.CancelledError | GeneratorExit, task: "asyncio.Task[object] | None") -> BaseException:
+    """
+    Return *error*, which awaiting an actor in *task* has raised, as a failure of the actor, if the actor raised it itself.
+
+    Otherwise raise it: the task is being cancelled, or its coroutine is being closed, which no task does from the inside.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        if is_being_cancelled(task):
+            raise error
+        return cancelled_itself(message, error)
+    if task is None or running_task() is not task:
+        raise error
+    return error
+
+
+def cancelled_itself(message: Message, error: BaseException) -> SelfCancelled:
+    """Return the error of an actor that raised *error*, an `asyncio.CancelledError`, when its message had not been cancelled: an ordinary failure."""
+    said = SelfCancelled(f"{message.actor_name} raised CancelledError itself, or awaited what was cancelled")
+    said.__cause__ = error
+    return said
 
 
 def _judge(signature: Signature) -> Callable[[object], Outcome]:
@@ -93,7 +138,7 @@ def _judge(signature: Signature) -> Callable[[object], Outcome]:
         if value is not None and isinstance(value, Result):
             if not is_successful(value):
                 error = value.failure()
-                return Outcome.raised(error if isinstance(error, Exception | Interrupt) else ActorFailure(error))
+                return Outcome.raised(error if isinstance(error, BaseException) else ActorFailure(error))
             value = value.unwrap()
         dumped = dump_result(value)
         return DONE if dumped is None else Outcome(Success(dumped))

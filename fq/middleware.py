@@ -13,9 +13,11 @@ import attrs
 from attrs import evolve, frozen
 
 from fq.errors import LayerError, OptionError, SkipMessage, StackError
+from fq.escapes import aescapes, escapes
 from fq.events import Event
 from fq.message import Message
 from fq.outcome import Enqueue, Outcome
+from fq.tracebacks import came_after, is_a
 
 if TYPE_CHECKING:
     from fq.app import App
@@ -141,9 +143,11 @@ def guards_itself(face: F) -> F:
     return face
 
 
-def caught(layer: object, error: Exception) -> Outcome:
-    """Return the outcome of *layer* having raised *error*."""
-    return Outcome.raised(error if isinstance(error, SkipMessage | LayerError) else LayerError(layer, error))
+def caught(layer: object, error: BaseException, awaited: bool = False) -> Outcome:
+    """Return the outcome of *layer* having raised *error*, perhaps in what it *awaited*; raise it where it is not the layer's: see `fq.escapes`."""
+    if (aescapes if awaited else escapes)(error):
+        raise error
+    return Outcome.raised(error if is_a(error, (SkipMessage, LayerError)) else LayerError(layer, error))
 
 
 def checked(layer: object, face: str, found: object) -> Outcome:
@@ -174,7 +178,7 @@ def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middlewa
         def handler(message: Message) -> Outcome:
             try:
                 return checked(self, "the handler of wrap", inner(message))
-            except Exception as error:
+            except BaseException as error:
                 return caught(self, error)
 
         return handler
@@ -192,8 +196,8 @@ def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callab
         async def handler(message: Message) -> Outcome:
             try:
                 return checked(self, "the handler of awrap", await inner(message))
-            except Exception as error:
-                return caught(self, error)
+            except BaseException as error:
+                return caught(self, error, awaited=True)
 
         return handler
 
@@ -243,7 +247,7 @@ class Step(Middleware):
             try:
                 step = self if not options or elsewhere(options) else self.overridden(options)
                 inward = step.before(message) if enters else message
-            except Exception as error:
+            except BaseException as error:
                 return caught(self, error)
             if type(inward) is not Message:
                 return answered(self, inward)
@@ -265,7 +269,7 @@ class Step(Middleware):
             try:
                 step = self if not options or elsewhere(options) else self.overridden(options)
                 inward = step.before(message) if enters else message
-            except Exception as error:
+            except BaseException as error:
                 return caught(self, error)
             if type(inward) is not Message:
                 return answered(self, inward)
@@ -274,10 +278,12 @@ class Step(Middleware):
         return handler
 
     def left(self, message: Message, outcome: Outcome) -> Outcome:
-        """Return what `after` returns, or the failure that it raises."""
+        """Return what `after` returns, or the failure that it raises, behind which that of the actor is still to be seen."""
         try:
             left = self.after(message, outcome)
-        except Exception as error:
+        except BaseException as error:
+            if outcome.error is not None:
+                came_after(error, outcome.error)
             return caught(self, error)
         return left if isinstance(left, Outcome) else misreturned(self, "after", left)
 

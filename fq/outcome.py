@@ -15,6 +15,7 @@ from returns.result import Failure, Result, Success
 from fq.errors import Error, SkipMessage
 from fq.frozen import quick
 from fq.message import Message
+from fq.tracebacks import is_a, text_of
 
 
 @frozen
@@ -28,10 +29,15 @@ class Retry:
 
 @frozen
 class Dead:
-    """Move the message to the dead letters, with *error* as the reason; *exhausted*, where no retry was left, is how many there were, of how many."""
+    """
+    Move the message to the dead letters, with *error* as the reason.
+
+    *exhausted*, where no retry was left, is how many there were, of how many; *final*: no retry is wanted, whatever the error is.
+    """
 
     error: Error
     exhausted: tuple[int, int | None] | None = field(default=None, eq=False, repr=False)
+    final: bool = field(default=False, eq=False, repr=False, kw_only=True)
 
 
 @frozen
@@ -116,7 +122,7 @@ class Outcome:
     @classmethod
     def raised(cls, error: Error) -> "Outcome":
         """Return what an exception stands for: `SkipMessage` drops the message, anything else is a failure."""
-        return cls.drop(str(error)) if isinstance(error, SkipMessage) else cls.failure(error)
+        return cls.drop(text_of(error)) if is_a(error, SkipMessage) else cls.failure(error)
 
     @property
     def succeeded(self) -> bool:

@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from fq.bypass import awrapped, wrapped
 from fq.errors import OptionError, StackError
+from fq.escapes import escapes
 from fq.events import Announcing, Event
 from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
 from fq.outcome import Enqueue
@@ -90,16 +91,18 @@ class Stack(Middleware):
         Tell every layer *event*, in the order that `fq.events` describes.
 
         Raises:
-            ExceptionGroup: what layers raised, after all of them have been told.
+            BaseExceptionGroup: what layers raised, after all of them have been told.
         """
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         for layer in self.layers if type(event) in _ANNOUNCING else reversed(self.layers):
             try:
                 layer.on_event(event)
-            except Exception as error:
+            except BaseException as error:
+                if escapes(error):
+                    raise
                 errors.append(error)
         if errors:
-            raise ExceptionGroup(f"layers raised while watching {type(event).__name__}", errors)
+            raise BaseExceptionGroup(f"layers raised while watching {type(event).__name__}", errors)
 
     def __iter__(self) -> Iterator[Middleware]:
         return iter(self.layers)

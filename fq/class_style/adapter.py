@@ -118,7 +118,7 @@ class Hooks(Middleware):
             try:
                 with Passage(self, message) as passage:
                     return passage.settled(passage.run(next, message))
-            except Exception as error:
+            except BaseException as error:
                 return caught(self, error)
 
         return handler
@@ -133,8 +133,8 @@ class Hooks(Middleware):
             try:
                 with Passage(self, message) as passage:
                     return passage.settled(await passage.arun(next, message))
-            except Exception as error:
-                return caught(self, error)
+            except BaseException as error:
+                return caught(self, error, awaited=True)
 
         return handler
 

@@ -7,21 +7,22 @@ Dramatiq is never imported here: middleware that raises one of its exceptions ha
 import sys
 
 from fq.errors import AgeLimitExceeded, Interrupt, MiddlewareError, SkipMessage
+from fq.tracebacks import is_a
 
 
 def is_skip(error: BaseException) -> bool:
     """Does *error* say that the message is not to be run?"""
-    return isinstance(error, (SkipMessage, AgeLimitExceeded, *foreign("SkipMessage")))
+    return is_a(error, (SkipMessage, AgeLimitExceeded, *foreign("SkipMessage")))
 
 
 def is_deliberate(error: BaseException) -> bool:
     """Does *error* come from a middleware that means the message, or the sender, to get it?"""
-    return isinstance(error, (MiddlewareError, *foreign("MiddlewareError")))
+    return is_a(error, (MiddlewareError, *foreign("MiddlewareError")))
 
 
 def is_interrupt(error: BaseException) -> bool:
     """Was *error* struck into a running actor from outside?"""
-    return isinstance(error, (Interrupt, *foreign("Interrupt")))
+    return is_a(error, (Interrupt, *foreign("Interrupt")))
 
 
 COUNTERPARTS = {

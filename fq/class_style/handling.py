@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from fq.tracebacks import context_of, frames_of
+
 
 def handling(error: BaseException | None, call: Callable[[], object]) -> None:
     """
@@ -14,7 +16,7 @@ def handling(error: BaseException | None, call: Callable[[], object]) -> None:
     if error is None:
         call()
         return
-    traceback, context = error.__traceback__, error.__context__
+    traceback, context = frames_of(error), context_of(error)
     try:
         raise error
     except BaseException:  # it is the one raised here

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from attrs import evolve
 from returns.pipeline import is_successful
@@ -13,11 +12,13 @@ from returns.result import Failure
 from fq.class_style.foreign import is_deliberate, is_interrupt, is_skip
 from fq.class_style.handling import handling
 from fq.class_style.message import MessageView
-from fq.errors import Error, FqError, LayerError, MessageFailed
+from fq.errors import FqError, LayerError, MessageFailed
+from fq.escapes import aescapes, escapes
 from fq.log import logger
 from fq.message import Message
 from fq.middleware import AsyncHandler, Handler, caught
 from fq.outcome import Dead, Drop, Outcome, Retry, Setback
+from fq.tracebacks import is_a, text_of
 
 if TYPE_CHECKING:
     from fq.class_style.adapter import Hooks
@@ -48,7 +49,7 @@ class Passage:
         try:
             inward = self.enter(message)
             return inward if isinstance(inward, Outcome) else self.leave(self.call(next, inward))
-        except Exception as error:
+        except BaseException as error:
             return caught(self._layer, error)
 
     async def arun(self, next: AsyncHandler, message: Message) -> Outcome:
@@ -56,8 +57,8 @@ class Passage:
         try:
             inward = self.enter(message)
             return inward if isinstance(inward, Outcome) else self.leave(await self.acall(next, inward))
-        except Exception as error:
-            return caught(self._layer, error)
+        except BaseException as error:
+            return caught(self._layer, error, awaited=True)
 
     def settled(self, outcome: Outcome) -> Outcome:
         """Return *outcome*; where a hook has put the message back, the retry that this is. Nothing else of *outcome* is left then: it was not the last."""
@@ -79,30 +80,30 @@ class Passage:
             if hook := layer.hooks.get("before_process_message"):
                 hook(layer.broker, view)
         except BaseException as error:
-            if not isinstance(error, Exception) and not is_interrupt(error):
+            if escapes(error):
                 raise
             if is_skip(error):
-                return self.leave(failure(final(cast(Error, error))) if view.marked else Outcome.drop(str(error)))
+                return self.leave(failure(error, final=True) if view.marked else Outcome.drop(text_of(error)))
             if is_deliberate(error) or is_interrupt(error):
                 return self.leave(failure(error))
             if layer.fail_open is not True:
-                return failure(error if isinstance(error, FqError) else LayerError(layer.middleware, cast(Exception, error)))
+                return failure(error if is_a(error, FqError) else LayerError(layer.middleware, error))
             log.exception("%s raised before %s, which runs all the same", type(layer.middleware).__name__, message)
         return self.leave(Outcome.failure(MessageFailed(_FAILED))) if view.marked else view.folded()
 
     def call(self, next: Handler, message: Message) -> Outcome:
-        """Return what *next* returns; an interrupt that is none of fq's own becomes a failure here."""
+        """Return what *next* returns, or the failure that a bare handler raises."""
         try:
             return next(message)
         except BaseException as error:
-            return self._cut_short(error)
+            return self._cut_short(error, escapes(error))
 
     async def acall(self, next: AsyncHandler, message: Message) -> Outcome:
         """`call`, for async actors."""
         try:
             return await next(message)
         except BaseException as error:
-            return self._cut_short(error)
+            return self._cut_short(error, aescapes(error))
 
     def leave(self, outcome: Outcome) -> Outcome:
         """Call ``after_process_message`` or ``after_skip_message``; return what they make of *outcome*."""
@@ -113,20 +114,18 @@ class Passage:
         self._show(setback)
         try:
             self._tell(outcome, setback)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # what has run must not run again for it, not even for a sys.exit()
+            if escapes(error):
+                raise
             if layer.fail_open or setback is not None:
                 log.exception("%s raised after %s, whose outcome stays as it is", type(layer.middleware).__name__, view)
-            elif not isinstance(error, Exception) and not is_interrupt(error):
-                raise
             else:
-                return failure(error if is_meant(error) else LayerError(layer.middleware, cast(Exception, error)))
+                return failure(error if is_meant(error) else LayerError(layer.middleware, error))
         return self._refold(outcome)
 
-    def _cut_short(self, error: BaseException) -> Outcome:
-        """Return the outcome of an actor that an interrupt ended; of any other end, let the hooks clean up and pass it on."""
-        if is_interrupt(error) or isinstance(error, Exception):
+    def _cut_short(self, error: BaseException, escapes: bool) -> Outcome:
+        """Return the outcome of an actor that *error* ended; where that *escapes*, let the hooks clean up and pass it on."""
+        if not escapes:
             return failure(error)
         layer, view = self._layer, self._view
         view.stuff_exception(error)
@@ -150,7 +149,7 @@ class Passage:
             if hook := layer.hooks.get("after_skip_message"):
                 handling(outcome.error, partial(hook, layer.broker, view))
         elif hook := layer.hooks.get("after_process_message"):
-            error = None if isinstance(outcome.error, MessageFailed) else outcome.error
+            error = None if is_a(outcome.error, MessageFailed) else outcome.error
             result = outcome.result.unwrap() if setback is None else None
             handling(error, partial(hook, layer.broker, view, result=result, exception=error))
 
@@ -165,20 +164,20 @@ class Passage:
 _FAILED = "a middleware called message.fail()"
 
 
-def failure(error: BaseException) -> Outcome:
-    """Return the outcome of *error*, which may be an interrupt of somebody else's."""
-    return Outcome(Failure(Dead(cast(Error, error))))
+def failure(error: BaseException, *, final: bool = False) -> Outcome:
+    """Return the outcome of *error*; *final*: it is not to be tried again."""
+    return Outcome(Failure(Dead(error, final=final)))
 
 
 def is_meant(error: BaseException) -> bool:
     """Is *error* one that hooks raise on purpose, for the message to fail with?"""
-    return isinstance(error, FqError) or is_deliberate(error) or is_interrupt(error)
+    return is_a(error, FqError) or is_deliberate(error) or is_interrupt(error)
 
 
 def skipped(setback: Setback, view: MessageView) -> Setback:
     """Return *setback*; where somebody else's way to skip a message was taken for an error, the skip."""
-    if isinstance(setback, Dead) and is_skip(setback.error) and not isinstance(setback.error, FqError):
-        return setback if view.marked else Drop(str(setback.error))
+    if isinstance(setback, Dead) and is_skip(setback.error) and not is_a(setback.error, FqError):
+        return setback if view.marked else Drop(text_of(setback.error))
     return setback
 
 
@@ -192,20 +191,7 @@ def is_skipped(setback: Setback | None) -> bool:
 def buried(setback: Setback) -> Dead:
     """Return the dead letter that `MessageView.fail` makes of *setback*."""
     error = None if isinstance(setback, Drop) else setback.error
-    return Dead(final(MessageFailed(_FAILED) if error is None else error))
-
-
-def final(error: Error) -> Error:
-    """Return *error* as one that is not worth a second attempt: a copy, since the one that was raised may be raised again elsewhere."""
-    if getattr(error, "final", False) is True:
-        return error
-    try:
-        marked = copy(error)
-        marked.final = True  # type: ignore[union-attr]  # what Retries asks of any error
-    except Exception:  # it cannot be copied, or marked
-        marked = MessageFailed(f"{_FAILED} after {type(error).__name__}: {error}")
-    marked.__cause__, marked.__traceback__ = error.__cause__, error.__traceback__
-    return marked
+    return Dead(MessageFailed(_FAILED) if error is None else error, final=True)
 
 
 @contextmanager

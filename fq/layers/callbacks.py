@@ -7,7 +7,8 @@ from attrs import field, frozen
 from fq.actor import Actor, AnyActor
 from fq.codec import as_json
 from fq.errors import OptionError
-from fq.gather import fault_data, legible, pristine
+from fq.fault import fault_data
+from fq.gather import legible, pristine
 from fq.identity import child_id
 from fq.message import ITS_OWN, Message
 from fq.middleware import Step

@@ -7,11 +7,12 @@ from typing import cast
 from attrs import field, frozen, validators
 
 from fq.duration import Duration, to_ms
-from fq.errors import Error, OptionError, RetryAfter, Shutdown, Snooze
+from fq.errors import LONGEST, Error, OptionError, RetryAfter, Shutdown, Snooze, is_final
 from fq.identity import jitter
 from fq.message import RETRIES, Message
 from fq.middleware import Step
 from fq.outcome import Dead, Outcome, Retry, Setback
+from fq.tracebacks import is_a
 
 _MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
 
@@ -34,6 +35,12 @@ def _as_written(classes: tuple[type[BaseException], ...]) -> str:
 def _count_or_none(_: object, __: object, value: int | None) -> None:
     if value is not None and (type(value) is not int or value < 0):
         raise OptionError(f"found {value!r}, expected a whole number from 0, or None for ever")
+
+
+def _asked_ms(error: Error) -> int | None:
+    """Return the delay that *error* asks for; None where it asks for none, or for none that there can be, as a subclass may."""
+    delay = getattr(error, "delay", None) if is_a(error, RetryAfter) else None
+    return min(max(0, delay), LONGEST) if type(delay) is int else None
 
 
 @frozen
@@ -78,20 +85,20 @@ class Retries(Step):
         """Return what becomes of *message* after *setback*."""
         if not isinstance(setback, Dead):
             return setback
-        error = setback.error
-        if isinstance(error, Snooze):
-            return Retry(message, to_ms(error.delay))
-        if self.is_final(error):
+        error, asked_ms = setback.error, _asked_ms(setback.error)
+        if is_a(error, Snooze) and asked_ms is not None:
+            return Retry(message, asked_ms)
+        if setback.final or self.is_final(error):
             return setback
         retries = RETRIES.get(message)
         if self.is_exhausted(retries, error):
             return Dead(error, (retries, self.max_retries))
-        delay = to_ms(error.delay) if isinstance(error, RetryAfter) else self.backoff_ms(message.message_id, retries)
+        delay = self.backoff_ms(message.message_id, retries) if asked_ms is None else asked_ms
         return Retry(RETRIES.set(message, retries + 1), delay, error)
 
     def is_final(self, error: Error) -> bool:
         """Is *error* not worth another attempt?"""
-        return isinstance(error, (Shutdown, *self.throws)) or getattr(error, "final", False) is True
+        return is_a(error, (Shutdown, *self.throws)) or is_final(error)
 
     def is_exhausted(self, retries: int, error: Error) -> bool:
         """Were *retries*, the last of which ended with *error*, all that there may be?"""

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,7 +57,10 @@ class _Loop:
         self.close = self._runner.close
 
     def run(self, coroutine: Coroutine[object, object, T]) -> T:
-        return self._runner.run(self._noted(coroutine), context=copy_context())
+        try:
+            return self._runner.run(self._noted(coroutine), context=copy_context())
+        except SystemExit:  # of a task that the coroutine has started: it goes on, and meets that where it awaits the task
+            return resumed(self._loop, cast("asyncio.Task[T]", self._task))
 
     async def _noted(self, coroutine: Coroutine[object, object, T]) -> T:
         self._task = asyncio.current_task()
@@ -66,6 +70,14 @@ class _Loop:
         """Cancel what runs, from whatever thread; nothing happens if it has ended."""
         if self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+def resumed(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[T]") -> T:
+    """Return what *task*, in which a `SystemExit` has stopped *loop*, comes to."""
+    while not task.done():
+        with suppress(SystemExit):
+            return loop.run_until_complete(task)
+    return task.result()
 
 
 def loop_runs() -> bool:

@@ -1,7 +1,7 @@
 """`run_until_idle`: a worker without threads, for tests and notebooks: deterministic, one message after the other."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -9,7 +9,6 @@ from fq.brokers.records import ACK, Commit, Want
 from fq.errors import FqError
 from fq.handler import aplainly, cancelled_itself, plainly
 from fq.ids import fresh_worker_name
-from fq.message import Message
 from fq.worker.aside import Aside
 from fq.worker.job import Chains, Job
 from fq.worker.settings import WorkerSettings
@@ -32,7 +31,7 @@ class Advances(Protocol):
 
 def run_until_idle(app: "App") -> int:
     """Run all that waits in *app*'s broker on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
-    chains = Chains(app, plainly, _awaited, WorkerSettings().unknown_actor_grace)
+    chains = Chains(app, plainly, aplainly, WorkerSettings().unknown_actor_grace)
     name = fresh_worker_name("run_until_idle")
     count = 0
     commits: list[Commit] = []
@@ -66,21 +65,13 @@ def _signed_off(app: "App", name: str) -> Iterator[None]:
 
 def _run(chains: Chains, job: Job, aside: Aside) -> Commit:
     if job.chain.ahandler is not None:
-        aside.run(chains.arun(job))
+        try:
+            aside.run(chains.arun(job))
+        except asyncio.CancelledError as error:  # the actor has cancelled its own task: Ctrl-C comes as that
+            chains.fail(job, cancelled_itself(job.message, error))
     else:
         chains.run(job)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)
-
-
-async def _awaited(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
-    """Await *fn* with no time limit; that it cancels itself is a failure like any other, as in a worker."""
-    try:
-        return await aplainly(message, fn, args, kwargs)
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise  # it is Ctrl-C, or the end of the test
-        raise cancelled_itself(message) from error
 
 
 def _jump(app: "App", worker: str) -> bool:

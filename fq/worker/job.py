@@ -8,10 +8,12 @@ from attrs import define, field, frozen
 from fq.brokers.records import Bury, Commit, Delivery
 from fq.codec import decode
 from fq.commit import SendSide, buried, lower, settle
-from fq.errors import ActorNotFound, Cancelled, DecodeError, Shutdown
+from fq.errors import DecodeError
+from fq.escapes import aescapes, escapes
 from fq.events import Claimed, Committed, Committing, Released, Started
 from fq.fault import Fault
 from fq.gather import overheard
+from fq.grace import unknown_actor
 from fq.handler import AsyncRuns, Runs, async_handler, cut_short, sync_handler
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
@@ -19,18 +21,15 @@ from fq.layers.time_limit import TimeLimit
 from fq.log import logger
 from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
-from fq.outcome import Dead, Enqueue, Outcome, Retry
-from fq.own_options import UNKNOWN_SINCE
+from fq.outcome import Enqueue, Outcome, Retry
 from fq.plan import Plan
 from fq.stack import Stack
+from fq.worker.report import report
 
 if TYPE_CHECKING:
     from fq.app import App
 
 log = logger("fq.worker")
-
-RECHECK = 1_000
-"""How long a message for an unknown actor waits before it is offered again, ms."""
 
 
 @frozen
@@ -75,7 +74,20 @@ class Chains:
         self._chains: dict[str, Chain] = {}
 
     def receive(self, delivery: Delivery) -> Job | Commit:
-        """Return the job for *delivery*, whose message `run` will read; or, where there is nothing to run, the commit that deals with it at once."""
+        """
+        Return the job for *delivery*, whose message `run` will read; or, where there is nothing to run, the commit that deals with it at once.
+
+        Nothing that a message holds is raised here, in the thread that serves all others: a message that cannot be judged is a dead letter.
+        """
+        try:
+            return self._received(delivery)
+        except BaseException as error:
+            if escapes(error):
+                raise
+            log.error("%s %s cannot be judged and is now a dead letter", delivery.actor_name, delivery.message_id, exc_info=error)
+            return buried(delivery, error, self.app.send_side)
+
+    def _received(self, delivery: Delivery) -> Job | Commit:
         cancelled = delivery.interrupted == CANCELLED
         chain = None if cancelled else self._chains.get(delivery.actor_name) or self._build(delivery.actor_name)
         if chain is not None and not chain.plan.watches:
@@ -96,16 +108,26 @@ class Chains:
         return job
 
     def run(self, job: Job) -> None:
-        """Read the message of *job*, a sync one, and run it."""
-        if self.opened(job) and job.chain.handler is not None:
-            self.started(job)
-            self.finish(job, job.chain.handler(job.message))
+        """Read the message of *job*, a sync one, and run it. Nothing is raised here but Ctrl-C."""
+        try:
+            if self.opened(job) and job.chain.handler is not None:
+                self.started(job)
+                self.finish(job, job.chain.handler(job.message))
+        except BaseException as error:
+            if escapes(error):
+                raise
+            self.fail(job, error)
 
     async def arun(self, job: Job) -> None:
-        """The same for an async one."""
-        if self.opened(job) and job.chain.ahandler is not None:
-            self.started(job)
-            self.finish(job, await job.chain.ahandler(job.message))
+        """The same for an async one; what cancels its task is raised, too."""
+        try:
+            if self.opened(job) and job.chain.ahandler is not None:
+                self.started(job)
+                self.finish(job, await job.chain.ahandler(job.message))
+        except BaseException as error:
+            if aescapes(error):
+                raise
+            self.fail(job, error)
 
     def opened(self, job: Job) -> bool:
         """Read the message of *job*, if that has not been done; is there one? If not, there is the commit that deals with that."""
@@ -126,9 +148,20 @@ class Chains:
         """
         try:
             self._finish(job, outcome)
-        except Exception as error:
+        except BaseException as error:
+            if escapes(error):
+                raise
             job.commit = job.commit or buried(job.delivery, error, self.app.send_side)
             log.exception("%s %s: its outcome could not be taken as it is", job.delivery.actor_name, job.delivery.message_id)
+
+    def fail(self, job: Job, error: BaseException) -> None:
+        """Let *job* fail with *error*, which came from outside of its actor and passed its layers: those that retry and tell others still judge it."""
+        try:
+            self.finish(job, judging(job.chain.plan.stack).wrap(lambda _: Outcome.failure(error))(job.message))
+        except BaseException as worse:
+            if escapes(worse):
+                raise
+            job.commit = job.commit or buried(job.delivery, error, self.app.send_side)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         chain = job.chain
@@ -184,10 +217,15 @@ class Chains:
         limit = float("inf") if layer is None else layer.time_limit
         if actor.signature.is_async:
             chain = Chain(
-                plan, ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun)), watched=watched, limit=limit
+                plan,
+                ahandler=plan.stack.awrap(async_handler(actor.fn, actor.signature, self._arun, self._grace)),
+                watched=watched,
+                limit=limit,
             )
         else:
-            chain = Chain(plan, plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run)), watched=watched, limit=limit)
+            chain = Chain(
+                plan, plan.stack.wrap(sync_handler(actor.fn, actor.signature, self._run, self._grace)), watched=watched, limit=limit
+            )
         self._chains[actor_name] = chain
         return chain
 
@@ -198,6 +236,8 @@ def read(delivery: Delivery) -> Message | Commit:
         message = decode(delivery.body, delivery.received_at, delivery.deliveries, delivery.interrupted)
         if message.actor_name != delivery.actor_name:
             raise DecodeError(f"found a message for {message.actor_name}, expected one for {delivery.actor_name}, as it was sent")
+        if message.message_id != delivery.message_id:
+            raise DecodeError(f"found the message {message.message_id}, expected {delivery.message_id}, as it was sent")
     except DecodeError as error:
         log.error("%s in queue %s cannot be read and is now a dead letter: %s", delivery.message_id, delivery.queue_name, error)
         return Commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)))
@@ -221,44 +261,9 @@ def told(stack: Stack) -> Stack:
     return Stack(tuple(layer for layer in stack if isinstance(layer, GroupCallbacks | Results | Callbacks)))
 
 
-def unknown_actor(message: Message, grace: int) -> Outcome:
-    """
-    Return what becomes of a message for an actor that is not declared here.
-
-    For *grace* ms it is left to other workers, so that a rolling deploy loses nothing; then it is a dead letter.
-    """
-    error = ActorNotFound(f"no actor called {message.actor_name} is declared in this worker")
-    found = message.options.get(UNKNOWN_SINCE)
-    since = found if type(found) is int else message.received_at
-    if message.received_at - since >= grace:
-        return Outcome.failure(error)
-    waiting = Retry(message.with_options(**{UNKNOWN_SINCE: since}), RECHECK)
-    return Outcome.failure(error).alt(lambda _: waiting)
-
-
-def report(message: Message, outcome: Outcome, plan: Plan) -> None:
-    """Log a failure: as an error with its traceback when it is final, as a warning when it will be tried again."""
-    setback = outcome.result.failure()
-    if isinstance(setback, Retry):
-        if setback.error is not None:
-            log.warning(
-                "%s failed and will be tried again in %d ms: %s: %s", message, setback.delay, type(setback.error).__name__, setback.error
-            )
-        return
-    if not isinstance(setback, Dead):
-        log.info("%s was dropped: %s", message, setback.reason)
-    elif isinstance(setback.error, expected_errors(plan)):
-        log.info("%s failed, as it may: %s: %s", message, type(setback.error).__name__, setback.error)
-    else:
-        log.error(
-            "%s failed and is now a dead letter: %s: %s", message, type(setback.error).__name__, setback.error, exc_info=setback.error
-        )
-
-
-def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:
-    """Return the errors that are no fault of an actor: those that it raises on purpose, and those that a worker or an operator asked for."""
-    retries = plan.stack.get(Retries)
-    return (*(() if retries is None else retries.throws), Shutdown, Cancelled)
+def judging(stack: Stack) -> Stack:
+    """Return those layers of *stack* that decide if there is another attempt, and tell others what came of a message."""
+    return Stack(tuple(layer for layer in stack if isinstance(layer, GroupCallbacks | Results | Callbacks | Retries)))
 
 
 Finish = Callable[[Job, bool], None]

@@ -8,16 +8,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
+from returns.result import Failure
+
 from fq.errors import Interrupt
 from fq.events import ThreadBooted, ThreadStopping
-from fq.handler import cancelled_itself
+from fq.handler import cancelled_itself, of_the_actor
 from fq.layers.time_limit import exceeded
 from fq.log import logger
 from fq.message import Message
+from fq.tracebacks import name_of
 from fq.worker.board import Board
 from fq.worker.calls import Call, Calls
-from fq.worker.job import Chains, Job
-from fq.worker.pool import cut_short, hand_back
+from fq.worker.job import Job
+from fq.worker.pool import hand_back
 
 if TYPE_CHECKING:
     from fq.worker.child import Child
@@ -118,9 +121,9 @@ class Loop:
             if call.struck is not None:
                 task.uncancel()
                 raise call.struck from None
-            if task.cancelling():
-                raise
-            raise cancelled_itself(message) from error
+            return Failure(of_the_actor(message, error, task))
+        except GeneratorExit as error:
+            return Failure(of_the_actor(message, error, task))
         finally:
             call.task = call.message = None
 
@@ -146,8 +149,10 @@ class Loop:
             while not self._ended:
                 try:
                     self._loop.run_forever()
-                except (SystemExit, KeyboardInterrupt) as error:  # of a task that an actor has started: it ends that actor, too
-                    log.error("a task of an async actor raised %s: the event loop goes on", type(error).__name__, exc_info=error)
+                except (
+                    BaseException
+                ) as error:  # of a task that an actor has started, which ends that actor, too; or struck into this thread
+                    log.error("%s was raised in the event loop, which goes on", name_of(error), exc_info=error)
                 else:
                     if not self._ended:
                         log.error("an async actor has stopped the event loop, and all others with it: it goes on")
@@ -160,20 +165,15 @@ class Loop:
                 job = self._waiting.popleft()
             except IndexError:  # taken back
                 return
-            self._calls.start(loop, job, lambda job: self._run(job, chains)).add_done_callback(self._done)
-
-    async def _run(self, job: Job, chains: Chains) -> None:
-        try:
-            await chains.arun(job)
-        except (SystemExit, KeyboardInterrupt) as error:  # nothing is committed, the delivery counts; let go on, they would end the loop
-            job.commit = cut_short(job, error)
+            self._calls.start(loop, job, chains.arun).add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         job = self._calls.end(task)
-        if job.commit is None:  # cancelled by us, which does not count, or by others, or ended by a BaseException
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            stopping = self._winding_up is not None or error is None
-            job.commit = hand_back(job) if stopping or error is None else cut_short(job, error)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if job.commit is None and (self._winding_up is not None or error is None):
+            job.commit = hand_back(job)
+        elif job.commit is None and error is not None:  # cancelled by others, past its layers
+            self._child.chains.fail(job, cancelled_itself(job.message, error) if task.cancelled() else error)
         self._child.pump.finished(job, False)
         if not self._flushing:  # once for all that finish in this pass of the loop
             self._flushing = True

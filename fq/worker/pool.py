@@ -74,23 +74,8 @@ class Pool:
 
     def _run(self, job: Job) -> None:
         self._deadlines.begin(job.delivery.message_id, job.chain.limit)
-        try:
-            self._chains.run(job)
-        except BaseException as error:  # SystemExit and its like: nothing is committed, and the delivery counts
-            job.commit = cut_short(job, error)
+        self._chains.run(job)
         self._deadlines.end()
-
-
-def cut_short(job: Job, error: BaseException) -> Commit:
-    """Return the commit that hands back *job*, which *error*, nothing that a handler may raise, has ended; log it."""
-    log.error(
-        "%s %s was cut short by %s: it is handed back",
-        job.delivery.actor_name,
-        job.delivery.message_id,
-        type(error).__name__,
-        exc_info=error,
-    )
-    return hand_back(job, counted=True)
 
 
 def hand_back(job: Job, counted: bool = False) -> Commit:

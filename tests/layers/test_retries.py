@@ -287,6 +287,18 @@ def test_what_may_get_better_is_tried_again(error: Exception) -> None:
     assert retry_of(retries(), message("add"), error).error is error
 
 
+def test_what_others_call_final_is_their_business() -> None:
+    class Score(Exception):
+        final = True
+
+    assert retry_of(retries(), message("add"), Score())
+
+
+@pytest.mark.parametrize("error", [SystemExit(2), GeneratorExit(), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
+def test_an_exit_is_tried_again_like_any_other_failure(error: BaseException) -> None:
+    assert retry_of(retries(), message("add"), error).error is error
+
+
 @pytest.mark.parametrize(
     "error",
     [InvalidArguments("no"), AgeLimitExceeded("old"), Poison("bad"), OptionError("no"), LayerError(retries(), OptionError("no"))],
@@ -328,12 +340,27 @@ def test_a_snooze_is_granted_whatever_the_layer_says_of_failures() -> None:
 
 
 @pytest.mark.parametrize("kind", [RetryAfter, Snooze])
-@pytest.mark.parametrize("delay", [-1, "soon", 10**30, 1.5])
-def test_a_delay_that_is_none_is_a_dead_letter_that_says_so(kind: Callable[[object], RetryAfter], delay: object) -> None:
-    setback = setback_of(retries(), message("add"), kind(delay))
+@pytest.mark.parametrize(("delay", "refusal"), [("soon", TypeError), (1.5, TypeError), (True, TypeError), (10**30, ValueError)])
+def test_a_delay_that_is_none_is_refused_where_it_is_written(
+    kind: Callable[[object], RetryAfter], delay: object, refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal, match="expected"):
+        kind(delay)
 
-    assert isinstance(setback, Dead)
-    assert str(setback.error).startswith(f"Retries raised OptionError: found {delay!r}, expected a duration")
+
+@pytest.mark.parametrize("kind", [RetryAfter, Snooze])
+@pytest.mark.parametrize("delay", [-1, timedelta(seconds=-5), -(10**30)])
+def test_a_moment_that_has_passed_means_at_once(kind: Callable[[object], RetryAfter], delay: object) -> None:
+    assert retry_of(retries(), message("add"), kind(delay)).delay == 0
+
+
+@pytest.mark.parametrize("delay", ["soon", None, 1.5])
+def test_a_subclass_that_asks_for_no_delay_waits_as_for_any_error(delay: object) -> None:
+    class Odd(RetryAfter):
+        def __init__(self) -> None:
+            self.delay = delay  # type: ignore[assignment]  # as code without types may
+
+    assert retry_of(retries(), message("add"), Odd()).delay == retry_of(retries(), message("add"), ERROR).delay
 
 
 # What a message may say wrongly

@@ -118,24 +118,24 @@ async def on_its_own() -> None:
 
 
 @pytest.mark.parametrize("fn", [exits, gathered, grouped, on_its_own], ids=lambda fn: fn.__name__)
-def test_an_exit_of_an_actor_or_of_a_task_of_it_is_a_delivery_that_commits_nothing(
+def test_an_exit_of_an_actor_or_of_a_task_of_it_is_an_ordinary_failure(
     fn: Callable[[], Awaitable[None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = App("memory://")
-    leaves = app.actor(max_deliveries=3, store_results=True)(fn)
+    leaves = app.actor(max_retries=2, min_backoff=1, store_results=True)(fn)
 
     @app.actor
     async def stays() -> int:
         await asyncio.sleep(1)
         return 3
 
-    def only_one_is_poison(run: Run) -> None:
+    def only_one_failed(run: Run) -> None:
         left, stayed = run.sent
-        assert run.result(left).failure().type == "Poison"
-        assert run.calls[leaves.name] <= 3
+        assert run.result(left).failure().type == "SystemExit"
+        assert run.calls[leaves.name] >= 3
         assert run.result(stayed) == Success(3)
 
-    simulate(app, lambda _: (leaves.send(), stays.send()), seeds=20, faults=QUIET, check=only_one_is_poison)
+    simulate(app, lambda _: (leaves.send(), stays.send()), seeds=20, faults=QUIET, check=only_one_failed)
 
     assert caplog.records == []
 
@@ -169,28 +169,27 @@ def test_that_an_actor_cancels_itself_is_an_ordinary_failure(fn: Callable[[], Aw
     simulate(app, lambda _: actor.send(), seeds=20, faults=QUIET, check=failed)
 
 
-def test_a_sync_actor_that_raises_that_it_was_cancelled_is_cut_short_as_in_a_worker() -> None:
+def test_a_sync_actor_that_raises_that_it_was_cancelled_fails_as_in_a_worker() -> None:
     app = App("memory://")
 
-    @app.actor(max_deliveries=2, store_results=True)
+    @app.actor(max_retries=0, store_results=True)
     def cut() -> None:
         raise asyncio.CancelledError
 
-    def is_poison(run: Run) -> None:
-        assert run.result(run.sent).failure().type == "Poison"
+    def failed(run: Run) -> None:
+        assert run.result(run.sent).failure().type == "SelfCancelled"
 
-    simulate(app, lambda _: cut.send(), seeds=20, faults=QUIET, check=is_poison)
+    simulate(app, lambda _: cut.send(), seeds=20, faults=QUIET, check=failed)
 
 
-@pytest.mark.parametrize("what", [KeyboardInterrupt, GeneratorExit])
-def test_what_ends_a_simulation_names_the_seed(what: type[BaseException]) -> None:
+def test_ctrl_c_ends_a_simulation_and_names_the_seed() -> None:
     app = App("memory://")
 
     @app.actor
     def ends() -> None:
-        raise what
+        raise KeyboardInterrupt
 
-    with pytest.raises(what) as error:
+    with pytest.raises(KeyboardInterrupt) as error:
         simulate(app, lambda _: ends.send(), seeds=[7])
 
     assert error.value.__notes__ == ["in seed 7 of a simulation; play it again with seeds=[7]"]

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import sys
 import threading
 import time
 import weakref
@@ -115,22 +114,6 @@ def test_messages_after_an_interrupted_one_run_undisturbed(app: App) -> None:
         for n in range(20):
             spin.send()
             assert add.send(n, 1).get() == Success(n + 1)
-
-
-def test_an_actor_that_exits_is_redelivered_until_it_counts_as_poison(app: App) -> None:
-    runs: list[int] = []
-
-    @app.actor(max_deliveries=3)
-    def leave() -> int:
-        runs.append(1)
-        sys.exit(1)
-
-    with app.worker(threads=2):
-        result = leave.send().get()
-
-    assert len(runs) == 3
-    assert isinstance(failure := result.failure(), Fault)
-    assert failure.type == "Poison"
 
 
 def test_what_cannot_be_decoded_is_a_dead_letter_and_the_rest_of_the_batch_runs(app: App) -> None:

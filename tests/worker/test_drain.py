@@ -131,20 +131,30 @@ def test_async_actors_see_the_context_of_the_caller_and_not_that_of_each_other(a
 
 
 @both_ways
-def test_what_is_no_failure_reaches_the_caller_and_nothing_is_left(app: App, run: Callable[[Callable[[], None]], None]) -> None:
-    @app.actor
-    async def leave() -> None:
+def test_nothing_is_left_of_an_actor_that_exits(app: App, run: Callable[[Callable[[], None]], None]) -> None:
+    @app.actor(max_retries=0)
+    async def leave() -> int:
         sys.exit(3)
 
     def test() -> None:
         before = threading.active_count()
-        leave.send()
-        with pytest.raises(SystemExit, match="3"):
-            app.run_until_idle()
+        handle = leave.send()
+        app.run_until_idle()
 
         assert threading.active_count() == before
+        assert handle.status().state == "dead"
 
     run(test)
+
+
+def test_ctrl_c_reaches_the_caller(app: App) -> None:
+    @app.actor(max_retries=0)
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    interrupted.send()
+    with pytest.raises(KeyboardInterrupt):
+        app.run_until_idle()
 
 
 @both_ways

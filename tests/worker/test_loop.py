@@ -37,9 +37,9 @@ async def stops_the_loop() -> int:
     return 1
 
 
-@pytest.mark.parametrize(("culprit", "end"), [(gathers, "Poison"), (stops_the_loop, "")])
+@pytest.mark.parametrize(("culprit", "end"), [(gathers, "SystemExit"), (stops_the_loop, "")])
 def test_others_run_on_when_a_task_exits_or_the_loop_is_stopped(app: App, culprit: Callable[[], Awaitable[int]], end: str) -> None:
-    actor = app.actor(name="culprit", max_deliveries=2)(culprit)
+    actor = app.actor(name="culprit", max_retries=0)(culprit)
 
     @app.actor
     async def quick(n: int) -> int:
@@ -80,10 +80,10 @@ def test_a_cancellation_that_nobody_asked_for_is_a_failure_like_any_other(app: A
     assert len(runs) == 3
 
 
-def test_an_actor_that_cancels_its_own_task_is_not_run_for_ever(app: App) -> None:
+def test_that_an_actor_cancels_its_own_task_is_a_failure_like_any_other(app: App) -> None:
     runs: list[int] = []
 
-    @app.actor(max_deliveries=3)
+    @app.actor(max_retries=2, min_backoff=1, max_backoff=1)
     async def suicidal() -> int:
         runs.append(1)
         task = asyncio.current_task()
@@ -93,7 +93,7 @@ def test_an_actor_that_cancels_its_own_task_is_not_run_for_ever(app: App) -> Non
         return 1
 
     with app.worker(threads=1):
-        assert fault(suicidal.send().get()) == "Poison"
+        assert fault(suicidal.send().get()) == "SelfCancelled"
     assert len(runs) == 3
 
 

@@ -7,6 +7,8 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar, TypeVarTuple, Unpack, cast
 
+from fq.worker.aside import resumed
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -41,12 +43,15 @@ class TimelessLoop(asyncio.SelectorEventLoop):
         Raises:
             NeverEndsError: it waits for what never comes.
 
-            SystemExit: it, or a task that it has started, wants to exit. Nothing of it is left on the loop then, where it would go on in
-                the middle of the next one.
+        Nothing of it is left on the loop then, where it would go on in the middle of the next one.
         """
         self._turns_left = TURNS
         try:
-            return self.run_until_complete(coroutine)
+            task = self.create_task(coroutine)
+            try:
+                return self.run_until_complete(task)
+            except SystemExit:
+                return resumed(self, task)
         except BaseException:
             self.clear()
             raise

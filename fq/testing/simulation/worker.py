@@ -8,10 +8,11 @@ from random import Random
 from typing import cast
 
 from attrs import define, field
+from returns.result import Failure
 
 from fq.app import App
 from fq.brokers.records import Bury, Commit, Join, Keep, Post, Replace, Want
-from fq.handler import cancelled_itself
+from fq.handler import cancelled_itself, of_the_actor
 from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.middleware import AsyncHandler
@@ -72,10 +73,13 @@ class Cast:
         self.on_call(message.actor_name)
         if self._overruns(message) and self.overrun == "at once":
             raise exceeded(message.actor_name, message.time_limit)
+        task = asyncio.current_task()
         try:
             value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
-        except asyncio.CancelledError as error:
-            raise cancelled_itself(message) from error
+        except asyncio.CancelledError as error:  # nobody but the actor cancels here
+            return Failure(cancelled_itself(message, error))
+        except GeneratorExit as error:
+            return Failure(of_the_actor(message, error, task))
         if self._overruns(message):
             raise exceeded(message.actor_name, message.time_limit)
         return cast(object, value)
@@ -133,9 +137,6 @@ class Worker:
         except NeverEndsError as error:
             note("{} runs {}, which does not end", self.name, message_id)
             self.tap.ledger.flag("stuck", f"{self.tap.ledger.name(message_id)} does not end: {error}")
-        except (SystemExit, asyncio.CancelledError) as error:  # others that are no `Exception` are for whoever runs the test
-            note("{} runs {}, which is cut short by {}", self.name, message_id, type(error).__name__)
-            job.commit = hand_back(job, counted=True)
         else:
             note("{} runs {}: {}", self.name, message_id, outcome)
             shorten(outcome)
