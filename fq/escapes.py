@@ -10,14 +10,14 @@ import threading
 
 def escapes(error: BaseException) -> bool:
     """Is *error*, raised in sync code, for the thread that runs it? Only Ctrl-C is, and Python raises that in the main thread alone."""
-    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+    return issubclass(type(error), KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 def aescapes(error: BaseException) -> bool:
     """Is *error*, raised by what was awaited, for the task that runs it: is that being cancelled, or is its coroutine being closed?"""
-    if isinstance(error, asyncio.CancelledError):
+    if issubclass(type(error), asyncio.CancelledError):
         return is_being_cancelled(running_task())
-    return isinstance(error, GeneratorExit) or escapes(error)
+    return issubclass(type(error), GeneratorExit) or escapes(error)
 
 
 def is_being_cancelled(task: "asyncio.Task[object] | None") -> bool:

@@ -126,8 +126,8 @@ class Model:
 # What runs.
 
 
-class Boom(BaseException):
-    """Kills the worker."""
+class Boom(KeyboardInterrupt):
+    """Kills the worker: in the main thread that is no failure of the actor."""
 
 
 def build(broker: Broker) -> App:

@@ -10,6 +10,7 @@ from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
 from fq.outcome import Dead, Outcome, Retry, Setback
+from fq.tracebacks import is_a
 
 
 def _flag_or_function(value: object) -> bool | Callable[[], object]:
@@ -54,7 +55,7 @@ class ShutdownNotifications(Step):
 
     def handed_back(self, message: Message, setback: Setback) -> Setback:
         """Return what becomes of *message*: it runs again, elsewhere, if what stopped it was the worker."""
-        return Retry(message) if isinstance(setback, Dead) and isinstance(setback.error, Shutdown) else setback
+        return Retry(message) if isinstance(setback, Dead) and is_a(setback.error, Shutdown) else setback
 
     def tells(self, message: Message) -> bool:
         """Is the actor that runs *message* to be told?"""
