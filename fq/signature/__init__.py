@@ -5,6 +5,7 @@ Which argument goes to which parameter is the business of `fq.signature.paramete
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from inspect import Parameter as Declared
 from inspect import Signature as Inspected
@@ -16,10 +17,11 @@ from attrs import frozen
 from returns.result import Result
 
 from fq.convert import Coder, Convert, Misfit, at_path, coder
-from fq.convert.hints import name_of, resolve, signature_of
+from fq.convert.hints import name_of, resolve
 from fq.errors import InvalidArguments, InvalidResult
 from fq.signature.parameters import Args, Kwargs, Parameter, Parameters, Side
 from fq.signature.typed import Typed, read_text
+from fq.signature.wrapped import declared
 
 Function: TypeAlias = Callable[..., object]
 
@@ -27,6 +29,7 @@ _AWAITABLE = (Awaitable, Coroutine)
 _STARS: Mapping[int, str] = {Declared.VAR_POSITIONAL: "*", Declared.VAR_KEYWORD: "**"}
 _RESULT = object()  # stands for the result of the step before
 _UNKNOWN = Inspected([Declared("args", Declared.VAR_POSITIONAL), Declared("kwargs", Declared.VAR_KEYWORD)])
+_ANY = Parameters.of(_UNKNOWN, lambda _: Any)
 
 
 @frozen(slots=False)
@@ -137,11 +140,14 @@ class Signature:
         return f"{self._name}{self._declared.replace(parameters=parameters, return_annotation=returned)}"
 
     def _converted(self, side: Side, args: Args, kwargs: Kwargs, *, partial: bool = False) -> tuple[Args, Kwargs]:
-        if fault := self._parameters.fault(args, kwargs, partial=partial):
+        if fault := self._parameters.fault(args, kwargs, partial=partial or self._is_open):
             raise InvalidArguments(f"{self._name}() {fault}")
         try:
             return self._parameters.convert(side, args, kwargs)
         except Misfit as error:
+            if self._is_open and self._parameters.fault(args, kwargs):  # a wrapper may add arguments ahead of these
+                with suppress(Misfit):
+                    return _ANY.convert(side, args, kwargs)
             names = ", ".join(_STARS.get(p.kind, "") + p.name for p in self._declared.parameters.values())
             raise InvalidArguments(f"{self._name}({names}): {error}") from None
 
@@ -157,12 +163,20 @@ class Signature:
     def _returns(self) -> Coder:
         return coder(self._returned())
 
-    @cached_property
+    @property
     def _declared(self) -> Inspected:
+        return self._found[0]
+
+    @property
+    def _is_open(self) -> bool:
+        return self._found[1]
+
+    @cached_property
+    def _found(self) -> tuple[Inspected, bool]:
         try:
-            return signature_of(self.function)
+            return declared(self.function)
         except ValueError:  # built in, and does not say
-            return _UNKNOWN
+            return _UNKNOWN, False
 
     @cached_property
     def _name(self) -> str:
