@@ -109,8 +109,9 @@ class Middleware:
         Called after the actor, with its *result*, as JSON, or the *exception* that it raised.
 
         In the same thread as `before_process_message`.
-        Outside of Retries, ``message.failed`` says if the failure is final; inside it is never known, and False. What the hook
-        raises makes a success a failure, and leaves a failure as it is.
+        Outside of Retries, ``message.failed`` says if the failure is final; inside it is never known, and False. The exception is being
+        handled: ``sys.exc_info()`` is there. What the hook raises is logged, and the outcome stays as it is; with ``hooks(...,
+        fail_open=False)`` it makes a success a failure.
         """
 
     def after_skip_message(self, broker: BrokerView, message: MessageView) -> None:
