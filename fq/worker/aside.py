@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from typing import ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+HEAR_SIGNALS_SECONDS = 0.2
+"""How long a wait for the other thread lasts before the next one: Python does not hear a signal that comes just before a wait begins until that ends."""
 
 
 class Aside:
@@ -37,7 +40,10 @@ class Aside:
         if self._threads is None:
             return fn(*args, **kwargs)
         context = copy_context()
-        return self._threads.submit(lambda: context.run(fn, *args, **kwargs)).result()
+        future = self._threads.submit(lambda: context.run(fn, *args, **kwargs))
+        while not wait((future,), HEAR_SIGNALS_SECONDS).done:
+            pass
+        return future.result()
 
     def close(self) -> None:
         """Cancel what is left, and let go of the loop and of the thread."""
