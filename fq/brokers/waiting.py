@@ -6,14 +6,19 @@ Mutable shell. Timeouts are the caller's and pass in real time; what falls due, 
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
+from typing import TypeVar
 
+from fq.brokers.looking import Looker, Promise, settle
 from fq.brokers.rules import LONGEST
+from fq.errors import BrokerUnavailable
 from fq.shield import breath, breathe
+
+T = TypeVar("T")
 
 MANY = 1_000
 """So many workers, and `Bell` forgets what they have heard; the price is that each returns once too early."""
@@ -22,9 +27,18 @@ LONG = 3_600.0
 """Nobody sleeps longer than this, in seconds, without looking again."""
 
 
+LAST_LOOK_SECONDS = 1.5
+"""For so long a coroutine whose time is over waits for the last look: enough to find that a connection is dead, and to make another."""
+
+
 def seconds(timeout: int) -> float:
     """Return *timeout*, ms, in seconds; one of more than 142,000 years, which is more than a float may hold, as so many."""
     return min(timeout, LONGEST) / 1_000
+
+
+def in_ms(left: float) -> int:
+    """Return *left*, in seconds, in ms."""
+    return max(0, round(left * 1_000))
 
 
 class Bell:
@@ -83,71 +97,117 @@ class Bell:
 
 
 class Awaited:
-    """Who waits for the result of which message: threads and coroutines alike, without a thread for each of them."""
+    """
+    Who waits for the result of which message: threads and coroutines alike, without a thread for each coroutine.
 
-    def __init__(self) -> None:
+    *find* looks for results: it takes, by message id, for how long each is awaited from now on, ms, none if this is the last look, and returns what it
+    finds. Once somebody waits, `deliver` tells them; the last look, when the time is over, is for what `deliver` was not told of.
+    """
+
+    def __init__(self, find: Callable[[Mapping[str, int]], Iterable[tuple[str, bytes]]]) -> None:
+        self._find = find
         self._lock = threading.Lock()
-        self._futures: dict[str, list[Future[bytes]]] = {}
+        self._promises: dict[str, list[Promise[bytes]]] = {}
+        self._looker = Looker(self.look)
 
     def ids(self) -> list[str]:
         """Return the ids of the messages whose results are awaited."""
         with self._lock:
-            return list(self._futures)
+            return list(self._promises)
+
+    def look(self, asked: Mapping[str, int]) -> None:
+        """Look for the results of messages, each of which is awaited for so many ms, and deliver what there is."""
+        for message_id, body in self._find(asked):
+            self.deliver(message_id, body)
 
     def deliver(self, message_id: str, body: bytes) -> None:
         """Give *body* to all who wait for the result of *message_id*."""
-        if message_id in self._futures:
-            for future in self._waiting(message_id):
-                _settle(future, body)
+        if message_id in self._promises:
+            settle(self._waiting(message_id), body)
 
     def fail(self, error: Exception) -> None:
         """Raise *error* in all who wait for any result."""
         for message_id in self.ids():
-            for future in self._waiting(message_id):
-                _settle(future, error)
+            settle(self._waiting(message_id), error)
 
-    def wait(self, message_id: str, timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-        """Return what *look* finds now, or what is delivered within *timeout* ms, or None; *look* is called again every `LONG`."""
+    def close(self) -> None:
+        """End the thread that looks on behalf of coroutines."""
+        self._looker.close()
+
+    def wait(self, message_id: str, timeout: int) -> bytes | None:
+        """Return the result of a message, which is there or comes within *timeout* ms, or None."""
         deadline = monotonic() + seconds(timeout)
-        with self._registered(message_id) as future:
-            while (body := look()) is None:
-                left = deadline - monotonic()
+        future: Future[bytes] = Future()
+        with self._registered(message_id, future):
+            left = deadline - monotonic()
+            while True:
+                self.look({message_id: in_ms(left)})
                 body = _delivered(future, min(left, LONG))
-                if body is not None or left <= LONG:
-                    break
-            return body
-
-    async def await_(self, message_id: str, timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-        """`wait` for coroutines; *look* runs in a thread."""
-        deadline = monotonic() + seconds(timeout)
-        with self._registered(message_id) as future:
-            while (body := await asyncio.to_thread(look)) is None:
                 left = deadline - monotonic()
-                here = asyncio.wrap_future(future)
-                await asyncio.wait((here,), timeout=max(0.0, min(left, LONG)))
-                if here.done() or left <= LONG:
-                    return here.result() if here.done() else None
-            return body
+                if body is not None or timeout <= 0:
+                    return body
+                if left <= 0:
+                    break
+            looked: Future[None] = Future()
+            self._looker.ask(message_id, 0, looked)
+            with suppress(BrokerUnavailable):  # it did not come in time: that the broker is away now is for the next call to find
+                _delivered(looked, LAST_LOOK_SECONDS)
+            return _delivered(future, 0)
 
-    def _waiting(self, message_id: str) -> list[Future[bytes]]:
+    async def await_(self, message_id: str, timeout: int) -> bytes | None:
+        """`wait` for coroutines; what blocks runs in one thread for all of them."""
+        deadline, loop = monotonic() + seconds(timeout), asyncio.get_running_loop()
+        here: asyncio.Future[bytes] = loop.create_future()
+        with self._registered(message_id, here):
+            while (left := deadline - monotonic()) > 0:
+                looked: asyncio.Future[None] = loop.create_future()
+                looked.add_done_callback(partial(_pass_error_on, here))
+                self._looker.ask(message_id, in_ms(left), looked)
+                await asyncio.wait((here,), timeout=min(left, LONG))
+                if here.done():
+                    return here.result()
+            await self._last_look(message_id, loop.create_future(), LAST_LOOK_SECONDS if timeout > 0 else LONG)
+            return here.result() if here.done() else None
+
+    async def _last_look(self, message_id: str, looked: "asyncio.Future[None]", within: float) -> None:
+        """Look for a result that is not awaited any longer, and return when that is done, *within* so many seconds."""
+        self._looker.ask(message_id, 0, looked)
+        looked.add_done_callback(_seen)
+        await asyncio.wait((looked,), timeout=within)
+        if looked.done() and not (within < LONG and isinstance(looked.exception(), BrokerUnavailable)):
+            looked.result()
+
+    def _waiting(self, message_id: str) -> list[Promise[bytes]]:
         with self._lock:
-            return list(self._futures.get(message_id, ()))
+            return list(self._promises.get(message_id, ()))
 
     @contextmanager
-    def _registered(self, message_id: str) -> Iterator[Future[bytes]]:
-        future: Future[bytes] = Future()
+    def _registered(self, message_id: str, promise: Promise[bytes]) -> Iterator[None]:
         with self._lock:
-            self._futures.setdefault(message_id, []).append(future)
+            self._promises.setdefault(message_id, []).append(promise)
         try:
-            yield future
+            yield
         finally:
             with self._lock:
-                self._futures[message_id].remove(future)
-                if not self._futures[message_id]:
-                    del self._futures[message_id]
+                self._promises[message_id].remove(promise)
+                if not self._promises[message_id]:
+                    del self._promises[message_id]
 
 
-def _delivered(future: Future[bytes], within: float) -> bytes | None:
+def _pass_error_on(here: "asyncio.Future[bytes]", looked: "asyncio.Future[None]") -> None:
+    """Let *here* raise what looking for it raised."""
+    error = looked.exception()
+    if error is not None and not here.done():
+        here.set_exception(error)
+        here.exception()  # it may be that nobody waits for it any more
+
+
+def _seen(future: "asyncio.Future[None]") -> None:
+    """Let what *future* raised be no news."""
+    future.exception()
+
+
+def _delivered(future: Future[T], within: float) -> T | None:
     """Return what *future* comes to *within* so many seconds, None if nothing comes."""
     deadline = monotonic() + within
     while True:
@@ -160,10 +220,12 @@ def _delivered(future: Future[bytes], within: float) -> bytes | None:
         breathe()
 
 
-def _settle(future: Future[bytes], with_: bytes | Exception) -> None:
-    """Settle *future*, unless that has been done, or nobody wants it any more."""
-    with suppress(InvalidStateError):
-        if isinstance(with_, Exception):
-            future.set_exception(with_)
-        else:
-            future.set_result(with_)
+@contextmanager
+def _here(future: "Future[T]") -> Iterator["asyncio.Future[T]"]:
+    """Let *future* be awaited in the running loop until the end of the block."""
+    here = asyncio.wrap_future(future)
+    try:
+        yield here
+    finally:
+        if not here.cancel() and not here.cancelled():
+            here.exception()  # it was looked at, or is no longer of interest

@@ -1,6 +1,8 @@
 """Every broker: results are kept for their time, and who waits for one gets it, in whatever way it waits."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 
@@ -145,6 +147,37 @@ def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: B
         return await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
 
     assert asyncio.run(wait()) == [name.encode() for name in names]
+
+
+def test_thousands_of_coroutines_keep_their_timeout_and_use_no_thread_each(broker: Broker) -> None:
+    threads: list[int] = []
+
+    async def wait() -> list[bytes | None]:
+        waiting = asyncio.gather(*(broker.await_result(f"m{number}", 300) for number in range(5_000)))
+        await asyncio.sleep(0.1)
+        threads.append(threading.active_count() - before)
+        return await asyncio.wait_for(waiting, PATIENCE)
+
+    before = threading.active_count()
+
+    assert asyncio.run(wait()) == [None] * 5_000
+    assert threads[0] <= 3, "one looks, one hears"
+
+
+def test_a_coroutine_that_waits_does_not_block_its_event_loop(harness: Harness, broker: Broker, other: Broker) -> None:
+    """Whatever is read or connected for it happens elsewhere."""
+
+    async def wait() -> float:
+        waiting = asyncio.create_task(broker.await_result("m", LONG))
+        await asyncio.sleep(0)
+        started = time.perf_counter()
+        await asyncio.sleep(0)
+        stood = time.perf_counter() - started
+        await asyncio.to_thread(run, other, Keep("m", b"1", 60_000))
+        await waiting
+        return stood
+
+    assert asyncio.run(wait()) < 0.5
 
 
 def test_a_coroutine_that_is_cancelled_while_it_waits_lets_go(broker: Broker) -> None:

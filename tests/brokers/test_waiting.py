@@ -1,22 +1,36 @@
 """`Awaited`: who waits long for a result looks again once in a while, whatever the news that was missed."""
 
 import asyncio
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from fq.brokers import waiting
 from fq.brokers.waiting import Awaited
+from fq.errors import BrokerUnavailable
 
 Wait = Callable[[int, Callable[[], bytes | None]], bytes | None]
 
 
+def awaited(look: Callable[[], bytes | None]) -> Awaited:
+    """Return what waits for one result, found by *look*, and is told of none."""
+
+    def find(asked: Mapping[str, int]) -> list[tuple[str, bytes]]:
+        body = look()
+        return [] if body is None else [("m", body)]
+
+    return Awaited(find)
+
+
 def in_a_thread(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-    return Awaited().wait("m", timeout, look)
+    return awaited(look).wait("m", timeout)
 
 
 def in_a_coroutine(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-    return asyncio.run(Awaited().await_("m", timeout, look))
+    return asyncio.run(awaited(look).await_("m", timeout))
 
 
 @pytest.fixture(params=[in_a_thread, in_a_coroutine])
@@ -38,12 +52,101 @@ def test_who_waits_long_gets_none_in_the_end(wait: Wait) -> None:
     assert len(looks) > 1
 
 
-def test_who_does_not_wait_long_looks_once(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "LONG", 3_600.0)
     looks: list[int] = []
 
     assert wait(5, lambda: looks.append(1)) is None
+    assert len(looks) == 2
+
+
+def test_who_was_not_told_of_a_result_finds_it_when_the_time_is_over(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LONG", 3_600.0)
+    looks = iter([None, b"1"])
+
+    assert wait(20, lambda: next(looks)) == b"1"
+
+
+def test_who_does_not_wait_looks_once(wait: Wait) -> None:
+    looks: list[int] = []
+
+    assert wait(0, lambda: looks.append(1)) is None
     assert len(looks) == 1
+
+
+def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LONG", 3_600.0)
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) > 1:
+            raise BrokerUnavailable("gone")
+
+    assert wait(5, look) is None
+    assert len(looks) == 2
+
+
+def test_the_last_look_is_not_waited_for_without_end(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LONG", 3_600.0)
+    monkeypatch.setattr(waiting, "LAST_LOOK_SECONDS", 0.05)
+    opened, looks = threading.Event(), []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) > 1:
+            opened.wait(30)
+
+    started = time.monotonic()
+    assert wait(5, look) is None
+    assert time.monotonic() - started < 10
+    opened.set()
+
+
+def test_coroutines_keep_their_timeout_while_a_look_takes_its_time() -> None:
+    """As when the broker is away: nobody waits for those that asked before."""
+    opened = threading.Event()
+    slow = Awaited(lambda asked: opened.wait(30) and [])
+
+    async def wait() -> list[bytes | None]:
+        return await asyncio.gather(*(slow.await_(f"m{number}", 20) for number in range(200)))
+
+    started, before = time.monotonic(), threading.active_count()
+    assert asyncio.run(wait()) == [None] * 200
+    assert time.monotonic() - started < 10
+    assert threading.active_count() <= before + 1
+    opened.set()
+    slow.close()
+
+
+def test_of_results_that_are_looked_for_together_one_that_raises_spoils_none_of_the_others() -> None:
+    def find(asked: Mapping[str, int]) -> list[tuple[str, bytes]]:
+        if "bad" in asked:
+            raise ValueError("bad")
+        return [(message_id, b"1") for message_id in asked]
+
+    async def wait() -> list[bytes | BaseException | None]:
+        names = ("a", "bad", "b")
+        return await asyncio.gather(*(together.await_(name, 5_000) for name in names), return_exceptions=True)
+
+    together = Awaited(find)
+    found = asyncio.run(wait())
+    together.close()
+
+    assert found[0] == found[2] == b"1"
+    assert isinstance(found[1], ValueError)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_looks_with_a_thread_of_its_own() -> None:
+    parent = awaited(lambda: b"1")
+    assert asyncio.run(parent.await_("m", 5_000)) == b"1"
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if asyncio.run(parent.await_("m", 5_000)) == b"1" else 1)
+    parent.close()
+
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_error_of_a_look_is_raised(wait: Wait) -> None:

@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
+from returns.result import Success
 
+from fq import App
 from fq.brokers.records import Want
-from fq.brokers.redis import RedisBroker, line
+from fq.brokers.redis import RedisBroker, ear, line, results
 from fq.errors import BrokerUnavailable
+from fq.handle import Handle
 from tests.brokers.kit import in_thread, post
 from tests.redis.kit import done, drain
-from tests.redis.proxy import Proxy
+from tests.redis.proxy import Move, Proxy
 from tests.redis.servers import Server
+from tests.redis.test_waiting import idle
+from tests.until import until
 
 WANT = Want("w", ("q",), 10)
 
@@ -191,3 +196,105 @@ def test_a_turn_over_a_dead_connection_loses_nothing(proxy: Proxy, through: Call
     assert turn.stale == ()
     assert len(turn.deliveries) == 10
     assert {delivery.deliveries for delivery in turn.deliveries} == {1}
+
+
+# Results, which are heard of over a connection that listens.
+
+
+ASK: dict[str, Callable[[Handle[object], int], object]] = {
+    "get": lambda handle, timeout: handle.get(timeout),
+    "aget": lambda handle, timeout: asyncio.run(handle.aget(timeout)),
+}
+
+
+@pytest.fixture
+def app(through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker]) -> Iterator[App]:
+    """An app behind the proxy, while a worker beside it runs its messages."""
+    beside = App(broker=connect())
+    app = App(broker=through())
+    for each in (beside, app):
+
+        @each.actor
+        def text(size: int) -> str:
+            return "x" * size
+
+    with beside.worker(threads=2):
+        yield app
+
+
+@pytest.mark.parametrize("ask", ASK)
+@pytest.mark.parametrize("workflow", [False, True], ids=["call", "group"])
+def test_a_result_is_found_when_the_time_is_over_though_the_listening_connection_is_dead(
+    proxy: Proxy, app: App, ask: str, workflow: bool
+) -> None:
+    text = app.get_actor("text")
+    assert text.send(1).get(5_000) == Success("x")
+    proxy.freeze(*proxy.listening())
+    handle = app.group([text.call(1), text.call(2)]).delay(100).send() if workflow else text.call(1).delay(100).send()
+
+    assert ASK[ask](handle, 1_000) == Success(["x", "xx"] if workflow else "x")
+
+
+@pytest.mark.parametrize("ask", ASK)
+def test_a_large_result_is_fetched_though_the_calling_connection_is_dead(proxy: Proxy, app: App, ask: str) -> None:
+    handle = app.get_actor("text").call(100_000).delay(300).send()
+    wait = in_thread(lambda: ASK[ask](handle, 15_000))
+    until(lambda: proxy.listening())
+    time.sleep(0.1)
+    proxy.freeze(*proxy.calling())
+    started = time.monotonic()
+
+    assert wait.result(20) == Success("x" * 100_000)
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize("ask", ASK)
+def test_a_result_is_waited_for_though_nothing_can_be_heard_yet(proxy: Proxy, app: App, ask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first connection that listens is dead from the beginning."""
+    monkeypatch.setattr(results, "LISTEN_SECONDS", 0.1)
+    proxy.judge = lambda link, data: Move.FREEZE if b"SUBSCRIBE" in data else None
+
+    assert ASK[ask](app.get_actor("text").call(1).delay(200).send(), 1_000) == Success("x")
+
+
+def test_a_connection_that_hears_nothing_is_asked_and_kept_while_it_answers(
+    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ear, "CHECK_SECONDS", 0.05)
+    broker = through()
+    broker.wait(WANT, 0)
+    (link,) = proxy.listening()
+    time.sleep(0.5)
+
+    assert proxy.listening() == (link,)
+    assert not [record for record in caplog.records if record.name == "fq.redis"]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["both_ways", "up", "down"])
+def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
+    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, way: dict[str, bool]
+) -> None:
+    monkeypatch.setattr(ear, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(ear, "ANSWER_SECONDS", 0.2)
+    broker = through()
+    waiter = idle(broker)
+    (link,) = proxy.listening()
+    proxy.freeze(link, **way)
+
+    assert waiter.comes_back(), "it may have missed something"
+    waiter = idle(broker)
+    through().enqueue([post("m")])
+    assert waiter.comes_back()
+
+
+def test_new_channels_do_not_hide_that_the_connection_is_dead(
+    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ear, "ANSWER_SECONDS", 0.2)
+    broker = through()
+    broker.wait(WANT, 0)
+    proxy.freeze(*proxy.listening())
+    started = time.monotonic()
+    broker.wait(Want("another", ("q",), 10), 0)
+
+    assert time.monotonic() - started < 3

@@ -1,7 +1,7 @@
 """`MemoryBroker`: everything in this process, gone with it. Its rules are in `fq.brokers.memory.store`; here are the lock and the waiting."""
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from fq.brokers.base import CALLED_BY_ACTORS
@@ -41,7 +41,7 @@ class MemoryBroker:
         self._store = Store(dead_ttl)
         self._lock = threading.Lock()
         self._bell = Bell()
-        self._awaited = Awaited()
+        self._awaited = Awaited(self._find)
         self.clock.watch(self._bell.changed)
 
     def __str__(self) -> str:
@@ -138,15 +138,20 @@ class MemoryBroker:
         with self._lock:
             return self._store.result(message_id, self.clock.now)
 
+    def _find(self, message_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for message_id in message_ids:
+            if (body := self.result(message_id)) is not None:
+                yield message_id, body
+
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
         check_names("message_id", message_id)
-        return self._awaited.wait(message_id, timeout, lambda: self.result(message_id))
+        return self._awaited.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.await_result`."""
         check_names("message_id", message_id)
-        return await self._awaited.await_(message_id, timeout, lambda: self.result(message_id))
+        return await self._awaited.await_(message_id, timeout)
 
     def status(self, message_id: str) -> Status:
         """See `Broker.status`."""

@@ -18,8 +18,11 @@ from fq.brokers.redis.connect import Connection, Place
 from fq.errors import BrokerUnavailable
 from fq.log import logger
 
-CHECK = 30.0
-"""After so many seconds of silence the ear asks if the server is still there; after as many more it connects anew."""
+CHECK_SECONDS = 10.0
+"""After so much silence the ear asks if the server is still there."""
+
+ANSWER_SECONDS = 5.0
+"""So long the server has to answer; then the ear connects anew."""
 
 log = logger("fq.redis")
 
@@ -66,6 +69,7 @@ class Ear:
                 self._new.append(channel)
                 os.write(self._outbox, b".")
             if not self._changed.wait_for(lambda: channel in self._heard or self._closed, timeout):
+                self._deaf = True  # what is published by now is missed
                 raise BrokerUnavailable(f"{self._place.name} could not be listened to for {timeout:g} s: {self._error}") from self._error
 
     def close(self) -> None:
@@ -111,22 +115,26 @@ class Ear:
         if channels:
             connection.send_command("SUBSCRIBE", *channels)
         self._returned(len(channels) == 0)
-        asked = False
+        asked = len(channels) > 0
+        due = time.monotonic() + (ANSWER_SECONDS if asked else CHECK_SECONDS)
         with selectors.DefaultSelector() as selector:
             selector.register(self._inbox, selectors.EVENT_READ)
             selector.register(connection._sock, selectors.EVENT_READ)
             while not self._closed:
-                ready = [key.fd for key, _ in selector.select(CHECK)]
-                if not ready:
+                ready = [key.fd for key, _ in selector.select(max(0.0, due - time.monotonic()))]
+                if connection._sock.fileno() in ready:
+                    self._read(connection)
+                    asked, due = False, time.monotonic() + CHECK_SECONDS
+                elif time.monotonic() >= due:
                     if asked:
-                        raise TimeoutError(f"it has said nothing for {2 * CHECK:g} s")
+                        raise TimeoutError(f"it has not answered for {ANSWER_SECONDS:g} s")
                     connection.send_command("PING", check_health=False)
-                asked = not ready
+                    asked, due = True, time.monotonic() + ANSWER_SECONDS
                 if self._inbox in ready:
                     os.read(self._inbox, 512)
                     self._subscribe(connection)
-                if self._inbox not in ready or len(ready) > 1:
-                    self._read(connection)
+                    if not asked:
+                        asked, due = True, time.monotonic() + ANSWER_SECONDS
 
     def _subscribe(self, connection: Connection) -> None:
         while self._new:

@@ -1,8 +1,8 @@
 """`Local`: what a broker has in one process and shares with no child of it: its threads, and who waits there. Mutable shell."""
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from fq.brokers.process import pid
 from fq.brokers.records import Post
@@ -13,7 +13,10 @@ from fq.brokers.redis.results import Results
 from fq.brokers.redis.sender import Sender
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.turns import Turns
-from fq.errors import BrokerError
+from fq.errors import BrokerError, BrokerUnavailable
+from fq.log import logger
+
+log = logger("fq.redis")
 
 
 class Local:
@@ -34,13 +37,13 @@ class Local:
         """Return whether *channel* is being heard."""
         return self._ear is not None and self._ear.hears(channel)
 
-    def listen(self, channel: str) -> None:
-        """Return once *channel* is heard."""
+    def listen(self, channel: str, within: float | None = None) -> None:
+        """Return once *channel* is heard, *within* so many seconds: those of the patience unless given. Raises `BrokerUnavailable` if it is not."""
         with self._lock:
             if self._ear is None:
                 self._ear = Ear(self._server.line.place, self._on_news, self._on_return)
             ear = self._ear
-        ear.hear(channel, self._server.line.patience)
+        ear.hear(channel, self._server.line.patience if within is None else within)
 
     async def post(self, posts: Sequence[Post]) -> None:
         """Send *posts*, together with what other coroutines send at the same time."""
@@ -59,11 +62,12 @@ class Local:
             office.close()
         if ear is not None:
             ear.close()
+        self.results.close()
         self.turns.disarm()
 
     def _on_news(self, channel: str, text: bytes) -> None:
         if channel == self.results.channel:
-            with suppress(BrokerError):  # the server is gone: it is looked for again when it is back
+            with _going_on():
                 self.results.heard(text)
         else:
             self.doorbell.ring(channel.removeprefix(self._server.keys.bell("")))
@@ -71,5 +75,20 @@ class Local:
     def _on_return(self) -> None:
         """The ear was deaf for a while: whoever waits looks again."""
         self.turns.disarm()
-        with suppress(BrokerError):
+        with _going_on():
             self.results.look_again()
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """
+    Let the server refuse to say what a result is: whoever waits for that asks again.
+
+    That it could not be asked is passed on to the ear, which connects anew, and looks for everything again then.
+    """
+    try:
+        yield
+    except BrokerUnavailable:
+        raise
+    except BrokerError as error:
+        log.warning("could not look for a result: %s", error)

@@ -1,30 +1,37 @@
 """`Results`: reading results, and waiting for them: many threads and coroutines, one connection. Mutable shell."""
 
-import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import cast
 
 from fq.brokers.redis.scripts import script
 from fq.brokers.redis.server import Server
 from fq.brokers.waiting import LONG, Awaited
+from fq.errors import BrokerUnavailable
 
 REGISTERED = 2 * round(LONG * 1_000)
 """For how long, ms, a reader is registered at most: it looks again, and so registers again, every `LONG`, and one that is gone is forgotten in the end."""
+
+TOGETHER = 1_000
+"""So many results are looked for in one round trip."""
+
+LISTEN_SECONDS = 1.0
+"""For so long a reader waits until it is heard what is published; then it looks nevertheless, and again once it is heard."""
 
 
 class Results:
     """
     The results of messages. Whoever waits for one registers as its reader and is told of it on *channel*, which must be heard before.
 
-    *hears* says whether this process hears a channel, *listen* returns once it does.
+    *hears* says whether this process hears a channel, *listen* returns once it does, within so many seconds.
     """
 
-    def __init__(self, server: Server, hears: Callable[[str], bool], listen: Callable[[str], None]) -> None:
+    def __init__(self, server: Server, hears: Callable[[str], bool], listen: Callable[[str, float], None]) -> None:
         self._server = server
         self._hears = hears
         self._listen = listen
-        self._awaited = Awaited()
+        self._awaited = Awaited(self._find)
         self.channel = server.keys.reader(uuid.uuid4().hex)
 
     def get(self, message_id: str) -> bytes | None:
@@ -34,36 +41,37 @@ class Results:
 
     def wait(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it."""
-        if timeout <= 0:
-            return self.get(message_id)
-        if not self._hears(self.channel):
-            self._listen(self.channel)
-        return self._awaited.wait(message_id, timeout, lambda: self._look(message_id, timeout))
+        return self._awaited.wait(message_id, timeout) if timeout > 0 else self.get(message_id)
 
     async def await_(self, message_id: str, timeout: int) -> bytes | None:
         """`wait`, for coroutines."""
-        if timeout <= 0:
-            return await asyncio.to_thread(self.get, message_id)
-        if not self._hears(self.channel):
-            await asyncio.to_thread(self._listen, self.channel)
-        return await self._awaited.await_(message_id, timeout, lambda: self._look(message_id, timeout))
+        return await self._awaited.await_(message_id, timeout)
 
     def heard(self, text: bytes) -> None:
         """Hand on the news of a result: id and, unless it is large, the result."""
         name, mark, body = text.partition(b"\0")
-        message_id = name.decode()
-        found = body if mark else self.get(message_id)
-        if found is not None:
-            self._awaited.deliver(message_id, found)
+        if mark:
+            self._awaited.deliver(name.decode(), body)
+        else:
+            self._awaited.look({name.decode(): 0})
 
     def look_again(self) -> None:
         """Look for everything that is awaited: news may have been missed."""
-        for message_id in self._awaited.ids():
-            found = self._look(message_id, REGISTERED)
-            if found is not None:
-                self._awaited.deliver(message_id, found)
+        self._awaited.look(dict.fromkeys(self._awaited.ids(), REGISTERED))
 
-    def _look(self, message_id: str, timeout: int) -> bytes | None:
-        """Return the result if it is there, else register as a reader of it, who waits *timeout* ms, in one step."""
-        key = self._server.keys.result(message_id)
-        return cast(bytes | None, self._server.line.call(script("await"), (key,), (self.channel, min(timeout + 1_000, REGISTERED))))
+    def close(self) -> None:
+        """End the thread that looks on behalf of coroutines."""
+        self._awaited.close()
+
+    def _find(self, asked: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        """Yield the results that are there; of others, register as a reader who waits for so many ms, in the same step."""
+        if any(asked.values()) and not self._hears(self.channel):
+            with suppress(BrokerUnavailable):
+                self._listen(self.channel, LISTEN_SECONDS)
+        ids = list(asked)
+        for first in range(0, len(ids), TOGETHER):
+            part = ids[first : first + TOGETHER]
+            waits = [min(asked[id_] + 1_000, REGISTERED) if asked[id_] else 0 for id_ in part]
+            keys = [self._server.keys.result(id_) for id_ in part]
+            found = cast(list[bytes | None], self._server.line.call(script("await"), keys, (self.channel, *waits)))
+            yield from ((id_, body) for id_, body in zip(part, found, strict=True) if body is not None)

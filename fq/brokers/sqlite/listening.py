@@ -32,7 +32,7 @@ class Listener:
 
     def _begin(self) -> None:
         self._bell = Bell()
-        self._awaited = Awaited()
+        self._awaited = Awaited(self._find)
         self._poller = Poller(self._reader.version, self._hear, self._path)
 
     def after_fork_in_child(self) -> None:
@@ -65,12 +65,12 @@ class Listener:
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
         with self._poller.watching():
-            return self._awaited.wait(message_id, timeout, lambda: self.result(message_id))
+            return self._awaited.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.await_result`."""
         with self._poller.watching():
-            return await self._awaited.await_(message_id, timeout, lambda: self.result(message_id))
+            return await self._awaited.await_(message_id, timeout)
 
     def _seconds_left(self, want: Want) -> float:
         """Return how long there will be nothing to claim, in seconds, as far as is known."""
@@ -84,9 +84,9 @@ class Listener:
         self._bell.changed()
         if ids := self._awaited.ids():
             try:
-                rows = self._reader.query(RESULTS, (to_json(ids), self._clock.now))
+                self._awaited.look(dict.fromkeys(ids, 0))
             except FqError as error:
                 self._awaited.fail(error)
-            else:
-                for message_id, body in rows:
-                    self._awaited.deliver(message_id, body)
+
+    def _find(self, message_ids: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+        return self._reader.query(RESULTS, (to_json(list(message_ids)), self._clock.now))

@@ -47,7 +47,7 @@ class Poller:
         self._condition = threading.Condition()
         self._watching = 0
         self._thread: threading.Thread | None = None
-        self._seen = (0, 0)
+        self._seen: tuple[int, int] | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -65,7 +65,7 @@ class Poller:
 
     def _start(self) -> None:
         """Start the thread; if there is none to be had just now, the next one who waits tries again."""
-        self._seen = self._look()
+        self._seen = None  # the first look counts as a change: it is the thread's, so that no event loop waits for the disk
         thread = threading.Thread(target=self._run, name="fq-sqlite-poller", daemon=True)
         thread.start()
         self._thread = thread

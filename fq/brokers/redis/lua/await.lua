@@ -1,15 +1,21 @@
--- Returns the result of a message, or registers a reader who is told when there is one.
+-- Returns the results of messages; of those that have none yet, registers a reader who is told when there is one.
 --
--- KEYS[1]   the result: "R" and its body, or "W" and the channels of those who wait, one a line
--- ARGV      channel of the reader, for how long it waits, ms
+-- KEYS[1…]   the results: "R" and its body, or "W" and the channels of those who wait, one a line
+-- ARGV       channel of the reader, then of each key for how long the reader waits, ms: 0 if it does not
 
-local found = redis.call('GET', KEYS[1])
-if found and string.sub(found, 1, 1) == 'R' then return string.sub(found, 2) end
-local readers = found and string.sub(found, 2) or ''
-if not string.find('\n' .. readers .. '\n', '\n' .. ARGV[1] .. '\n', 1, true) then
-  readers = readers == '' and ARGV[1] or readers .. '\n' .. ARGV[1]
+local found = {}
+for at, key in ipairs(KEYS) do
+  local kept = redis.call('GET', key)
+  local waits = tonumber(ARGV[1 + at])
+  found[at] = kept and string.sub(kept, 1, 1) == 'R' and string.sub(kept, 2)
+  if not found[at] and waits > 0 then
+    local readers = kept and string.sub(kept, 2) or ''
+    if not string.find('\n' .. readers .. '\n', '\n' .. ARGV[1] .. '\n', 1, true) then
+      readers = readers == '' and ARGV[1] or readers .. '\n' .. ARGV[1]
+    end
+    local left = redis.call('PTTL', key)
+    redis.call('PERSIST', key) -- a write that takes no memory: the next one is not refused for want of it
+    redis.call('SET', key, 'W' .. readers, 'PX', math.max(left, waits))
+  end
 end
-local left = redis.call('PTTL', KEYS[1])
-redis.call('PERSIST', KEYS[1]) -- a write that takes no memory: the next one is not refused for want of it
-redis.call('SET', KEYS[1], 'W' .. readers, 'PX', math.max(left, tonumber(ARGV[2])))
-return false
+return found
