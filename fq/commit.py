@@ -30,13 +30,15 @@ SendSide = Callable[[Enqueue], Enqueue]
 
 def post(enqueue: Enqueue, send_side: SendSide) -> Post:
     """Return *enqueue*, passed through *send_side*, as a broker takes it."""
-    return pack(send_side(enqueue))
+    return pack(send_side(enqueue), enqueue.continues)
 
 
-def pack(enqueue: Enqueue) -> Post:
+def pack(enqueue: Enqueue, continues: bool = False) -> Post:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
-    return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(pristine(message)))
+    return new_post(
+        message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(pristine(message)), continues
+    )
 
 
 def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:

@@ -1,5 +1,6 @@
 """`GroupHandle`, the handle of a group; and `handle_for`, which makes the handle of whatever was sent."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import field, frozen
@@ -30,6 +31,7 @@ class GroupHandle(Handle[R_co]):
     collects: bool = field(default=False, repr=False)
     as_tuple: bool = field(default=False, repr=False)
     before: tuple[Handle[object], ...] = field(default=(), repr=False)
+    callback_ids: tuple[str, ...] = field(default=(), repr=False)
     actor_name: str = "group"
 
     def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
@@ -55,6 +57,18 @@ class GroupHandle(Handle[R_co]):
     def parts(self) -> tuple[Handle[object], ...]:
         """See `Handle.parts`."""
         return self.members
+
+    def message_ids(self) -> Iterator[str]:
+        """See `Handle.message_ids`."""
+        for part in (*self.before, *self.members):
+            yield from part.message_ids()
+        yield from self.callback_ids
+
+    def group_ids(self) -> Iterator[str]:
+        """See `Handle.group_ids`."""
+        yield self.message_id
+        for part in (*self.before, *self.members):
+            yield from part.group_ids()
 
     def awaited(self) -> tuple[Handle[object], ...]:
         """Return the members; where there are none, the step before."""
@@ -98,4 +112,6 @@ def _handle(app: "App", node: Node, message_id: str, before: tuple[Handle[object
         stored = node.options.get("store_results", app.plan(node.actor.name).stores) is True
         return TaskHandle(message_id, node.actor.name, stored, node.actor.signature, app, before)
     members = tuple(handle_for(app, member, child_id(message_id, at)) for at, member in enumerate(node.members))
-    return GroupHandle(message_id, members, all(member.stored for member in members), app, node.policy == "collect", node.as_tuple, before)
+    callback_ids = tuple(child_id(message_id, "then", at) for at in range(len(node.callbacks)))
+    stored = all(member.stored for member in members)
+    return GroupHandle(message_id, members, stored, app, node.policy == "collect", node.as_tuple, before, callback_ids)

@@ -5,7 +5,7 @@ Handles of groups, and how the handle of what was sent is made, are in `fq.group
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Never, TypeAlias, TypeVar, assert_never
 
@@ -91,9 +91,21 @@ class Handle(ABC, Generic[R_co]):
         """
         Cancel what was sent, all parts of it; was there anything that still waited or ran?
 
-        What waits never starts. A running async actor is cancelled; a running sync actor is interrupted if it is `cancellable`, and finishes otherwise.
+        What waits never starts, nor does what would come after it. A running async actor is cancelled; a running sync actor is interrupted if it is
+        `cancellable`, and finishes otherwise, while nothing that comes after it starts.
         """
-        return any([self.app.broker.cancel(part.message_id) if part is self else part.cancel() for part in self.parts()])  # noqa: C419  # all of them
+        return self.app.broker.cancel_all(tuple(self.message_ids()), tuple(self.group_ids())) > 0
+
+    def message_ids(self) -> Iterator[str]:
+        """Return the ids of all messages of what was sent, also of those that are not there yet; those of earlier steps come first."""
+        for step in self.before:
+            yield from step.message_ids()
+        yield self.message_id
+
+    def group_ids(self) -> Iterator[str]:
+        """Return the ids of all groups in what was sent."""
+        for step in self.before:
+            yield from step.group_ids()
 
     @abstractmethod
     def parts(self) -> tuple["Handle[object]", ...]:

@@ -52,10 +52,15 @@ Setback: TypeAlias = Retry | Dead | Drop
 
 @frozen(weakref_slot=False)
 class Enqueue:
-    """Send *message*, to run after *delay* ms."""
+    """
+    Send *message*, to run after *delay* ms.
+
+    *continues*: is it the next part of the workflow of the message whose outcome this is? Then it does not start if that message was cancelled.
+    """
 
     message: Message
     delay: int = 0
+    continues: bool = False
 
 
 new_enqueue = quick(Enqueue)

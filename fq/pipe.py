@@ -235,7 +235,7 @@ def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (),
         message_timestamp=passed.now,
         priority=cast(int, stage.get("priority", 0)),
     )
-    return Enqueue(message, cast(int, stage.get("delay", 0)))
+    return Enqueue(message, cast(int, stage.get("delay", 0)), continues=True)
 
 
 def ends(pipe: Pipe, message_id: str) -> Iterator[str]:

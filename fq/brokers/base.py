@@ -12,7 +12,7 @@ from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 
 CALLED_BY_ACTORS = (
-    *("enqueue", "result", "wait_result", "cancel", "status", "queues", "workers", "held", "dead"),
+    *("enqueue", "result", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "held", "dead"),
     *("requeue", "discard", "purge", "pause", "resume", "checkup"),
 )
 """What may be called in the thread of a running actor, and is shielded from what interrupts that (see ``fq/shield.py``)."""
@@ -107,8 +107,18 @@ class Broker(Protocol):
         """
         Cancel a message that waits or is held; False if there is none.
 
-        One that waits becomes ready, and is delivered as ``interrupted="cancelled"``, so that it ends through its layers without being run. The holder of one
-        that is held hears of it in its next turn; should the message come back, by a retry or a lost lease, it is delivered in the same way.
+        One that waits becomes ready, and is delivered as ``interrupted="cancelled"``, so that it ends without being run. The holder of one that is held
+        hears of it in its next turn; should the message come back, by a retry or a lost lease, it is delivered in the same way. Of what its commit posts,
+        that which continues its workflow (`Post.continues`) is cancelled, too.
+        """
+        ...
+
+    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
+        """
+        Cancel each of *message_ids*, and what is posted when one of *groups* completes; return how many of the messages wait or are held.
+
+        A group may be one that nobody has come to so far. Of a workflow name all messages, the earlier steps first: then whatever happens meanwhile, each
+        part of it is done or cancelled.
         """
         ...
 

@@ -16,7 +16,11 @@ from fq.frozen import quick
 
 @frozen(weakref_slot=False)
 class Post:
-    """A message on its way to a queue: ready, by the broker's clock, *delay* ms after the commit."""
+    """
+    A message on its way to a queue: ready, by the broker's clock, *delay* ms after the commit.
+
+    *continues*: is it the next part of the workflow of the message whose commit posts it? Then it is cancelled if that message is. It is not kept.
+    """
 
     message_id: str
     queue_name: str
@@ -24,6 +28,7 @@ class Post:
     priority: int
     delay: int
     body: bytes
+    continues: bool = False
 
 
 new_post = quick(Post)
@@ -52,7 +57,8 @@ class Join:
     """
     Member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
 
-    The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once. What is
+    The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once; as
+    cancelled, if the group is. What is
     kept of a group goes away *ttl* ms after its latest arrival, of one that is complete after 7 days at the latest; until then, arrivals at a
     completed group change nothing.
     """

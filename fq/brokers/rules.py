@@ -24,6 +24,10 @@ DEAD_TTL = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
+CANCELLED_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
+"""For how long it is remembered that a group was cancelled to which nobody has come so far: 45 days, as its members may take by their defaults."""
+
+
 def remembered(join: Join, complete: bool) -> int:
     """
     Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.

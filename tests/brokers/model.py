@@ -49,6 +49,7 @@ class Group:
     values: Mapping[int, bytes] = {}
     complete: bool = False
     until: int = 0
+    cancelled: bool = False
 
 
 @frozen
@@ -75,10 +76,10 @@ def advance(model: Model, ms: int) -> Model:
     return evolve(model, now=model.now + ms)
 
 
-def enqueue(model: Model, posts: Iterable[Post]) -> Model:
+def enqueue(model: Model, posts: Iterable[Post], cancelled: bool = False) -> Model:
     for post in posts:
         if post.message_id not in model.messages:
-            message = Message(post, model.now + post.delay, model.count)
+            message = hastened(model, Message(post, model.now + post.delay, model.count, cancelled=cancelled))
             model = evolve(with_message(model, message), count=model.count + 1)
     return model
 
@@ -112,8 +113,8 @@ def apply(model: Model, commit: Commit) -> Model | None:
             model = with_message(model, message.back(interrupted, counted))
     for change in commit.changes:
         match change:
-            case Post():
-                model = enqueue(model, [change])
+            case Post(continues=continues):
+                model = enqueue(model, [change], message.cancelled and continues)
             case Keep(message_id, body, ttl):
                 model = evolve(model, results={**model.results, message_id: (body, model.now + ttl)})
             case Join():
@@ -122,19 +123,21 @@ def apply(model: Model, commit: Commit) -> Model | None:
 
 
 def arrive(model: Model, join: Join) -> Model:
-    group = model.groups.get(join.group, Group())
-    if group.until <= model.now:
-        group = Group()
+    group = group_of(model, join.group)
     if group.complete or join.member in group.values:
         return model
     values = {**group.values, join.member: join.value}
     complete = len(values) >= join.size
-    group = Group(values, complete, model.now + (min(join.ttl, 7 * 24 * 60 * 60 * 1000) if complete else join.ttl))
+    group = evolve(
+        group, values=values, complete=complete, until=model.now + (min(join.ttl, 7 * 24 * 60 * 60 * 1000) if complete else join.ttl)
+    )
     model = evolve(model, groups={**model.groups, join.group: group})
     if not group.complete:
         return model
     in_order = b",".join(value for _, value in sorted(values.items()))
-    return enqueue(model, [evolve(splice.post, body=splice.head + b"[" + in_order + b"]" + splice.tail) for splice in join.then])
+    return enqueue(
+        model, [evolve(splice.post, body=splice.head + b"[" + in_order + b"]" + splice.tail) for splice in join.then], group.cancelled
+    )
 
 
 def take_back(model: Model) -> Model:
@@ -158,6 +161,21 @@ def cancel(model: Model, message_id: str) -> Model:
     if message_id not in model.messages:
         return model
     return with_message(model, hastened(model, evolve(model.messages[message_id], cancelled=True)))
+
+
+def cancel_groups(model: Model, groups: Collection[str]) -> Model:
+    """What comes after a group is cancelled when it comes, unless it has come."""
+    for name in groups:
+        group = group_of(model, name)
+        until = group.until if group.until > model.now else model.now + 45 * 24 * 60 * 60 * 1000
+        model = evolve(model, groups={**model.groups, name: evolve(group, cancelled=True, until=until)})
+    return model
+
+
+def group_of(model: Model, name: str) -> Group:
+    """What is remembered of a group."""
+    group = model.groups.get(name, Group())
+    return group if group.until > model.now else Group()
 
 
 def hastened(model: Model, message: Message) -> Message:

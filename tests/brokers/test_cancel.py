@@ -1,6 +1,11 @@
 """Cancelling a message, and what a worker holds."""
 
+import pytest
+from attrs import evolve
+
 from fq.brokers.records import ACK, RELEASE, Commit, Post, Replace, Want
+from fq.brokers.rules import CANCELLED_GROUP_TTL_MS
+from tests.brokers import kit
 from tests.brokers.harness import Harness
 
 A = Want("a", ("q",), 10, lease=1_000)
@@ -147,3 +152,85 @@ def test_a_follow_up_is_not_cancelled_with_an_old_message_of_its_id_that_ends_in
 
     assert [(delivery.message_id, delivery.interrupted) for delivery in turn.deliveries] == [("m", "")]
     assert turn.cancelled == ()
+
+
+# Workflows.
+
+
+def test_many_messages_are_cancelled_in_one_call(harness: Harness) -> None:
+    broker = harness.broker()
+    names = [f"m{number}" for number in range(3_000)]
+    broker.enqueue([Post(name, f"q{number % 2}", "actor", 0, 60_000 * (number % 3), b"{}") for number, name in enumerate(names)])
+    broker.turn([], Want("a", ("q0", "q1"), 500, lease=1_000))
+
+    assert broker.cancel_all([*names, "nobody", "m0"]) == 3_000
+    assert len(broker.turn([], Want("a", ("q0",), 0)).cancelled) == 500
+    others = broker.turn([], Want("b", ("q0", "q1"), 3_000, lease=1_000)).deliveries
+    assert len(others) == 2_500
+    assert {delivery.interrupted for delivery in others} == {"cancelled"}
+
+
+def test_what_continues_a_cancelled_message_is_cancelled_and_comes_at_once(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("step")])
+    (step,) = broker.turn([], A).deliveries
+    broker.cancel("step")
+    changes = (evolve(post("next", delay=60_000), continues=True), post("callback"))
+    broker.turn([Commit("step", "q", step.token, ACK, changes)], Want("a", ("q",), 0))
+
+    assert {each.message_id: each.interrupted for each in broker.turn([], B).deliveries} == {"next": "cancelled", "callback": ""}
+
+
+def test_what_continues_a_message_that_is_not_cancelled_is_not(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("step"), post("other")])
+    step, other = broker.turn([], A).deliveries
+    broker.cancel("other")
+    commits = [Commit("other", "q", other.token), Commit("step", "q", step.token, ACK, (evolve(post("next"), continues=True),))]
+    turn = broker.turn(commits, A)
+
+    assert [(each.message_id, each.interrupted) for each in turn.deliveries] == [("next", "")]
+
+
+def test_what_waits_already_is_not_cancelled_by_a_second_post_of_its_id(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("step"), post("next")])
+    step, following = broker.turn([], A).deliveries
+    broker.cancel("step")
+    changes = (evolve(post("next"), continues=True),)
+    broker.turn([Commit("step", "q", step.token, ACK, changes), Commit("next", "q", following.token, RELEASE)], Want("a", ("q",), 0))
+
+    assert [(each.message_id, each.interrupted) for each in broker.turn([], B).deliveries] == [("next", "")]
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_what_comes_after_a_group_that_was_cancelled_is_cancelled(harness: Harness, before: int) -> None:
+    broker = harness.broker()
+    for member in range(2):
+        if member == before:
+            broker.cancel_all([], ["g"])
+        kit.run(broker, kit.join(member, 2, b"%d" % member, kit.splice("then", delay=60_000)), message_id=f"member{member}")
+    if before == 2:
+        broker.cancel_all(["then"], ["g"])
+    (then,) = broker.turn([], A).deliveries
+
+    assert (then.message_id, then.interrupted, then.body) == ("then", "cancelled", b'{"args":[0,1]}')
+
+
+def test_a_group_is_not_cancelled_with_one_of_its_members(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m")])
+    (member,) = broker.turn([], A).deliveries
+    broker.cancel("m")
+    turn = broker.turn([Commit("m", "q", member.token, ACK, (kit.join(0, 1, b"0", kit.splice("then")),))], A)
+
+    assert [(each.message_id, each.interrupted) for each in turn.deliveries] == [("then", "")]
+
+
+def test_that_a_group_was_cancelled_to_which_nobody_comes_is_forgotten(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.cancel_all([], ["g"])
+    harness.advance(CANCELLED_GROUP_TTL_MS + 1_000)
+    kit.run(broker, kit.join(0, 1, b"0", kit.splice("then")))
+
+    assert [each.interrupted for each in broker.turn([], A).deliveries] == [""]

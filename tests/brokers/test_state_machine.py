@@ -39,7 +39,7 @@ faults = st.builds(Fault, st.sampled_from(["ValueError", "TypeError"]), st.text(
 
 
 def posts(names: st.SearchStrategy[str]) -> st.SearchStrategy[Post]:
-    return st.builds(Post, names, queues, st.just("act"), st.integers(-1, 1), delays, bodies)
+    return st.builds(Post, names, queues, st.just("act"), st.integers(-1, 1), delays, bodies, st.booleans())
 
 
 def splices(group: str) -> st.SearchStrategy[Splice]:
@@ -211,12 +211,18 @@ class BrokerMachine(RuleBasedStateMachine):
             self.model = m.resume(self.model, queue)
 
     def cancel(self, draw) -> None:
-        name = draw(st.sampled_from(IDS + CHILDREN))
+        names, groups = draw(st.lists(st.sampled_from(IDS + CHILDREN), min_size=1, max_size=2)), draw(st.sets(st.sampled_from(GROUPS)))
+        found = {name for name in names if name in self.model.messages}
 
-        assert self.broker.cancel(name) is (name in self.model.messages)
-        self.model = m.cancel(self.model, name)
-        if self.model.messages.get(name) and self.model.messages[name].runs:
-            self.untold.add((name, self.model.messages[name].token))
+        if groups or len(names) > 1:
+            assert self.broker.cancel_all(names, sorted(groups)) == len(found)
+        else:
+            assert self.broker.cancel(names[0]) is bool(found)
+        self.model = m.cancel_groups(self.model, groups)
+        for name in found:
+            self.model = m.cancel(self.model, name)
+            if self.model.messages[name].runs:
+                self.untold.add((name, self.model.messages[name].token))
 
     def forget(self, draw) -> None:
         """A worker crashes: it does not know what it holds."""

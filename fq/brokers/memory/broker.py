@@ -203,9 +203,14 @@ class MemoryBroker:
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
-        check_names("message_id", message_id)
+        return self.cancel_all((message_id,)) > 0
+
+    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
+        """See `Broker.cancel_all`."""
+        check_names("message_id", *message_ids)
+        check_names("group", *groups)
         with self._lock:
-            found = self._store.cancel(message_id, self.clock.now)
+            found = self._store.cancel(message_ids, groups, self.clock.now)
         self._bell.changed()
         return found
 

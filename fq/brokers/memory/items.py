@@ -130,7 +130,8 @@ class Worker:
 
 @define(eq=False)
 class Group:
-    """Mutable: the values that have arrived, by member; none any more once it is *complete*."""
+    """Mutable: the values that have arrived, by member; none any more once it is *complete*. What comes after it may be *cancelled* before."""
 
     values: dict[int, bytes] = field(factory=dict)
     complete: bool = False
+    cancelled: bool = False

@@ -170,8 +170,13 @@ class RedisBroker:
 
     def cancel(self, message_id: str) -> bool:
         """Cancel a message that waits or is held; return whether there is one."""
-        check_names("message_id", message_id)
-        return inspect.cancel(self._server, message_id)
+        return self.cancel_all((message_id,)) > 0
+
+    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
+        """Cancel messages that wait or are held, and what comes after *groups*; return how many of the messages there are."""
+        check_names("message_id", *message_ids)
+        check_names("group", *groups)
+        return inspect.cancel(self._server, message_ids, groups)
 
     def dead(
         self,

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, letter_read, queues_remembered, read_fault, record_read
+from fq.brokers.rules import CANCELLED_GROUP_TTL_MS
 from fq.errors import BrokerError, BrokerUnavailable
 
 T = TypeVar("T")
@@ -36,20 +37,34 @@ def status(server: Server, message_id: str) -> Status:
     raise _lost(server, message_id)
 
 
-def cancel(server: Server, message_id: str) -> bool:
-    """Cancel a message that waits or is held; return whether there is one."""
-    record = cast(bytes | None, server.line.command("HGET", server.keys.messages, message_id))
+def cancel(server: Server, message_ids: Sequence[str], groups: Sequence[str]) -> int:
+    """Cancel messages that wait or are held, and what comes after *groups*; return how many of the messages there are."""
+    for names in _parts(groups, AT_ONCE):
+        sheet = server.sheet()
+        sheet.extra += map(server.keys.group, names)
+        server.run("cancel_groups", sheet, (CANCELLED_GROUP_TTL_MS,))
+    return sum(_cancel(server, part) for part in _parts(list(dict.fromkeys(message_ids)), AT_ONCE))
+
+
+def _cancel(server: Server, message_ids: Sequence[str]) -> int:
+    """Cancel *message_ids*, queue by queue; should one move to another queue meanwhile, or be claimed by a new worker, it is looked for again."""
+    left, total = list(message_ids), 0
     for _ in range(MOVES):
-        if record is None:
-            return False
-        queue, workers_ = record_read(record)[0], _workers(server)
-        sheet = server.sheet([queue])
-        sheet.extra += [server.keys.claimed(queue, worker) for worker in workers_]
-        reply = server.run("cancel", sheet, (message_id, server.keys.bell(""), *workers_))
-        if isinstance(reply, int):
-            return bool(reply)
-        record = cast(bytes, reply)
-    raise _lost(server, message_id)
+        places = cast(list[bytes | None], server.run_for("where", (), *left))
+        there = [(queue.decode(), message_id) for queue, message_id in zip(places, left, strict=True) if queue is not None]
+        left, workers_ = [], _workers(server) if there else []
+        for queue in dict.fromkeys(queue for queue, _ in there):
+            sheet = server.sheet([queue])
+            sheet.extra += [server.keys.claimed(queue, worker) for worker in workers_]
+            chosen = [message_id for found, message_id in there if found == queue]
+            count, moved = cast(
+                tuple[int, list[bytes]], server.run("cancel", sheet, (server.keys.bell(""), len(workers_), *workers_, *chosen))
+            )
+            total += count
+            left += map(bytes.decode, moved)
+        if not left:
+            return total
+    raise _lost(server, left[0])
 
 
 def _found(server: Server, message_id: str) -> bytes | None:

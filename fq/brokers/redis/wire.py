@@ -206,7 +206,7 @@ def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
         case Keep(message_id, body, ttl):
             return ("K", sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
         case Post():
-            return ("P", *sheet.post(change), change.message_id, change.body)
+            return ("C" if change.continues else "P", *sheet.post(change), change.message_id, change.body)
         case Join(group, member, size, value, then, ttl):
             posts = [argument for it in then for argument in (*sheet.post(it.post), it.post.message_id, it.head, it.tail)]
             sheet.joined.append(sheet.key(sheet.keys.group(group)))

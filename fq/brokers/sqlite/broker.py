@@ -15,6 +15,7 @@ from fq.brokers.sqlite.cancels import cancel
 from fq.brokers.sqlite.checkup import checkup
 from fq.brokers.sqlite.claims import release, renew
 from fq.brokers.sqlite.database import Database, Settings
+from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.turn import take_turn
@@ -186,9 +187,16 @@ class SqliteBroker(InThreads):
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
-        check_names("message_id", message_id)
+        return self.cancel_all((message_id,)) > 0
+
+    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
+        """See `Broker.cancel_all`."""
+        check_names("message_id", *message_ids)
+        check_names("group", *groups)
         with self._writer.writing() as connection:
-            found = cancel(connection, message_id, self.clock.now)
+            now = self.clock.now
+            cancel_groups(connection, groups, now)
+            found = cancel(connection, message_ids, now)
         self._listener.changed()
         return found
 

@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 from fq.brokers.records import Ack, Bury, Commit, Join, Keep, Post, Release, Replace
 from fq.brokers.rules import spliced
 from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
+from fq.brokers.sqlite.cancels import cancel, unknown
 from fq.brokers.sqlite.groups import join_groups
 from fq.brokers.sqlite.posts import insert, keep, list_queues
 from fq.brokers.sqlite.schema import DELAYED, READY
@@ -41,19 +42,28 @@ REPLACE = f"""
 
 @define
 class Sorted:
-    """Mutable while it is made: what the commits of a turn come to. Messages are named by their ``seq``."""
+    """
+    Mutable while it is made: what the commits of a turn come to. Messages are named by their ``seq``.
+
+    *ended* are the ids of those that are done or dead. With each of the *changes* goes whether it continues the workflow of a cancelled message.
+    """
 
     stale: list[str] = field(factory=list)
     done: list[int] = field(factory=list)
     buried: list[tuple[int, Bury]] = field(factory=list)
     released: list[tuple[int, Release]] = field(factory=list)
     replaced: list[tuple[int, Replace]] = field(factory=list)
+    ended: list[str] = field(factory=list)
     keeps: list[Keep] = field(factory=list)
-    changes: list[Post | Join] = field(factory=list)
+    changes: list[tuple[Post | Join, bool]] = field(factory=list)
 
 
-def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]]) -> Sorted:
-    """Sort *commits*, given the token and the ``seq`` of the messages that run. Of two commits of one message, the second is stale."""
+def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> Sorted:
+    """
+    Sort *commits*, given the token and the ``seq`` of the messages that run, and which of these are *cancelled*.
+
+    Of two commits of one message, the second is stale.
+    """
     left = dict(running)
     result = Sorted()
     for commit in commits:
@@ -65,8 +75,10 @@ def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]]) -> S
         match commit.disposition:
             case Ack():
                 result.done.append(seq)
+                result.ended.append(commit.message_id)
             case Bury() as bury:
                 result.buried.append((seq, bury))
+                result.ended.append(commit.message_id)
             case Release() as release:
                 result.released.append((seq, release))
             case Replace() as replace:
@@ -75,7 +87,8 @@ def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]]) -> S
             if isinstance(change, Keep):
                 result.keeps.append(change)
             else:
-                result.changes += _in_order(change, left)
+                ends = isinstance(change, Post) and change.continues and commit.message_id in cancelled
+                result.changes += [(each, ends) for each in _in_order(change, left)]
     return result
 
 
@@ -107,11 +120,17 @@ def dispose(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[s
         _replace(connection, todo.replaced, now)
 
 
-def change(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
-    """Do what else the commits say. *known* are queues that are listed."""
+def change(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> bool:
+    """Do what else the commits say, and return whether anything was posted as cancelled. *known* are queues that are listed."""
     keep(connection, todo.keeps, now)
-    if todo.changes:
-        insert(connection, _posts(connection, todo.changes, now), now, known)
+    if not todo.changes:
+        return False
+    posts = _posts(connection, todo.changes, now)
+    first = {post.message_id: ends for post, ends in reversed(posts)}
+    cancelled = [message_id for message_id, ends in first.items() if ends]
+    new = unknown(connection, cancelled) if cancelled else ()
+    insert(connection, [post for post, _ in posts], now, known)
+    return bool(new and cancel(connection, new, now))
 
 
 def _replace(connection: sqlite3.Connection, replaced: Sequence[tuple[int, Replace]], now: int) -> None:
@@ -126,17 +145,18 @@ def _fields(seq: int, replace: Replace, now: int) -> tuple[int | str | None, ...
     return seq, post.queue_name, post.actor_name, post.priority, state, now + post.delay, fault
 
 
-def _posts(connection: sqlite3.Connection, changes: Sequence[Post | Join], now: int) -> list[Post]:
-    """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order."""
-    joins = [change for change in changes if isinstance(change, Join)]
-    values = join_groups(connection, joins, now)
+def _posts(connection: sqlite3.Connection, changes: Sequence[tuple[Post | Join, bool]], now: int) -> list[tuple[Post, bool]]:
+    """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order; is it cancelled?"""
+    joins = [change for change, _ in changes if isinstance(change, Join)]
+    gathered = join_groups(connection, joins, now)
     positions = iter(range(len(joins)))
-    posts: list[Post] = []
-    for change in changes:
+    posts: list[tuple[Post, bool]] = []
+    for change, ends in changes:
         if isinstance(change, Post):
-            posts.append(change)
-        elif (position := next(positions)) in values:
-            posts += [spliced(splice, values[position]) for splice in change.then]
+            posts.append((change, ends))
+        elif (position := next(positions)) in gathered:
+            group = gathered[position]
+            posts += [(spliced(splice, group.values), group.cancelled) for splice in change.then]
     return posts
 
 

@@ -11,8 +11,11 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from fq.brokers.records import Join
-from fq.brokers.rules import remembered
+from fq.brokers.rules import CANCELLED_GROUP_TTL_MS, remembered
 from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
+
+COMPLETE, CANCELLED = 1, 2
+"""What the column ``complete`` says, added up. To an older fq a cancelled group is complete, and so nothing comes after it."""
 
 _OF_NAMES = "IN (SELECT value FROM json_each(?))"
 
@@ -34,6 +37,11 @@ WRITE_GROUPS = """
     ON CONFLICT (name) DO UPDATE SET arrived = excluded.arrived, complete = excluded.complete, until = excluded.until
 """
 
+CANCEL_GROUPS = f"""
+    INSERT INTO groups (name, arrived, complete, until) SELECT value, 0, {CANCELLED}, ? FROM json_each(?) WHERE true
+    ON CONFLICT (name) DO UPDATE SET complete = complete | {CANCELLED}
+"""
+
 READ_VALUES = """
     SELECT json_group_array(length(value)), CAST(group_concat(CAST(value AS TEXT), '') AS BLOB)
     FROM (SELECT value FROM members WHERE group_name = ? ORDER BY member)
@@ -42,11 +50,12 @@ READ_VALUES = """
 
 @frozen
 class Progress:
-    """How far a group is: how many members have *arrived*, whether that makes it *complete*, and *until* when that is kept."""
+    """How far a group is: how many members have *arrived*, whether it is *complete* then or *cancelled*, and *until* when that is kept."""
 
     arrived: int = 0
     complete: bool = False
     until: int = 0
+    cancelled: bool = False
 
 
 @frozen
@@ -77,26 +86,52 @@ def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: Abstr
     return Arrivals(tuple(counted), tuple(last), after)
 
 
-def join_groups(connection: sqlite3.Connection, joins: Sequence[Join], now: int) -> dict[int, list[bytes]]:
-    """Let the members arrive, and return, by the positions of the joins that completed a group, the values of all its members."""
+@frozen
+class Gathered:
+    """The *values* of all members of a complete group, and whether it is *cancelled*."""
+
+    values: list[bytes]
+    cancelled: bool
+
+
+def cancel_groups(connection: sqlite3.Connection, groups: Sequence[str], now: int) -> None:
+    """Let what comes after *groups* be cancelled, where they are not complete already."""
+    names = to_json(list(groups))
+    _forget(connection, names, now)
+    connection.execute(CANCEL_GROUPS, (now + CANCELLED_GROUP_TTL_MS, names))
+
+
+def _forget(connection: sqlite3.Connection, names: str, now: int) -> None:
+    connection.execute(FORGET_MEMBERS, (now, names))
+    connection.execute(FORGET_GROUPS, (now, names))
+
+
+def join_groups(connection: sqlite3.Connection, joins: Sequence[Join], now: int) -> dict[int, Gathered]:
+    """Let the members arrive, and return, by the positions of the joins that completed a group, what it has gathered."""
     if not joins:
         return {}
     names = to_json(sorted({join.group for join in joins}))
-    connection.execute(FORGET_MEMBERS, (now, names))
-    connection.execute(FORGET_GROUPS, (now, names))
+    _forget(connection, names, now)
     groups, present = _read(connection, joins, names)
     arrivals = arrive(joins, groups, present, now)
     for rows, values in pack((join.value, (join.group, join.member)) for join in arrivals.counted):
         connection.execute(WRITE_MEMBERS, (rows, values))
-    rows = to_json([(name, group.arrived, int(group.complete), group.until) for name, group in arrivals.groups.items()])
+    rows = to_json([(name, group.arrived, _state(group), group.until) for name, group in arrivals.groups.items()])
     connection.execute(WRITE_GROUPS, (rows,))
-    return {position: _take_values(connection, joins[position].group) for position in arrivals.last}
+    last = [(position, joins[position].group) for position in arrivals.last]
+    return {position: Gathered(_take_values(connection, group), arrivals.groups[group].cancelled) for position, group in last}
+
+
+def _state(group: Progress) -> int:
+    return COMPLETE * group.complete + CANCELLED * group.cancelled
 
 
 def _read(connection: sqlite3.Connection, joins: Sequence[Join], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
     (groups,) = connection.execute(READ_GROUPS, (names,)).fetchone()
     (present,) = connection.execute(READ_PRESENT, (to_json([(join.group, join.member) for join in joins]),)).fetchone()
-    known = {name: Progress(arrived, bool(complete), until) for name, arrived, complete, until in from_json(groups)}
+    known = {
+        name: Progress(arrived, bool(state & COMPLETE), until, bool(state & CANCELLED)) for name, arrived, state, until in from_json(groups)
+    }
     return known, {(name, member) for name, member in from_json(present)}
 
 

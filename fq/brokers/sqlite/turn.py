@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from fq.brokers.records import Commit, Keep, Turn, Want
-from fq.brokers.sqlite.cancels import forget, hasten, tell
+from fq.brokers.sqlite.cancels import cancel, forget_ended, marked, tell
 from fq.brokers.sqlite.claims import claim, look, next_due, register, settle
 from fq.brokers.sqlite.commits import change, dispose, sort
 from fq.brokers.sqlite.upkeep import Upkeep
@@ -32,16 +32,16 @@ def take_turn(connection: sqlite3.Connection, commits: Sequence[Commit], want: W
     """
     register(connection, want, now)
     seen = look(connection, [commit.message_id for commit in commits], want.worker, now)
-    todo = sort(commits, seen.running)
+    ends = marked(connection, seen.running) if seen.something_is_cancelled else set[str]()
+    todo = sort(commits, seen.running, ends)
     dispose(connection, todo, now, known)
-    if seen.something_is_cancelled:
-        forget(connection)
-    change(connection, todo, now, known)
+    if ends:
+        cancel(connection, ends.difference(todo.ended), now)  # what was put off is ready at once
+        forget_ended(connection, ends.intersection(todo.ended))
+    something_is_cancelled = change(connection, todo, now, known) or seen.something_is_cancelled
     more = settle(connection, seen, now)
-    if seen.something_is_cancelled:
-        hasten(connection, now)
     deliveries = claim(connection, want, seen, now) if want.limit > 0 else ()
-    deliveries, cancelled = tell(connection, want.worker, deliveries) if seen.something_is_cancelled else (deliveries, ())
+    deliveries, cancelled = tell(connection, want.worker, deliveries) if something_is_cancelled else (deliveries, ())
     more = upkeep.do(connection, now) or more
     idle_for = 0 if more else min(LONGEST_IDLE, max(0, next_due(connection, want.worker) - now))
     new = bool(commits) or seen.something_is_due or seen.a_lease_is_over

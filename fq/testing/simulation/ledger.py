@@ -12,7 +12,7 @@ from typing import assert_never
 from attrs import define, field, frozen
 
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import DEAD_TTL, spliced
+from fq.brokers.rules import CANCELLED_GROUP_TTL_MS, DEAD_TTL, spliced
 from fq.message import CANCELLED, RETRIES, Message
 
 MANY = 5
@@ -58,8 +58,9 @@ class Entry:
 class Assembly:
     """Mutable: a group, its values by member, and until when it is remembered; *ids* are those of the messages that complete it."""
 
-    size: int
+    size: int = 0
     ids: tuple[str, ...] = ()
+    cancelled: bool = False
     values: dict[int, bytes] = field(factory=dict)
     until: int = 0
 
@@ -96,11 +97,11 @@ class Ledger:
 
     # What was told.
 
-    def sent(self, posts: Iterable[Post], now: int) -> None:
-        """Note *posts*: a message of the id of one that waits or runs adds nothing."""
+    def sent(self, posts: Iterable[Post], now: int, cancelled: bool = False) -> None:
+        """Note *posts*, cancelled or not: a message of the id of one that waits or runs adds nothing."""
         for post in posts:
             if post.message_id not in self.alive:
-                self.alive[post.message_id] = Entry(post, now + post.delay)
+                self.alive[post.message_id] = Entry(post, now if cancelled else now + post.delay, cancelled=cancelled)
                 if post.message_id not in self._names:
                     self._numbers[post.actor_name] += 1
                     self._names[post.message_id] = f"{post.actor_name}#{self._numbers[post.actor_name]}"
@@ -152,14 +153,20 @@ class Ledger:
                 del self.alive[message_id]
                 self.ended[message_id] = "discarded"
 
-    def cancelled(self, message_id: str, found: bool, now: int) -> None:
-        """Note that a message was cancelled, where the broker *found* it."""
-        entry = self.alive.get(message_id)
-        if found != (entry is not None):
-            self.flag("changed", f"{self.name(message_id)} was cancelled, and the broker says {found}")
-        if entry is not None:
+    def cancelled(self, message_ids: Iterable[str], groups: Iterable[str], found: int, now: int) -> None:
+        """Note that messages were cancelled, of which the broker *found* so many, and what comes after *groups*."""
+        names = list(dict.fromkeys(message_ids))
+        entries = [self.alive[message_id] for message_id in names if message_id in self.alive]
+        if found != len(entries):
+            self.flag("changed", f"{self.names(names)}: {len(entries)} of them could be cancelled, and the broker says {found}")
+        for entry in entries:
             entry.cancelled, entry.untold = True, bool(entry.worker)
             entry.due = entry.due if entry.worker else min(entry.due, now)
+        for group in groups:
+            assembly = self.groups.get(group)
+            if assembly is None or assembly.until <= now:
+                assembly = self.groups[group] = Assembly(until=now + CANCELLED_GROUP_TTL_MS)
+            assembly.cancelled = True
 
     def opened(self, message: Message) -> None:
         """Note what a worker read: the retries in it must be those that were committed."""
@@ -237,8 +244,8 @@ class Ledger:
         self._dispose(entry, commit, now)
         for change in commit.changes:
             match change:
-                case Post():
-                    self.sent([change], now)
+                case Post(continues=continues):
+                    self.sent([change], now, entry.cancelled and continues)
                 case Keep(message_id, body, ttl):
                     self.results[message_id] = body, now + ttl
                 case Join():
@@ -272,10 +279,13 @@ class Ledger:
         """Note an arrival: the last member's, and no other, sends what comes after the group."""
         assembly = self.groups.get(join.group)
         if assembly is None or assembly.until <= now:
-            assembly = self.groups[join.group] = Assembly(join.size, tuple(splice.post.message_id for splice in join.then))
+            assembly = self.groups[join.group] = Assembly()
+        if not assembly.size:
+            assembly.size, assembly.ids = join.size, tuple(splice.post.message_id for splice in join.then)
         if join.member in assembly.values or len(assembly.values) >= assembly.size:
             return
         assembly.values[join.member] = join.value
         assembly.until = now + join.ttl
         if len(assembly.values) == assembly.size:
-            self.sent([spliced(splice, [value for _, value in sorted(assembly.values.items())]) for splice in join.then], now)
+            values = [value for _, value in sorted(assembly.values.items())]
+            self.sent([spliced(splice, values) for splice in join.then], now, assembly.cancelled)

@@ -75,8 +75,12 @@ class Tap:
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
-        found = self.broker.cancel(message_id)
-        self.ledger.cancelled(message_id, found, self.broker.now())
+        return self.cancel_all((message_id,)) > 0
+
+    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
+        """See `Broker.cancel_all`."""
+        found = self.broker.cancel_all(message_ids, groups)
+        self.ledger.cancelled(message_ids, groups, found, self.broker.now())
         self.stir()
         return found
 

@@ -26,11 +26,18 @@ local function values(group, size)
   return '[' .. concat(list, ',') .. ']'
 end
 
--- Each change takes the position of its arguments and returns the position after them.
+-- Each change takes the position of its arguments, and whether its message is cancelled, and returns the position after them.
 local change = {}
 
 function change.P(at)
   post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
+  return at + 6
+end
+
+-- A post that continues the workflow of its message.
+function change.C(at, ends)
+  post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ends)
+  cancelled = cancelled or ends
   return at + 6
 end
 
@@ -41,9 +48,10 @@ end
 
 function change.J(at)
   local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 6])
-  local body = nil
-  if call('HEXISTS', group, 'done') == 0 and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
-    if call('HLEN', group) >= size then
+  -- Its field "done" is 1 if it is complete, 0 if it was cancelled before. To an older fq both are complete, and so nothing comes after it.
+  local body, done = nil, call('HGET', group, 'done')
+  if done ~= '1' and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
+    if call('HLEN', group) - (done and 1 or 0) >= size then
       body = values(group, size)
       call('DEL', group)
       call('HSET', group, 'done', 1)
@@ -55,10 +63,11 @@ function change.J(at)
   for _ = 1, n do
     if body then
       local head, tail = ARGV[at + 5], ARGV[at + 6]
-      post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail)
+      post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail, done == '0')
     end
     at = at + 7
   end
+  cancelled = cancelled or body and done == '0'
   return at
 end
 

@@ -28,10 +28,14 @@ local function queue_up(queue, priority, delay, seq, id)
   end
 end
 
--- Puts a message on its queue, unless its id is known already.
-local function post(queue, priority, delay, head, id, body)
+-- Puts a message on its queue, cancelled or not, unless its id is known already.
+local function post(queue, priority, delay, head, id, body, ends)
+  if ends then delay = 0 end
   local seq = place_of(math.min(draw() + delay * 1000, EXACT))
-  if call('HSETNX', MESSAGES, id, seq .. head .. body) == 1 then queue_up(queue, priority, delay, seq, id) end
+  if call('HSETNX', MESSAGES, id, seq .. head .. body) == 1 then
+    queue_up(queue, priority, delay, seq, id)
+    if ends then call('ZADD', CANCELLED, 0, '\0' .. id) end
+  end
 end
 
 -- The same for *count* messages that differ in id and body, which are in turn in ARGV from number *first* on. Returns how many are new.

@@ -118,12 +118,16 @@ local function good(group, first, n)
   return unpack(ids)
 end
 
+local ends = {} -- which of the messages are cancelled
 for _, group in ipairs(groups) do
   call('HDEL', key(group.queue, CLAIMED), good(group, 1, group.n))
   if group.gone > 0 then call('HDEL', MESSAGES, good(group, 1, group.gone)) end
   if group.done > 0 and again then call('HDEL', AGAIN, good(group, 1, group.done)) end
   if cancelled then
-    for _, id in ipairs({good(group, 1, group.n)}) do call('ZREM', CANCELLED, worker .. '\0' .. id) end
+    for _, id in ipairs({good(group, 1, group.n)}) do
+      ends[id] = call('ZSCORE', CANCELLED, '\0' .. id) and true
+      call('ZREM', CANCELLED, worker .. '\0' .. id)
+    end
     unmark(nil, {good(group, 1, group.done)})
   end
 end
@@ -142,8 +146,9 @@ p = p + 1
 for _ = 1, tonumber(ARGV[p]) do
   local size, group, i = tonumber(ARGV[p + 1]), groups[tonumber(ARGV[p + 2])], tonumber(ARGV[p + 3])
   if not (group.bad and group.bad[i]) then
-    local at = become[ARGV[p + 4]](group.queue, ARGV[group.first + i - 1], p + 5)
-    while at <= p + size do at = change[ARGV[at]](at + 1) end
+    local id = ARGV[group.first + i - 1]
+    local at = become[ARGV[p + 4]](group.queue, id, p + 5)
+    while at <= p + size do at = change[ARGV[at]](at + 1, ends[id]) end
   end
   p = p + size
 end
