@@ -42,7 +42,7 @@ class Slot:
     """The place of one thread on a board."""
 
     def __init__(self, memory: mmap.mmap, offset: int) -> None:
-        self._memory = memory
+        self._memory: mmap.mmap | bytearray = memory
         self._offset = offset
 
     def enter(self, message_id: str, started: float, deadline: float) -> None:
@@ -53,6 +53,10 @@ class Slot:
     def leave(self) -> None:
         """Say that nothing runs."""
         _LENGTH.pack_into(self._memory, self._offset + _LENGTH_AT, 0)
+
+    def detach(self) -> None:
+        """Write into memory of one's own from now on."""
+        self._memory = bytearray(self._offset + _SLOT_SIZE)
 
 
 class Board:
@@ -79,6 +83,11 @@ class Board:
         pulse, finished = _HEADER.unpack_from(self._memory, 0)
         running = (self._read_slot(number) for number in range(self._count))
         return Reading(pulse, finished, tuple(slot for slot in running if slot is not None))
+
+    def detach(self) -> None:
+        """Write to no shared memory any more: this process is a fork."""
+        for slot in self._slots:
+            slot.detach()
 
     def close(self) -> None:
         """Let go of the memory."""

@@ -17,7 +17,8 @@ from attrs import define
 
 from fq.errors import Interrupt
 from fq.message import Message
-from fq.worker.board import Board
+from fq.worker.board import Board, Slot
+from fq.worker.forks import EndOfFork
 from fq.worker.job import Job
 from fq.worker.owned import Owned
 
@@ -54,7 +55,7 @@ class Calls:
     def __init__(self, board: Board | None) -> None:
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._owners: WeakKeyDictionary[asyncio.Task[Any], Call] = WeakKeyDictionary()
-        self._slot = None if board is None else board.slot()
+        self._slot: Slot | EndOfFork | None = None if board is None else board.slot()
         self._latest = None if board is None else board.slot()
         self._shown: Call | None = None
 
@@ -95,6 +96,10 @@ class Calls:
         if self._shown is call:
             self._show(next(iter(self._calls.values()), None))
         return call.job
+
+    def forked(self) -> None:
+        """Let the next step of any coroutine end the process: it is a fork, and what runs here runs in its parent."""
+        self._slot, self._shown = EndOfFork(), None
 
     def owner(self, task: "asyncio.Task[Any]") -> Call | None:
         """Return the call that *task* belongs to. May be asked by any thread."""

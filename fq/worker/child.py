@@ -15,6 +15,7 @@ from fq.log import logger
 from fq.message import Message
 from fq.worker.board import Board
 from fq.worker.deadlines import Deadlines
+from fq.worker.forks import tell_of_forks
 from fq.worker.job import Chains
 from fq.worker.loop import Loop
 from fq.worker.pool import Pool
@@ -53,6 +54,7 @@ class Child:
         self.pool = Pool(settings.threads, self.chains, self.deadlines, self.pump.finished)
         self.quarantine = Pool(1, self.chains, self.deadlines, self.pump.finished)
         self._complained = False
+        self._forked = False
         self._heart = Heart(self._renew, settings.heartbeat) if board is None else None
 
     @property
@@ -71,6 +73,7 @@ class Child:
         """Start all threads."""
         if self._heart is not None:
             self.name = fresh_worker_name("inline")
+        tell_of_forks(self)
         self.app.tell(WorkerBooting(self.name))
         self.deadlines.start()
         self.pool.start()
@@ -86,6 +89,8 @@ class Child:
 
         *timeout* is the setting ``shutdown_timeout`` unless given.
         """
+        if self._forked:
+            return
         patience = self.settings.shutdown_timeout if timeout is None else timeout
         self.app.tell(WorkerStopping(self.name))
         self._call()
@@ -103,6 +108,12 @@ class Child:
         if self._heart is not None:
             self._heart.stop()
         self.app.tell(WorkerStopped(self.name))
+
+    def forked(self) -> None:
+        """Be no worker any more: this process is a fork."""
+        self._forked = True
+        self.deadlines.forked()
+        self.loop.forked()
 
     def beat(self, board: Board) -> None:
         """Give a sign of life on *board*, as long as the pump goes on: without it nothing is committed, or claimed."""

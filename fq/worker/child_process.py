@@ -13,6 +13,7 @@ from fq.log import logger
 from fq.worker.board import Board
 from fq.worker.child import Child
 from fq.worker.orders import Orders
+from fq.worker.process import end_what_was_started, run_exit_handlers
 from fq.worker.settings import WorkerSettings
 from fq.worker.streams import flush
 
@@ -44,11 +45,17 @@ def run_child(find: "Callable[[], App]", settings: WorkerSettings, name: str, su
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())
     finally:
-        try:
-            logging.shutdown()
-            flush()
-        finally:  # a fork that went on from here would take itself for the supervisor
-            os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a dead interpreter
+        end(code)  # a fork that went on from here would take itself for the supervisor
+
+
+def end(code: int) -> Never:
+    """End this process, and what it has started."""
+    try:
+        logging.shutdown()
+        flush()
+        end_what_was_started()
+    finally:
+        os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a dead interpreter
 
 
 def calm_collector() -> None:
@@ -67,6 +74,7 @@ def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board
     child = Child(app, settings, name, board)
     orders.obeyed_by(child.pump.pause)
     app.tell(ProcessBooted())
+    orders.listen()  # once more, since the app may have set handlers of its own
     calm_collector()
     child.start()
     board.beat(0)
@@ -82,6 +90,7 @@ def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board
             code = 1
             break
     _drain(child, board, orders, supervisor)
+    run_exit_handlers(lambda: orders.hurry, lambda: end(code))
     app.broker.close()
     return code
 

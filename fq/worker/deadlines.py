@@ -20,6 +20,7 @@ from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.shield import HERE
 from fq.worker.board import Board, Slot
+from fq.worker.forks import end_fork
 from fq.worker.swallowed import notice
 
 _FINE = 5_000
@@ -115,6 +116,7 @@ class Deadlines:
         self._regions: dict[int, Region] = {}
         self._looked_at = threading.Event()
         self._stopped = False
+        self._is_fork = False
         self._watcher = threading.Thread(target=self._watch, name="fq-deadlines", daemon=True)
 
     def start(self) -> None:
@@ -130,6 +132,8 @@ class Deadlines:
     def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         """Return ``fn(*args, **kwargs)``; raises what it raises, or the interrupt that struck it."""
         region = self._regions.get(get_ident()) or self._new_region()
+        if self._is_fork:
+            end_fork()
         limit = message.time_limit
         region.started = started = monotonic()
         region.deadline = deadline = started + limit / 1_000
@@ -145,6 +149,8 @@ class Deadlines:
         except Interrupt as interrupt:
             raise region.said(interrupt) from None
         finally:
+            if self._is_fork:
+                end_fork()
             while True:
                 try:
                     with region.lock:
@@ -169,6 +175,8 @@ class Deadlines:
 
     def end(self) -> None:
         """Say that this thread runs nothing."""
+        if self._is_fork:
+            end_fork()
         if self._board is not None:
             cast(Slot, self._regions[get_ident()].slot).leave()
 
@@ -183,6 +191,14 @@ class Deadlines:
         """Return what runs, with for how long, in seconds."""
         now = monotonic()
         return tuple((message, now - region.started) for region in list(self._regions.values()) if (message := region.message) is not None)
+
+    def forked(self) -> None:
+        """Let what runs on this thread, the only one of a fork, end the process with the call of the actor, or at the latest with the message."""
+        if self._board is not None:
+            self._board.detach()
+        self._is_fork = True
+        if (region := self._regions.get(get_ident())) is not None:
+            region.lock, region.message = threading.Lock(), None  # the watcher may have held the lock
 
     def _new_region(self) -> Region:
         region = self._regions[get_ident()] = Region(slot=None if self._board is None else self._board.slot())

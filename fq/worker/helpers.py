@@ -13,6 +13,7 @@ from typing import Never
 from attrs import define
 
 from fq.log import logger
+from fq.worker.process import kill_group, kill_what_is_left, lead_a_session
 from fq.worker.streams import flush
 
 log = logger("fq.worker")
@@ -66,9 +67,10 @@ class Helpers:
         for helper in self._helpers:
             while helper.pid and not _ended(helper.pid):
                 if monotonic() > deadline:
-                    with suppress(ProcessLookupError):
-                        os.kill(helper.pid, signal.SIGKILL)
+                    kill_group(helper.pid)
                 time.sleep(0.01)
+            if helper.pid:
+                kill_what_is_left(helper.pid)
             helper.pid = 0
 
 
@@ -89,11 +91,7 @@ def _run(run: Callable[[], object], supervisor: int) -> Never:
     """Run a helper, to the end of this process."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # they are meant for the supervisor
-            signal.signal(number, signal.SIG_IGN)
+        lead_a_session()
         threading.Thread(target=end_with, args=(supervisor,), daemon=True).start()
         run()
         code = 0

@@ -15,6 +15,7 @@ from fq.observe.logs import LogSettings
 from fq.worker.board import Board
 from fq.worker.child_process import run_child
 from fq.worker.orders import ORDERS, Orders
+from fq.worker.process import disown_inherited, lead_a_session
 from fq.worker.settings import WorkerSettings
 from fq.worker.streams import flush
 
@@ -42,6 +43,8 @@ def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
     if pid:
         return pid
+    lead_a_session()
+    disown_inherited()
     run_child(lambda: app, settings, name, supervisor, board, Orders())
 
 
@@ -60,6 +63,7 @@ def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board, logs
 
 def main(order: str) -> None:
     """What a spawned child does first: listen, find the app, and run it."""
+    lead_a_session()
     orders = Orders()
     orders.listen()
     fields = json.loads(order)

@@ -19,6 +19,7 @@ from fq.message import Message
 from fq.tracebacks import name_of
 from fq.worker.board import Board
 from fq.worker.calls import Call, Calls
+from fq.worker.forks import end_fork
 from fq.worker.job import Job
 from fq.worker.pool import hand_back
 
@@ -55,6 +56,7 @@ class Loop:
         self._blamed: Call | None = None
         self._winding_up: asyncio.Future[None] | None = None  # held here, since a loop holds its tasks weakly
         self._ended = False
+        self._forked = False
 
     def put(self, jobs: Sequence[Job]) -> None:
         """Start *jobs*, or queue those for which there is no room; the thread itself starts with the first."""
@@ -111,6 +113,8 @@ class Loop:
 
         A cancellation that nobody has asked for, since the actor raised it or awaited what was cancelled, is a failure like any other.
         """
+        if self._forked:
+            end_fork()
         task = cast("asyncio.Task[object]", asyncio.current_task(self._loop))
         call = self._calls.enter(message, task)
         if message.time_limit < self._interval * 5_000:
@@ -125,7 +129,14 @@ class Loop:
         except GeneratorExit as error:
             return Failure(of_the_actor(message, error, task))
         finally:
+            if self._forked:
+                end_fork()
             call.task = call.message = None
+
+    def forked(self) -> None:
+        """Let whatever this loop takes up next end the process, a fork, which shares the selector of the parent's loop."""
+        self._forked = True
+        self._calls.forked()
 
     def _soon(self, call: Callable[..., None], *args: object) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -168,6 +179,8 @@ class Loop:
             self._calls.start(loop, job, chains.arun).add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
+        if self._forked:
+            end_fork()
         job = self._calls.end(task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if job.commit is None and (self._winding_up is not None or error is None):

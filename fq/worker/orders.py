@@ -6,6 +6,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 
+from fq.worker.forks import reset, tell_of_forks
 from fq.worker.signals import HANDLED
 
 RETIRE = signal.SIGURG
@@ -34,16 +35,25 @@ class Orders:
         return self.retire or self.stop
 
     def listen(self) -> None:
-        """Hear signals from now on, and those that have been held back."""
+        """Hear signals from now on, and those that have been held back. Again, when other code may have set handlers of its own."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGHUP):  # the terminal sends these to all; the supervisor passes on what counts
-            signal.signal(number, signal.SIG_IGN)
+        for number in (
+            signal.SIGINT,
+            signal.SIGHUP,
+        ):  # the supervisor passes on what counts; what is ignored, programs that actors start would ignore, too
+            signal.signal(number, self._on_nothing)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(RETIRE, self._on_retire)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._on_quiet)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
+        tell_of_forks(self)
+
+    def forked(self) -> None:
+        """Take no orders in a fork: signals mean what they usually do."""
+        signal.set_wakeup_fd(-1)
+        reset(ORDERS, lambda handler: getattr(handler, "__self__", None) is self)
 
     def wait(self, timeout: float) -> None:
         """Wait up to *timeout* seconds for an order to end."""
@@ -55,6 +65,9 @@ class Orders:
         self._obey = pause
         if self.quiet:
             pause(True)
+
+    def _on_nothing(self, *_: object) -> None:
+        pass
 
     def _on_retire(self, *_: object) -> None:
         self.retire = True

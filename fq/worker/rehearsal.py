@@ -7,13 +7,12 @@ That process runs the same command line, and ends where there would be children 
 import os
 import sys
 import tempfile
-from contextlib import suppress
-from signal import SIGKILL
 from threading import Thread
 from time import monotonic
 
 from fq.log import logger
 from fq.worker.helpers import end_with
+from fq.worker.process import kill_group, kill_what_is_left, lead_a_session
 
 log = logger("fq.worker")
 
@@ -58,8 +57,7 @@ class Rehearsal:
         """Give up the one that is under way, and forget how the last one went."""
         self.passed = False
         if self._pid:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, SIGKILL)
+            kill_group(self._pid)
         self._pid = 0
         self._last_words()
 
@@ -67,6 +65,7 @@ class Rehearsal:
         """Learn that the process *pid* has ended, or otherwise changed, which may be another."""
         if pid != self._pid or not (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
             return
+        kill_what_is_left(pid)
         self._pid = 0
         self.took = int((monotonic() - self._began) * 1_000)
         code, said = os.waitstatus_to_exitcode(status), self._last_words()
@@ -90,5 +89,6 @@ def rehearsing() -> bool:
     parent = os.environ.pop(REHEARSAL, "")
     if parent != str(os.getppid()):
         return False
+    lead_a_session()
     Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     return True

@@ -22,6 +22,7 @@ from fq.worker.helpers import Helpers
 from fq.worker.launch import fork, memory_of, slots, spawn
 from fq.worker.leases import Leases
 from fq.worker.place import Place
+from fq.worker.process import kill_group, kill_what_is_left
 from fq.worker.rehearsal import Rehearsal
 from fq.worker.settings import WorkerSettings
 from fq.worker.signals import Signals
@@ -148,7 +149,8 @@ class Supervisor:
         if now > self._kill_at:
             self._kill_at = float("inf")
             log.error("children do not end: they are killed")
-            self._tell(signal.SIGKILL)
+            for ward in self._wards():
+                kill_group(ward.pid)
 
     def _examine(self, ward: Ward, now: float) -> None:
         reading = ward.board.read()
@@ -175,7 +177,7 @@ class Supervisor:
 
     def _kill(self, ward: Ward, why: str) -> None:
         log.error("worker process %d is killed: %s", ward.pid, why)
-        os.kill(ward.pid, signal.SIGKILL)
+        kill_group(ward.pid)
 
     def _advise(self, ward: Ward) -> None:
         """Say, once, that children are too large before they have done anything."""
@@ -239,7 +241,9 @@ class Supervisor:
                 self._bury(ward, os.waitstatus_to_exitcode(status))
 
     def _bury(self, ward: Ward, code: int) -> None:
-        """Hand back what a dead child held, and plan its replacement."""
+        """Hand back what a dead child held, and plan its replacement. One that was killed takes along what it has started."""
+        if code:
+            kill_what_is_left(ward.pid)
         retired = ward in self._retiring
         self._retiring = [other for other in self._retiring if other is not ward]
         for place in self._places:
