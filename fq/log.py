@@ -1,4 +1,9 @@
-"""`logger`: how fq itself logs. A handler or a filter of the application that raises costs a record, and never the thread that logs. Shell."""
+"""
+`logger`: how fq itself logs. Shell.
+
+A handler or a filter of the application that raises costs a record, and never the thread that logs. And an application that configures logging for itself
+does not silence fq by it.
+"""
 
 import logging
 import sys
@@ -25,7 +30,29 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
 
 def logger(name: str) -> SafeLogger:
     """Return the logger called *name*, for fq's own use."""
-    return SafeLogger(logging.getLogger(name), {})
+    found = logging.getLogger(name)
+    if not isinstance(found, KeptLogger):
+        found.__class__ = type("KeptLogger", (KeptLogger, type(found)), {})
+    return SafeLogger(found, {})
+
+
+class KeptLogger(logging.Logger):
+    """
+    A logger that ``disable_existing_loggers`` leaves alone.
+
+    By default `logging.config` disables each logger that a configuration does not name. It never disables one by its name, so who wants that sets `disabled`,
+    a level or ``propagate``; these work here as on any logger.
+    """
+
+    @property
+    def disabled(self) -> bool:
+        """Is nothing logged here?"""
+        return bool(self.__dict__.get("disabled"))
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        if not value or sys._getframe(1).f_globals.get("__name__") != "logging.config":
+            self.__dict__["disabled"] = value
 
 
 def unforeseen(error: Exception) -> Exception | None:

@@ -1,9 +1,12 @@
 """fq's own log: what an application's handlers and filters do costs records, never threads."""
 
+import io
 import logging
+import logging.config
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from returns.result import Success
@@ -11,6 +14,7 @@ from returns.result import Success
 from fq import App, Interrupt, cancellation, default_middleware, hooks
 from fq.brokers.memory import MemoryBroker
 from fq.log import logger
+from fq.observe.logs import LogSettings, QuietStreamHandler
 from tests.until import until
 
 
@@ -109,3 +113,79 @@ def test_a_worker_goes_on_when_none_of_its_failures_can_be_logged(broken: loggin
         assert [ok.send().get(), aok.send().get()] == [Success(1), Success(1)]
         assert worker.pump.alive
     until(lambda: not any(thread.name.startswith("fq-worker") for thread in threading.enumerate()))
+
+
+INI = """
+[loggers]
+keys=root
+[handlers]
+keys=h
+[formatters]
+keys=
+[logger_root]
+level=INFO
+handlers=h
+[handler_h]
+class=StreamHandler
+args=(sys.stderr,)
+"""
+ROOT = {"handlers": {"h": {"class": "logging.StreamHandler"}}, "root": {"level": "INFO", "handlers": ["h"]}}
+HOW = {
+    "a dictionary": lambda: logging.config.dictConfig({"version": 1, **ROOT}),
+    "a dictionary without handlers": lambda: logging.config.dictConfig({"version": 1}),
+    "a file": lambda: logging.config.fileConfig(io.StringIO(INI)),
+}
+each_way = pytest.mark.parametrize("configure", HOW.values(), ids=HOW.keys())
+
+
+@pytest.fixture
+def untouched() -> Iterator[None]:
+    """What configuring changes is as before at the end."""
+    both = logging.getLogger(), logging.getLogger("fq")
+    before = [(target, target.level, target.handlers[:]) for target in both]
+    yield
+    for target, level, handlers in before:
+        target.setLevel(level)
+        for handler in target.handlers:
+            if isinstance(handler, QuietStreamHandler) and handler.stream is not sys.stderr:
+                handler.stream.close()
+        target.handlers[:] = handlers
+    for found in logging.root.manager.loggerDict.values():
+        if isinstance(found, logging.Logger):
+            found.disabled = False
+
+
+@each_way
+def test_an_application_that_configures_logging_silences_others_and_not_fq(untouched: None, configure: Callable[[], None]) -> None:
+    loud, other = logger("fq.loud"), logging.getLogger("other")
+    configure()
+
+    assert other.disabled
+    assert loud.isEnabledFor(logging.ERROR)
+
+
+@each_way
+def test_who_silences_fq_by_its_name_keeps_that(untouched: None, configure: Callable[[], None]) -> None:
+    disabled, quiet = logger("fq.disabled"), logger("fq.quiet")
+    logging.getLogger("fq.disabled").disabled = True
+    logging.getLogger("fq.quiet").setLevel(logging.CRITICAL)
+    configure()
+
+    assert not disabled.isEnabledFor(logging.ERROR)
+    assert not quiet.isEnabledFor(logging.ERROR)
+    logging.getLogger("fq.disabled").disabled = False
+    assert disabled.isEnabledFor(logging.ERROR)
+
+
+@each_way
+def test_the_log_file_has_fqs_records_once_whether_the_application_configures_or_not(
+    untouched: None, tmp_path: Path, configure: Callable[[], None]
+) -> None:
+    LogSettings(logging.INFO, "text", tmp_path / "log").set_up()
+    logger("fq.worker").info("before")
+    logging.getLogger("mine").info("theirs")
+    configure()
+    logger("fq.worker").error("after")
+    text = (tmp_path / "log").read_text()
+
+    assert [text.count(word) for word in ("before", "theirs", "after")] == [1, 1, 1]

@@ -96,13 +96,25 @@ class LogSettings:
         """
         Send all logging there. A process that *supervises* never waits for whoever reads it.
 
+        An application may replace the handlers of the root logger by its own. To a file that was asked for, fq's own records go all the same.
+
         Raises:
             OSError: the file cannot be opened.
         """
         stream = sys.stderr if self.file is None else self.file.open("a", encoding="utf-8", buffering=1)
+        own, handler = (self._handler(stream, supervises) for _ in range(2))
+        logging.basicConfig(level=self.level, handlers=[handler], force=True)
+        fq = logging.getLogger("fq")
+        for before in [before for before in fq.handlers if isinstance(before, QuietStreamHandler)]:
+            fq.removeHandler(before)
+        if self.file is not None:
+            handler.addFilter(lambda record: record.name.partition(".")[0] != "fq")
+            fq.addHandler(own)
+
+    def _handler(self, stream: TextIO, supervises: bool) -> logging.Handler:
         handler = (UnheldHandler if supervises else QuietStreamHandler)(stream)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(TEXT))
-        logging.basicConfig(level=self.level, handlers=[handler], force=True)
+        return handler
 
     def to_json(self) -> str:
         """Return it as text, for a process that is to log likewise."""
