@@ -19,6 +19,7 @@ from fq.errors import BrokerUnavailable
 from fq.log import logger
 from fq.observe.endpoint import join_parent, metrics_servers
 from fq.observe.logs import LogFormat, LogSettings
+from fq.worker.descriptors import take_over
 from fq.worker.helpers import Helpers
 from fq.worker.rehearsal import rehearsing
 from fq.worker.reload import is_replacing, watcher
@@ -80,6 +81,7 @@ def worker(
 
     Exit codes: 0 stopped, 2 wrong use, 3 the broker cannot be used, 4 the pid file is taken.
     """
+    take_over()
     occupy()
     atexit.register(let_go)
     rehearses = rehearsing()

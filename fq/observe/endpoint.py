@@ -12,6 +12,7 @@ from fq.observe.layer import Prometheus, prometheus
 from fq.observe.meter import share, shared_table
 from fq.observe.server import BoundedServer
 from fq.stack import Stack, compose
+from fq.worker.descriptors import keep
 
 if TYPE_CHECKING:
     from fq.app import App
@@ -92,7 +93,7 @@ def listen(host: str, port: int) -> socket.socket:
             listener = _fresh_listener(host, port)
     else:
         listener = _fresh_listener(host, port)
-    os.set_inheritable(listener.fileno(), True)
+    keep(listener.fileno())
     os.environ[SOCKET] = f"{os.getpid()}:{listener.fileno()}:{host}:{port}"
     return listener
 

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from fq.log import logger
 from fq.observe.table import Cells, Labels, Part, Table
+from fq.worker.descriptors import keep
 
 log = logger("fq.observe")
 
@@ -131,7 +132,7 @@ def share(parts: int) -> None:
     """Make the table that this process and those that it starts count in; after a reload, the one that is there is kept."""
     if shared_table() is None:
         table = Table(parts, WIDTH)
-        os.set_inheritable(table.descriptor, True)
+        keep(table.descriptor, for_children=True)
         os.environ[SHARED] = f"{os.getpid()}:{table.descriptor}:{parts}"
         _tables[os.environ[SHARED]] = table
 
@@ -153,5 +154,9 @@ def shared_table() -> Table | None:
     supervisor, _, rest = place.partition(":")
     if not rest or int(supervisor) not in (os.getpid(), os.getppid()):
         return None
-    descriptor, _, parts = rest.partition(":")
-    return _tables.setdefault(place, Table(int(parts), WIDTH, int(descriptor)))
+    number, _, parts = rest.partition(":")
+    descriptor = int(number)
+    if not Table.is_behind(descriptor, int(parts), WIDTH):  # this is another worker, which a worker's own code has started
+        return None
+    keep(descriptor, for_children=True)
+    return _tables.setdefault(place, Table(int(parts), WIDTH, descriptor))

@@ -42,9 +42,17 @@ class Table:
         self.parts = parts
         self.width = width
         self._row_size = LABEL + 8 * width
-        self._part_size = HEADER + ROWS * self._row_size
+        self._part_size = _part_size(width)
         self.descriptor = _fresh_file(parts * self._part_size) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, parts * self._part_size)
+
+    @staticmethod
+    def is_behind(descriptor: int, parts: int, width: int) -> bool:
+        """Is *descriptor* open on the file behind such a table?"""
+        try:
+            return os.fstat(descriptor).st_size == parts * _part_size(width)
+        except OSError:
+            return False
 
     def claim(self) -> "Part | None":
         """
@@ -139,6 +147,10 @@ class Part:
             row[index] += value
             for other in once_more:
                 row[other] += 1
+
+
+def _part_size(width: int) -> int:
+    return HEADER + ROWS * (LABEL + 8 * width)
 
 
 def _fresh_file(size: int) -> int:

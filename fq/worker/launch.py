@@ -14,6 +14,8 @@ from fq.log import logger
 from fq.observe.logs import LogSettings
 from fq.worker.board import Board
 from fq.worker.child_process import run_child
+from fq.worker.descriptors import handed_to_child, leave_to_parent, take_over
+from fq.worker.interpreter import python
 from fq.worker.orders import ORDERS, Orders
 from fq.worker.process import disown_inherited, lead_a_session
 from fq.worker.settings import WorkerSettings
@@ -45,6 +47,7 @@ def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
         return pid
     lead_a_session()
     disown_inherited()
+    leave_to_parent()
     run_child(lambda: app, settings, name, supervisor, board, Orders())
 
 
@@ -55,14 +58,15 @@ def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board, logs
     Raises:
         OSError: the machine has no process to spare, or the interpreter is gone.
     """
-    os.set_inheritable(board.descriptor, True)
     fields = {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
     order = json.dumps({**fields, "logs": None if logs is None else logs.to_json()})
-    return os.posix_spawn(sys.executable, [sys.executable, "-m", "fq.worker.launch", order], os.environ, setsigmask=ORDERS)
+    with handed_to_child([board.descriptor]) as environment:
+        return os.posix_spawn(sys.executable, python("fq.worker.launch", order), environment, setsigmask=ORDERS)
 
 
 def main(order: str) -> None:
     """What a spawned child does first: listen, find the app, and run it."""
+    take_over()
     lead_a_session()
     orders = Orders()
     orders.listen()
@@ -103,7 +107,3 @@ def memory_of(pid: int) -> int:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

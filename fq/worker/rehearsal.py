@@ -11,6 +11,7 @@ from threading import Thread
 from time import monotonic
 
 from fq.log import logger
+from fq.worker.descriptors import handed_to_program
 from fq.worker.helpers import end_with
 from fq.worker.process import kill_group, kill_what_is_left, lead_a_session
 
@@ -44,12 +45,13 @@ class Rehearsal:
         """Start one, and give up the one that is under way: the code may have changed since that began."""
         self.abandon()
         self._began = monotonic()
-        environment = {**os.environ, REHEARSAL: str(os.getpid())}
         try:
             with tempfile.TemporaryFile(buffering=0) as file:
                 self._output = os.dup(file.fileno())
             actions = [(os.POSIX_SPAWN_DUP2, self._output, number) for number in (1, 2)]
-            self._pid = os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment, file_actions=actions)
+            with handed_to_program() as environment:
+                environment[REHEARSAL] = str(os.getpid())
+                self._pid = os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment, file_actions=actions)
         except OSError as error:
             log.error("not reloading, since the new code cannot be tried: %s", error)
 

@@ -15,6 +15,8 @@ from attrs.filters import include
 from fq.errors import ConfigError
 from fq.log import logger
 from fq.worker.board import Board
+from fq.worker.descriptors import handed_to_program
+from fq.worker.interpreter import python
 from fq.worker.signals import Signals
 from fq.worker.streams import flush
 from fq.worker.ward import Ward
@@ -23,6 +25,7 @@ log = logger("fq.worker")
 
 INHERITED = "FQ_INHERITED_CHILDREN"
 WATCHER = "FQ_WATCHER"
+"""Environment variable with the process that watches, after the one that is watched for."""
 
 
 @frozen
@@ -61,12 +64,11 @@ def replace_process(legacy: Legacy, signals: Signals) -> None:
     If that cannot be done, as without the interpreter, this program goes on as it is.
     """
     log.info("reloading")
-    for ward in legacy.wards:
-        os.set_inheritable(ward.board.descriptor, True)
     flush()
     signals.hold_back()
     try:
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, INHERITED: legacy.to_json()})
+        with handed_to_program(ward.board.descriptor for ward in legacy.wards) as environment:
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environment, INHERITED: legacy.to_json()})
     except OSError as error:
         signals.go_on()
         log.error("not reloading, since the new program cannot be started: %s", error)
@@ -105,10 +107,13 @@ def watcher(folder: str | None) -> Iterator[None]:
         return
     if find_spec("watchfiles") is None:
         raise ConfigError("--watch needs the package watchfiles: pip install 'fq[watch]'")
-    if WATCHER not in os.environ:  # else the program before this one started it, and it goes on
-        os.environ[WATCHER] = str(subprocess.Popen([sys.executable, "-m", "fq.worker.watch", folder, str(os.getpid())]).pid)
+    owner, _, pid = os.environ.get(WATCHER, "").rpartition(":")
+    if not pid or (owner or str(os.getpid())) != str(os.getpid()):  # else the program before this one started it, and it goes on
+        pid = str(subprocess.Popen(python("fq.worker.watch", folder, str(os.getpid()))).pid)
+        os.environ[WATCHER] = f"{os.getpid()}:{pid}"
     try:
         yield
     finally:
+        os.environ.pop(WATCHER)
         with suppress(ProcessLookupError):
-            os.kill(int(os.environ.pop(WATCHER)), signal.SIGKILL)
+            os.kill(int(pid), signal.SIGKILL)

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import weakref
+from pathlib import Path
 
 from fq import App, Step
 from fq.message import Message
@@ -87,6 +88,15 @@ def waits(seconds: str) -> int:
     process = subprocess.Popen(["sleep", seconds])
     note("pid", process.pid)
     return os.waitpid(process.pid, 0)[1]
+
+
+@app.actor(max_retries=0)
+def left_open(seconds: str) -> list[str]:
+    """Return what a program finds open that is started with all that may be inherited."""
+    pid = os.posix_spawn("/bin/sleep", ["sleep", seconds], os.environ)
+    note("pid", pid)
+    time.sleep(0.2)
+    return [str(open_file.readlink()) for open_file in Path(f"/proc/{pid}/fd").iterdir() if int(open_file.name) > 2]
 
 
 @app.actor(max_retries=0, max_deliveries=1)

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -201,3 +203,52 @@ def test_a_fork_that_a_layer_makes_runs_no_actor(rig: Rig, start: Start) -> None
 
     until(lambda: pids(rig) and gone(rig), what="the end of the fork")
     assert rig.runs() == {str(pid): 1}
+
+
+@both_starts
+def test_a_program_that_an_actor_starts_inherits_nothing_of_the_worker_also_after_a_reload(
+    rig: Rig, start: Start, how: tuple[str, ...]
+) -> None:
+    from tests.chaos.starters import background, left_open
+
+    place = f"127.0.0.1:{free_port()}"
+    process = start("--metrics", place, *how)
+    assert left_open.send("600").get(20_000) == Success([])
+    first = background.send("600", apart=True).get(20_000).unwrap()
+    process.send_signal(signal.SIGHUP)
+    until(lambda: background.send("600", apart=True).get(20_000).unwrap() != first, what="the reload")
+    assert left_open.send("600").get(20_000) == Success([])
+    with urlopen(f"http://{place}/metrics", timeout=20) as answer:
+        assert b"fq_messages_total" in answer.read()
+    stop(process)
+
+    start("--metrics", place)
+    assert "metrics cannot be served" not in rig.log()
+
+
+def test_orphans_do_not_keep_the_port_of_the_metrics(rig: Rig, start: Start) -> None:
+    from tests.chaos.starters import background
+
+    place = f"127.0.0.1:{free_port()}"
+    process = start("--metrics", place)
+    pid = background.send("600").get(20_000).unwrap()
+    os.kill(pid, signal.SIGSTOP)  # it does not end with its supervisor
+    process.kill()
+    process.wait()
+    until(lambda: is_free(place), what="the end of what serves them")
+    os.kill(pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def is_free(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    try:
+        socket.create_server((host, int(port))).close()
+    except OSError:
+        return False
+    return True
