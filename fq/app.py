@@ -159,13 +159,13 @@ class App:
 
     def send(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.send` is the way to write it. Of a workflow, all that starts at once is sent at once, or nothing."""
-        message_id, enqueues = self._fresh(call)
+        message_id, enqueues = self._fresh(call, self._broker.now())
         self._broker.enqueue([pack(enqueue) for enqueue in enqueues])
         return self._sent(call, message_id, enqueues)
 
     async def asend(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.asend` is the way to write it."""
-        message_id, enqueues = self._fresh(call)
+        message_id, enqueues = self._fresh(call, await self._broker.anow())
         await self._broker.aenqueue([pack(enqueue) for enqueue in enqueues])
         return self._sent(call, message_id, enqueues)
 
@@ -256,14 +256,14 @@ class App:
         return Child(self, WorkerSettings(processes=1, **settings))
 
     def _prepared(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
-        message_id, enqueues = self._fresh(call)
+        message_id, enqueues = self._fresh(call, self._broker.now())
         return enqueues, cast("Handle[R]", handle_for(self, call.stages, message_id))
 
     def _plan(self, actor: AnyActor, base: Stack) -> Plan:
         return Plan.of(stack_for(actor, base).bound(self), actor)
 
-    def _fresh(self, call: Call[R]) -> tuple[str, tuple[Enqueue, ...]]:
-        now = self._broker.now()  # the one clock of all: a host whose own is wrong sends messages of the right age
+    def _fresh(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
+        """Return the id of *call*, and what is to be sent for it; *now* is the broker's: a host whose clock is wrong sends messages of the right age."""
         message_id = self._fresh_id(now)
         if not call.is_single:
             check(call, self)

@@ -164,6 +164,10 @@ class Broker(Protocol):
         """Return the broker's clock, ms since the epoch."""
         ...
 
+    async def anow(self) -> int:
+        """`now` for async callers: whatever has to be asked for it blocks no event loop."""
+        ...
+
     def close(self) -> None:
         """Let go of connections; the next call connects again."""
 

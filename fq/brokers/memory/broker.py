@@ -259,5 +259,9 @@ class MemoryBroker:
         """See `Broker.now`."""
         return self.clock.now
 
+    async def anow(self) -> int:
+        """See `Broker.anow`; nothing here blocks."""
+        return self.clock.now
+
     def close(self) -> None:
         """See `Broker.close`; there is nothing to let go of, and what is kept stays."""

@@ -16,6 +16,7 @@ from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
 from fq.brokers.redis.server import Server
 from fq.brokers.rules import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.together import Together
 from fq.errors import ConfigError
 from fq.shield import shields
 
@@ -67,6 +68,7 @@ class RedisBroker:
         self._server = Server(self._place, keys, patience / 1_000)
         self._local = Local(self._server, dead_ttl)
         self._clock = ServerClock(self._ask_time)
+        self._now = Together(self.now)
 
     def __repr__(self) -> str:
         return f"RedisBroker({self._place.name!r}, namespace={self._namespace!r})"
@@ -223,6 +225,10 @@ class RedisBroker:
     def now(self) -> int:
         """Return the server's clock, ms since the epoch; asks the server now and then."""
         return self._clock.now() + self._server.offset
+
+    async def anow(self) -> int:
+        """`now` for async callers."""
+        return self.now() if self._clock.is_known else await self._now.result()
 
     def _ask_time(self) -> int:
         seconds, micros = cast(list[bytes], self._server.line.command("TIME"))

@@ -14,6 +14,11 @@ class ServerClock:
         self._ask = ask
         self._known: tuple[float, float] = (float("-inf"), 0.0)  # when the server was asked, and its time when the monotonic clock was 0
 
+    @property
+    def is_known(self) -> bool:
+        """Can the time be told without asking the server?"""
+        return monotonic() - self._known[0] <= AGAIN
+
     def now(self) -> int:
         """Return the server's time, ms since the epoch."""
         asked, zero = self._known

@@ -20,6 +20,7 @@ from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.turn import take_turn
 from fq.brokers.sqlite.upkeep import Upkeep
+from fq.brokers.together import Together
 from fq.errors import ConfigError
 from fq.shield import shields
 
@@ -74,6 +75,7 @@ class SqliteBroker(InThreads):
         self._reader = Database(settings, self.clock)
         self._listener = Listener(self._reader, self.clock, self.path)
         self._upkeep = Upkeep(dead_ttl)
+        self._clock_read = Together(self._reader.read_clock)
         forks.register(self)
 
     def __str__(self) -> str:
@@ -243,6 +245,12 @@ class SqliteBroker(InThreads):
     def now(self) -> int:
         """See `Broker.now`."""
         self._reader.read_clock()
+        return self.clock.now
+
+    async def anow(self) -> int:
+        """See `Broker.anow`."""
+        if not self._reader.clock_was_read:
+            await self._clock_read.result()
         return self.clock.now
 
     # Connections come and go.

@@ -115,9 +115,14 @@ class Database:
             self._disconnect()
             self._file.forget()
 
+    @property
+    def clock_was_read(self) -> bool:
+        """Has the clock been made to agree with those of other processes a moment ago?"""
+        return monotonic() < self._read_clock_at
+
     def read_clock(self) -> None:
         """Let the clock agree with those of other processes, unless it has done so a moment ago."""
-        if monotonic() >= self._read_clock_at:
+        if not self.clock_was_read:
             self.query("SELECT 1")
 
     @contextmanager
