@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from fq.limits.terms import Slot
+from fq.threads import watched
 
 LINGER = 5.0
 """For how long the thread stays when no slot is held, in seconds."""
@@ -51,7 +52,7 @@ class Leases:
         with self._changed:
             self._due[slot] = due
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="fq-limits", daemon=True)
+                self._thread = watched("fq-limits", self._run)
                 self._thread.start()
             elif due < self._asleep_until:
                 self._changed.notify()

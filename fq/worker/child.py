@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from fq.errors import BrokerError, Cancelled, Shutdown
+from fq.errors import BrokerError, Cancelled, FqError, Shutdown
 from fq.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
 from fq.ids import fresh_worker_name
 from fq.layers.cancellation import Cancellation
@@ -13,6 +13,7 @@ from fq.layers.shutdown_notifications import ShutdownNotifications
 from fq.layers.time_limit import TimeLimit
 from fq.log import logger
 from fq.message import Message
+from fq.threads import Lost, watched
 from fq.worker.board import Board
 from fq.worker.deadlines import Deadlines
 from fq.worker.forks import tell_of_forks
@@ -46,16 +47,17 @@ class Child:
         self.app = app
         self.name = name
         self.settings = settings
+        self.lost: BaseException | None = None
         interval = min((layer.interval for plan in app.plans() for layer in plan.stack if isinstance(layer, TimeLimit)), default=1_000)
         self.pump = Pump(self)
-        self.deadlines = Deadlines(interval, board)
+        self.deadlines = Deadlines(interval, board, self.lose)
         self.loop = Loop(settings.concurrency, self, interval, board)
         self.chains = Chains(app, self.deadlines.run, self.loop.run, settings.unknown_actor_grace)
-        self.pool = Pool(settings.threads, self.chains, self.deadlines, self.pump.finished)
-        self.quarantine = Pool(1, self.chains, self.deadlines, self.pump.finished)
+        self.pool = Pool(settings.threads, self.chains, self.deadlines, self.pump.finished, self.lose)
+        self.quarantine = Pool(1, self.chains, self.deadlines, self.pump.finished, self.lose)
         self._complained = False
         self._forked = False
-        self._heart = Heart(self._renew, settings.heartbeat) if board is None else None
+        self._heart = Heart(self._renew, settings.heartbeat, self.lose) if board is None else None
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -128,8 +130,28 @@ class Child:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         self.stop()
+        if self.lost is not None and raised is None:
+            raise RuntimeError("a thread of this worker could not go on, so that it has run nothing since") from self.lost
+
+    def lose(self, thread: str, error: BaseException) -> None:
+        """
+        Stop claiming, since *thread*, without which this worker cannot work, has ended with *error*; what has not started is handed back.
+
+        The process of a supervisor ends then, and is replaced. Inside your own process, what runs is finished, and the end of the context raises.
+        """
+        self.lost = self.lost or error
+        log.error("worker %s has lost its thread %s: it claims nothing any more, and hands back what it holds", self.name, thread)
+        if self.pump.alive and thread != "fq-pump":
+            self.pump.flush()
+            return
+        counted = [message.message_id for message, _ in (*self.deadlines.running(), *self.loop.running())]
+        if self.pump.judging is not None:
+            counted.append(self.pump.judging.message_id)
+        with suppress(FqError):
+            self.app.broker.release(self.name, {}, counted)
+        self.pump.give_up()
 
     def _call(self) -> None:
         """Call the function that the app's stack has for a worker that stops."""
@@ -143,7 +165,7 @@ class Child:
     def _notice(self, message: Message) -> Shutdown | None:
         """Return what to raise in the actor that runs *message*, if it asked to be told."""
         layer = self.app.plan(message.actor_name).stack.get(ShutdownNotifications)
-        return Shutdown("the worker is stopping") if layer is not None and layer.tells(message) else None
+        return Shutdown("the worker is stopping") if layer is not None and holds(layer.tells, message) else None
 
     def cancel(self, message_ids: Sequence[str]) -> None:
         """Interrupt what runs of *message_ids*: async actors, and those sync actors that are cancellable."""
@@ -154,7 +176,7 @@ class Child:
 
         def cancelled_if_it_may_be(message: Message) -> Cancelled | None:
             layer = self.app.plan(message.actor_name).stack.get(Cancellation)
-            return cancelled(message) if layer is not None and layer.interrupts(message) else None
+            return cancelled(message) if layer is not None and holds(layer.interrupts, message) else None
 
         self.deadlines.strike(cancelled_if_it_may_be)
         self.loop.strike(cancelled)
@@ -163,14 +185,22 @@ class Child:
         self.app.broker.renew([self.name], self.settings.lease)
 
 
+def holds(question: Callable[[Message], bool], message: Message) -> bool:
+    """Return the answer to *question* about *message*; no, where an option of the message cannot be read: in its stack it fails for that."""
+    try:
+        return question(message)
+    except Exception:
+        return False
+
+
 class Heart:
     """Calls *beat* every *interval* ms in a thread of its own; a broker that cannot be reached is tried again at the next beat."""
 
-    def __init__(self, beat: Callable[[], None], interval: int) -> None:
+    def __init__(self, beat: Callable[[], None], interval: int, lost: Lost) -> None:
         self._beat = beat
         self._interval = interval / 1_000
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fq-heart", daemon=True)
+        self._thread = watched("fq-heart", self._run, lost)
 
     def start(self) -> None:
         """Start beating."""

@@ -85,8 +85,8 @@ def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
             break
-        if not child.pump.alive:
-            log.error("the pump thread is gone: stopping, to be replaced")
+        if child.lost is not None:
+            log.error("worker process %d ends, to be replaced", os.getpid())
             code = 1
             break
     _drain(child, board, orders, supervisor)
@@ -113,6 +113,8 @@ def _patience(child: Child, orders: Orders, orphaned: bool) -> float:
     settings = child.settings
     if orders.hurry or not child.pump.alive:  # what finishes without a pump is never committed
         return 0
+    if child.lost is not None:
+        return settings.shutdown_timeout
     if orphaned:  # nobody renews its lease
         return min(settings.shutdown_timeout, settings.heartbeat)
     return settings.shutdown_timeout if orders.stop else FOREVER

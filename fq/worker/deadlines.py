@@ -19,6 +19,7 @@ from fq.errors import Interrupt
 from fq.layers.time_limit import exceeded
 from fq.message import Message
 from fq.shield import HERE
+from fq.threads import Lost, watched
 from fq.worker.board import Board, Slot
 from fq.worker.forks import end_fork
 from fq.worker.swallowed import notice
@@ -110,14 +111,14 @@ class Region:
 class Deadlines:
     """Runs sync actors in regions, and strikes those that overrun their time limit. *interval*: how finely it looks, ms; *board*: where it says what runs."""
 
-    def __init__(self, interval: int = 1_000, board: Board | None = None) -> None:
+    def __init__(self, interval: int = 1_000, board: Board | None = None, lost: Lost | None = None) -> None:
         self._board = board
         self._interval = interval / 1_000
         self._regions: dict[int, Region] = {}
         self._looked_at = threading.Event()
         self._stopped = False
         self._is_fork = False
-        self._watcher = threading.Thread(target=self._watch, name="fq-deadlines", daemon=True)
+        self._watcher = watched("fq-deadlines", self._watch, lost)
 
     def start(self) -> None:
         """Start watching."""

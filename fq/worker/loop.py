@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,7 @@ from fq.handler import cancelled_itself, of_the_actor
 from fq.layers.time_limit import exceeded
 from fq.log import logger
 from fq.message import Message
+from fq.threads import watched
 from fq.tracebacks import name_of
 from fq.worker.board import Board
 from fq.worker.calls import Call, Calls
@@ -61,14 +63,29 @@ class Loop:
     def put(self, jobs: Sequence[Job]) -> None:
         """Start *jobs*, or queue those for which there is no room; the thread itself starts with the first."""
         self.used = True
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._main, name="fq-loop", daemon=True)
-            self._thread.start()
-            threading.Thread(target=self._watch, name="fq-loop-watch", daemon=True).start()
-            self._ready.wait()
         self._waiting.extend(jobs)
         self._asked_to_fill = min(self._asked_to_fill, monotonic())
+        if self._thread is None:
+            self.start_if_needed()
+        else:
+            self._soon(self._fill)
+
+    def start_if_needed(self) -> None:
+        """Start the threads, if anything waits for them; if there are none to be had just now, the pump tries again at its next turn."""
+        if self._thread is not None or not self._waiting:
+            return
+        main = watched("fq-loop", self._main, self._child.lose, again=False)
+        try:
+            main.start()
+        except RuntimeError as error:
+            log.error("the event loop cannot be started, which is tried again: %s", error)
+            self._asked_to_fill = float("inf")  # it is not blocked
+            return
+        self._thread = main
+        self._ready.wait()
         self._soon(self._fill)
+        with suppress(RuntimeError):  # it only says who blocks the loop
+            watched("fq-loop-watch", self._watch).start()
 
     def load(self) -> int:
         """How many jobs run or wait here."""
@@ -148,6 +165,7 @@ class Loop:
         try:
             self._serve()
         finally:
+            self._ready.set()
             tell(ThreadStopping(name, "loop"))
 
     def _serve(self) -> None:

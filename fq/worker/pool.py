@@ -9,6 +9,7 @@ from time import monotonic
 from fq.brokers.records import Commit, Release
 from fq.events import ThreadBooted, ThreadStopping
 from fq.log import logger
+from fq.threads import Lost, watched
 from fq.worker.deadlines import Deadlines
 from fq.worker.job import Chains, Finish, Job
 
@@ -16,9 +17,13 @@ log = logger("fq.worker")
 
 
 class Pool:
-    """*size* threads over one queue of jobs; each finished job goes to *finish*, with whether none is left waiting. *deadlines* are told what runs."""
+    """
+    *size* threads over one queue of jobs; each finished job goes to *finish*, with whether none is left waiting. *deadlines* are told what runs.
 
-    def __init__(self, size: int, chains: Chains, deadlines: Deadlines, finish: Finish) -> None:
+    *lost* hears of a thread that cannot go on.
+    """
+
+    def __init__(self, size: int, chains: Chains, deadlines: Deadlines, finish: Finish, lost: Lost | None = None) -> None:
         self.size = size
         self.since = monotonic()
         self.shy_until = 0.0
@@ -26,7 +31,7 @@ class Pool:
         self._deadlines = deadlines
         self._finish = finish
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name=f"fq-worker-{n}", daemon=True) for n in range(size)]
+        self._threads = [watched(f"fq-worker-{n}", self._work, lost) for n in range(size)]
 
     def start(self) -> None:
         """Start the threads."""
@@ -66,11 +71,28 @@ class Pool:
         name = threading.current_thread().name
         chains, finish, get = self._chains, self._finish, self._jobs.get
         chains.app.tell(ThreadBooted(name))
-        while (job := get()) is not None:
-            copy_context().run(self._run, job)
-            finish(job, not self._jobs.qsize())
-            del job  # while this thread waits, it must not keep the last message alive
+        hand: list[
+            Job
+        ] = []  # a job is in it as soon as it is out of the queue: no bytecode in between at which this thread could be struck
+        try:
+            for _ in map(hand.append, iter(get, None)):
+                job = hand[0]
+                copy_context().run(self._run, job)
+                finish(job, not self._jobs.qsize())
+                hand.clear()
+                del job  # while this thread waits, it must not keep the last message alive
+        except BaseException:  # struck into this thread, and into no layer
+            for job in hand:
+                self._let_go(job)
+            raise
         chains.app.tell(ThreadStopping(name))
+
+    def _let_go(self, job: Job) -> None:
+        """Hand on *job*, which this thread had in its hand when something was struck into it: it has run, or nothing of it has."""
+        if job.commit is not None:
+            self._finish(job, True)
+        else:
+            self._jobs.put(job)
 
     def _run(self, job: Job) -> None:
         self._deadlines.begin(job.delivery.message_id, job.chain.limit)

@@ -4,19 +4,18 @@
 Outcomes gather for a few ms while there is other work, and leave at once when there is none.
 """
 
-import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from fq.brokers.records import Commit, Turn, Want
+from fq.brokers.records import Commit, Delivery, Turn, Want
 from fq.errors import FqError
 from fq.events import ThreadBooted, ThreadStopping
 from fq.log import logger, unforeseen
+from fq.threads import watched, where
 from fq.worker.apart import Apart, report_late
 from fq.worker.appetite import SUSPECT, Appetite
 from fq.worker.job import Job
@@ -59,6 +58,7 @@ class Pump:
         self._stopped = self._ended = False
         self.committed = 0
         self._drained = threading.Event()
+        self.judging: Delivery | None = None  # the latest that was claimed
         self._appetite = Appetite(child)
         self._apart = Apart(self._take, self._settle)
         self._more = True  # the broker may have more than it gave
@@ -68,7 +68,7 @@ class Pump:
         self._expected = False  # the broker may think that this worker waits for messages
         self._turned = self._stepped = monotonic()
         self._with_broker = False
-        self._thread = threading.Thread(target=self._main, name="fq-pump", daemon=True)
+        self._thread = watched("fq-pump", self._main, child.lose, again=False)
 
     def start(self) -> None:
         """Start pumping."""
@@ -105,7 +105,7 @@ class Pump:
 
     @property
     def _claims_nothing(self) -> bool:
-        return self._draining or self._paused
+        return self._draining or self._paused or self._child.lost is not None
 
     @property
     def alive(self) -> bool:
@@ -119,8 +119,7 @@ class Pump:
 
     def stack(self) -> str:
         """Return where the thread is, for the log."""
-        frame = sys._current_frames().get(self._thread.ident or 0)
-        return "" if frame is None else "".join(traceback.format_stack(frame))
+        return where(self._thread)
 
     def stop(self) -> None:
         """Commit what has gathered, hand back all that still runs, and end the thread."""
@@ -247,11 +246,12 @@ class Pump:
         """Hand out what was claimed."""
         child = self._child
         if not turn.deliveries:
-            return
+            return child.loop.start_if_needed()
         self._appetite.about_to_fill()
         later: list[Job] = []
         returned = 0
         for delivery in turn.deliveries:
+            self.judging = delivery
             job = child.chains.receive(delivery)
             if not isinstance(job, Job):
                 self._at_once.append(job)
@@ -281,12 +281,12 @@ class Pump:
 
     def _listen(self, queues: tuple[str, ...]) -> None:
         """Wait for the broker to have work in *queues*, or for the bell."""
-        timeout = min(self._idle_for, PATIENCE if self._appetite.backlog() else 1_000) if self._held else self._idle_for
+        asks_again = self._held or queues != self._child.queues  # for what is not wanted just now
+        timeout = min(self._idle_for, PATIENCE if self._appetite.backlog() else 1_000) if asks_again else self._idle_for
         self._listening = self._expected = self._with_broker = True
         try:
             if timeout > 0 and not self._bell.is_set():
-                child = self._child
-                child.app.broker.wait(Want(child.name, queues, 1, child.settings.lease), timeout)
+                self._child.app.broker.wait(Want(self._child.name, queues, 1, self._child.settings.lease), timeout)
         except Exception as error:
             log.error("cannot reach the broker: %s", error, exc_info=unforeseen(error))
             self._bell.wait(PAUSES[0])

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from fq.brokers.redis.connect import Connection, Place
 from fq.errors import BrokerUnavailable
 from fq.log import logger
+from fq.threads import watched
 
 CHECK_SECONDS = 10.0
 """After so much silence the ear asks if the server is still there."""
@@ -47,7 +48,7 @@ class Ear:
         self._closed = False
         self._deaf = False
         self._inbox, self._outbox = os.pipe()
-        self._thread = threading.Thread(target=self._run, name="fq-redis-ear", daemon=True)
+        self._thread = watched("fq-redis-ear", self._run)
         self._thread.start()
 
     def hears(self, channel: str) -> bool:

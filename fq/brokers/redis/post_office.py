@@ -6,7 +6,6 @@ and would have to repeat calls in a second way; a thread that is told by a queue
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -16,6 +15,7 @@ from attrs import Factory, frozen
 
 from fq.brokers.records import Post
 from fq.errors import BrokerUnavailable
+from fq.threads import watched
 
 TOGETHER = 1_000
 """Once so many calls are gathered they are sent, and so many messages go in one round trip, unless it is one call that has more."""
@@ -39,7 +39,7 @@ class PostOffice:
         self._send = send
         self._trays: dict[asyncio.AbstractEventLoop, Tray] = {}  # those still being filled
         self._handed_in: SimpleQueue[Tray | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="fq-redis-post-office", daemon=True)
+        self._thread = watched("fq-redis-post-office", self._run)
         self._thread.start()
 
     def post(self, posts: Sequence[Post]) -> "asyncio.Future[None]":

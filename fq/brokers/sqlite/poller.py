@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from fq.brokers.sqlite.filecheck import log_of
 from fq.brokers.sqlite.filewatch import FileWatch
 from fq.errors import FqError
+from fq.threads import watched
 
 GAP = 0.008
 """How long between two looks where the kernel does not tell, in seconds: half of that is how late one hears of a change."""
@@ -66,7 +67,7 @@ class Poller:
     def _start(self) -> None:
         """Start the thread; if there is none to be had just now, the next one who waits tries again."""
         self._seen = None  # the first look counts as a change: it is the thread's, so that no event loop waits for the disk
-        thread = threading.Thread(target=self._run, name="fq-sqlite-poller", daemon=True)
+        thread = watched("fq-sqlite-poller", self._run)
         thread.start()
         self._thread = thread
 
