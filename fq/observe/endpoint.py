@@ -119,7 +119,10 @@ def serve(app: "App", layer: Prometheus, listener: socket.socket) -> None:
     from prometheus_client import CollectorRegistry, MetricsHandler  # noqa: PLC0415  # as in fq.observe.layer
 
     from fq.observe.collect import Collector  # noqa: PLC0415  # the same
+    from fq.observe.own import Together  # noqa: PLC0415  # the same
 
-    registry = CollectorRegistry() if layer.registry is None else layer.registry
+    registry = CollectorRegistry()
     registry.register(Collector(layer.meter, app))
+    if layer.registry is not None:
+        registry.register(Together(layer.registry, layer.meter))
     BoundedServer(listener, answering_health(MetricsHandler.factory(registry), app)).serve_forever()

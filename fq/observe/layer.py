@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from fq.app import App
     from fq.observe.collect import Exposure
+    from fq.observe.own import Report
 
 DUE = "eta"
 """Option of a message that was not to run as soon as it was made: when it was to be ready, ms since the epoch."""
@@ -50,8 +51,8 @@ class Prometheus(Middleware):
 
         http_port: port to serve them on; 0 for any that is free, which is logged. Default 9191.
 
-        registry: a registry of prometheus_client to add the metrics to, and to serve. Inside your own process, without one, it is
-            the default registry.
+        registry: a registry of prometheus_client to add the metrics to, and to serve, with what all processes have counted in the metrics that it
+            keeps. Inside your own process, without one, it is the default registry.
     """
 
     http_host: str = field(default="127.0.0.1", validator=validators.instance_of(str))
@@ -118,8 +119,13 @@ class Prometheus(Middleware):
                 self.meter.join()
                 if shared_table() is None:  # else fq worker serves the metrics of all its processes
                     self.app.own(_exposure).add(self.registry)
-            case WorkerStopped() if self.app is not None and shared_table() is None:
-                self.app.own(_exposure).remove()
+                elif self.registry is not None:
+                    self.app.own(_report).start(self.registry)
+            case WorkerStopped() if self.app is not None:
+                if shared_table() is None:
+                    self.app.own(_exposure).remove()
+                elif self.registry is not None:
+                    self.app.own(_report).stop()
             case _:
                 pass
 
@@ -146,6 +152,12 @@ def _exposure(app: "App") -> "Exposure":
     from fq.observe.collect import Collector, Exposure  # noqa: PLC0415  # prometheus_client is only imported where metrics are shown
 
     return Exposure(Collector(app.own(_meter), app))
+
+
+def _report(app: "App") -> "Report":
+    from fq.observe.own import Report  # noqa: PLC0415  # as above
+
+    return Report(app.own(_meter))
 
 
 def labels_of(message: Message) -> Labels:

@@ -98,6 +98,19 @@ class Meter:
                 sums[labels] = _sum(sums.get(labels), cells, number in alive)
         return {labels: Tally(tuple(cells)) for labels, cells in sums.items() if any(cells)}
 
+    def place(self) -> tuple[Table, int] | None:
+        """Return the table that this process counts in, and the number of its part; None if there was no room."""
+        part = self._own()
+        return None if part is None or self._table is None else (self._table, part.number)
+
+    def notes(self) -> list[tuple[bytes, bool]]:
+        """Return the notes of all processes that have counted here, each with whether the process is alive."""
+        table = self._find()
+        if table is None:
+            return []
+        alive = table.claimed(self._part)
+        return [(table.note(number), number in alive) for number in range(table.parts)]
+
     def processes(self) -> int:
         """Return how many processes count here."""
         table = self._find()

@@ -11,8 +11,10 @@ import os
 import struct
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from typing import TypeAlias
+from zlib import crc32
 
 Labels: TypeAlias = tuple[str, str]
 """Queue and actor."""
@@ -23,12 +25,17 @@ Cells: TypeAlias = "memoryview[float]"
 ROWS = 1_024
 """How many pairs of queue and actor are told apart; the rest is counted under two empty labels."""
 
+NOTE = 1 << 20
+"""Room for the note of one process, bytes. It is taken only as far as it is written."""
+
 LABEL = 256
 HEADER = 8  # how many rows there are
 ELSEWHERE: Labels = ("", "")
 
 _COUNT = struct.Struct("<q")
 _LENGTH = struct.Struct("<H")
+_NOTE = struct.Struct("<QQ")  # length and checksum
+_TRIES = 20
 
 
 class Table:
@@ -43,14 +50,19 @@ class Table:
         self.width = width
         self._row_size = LABEL + 8 * width
         self._part_size = _part_size(width)
-        self.descriptor = _fresh_file(parts * self._part_size) if descriptor is None else descriptor
-        self._memory = mmap.mmap(self.descriptor, parts * self._part_size)
+        self._notes = parts * self._part_size
+        size = self._notes + parts * NOTE
+        self.descriptor = _fresh_file(size) if descriptor is None else descriptor
+        if os.fstat(self.descriptor).st_size < size:
+            os.ftruncate(self.descriptor, size)  # the release before made it, without notes, and then this one was reloaded
+        self._memory = mmap.mmap(self.descriptor, size)
 
     @staticmethod
     def is_behind(descriptor: int, parts: int, width: int) -> bool:
         """Is *descriptor* open on the file behind such a table?"""
         try:
-            return os.fstat(descriptor).st_size == parts * _part_size(width)
+            size = parts * _part_size(width)
+            return os.fstat(descriptor).st_size in (size, size + parts * NOTE)  # the release before had no notes
         except OSError:
             return False
 
@@ -95,6 +107,27 @@ class Table:
         """Return the numbers of a row."""
         start = self._offset(number, row) + LABEL
         return memoryview(self._memory)[start : start + 8 * self.width].cast("d")
+
+    def write_note(self, number: int, data: bytes) -> bool:
+        """Let *data* be the note of a part, and return True; return False if there is no room for it."""
+        if len(data) > NOTE - _NOTE.size:
+            return False
+        start = self._notes + number * NOTE
+        _NOTE.pack_into(self._memory, start, 0, 1)  # which is no note: who reads tries again
+        self._memory[start + _NOTE.size : start + _NOTE.size + len(data)] = data
+        _NOTE.pack_into(self._memory, start, len(data), crc32(data))
+        return True
+
+    def note(self, number: int) -> bytes:
+        """Return the note of a part: bytes that its process has written for all to read; ``b""`` if there is none."""
+        start = self._notes + number * NOTE
+        for _ in range(_TRIES):
+            header = _NOTE.unpack_from(self._memory, start)
+            data = self._memory[start + _NOTE.size : start + _NOTE.size + min(header[0], NOTE)]
+            if crc32(data) == header[1] and _NOTE.unpack_from(self._memory, start) == header:
+                return data
+            time.sleep(0.001)  # it is being written
+        return b""
 
     def _offset(self, number: int, row: int) -> int:
         return number * self._part_size + HEADER + row * self._row_size

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from fq import App, ConfigError, compose, default_middleware, prometheus
 from fq.brokers.memory import MemoryBroker
@@ -51,9 +52,9 @@ def waits() -> None:
 class Worker:
     """``fq worker`` in *folder*, with the metrics on a port that is free."""
 
-    def __init__(self, folder: Path, *flags: str, middleware: str = "") -> None:
+    def __init__(self, folder: Path, *flags: str, middleware: str = "", more: str = "") -> None:
         self.folder = folder
-        (folder / "tasks.py").write_text(TASKS.format(middleware=middleware))
+        (folder / "tasks.py").write_text(TASKS.format(middleware=middleware) + more)
         self.log = folder / "worker.log"
         command = [sys.executable, "-m", "fq", "worker", "tasks:app", "--heartbeat", "500", "--log-file", str(self.log), *flags]
         path = os.pathsep.join([str(Path(__file__).parent.parent.parent), str(folder)])
@@ -73,11 +74,15 @@ class Worker:
         return re.findall(r"http://\S+", self.log.read_text())[-1]
 
     def scrape(self) -> dict[tuple[str, str], float]:
-        """Return the samples by name and actor (or queue), as prometheus_client itself reads them."""
+        """Return the samples by name and actor (or queue)."""
+        samples = self.samples()
+        return {(s.name, s.labels.get("actor_name", s.labels.get("queue_name", ""))): s.value for s in samples if "le" not in s.labels}
+
+    def samples(self) -> list[Sample]:
+        """Return what is served, as prometheus_client itself reads it."""
         with urllib.request.urlopen(self.address, timeout=10) as answer:
             families = text_string_to_metric_families(answer.read().decode())
-        samples = [sample for family in families for sample in family.samples]
-        return {(s.name, s.labels.get("actor_name", s.labels.get("queue_name", ""))): s.value for s in samples if "le" not in s.labels}
+        return [sample for family in families for sample in family.samples]
 
     def sees(self, name: str, label: str, value: float) -> bool:
         return self.scrape().get((name, label)) == value
