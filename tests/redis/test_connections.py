@@ -14,9 +14,12 @@ import redis
 
 from fq.brokers.records import Want
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.advice import advice
+from fq.brokers.redis.connect import Guides
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import in_thread, post, run
 from tests.redis.kit import done, drain
+from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries, free_port
 from tests.redis.test_waiting import idle, keep, wait_for
 
@@ -87,10 +90,29 @@ def test_tls(certificate: Path) -> None:
     server = Server("redis", "--tls-port", str(port), "--tls-auth-clients", "no", *files).start()
 
     assert works(RedisBroker(f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"))
-    with pytest.raises(BrokerUnavailable, match="certificate verify failed"):
+    with pytest.raises(BrokerUnavailable, match=r"certificate verify failed.*; its certificate .*\?ssl_ca_certs=/path/to/ca.pem$"):
         RedisBroker(f"rediss://localhost:{port}/0", patience=0).now()
+    with pytest.raises(BrokerUnavailable, match="; connect by a name that is in the server's certificate"):
+        RedisBroker(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}", patience=0).now()
     server.remove()
     assert ssl.OPENSSL_VERSION
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ("certificate verify failed: certificate has expired (_ssl.c:1006)", "have the server's certificate renewed"),
+        ("certificate verify failed: certificate is not yet valid (_ssl.c:1006)", "compare the clock of this host"),
+        ("certificate verify failed: Hostname mismatch, certificate is not valid for 'db1'. (_ssl.c:1006)", "connect by a name"),
+        ("certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)", "?ssl_ca_certs="),
+        ("certificate verify failed: self-signed certificate in certificate chain (_ssl.c:1006)", "?ssl_ca_certs="),
+        ("certificate verify failed: path length constraint exceeded (_ssl.c:1006)", "cannot be verified"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "does not speak TLS on this port"),
+        ("Connection refused", "start it, or check the URL"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_said_with_what_to_do(found: str, expected: str) -> None:
+    assert expected in advice(redis.ConnectionError(f"Error 1 connecting to db1:6379. {found}."))
 
 
 @pytest.fixture
@@ -108,6 +130,65 @@ def sentinels() -> Iterator[tuple[Server, Server, Server]]:
 
 def test_the_master_that_the_sentinels_name(sentinels: tuple[Server, Server, Server]) -> None:
     assert works(RedisBroker(f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{sentinels[2].port}/mymaster/0"))
+
+
+@pytest.mark.parametrize("way", [{"up": True, "down": True}, {"up": False, "down": True}], ids=["both_ways", "down"])
+def test_a_silent_sentinel_costs_little_and_only_the_first_connection(
+    sentinels: tuple[Server, Server, Server], way: dict[str, bool]
+) -> None:
+    with Proxy(sentinels[2].port) as silent:
+        silent.black_hole(**way)
+        broker = RedisBroker(f"redis+sentinel://127.0.0.1:{silent.port},127.0.0.1:{sentinels[2].port}/mymaster/0")
+        started = time.monotonic()
+        assert broker.wait_result("m", 1_000) is None
+        first = time.monotonic() - started
+        asked = silent.accepted
+        broker.close()
+        broker.enqueue([post("m")])
+
+        assert first < 1 + 2, "the timeout of the connection is 5 s"
+        assert silent.accepted == asked
+        assert drain(broker) == ["m"]
+        broker.close()
+
+
+def test_a_sentinel_that_led_to_the_wrong_server_is_asked_after_the_others() -> None:
+    guides = Guides((("a", 1), ("b", 1)), "none knows")
+    asked: list[str] = []
+
+    def ask(address: tuple[str, int], within: float | None) -> tuple[str, int]:
+        asked.append(address[0])
+        return address
+
+    guides.find(ask, None)
+    guides.distrust()
+    guides.find(ask, None)
+
+    assert asked == ["a", "b"]
+
+
+def test_sentinels_none_of_which_knows_are_all_quoted() -> None:
+    def ask(address: tuple[str, int], within: float | None) -> tuple[str, int]:
+        raise redis.ConnectionError(f"{address[0]} is away")
+
+    with pytest.raises(redis.ConnectionError, match=r"none knows: . is away; . is away; . is away") as error:
+        Guides((("a", 1), ("b", 1), ("c", 1)), "none knows").find(ask, None)
+
+    assert all(f"{name} is away" in str(error.value) for name in "abc")
+
+
+def test_a_silent_node_of_a_cluster_does_not_keep_the_others_from_answering() -> None:
+    guides, opened = Guides((("silent", 1), ("other", 1)), "none knows"), threading.Event()
+
+    def ask(address: tuple[str, int], within: float | None) -> tuple[str, int]:
+        if address[0] == "silent":
+            opened.wait(0.01 if within else 30)
+            raise redis.TimeoutError("silent")
+        return address
+
+    assert guides.find(ask, None) == ("other", 1)
+    assert guides.addresses[0] == ("other", 1)
+    opened.set()
 
 
 def test_a_client_that_asks_sentinels(sentinels: tuple[Server, Server, Server]) -> None:

@@ -1,7 +1,7 @@
 """What something else has written among fq's messages strands nobody: it becomes a dead letter, and the rest is run."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -195,3 +195,43 @@ def test_a_later_letter_in_another_queue_takes_the_place_of_the_first(connect: C
 
     assert [(letter.queue_name, letter.body) for letter in broker.dead()] == [("q", b"junk")]
     assert state(broker, "x1") == "dead"
+
+
+# What is missing may have been deleted by the server itself.
+
+
+@pytest.fixture
+def policy(client: redis.Redis) -> Iterator[Callable[[str], None]]:
+    """Set the eviction policy of the server, until the end of the test."""
+    yield lambda name: client.config_set("maxmemory-policy", name)
+    client.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_blamed"), [("allkeys-lru", True), ("allkeys-random", True), ("volatile-lru", False), ("noeviction", False)]
+)
+def test_a_server_that_deletes_messages_is_blamed_by_its_policy_and_nobody_else(
+    broker: RedisBroker, client: redis.Redis, caplog: pytest.LogCaptureFixture, policy: Callable[[str], None], name: str, is_blamed: bool
+) -> None:
+    policy(name)
+    broker.enqueue(posts("a"))
+    client.delete("{fq}:messages")
+    broker.turn((), WANT)
+    (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+
+    assert (f"maxmemory-policy is {name}" in line and "CONFIG SET maxmemory-policy noeviction" in line) is is_blamed
+    assert ("something else writes to these keys" in line) is not is_blamed
+
+
+def test_a_server_that_deletes_what_workers_did_is_blamed_by_its_policy(
+    broker: RedisBroker, client: redis.Redis, caplog: pytest.LogCaptureFixture, policy: Callable[[str], None]
+) -> None:
+    policy("allkeys-lfu")
+    broker.enqueue(posts("a", "b"))
+    broker.turn((), Want("w", ("q",), 1))
+    client.delete("{fq}:workers")
+    broker.turn((), WANT)
+    (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+
+    assert "maxmemory-policy is allkeys-lfu" in line
+    assert "failover" not in line

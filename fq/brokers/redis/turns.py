@@ -8,6 +8,7 @@ from typing import cast
 from attrs import evolve, frozen
 
 from fq.brokers.records import RELEASE, Commit, Turn, Want
+from fq.brokers.redis import eviction
 from fq.brokers.redis.batches import batches
 from fq.brokers.redis.begun import NUMBER, REMEMBERED, Begun, Reply, Script, is_later
 from fq.brokers.redis.doorbell import Doorbell
@@ -175,7 +176,8 @@ class Turns:
             self._catch_up(latest, script.want, begun)
         else:
             count = self.release(worker, {}, ())
-            log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
+            why = eviction.blamed(self._server) or "by a crash or a failover"
+            log.error("the server has lost what worker %s did last, %s: %d messages run again", worker, why, count)
             latest = ""
         script.arguments[REMEMBERED] = latest
         return self._reply(script, begun)
@@ -193,9 +195,11 @@ class Turns:
         """Make dead letters of what *worker* claimed and cannot read, so that it neither stays claimed nor comes back."""
         sheet = self._server.sheet()
         moved = self._server.run("strays", sheet, [worker, self._dead_ttl, *strays_written(sheet, begun.strays)], worker)
+        evicted = eviction.blamed(self._server) if any(stray.found is None for stray in begun.strays) else ""
         for stray in begun.strays:
+            why = evicted if stray.found is None and evicted else stray
             became = "was let go" if stray.found is None else "is now a dead letter"
-            log.error("%r in queue %s is no message of fq's and %s: %s", stray.message_id, stray.queue, became, stray)
+            log.error("%r in queue %s is no message of fq's and %s: %s", stray.message_id, stray.queue, became, why)
         begun.strays = []
         if moved:
             self._unbury(cast(Sequence[tuple[bytes, bytes]], moved))
