@@ -221,17 +221,3 @@ def test_a_server_that_deletes_messages_is_blamed_by_its_policy_and_nobody_else(
 
     assert (f"maxmemory-policy is {name}" in line and "CONFIG SET maxmemory-policy noeviction" in line) is is_blamed
     assert ("something else writes to these keys" in line) is not is_blamed
-
-
-def test_a_server_that_deletes_what_workers_did_is_blamed_by_its_policy(
-    broker: RedisBroker, client: redis.Redis, caplog: pytest.LogCaptureFixture, policy: Callable[[str], None]
-) -> None:
-    policy("allkeys-lfu")
-    broker.enqueue(posts("a", "b"))
-    broker.turn((), Want("w", ("q",), 1))
-    client.delete("{fq}:workers")
-    broker.turn((), WANT)
-    (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
-
-    assert "maxmemory-policy is allkeys-lfu" in line
-    assert "failover" not in line

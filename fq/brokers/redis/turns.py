@@ -176,8 +176,7 @@ class Turns:
             self._catch_up(latest, script.want, begun)
         else:
             count = self.release(worker, {}, ())
-            why = eviction.blamed(self._server) or "by a crash or a failover"
-            log.error("the server has lost what worker %s did last, %s: %d messages run again", worker, why, count)
+            log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
             latest = ""
         script.arguments[REMEMBERED] = latest
         return self._reply(script, begun)
