@@ -5,6 +5,7 @@ from importlib.metadata import version
 import click
 
 from fq.cli.doctor import doctor
+from fq.cli.file import backup, shrink
 from fq.cli.message import cancel, dead, show
 from fq.cli.queues import pause, purge, queues, resume
 from fq.cli.send import send
@@ -19,5 +20,5 @@ def main() -> None:
     """Run and look after fq, a functional, composable task queue. APP is module:attribute, such as tasks:app."""
 
 
-for command in (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health, doctor):
+for command in (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health, doctor, backup, shrink):
     main.add_command(command)

@@ -1,7 +1,8 @@
 """`SqliteBroker`: the broker in a file. Two connections a process: one writes, one reads and listens. The parts are listed in the package."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from fq.brokers.sqlite import forks, inspection
 from fq.brokers.sqlite.cancels import cancel
 from fq.brokers.sqlite.checkup import checkup
 from fq.brokers.sqlite.claims import release, renew
+from fq.brokers.sqlite.copies import Room, back_up, room, shrink
 from fq.brokers.sqlite.database import Database, Settings
 from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listening import Listener
@@ -70,7 +72,7 @@ class SqliteBroker(InThreads):
         self.path = os.path.abspath(path)  # noqa: PTH100  # links stay as they are
         settings = Settings(self.path, synchronous, busy_timeout)
         self._dead_ttl = dead_ttl
-        self._synchronous = synchronous
+        self._settings = settings
         self._writer = Database(settings, self.clock)
         self._reader = Database(settings, self.clock)
         self._listener = Listener(self._reader, self.clock, self.path)
@@ -240,7 +242,36 @@ class SqliteBroker(InThreads):
         """See `Broker.checkup`."""
         is_new = not Path(self.path).exists()  # before it is opened, which makes it
         with self._reader.reading() as connection:
-            return checkup(connection, self.path, self._synchronous, is_new)
+            return checkup(connection, self.path, self._settings.synchronous, is_new)
+
+    def backup(self, target: str | os.PathLike[str]) -> None:
+        """
+        Copy the database to *target*, one whole file, while others use it; what was there is replaced when the copy is whole.
+
+        Raises:
+            BrokerError, ConfigError: why there is no copy; *target* is as it was.
+        """
+        with self._aside() as database, database.reading() as connection:
+            back_up(connection, self.path, os.path.abspath(target))  # noqa: PTH100  # as above
+
+    def room(self) -> Room:
+        """Return how large the database is, and how much of that is free."""
+        with self._reader.reading() as connection:
+            return room(connection)
+
+    def shrink(self) -> Room:
+        """Give back to the disk what is free in the file, and return how large it is then; others that write wait for it."""
+        with self._aside() as database, database.alone() as connection:
+            return shrink(connection, self.path, self._settings.busy_timeout)
+
+    @contextmanager
+    def _aside(self) -> Iterator[Database]:
+        """Return a database of its own for what takes long, so that no other call waits for it."""
+        database = Database(self._settings, self.clock)
+        try:
+            yield database
+        finally:
+            database.close()
 
     def now(self) -> int:
         """See `Broker.now`."""

@@ -100,6 +100,12 @@ class Database:
         with self._using(_begin_snapshot) as connection:
             yield connection
 
+    @contextmanager
+    def alone(self) -> Iterator[sqlite3.Connection]:
+        """Use the connection outside of a transaction: for what SQLite does only there."""
+        with self._using(lambda connection: connection) as connection:
+            yield connection
+
     def query(self, statement: str, parameters: Sequence[int | str] = ()) -> list[Row]:
         """Return the rows of one statement that reads."""
         with self._using(lambda connection: connection.execute(statement, parameters).fetchall()) as rows:
