@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.sqlite import database, filecheck
+from fq.brokers.sqlite import database, filecheck, schema
 from fq.errors import BrokerUnavailable
 from tests.brokers.kit import claim, claim_one, commit, ids, posts, state
 
@@ -122,6 +122,44 @@ def test_another_database_at_the_path_is_gone_on_with_and_said(path: Path, broke
 
     assert found == ["m"]
     assert f"{path}: found another file at this path" in caplog.text
+
+
+def test_what_was_known_of_the_former_file_is_not_believed_of_the_next(path: Path, broker: SqliteBroker) -> None:
+    for name in ("a", "b", "c"):
+        broker.enqueue(posts(name))
+        copy_back_log(path)
+    broker.enqueue(posts("lost"))
+    for file in files(path):
+        file.unlink()
+    other = others(path)
+    other.enqueue(posts("m"))
+    broker.enqueue(posts("n"))
+    third = others(path)
+    third.enqueue(posts("o"))
+
+    assert ids(claim(third)) == ["m", "n", "o"]
+    third.close()
+    other.close()
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_taken_for_the_one_at_the_path(
+    path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = others(path)
+
+    def replaced_meanwhile(connection: sqlite3.Connection, path_: str) -> None:
+        schema.prepare(connection, path_)
+        monkeypatch.setattr(database, "prepare", schema.prepare)
+        move(path, "aside.db")
+        other.enqueue(posts("m"))
+
+    monkeypatch.setattr(database, "prepare", replaced_meanwhile)
+    said = refusal(lambda: broker.enqueue(posts("during")))
+    broker.enqueue(posts("after"))
+
+    assert "replaced while it was being opened" in said
+    assert ids(claim(other)) == ["m", "after"]
+    other.close()
 
 
 def test_what_is_written_while_the_file_goes_is_not_acknowledged(path: Path, broker: SqliteBroker) -> None:

@@ -178,7 +178,7 @@ class Database:
         path, synchronous = self._settings.path, self._settings.synchronous
         check_library()
         check_place(path)
-        self._file.before_open()
+        key = self._file.before_open()
         connection = sqlite3.connect(
             uri(path, "mode=rw"), uri=True, isolation_level=None, check_same_thread=False, timeout=PATIENCE / 1_000
         )
@@ -198,7 +198,7 @@ class Database:
         self._opened += 1
         self._pid, self._connection = os.getpid(), connection
         self._read_clock_at = self._sign_at = 0.0
-        if self._file.opened(connection):
+        if self._file.opened(connection, key):
             log.warning("SQLite database %s: found another file at this path than before, going on with that", path)
             self._fence = True
         return connection

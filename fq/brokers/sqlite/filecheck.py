@@ -46,9 +46,9 @@ class FileCheck:
         self.in_main_file = 0  # marks, when it was read last
         self.unmarked = True  # the main file has changed since this process made a mark
 
-    def before_open(self) -> None:
+    def before_open(self) -> Key:
         """
-        Let the path pass if it may be opened; make an empty file there if nothing has been, readable for its owner alone.
+        Return which file is at the path; let it pass if it may be opened; make an empty file there if nothing has been, readable for its owner alone.
 
         Raises:
             BrokerUnavailable: the file that was there is gone, or lost its log, or is one to be left alone.
@@ -56,7 +56,7 @@ class FileCheck:
         key, _ = self._stat()
         self._refuse(key)
         if key != ABSENT:
-            return
+            return key
         if self._key != ABSENT:
             raise BrokerUnavailable(
                 f"SQLite database {self._path}: found that the file in use has been moved or deleted, nothing of this call was applied; "
@@ -68,12 +68,21 @@ class FileCheck:
                 "put the file back beside it, or move the log away, too, to begin with an empty one"
             )
         _make(os.path.realpath(self._path))
+        return self._stat()[0]
 
-    def opened(self, connection: sqlite3.Connection) -> bool:
-        """Take note of the file that *connection* has just opened, and return whether it is another one than before."""
-        before, (self._key, self._base) = self._key, self._stat()
+    def opened(self, connection: sqlite3.Connection, key: Key) -> bool:
+        """
+        Take note of the file that *connection* has just opened, *key* before that, and return whether it is another one than an earlier one.
+
+        Raises:
+            BrokerUnavailable: it has been moved, deleted or replaced meanwhile, or is not whole.
+        """
+        found, base = self._stat()
+        if found != key:
+            raise BrokerUnavailable(f"SQLite database {self._path}: found that it was replaced while it was being opened; try again")
+        before, self._key, self._base = self._key, key, base
         self._compare(connection)
-        return before not in (ABSENT, self._key)
+        return before not in (ABSENT, key)
 
     def forget(self) -> None:
         """Whatever is found at the path next is welcome."""
@@ -120,6 +129,7 @@ class FileCheck:
         for left in reversed(range(TRIES)):
             found, expected = self._in_main_file(), meta.read_marks(connection)
             if found is None and expected.behind == 0:  # all that there is of it is in the log
+                self.in_main_file = 0
                 break
             if found is not None and found.id == expected.id and found.marks >= expected.behind:
                 self.in_main_file = found.marks
