@@ -196,7 +196,7 @@ class Turn:
 
 @frozen
 class QueueStats:
-    """One queue: messages *ready*, *delayed*, *in_flight* and *dead*; *oldest* is how long the first ready one has waited, ms."""
+    """One queue: messages *ready*, *delayed*, *in_flight* and *dead*; *oldest* is how long the oldest ready one has waited, ms."""
 
     queue_name: str
     ready: int = 0

@@ -80,7 +80,9 @@ def queue_metrics(queues: Sequence[QueueStats]) -> Iterator[Metric]:
         for queue in queues:
             gauge.add_metric((queue.queue_name,), float(getattr(queue, attribute)))
         yield gauge
-    age = GaugeMetricFamily("fq_oldest_message_age_seconds", "How long the first ready message has waited", labels=("queue_name",))
+    age = GaugeMetricFamily(
+        "fq_oldest_message_age_seconds", "How long the oldest ready message has waited, whatever its priority", labels=("queue_name",)
+    )
     for queue in queues:
         age.add_metric((queue.queue_name,), queue.oldest / 1_000)
     yield age

@@ -281,8 +281,7 @@ def queue(model: Model, name: str) -> QueueStats:
     messages = [message for message in model.messages.values() if message.post.queue_name == name]
     states = [state(model, message) for message in messages]
     dead = sum(letter.queue_name == name for letter in letters(model))
-    first = claimable(resume(model, name), name)
-    oldest = model.now - model.messages[first[0]].due if first else 0
+    oldest = max((model.now - message.due for message in messages if state(model, message) == "ready"), default=0)
     return QueueStats(name, states.count("ready"), states.count("delayed"), states.count("running"), dead, oldest, name in model.paused)
 
 

@@ -98,6 +98,16 @@ def test_queues_that_follow_ups_made_are_listed(broker: Broker) -> None:
     assert [queue.queue_name for queue in broker.queues()] == ["b", "c", "runners"]
 
 
+@pytest.mark.parametrize("urgent", [1, 600])
+def test_a_queue_tells_the_age_of_its_oldest_message_however_urgent_others_are(harness: Harness, broker: Broker, urgent: int) -> None:
+    broker.enqueue([post("starved", priority=1_000)])
+    harness.advance(30_000)
+    broker.enqueue([post(f"urgent-{number}", priority=-number) for number in range(urgent)])
+    broker.enqueue([post("as-late", priority=1_000)])
+
+    assert 30_000 <= broker.queues()[0].oldest <= 30_000 + harness.slack
+
+
 def test_a_queue_tells_how_long_its_first_message_has_waited(harness: Harness, broker: Broker) -> None:
     broker.enqueue([post("late", delay=10_000)])
     broker.enqueue([post("other", "r", delay=40_000)])

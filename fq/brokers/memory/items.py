@@ -59,8 +59,8 @@ class Queue:
 
     def stats(self, now: int) -> QueueStats:
         """Return what there is to see of it *now*."""
-        counts, first = self.counts, self.first()
-        oldest = now - first.due if first else 0
+        counts = self.counts
+        oldest = now - min((item.due for *_, item in self.heap if item.state == "ready"), default=now)
         return QueueStats(self.name, counts["ready"], counts["delayed"], counts["running"], counts["dead"], oldest, self.paused)
 
 

@@ -36,20 +36,20 @@ def status(connection: sqlite3.Connection, message_id: str, now: int, dead_ttl: 
 
 def queues(connection: sqlite3.Connection, now: int, dead_ttl: int) -> tuple[QueueStats, ...]:
     """Return all queues. What is due counts as ready, whether or not a turn has come by to make it so."""
-    ready = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {READY} GROUP BY queue")
+    ready = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {READY} GROUP BY queue")
     delayed = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {DELAYED} AND due > ? GROUP BY queue", now)
-    due = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {DELAYED} AND due <= ? GROUP BY queue", now)
+    due = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {DELAYED} AND due <= ? GROUP BY queue", now)
     running = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {RUNNING} GROUP BY queue")
     dead = _counts(connection, "SELECT queue, count(*) FROM dead WHERE died_at > ? GROUP BY queue", now - dead_ttl)
     found = connection.execute("SELECT name, paused FROM queues ORDER BY name").fetchall()
     return tuple(
         QueueStats(
             name,
-            ready.get(name, 0) + due.get(name, 0),
+            ready.get(name, (0, now))[0] + due.get(name, (0, now))[0],
             delayed.get(name, 0),
             running.get(name, 0),
             dead.get(name, 0),
-            _oldest(connection, name, now, name in due),
+            now - min(ready.get(name, (0, now))[1], due.get(name, (0, now))[1]),
             bool(paused),
         )
         for name, paused in found
@@ -60,13 +60,9 @@ def _counts(connection: sqlite3.Connection, statement: str, *parameters: int) ->
     return dict(connection.execute(statement, parameters).fetchall())
 
 
-def _oldest(connection: sqlite3.Connection, queue: str, now: int, with_delayed: bool) -> int:
-    """Return for how long the message that is claimed next has been ready."""
-    statement = "SELECT priority, due FROM messages WHERE state = {} AND queue = ? {} ORDER BY priority, due LIMIT 1"
-    rows = connection.execute(statement.format(READY, ""), (queue,)).fetchall()
-    if with_delayed:
-        rows += connection.execute(statement.format(DELAYED, "AND due <= ?"), (queue, now)).fetchall()
-    return now - min(rows)[1] if rows else 0
+def _waiting(connection: sqlite3.Connection, statement: str, *parameters: int) -> dict[str, tuple[int, int]]:
+    """Return, by queue, how many messages there are, and since when the oldest of them has been ready."""
+    return {queue: (count, since) for queue, count, since in connection.execute(statement, parameters).fetchall()}
 
 
 def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]:
