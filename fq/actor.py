@@ -44,6 +44,10 @@ class Sends(Protocol):
         """Return the stack that *actor* runs in."""
         ...
 
+    def expect_workers(self, queue_name: str) -> None:
+        """Warn, once, if none of the app's workers claims from a queue of this name unless it is told to."""
+        ...
+
 
 @define(eq=False)
 class Home:
@@ -178,6 +182,7 @@ class Actor(Generic[P, R, V]):
         travelling = {name: _taken(checked, name) for name in named}
         if "queue" in options:
             check_queue_name(options["queue"])
+            self.app.expect_workers(options["queue"])
         return evolve(
             stage,
             options={**stage.options, **options.get("options", {}), **travelling},

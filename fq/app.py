@@ -1,12 +1,13 @@
 """`App`: where actors, a stack and a broker meet. Mutable: actors are added, and the broker is made at the first use."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
 
 from fq.actor import AnyActor, check_targets, stack_for
+from fq.app_queues import AppQueues
 from fq.brokers import broker_from_url
 from fq.brokers.base import Broker
 from fq.bulk import in_batches, unsent
@@ -14,7 +15,7 @@ from fq.call import Call
 from fq.commit import pack
 from fq.declare import ActorDecorator, actors_in, taken
 from fq.errors import ActorNotFound, ConfigError, DeclarationError
-from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
+from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event
 from fq.group_handle import handle_for
 from fq.handle import Handle
 from fq.ids import fresh_id
@@ -59,13 +60,22 @@ class App:
 
         middleware: the stack of all actors; `default_middleware` unless given.
 
+        queues: queues that workers claim from beside those of the actors: those that single calls are sent to, or that a release before used.
+
     Nothing connects before the first send or claim.
 
     Raises:
-        ConfigError: both a URL and a broker, or a URL that fq cannot use.
+        ConfigError, DeclarationError: both a URL and a broker, or a URL that fq cannot use; a name in *queues* that is none.
     """
 
-    def __init__(self, url: str | None = None, *, broker: Broker | None = None, middleware: Middleware = default_middleware) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        broker: Broker | None = None,
+        middleware: Middleware = default_middleware,
+        queues: Collection[str] = (),
+    ) -> None:
         if url is not None and broker is not None:
             raise ConfigError(f"found the URL {url} and the broker {broker}, expected one of them")
         self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
@@ -75,9 +85,10 @@ class App:
         self.group = Grouping(self)
         self._fresh_id: Callable[[int], str] = fresh_id
         self._actors: dict[str, AnyActor] = {}
-        self._queues: dict[str, None] = {}
         self._plans: dict[str, Plan] = {}
         self._base = Plan.of(self.stack)
+        self._queues = AppQueues(queues, self.tell)
+        self.expect_workers = self._queues.expect_workers
 
     def __repr__(self) -> str:
         return f"App({str(self._broker)!r})"
@@ -94,8 +105,8 @@ class App:
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """The queues of the declared actors, in the order of declaration."""
-        return tuple(self._queues)
+        """The queues that the app lists, and then those of the declared actors, in the order of declaration."""
+        return self._queues.names
 
     def include(self, *things: AnyActor | ModuleType) -> None:
         """
@@ -285,8 +296,5 @@ class App:
         self._actors[actor.name] = actor  # before anybody is told, so that who watches can look it up
         self._plans[actor.name] = plan
         self.tell(ActorDeclaring(actor.name, actor.queue_name), plan)
-        if actor.queue_name not in self._queues:
-            self.tell(QueueDeclaring(actor.queue_name))
-            self._queues[actor.queue_name] = None
-            self.tell(QueueDeclared(actor.queue_name))
+        self._queues.declare(actor.queue_name)
         self.tell(ActorDeclared(actor.name, actor.queue_name), plan)

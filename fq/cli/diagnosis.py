@@ -67,9 +67,11 @@ def _unserved(queue: QueueStats, is_known: bool, site: Site) -> Iterator[Finding
     what, name = f"queue {queue.queue_name}", quote(queue.queue_name)
     waiting = f"{queue.ready} messages are ready, {queue.delayed} delayed"
     is_ours = site.declared is None or queue.queue_name in site.declared
-    others = "start a worker with an app whose actors use it"
+    others = "start a worker of the app whose actors use it"
     if is_known:
-        advice = f"fq worker {site.path} --queues {name}" if is_ours else f"{others}, or delete what waits: fq purge {site.path} {name}"
+        advice = f"fq worker {site.path} --queues {name}"
+        if not is_ours:
+            advice += f", or App(queues=[{queue.queue_name!r}]); or {others}; or delete what waits: fq purge {site.path} {name}"
         found = f"{waiting}, and no live worker claims from it{'' if is_ours else ', nor does an actor here use it'}"
         yield Finding(what, "bad" if queue.ready and not queue.paused else "warn", found, advice)
     elif not is_ours:

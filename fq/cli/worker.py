@@ -45,7 +45,7 @@ def duration(name: str, default: int, help: str, least: int = 0) -> Callable[[F]
 @click.option("--processes", "-p", type=click.IntRange(1), help="Child processes. Default: one a processor.")
 @click.option("--threads", "-t", type=click.IntRange(1), default=8, show_default=True, help="Sync actors at once in a process.")
 @click.option("--concurrency", "-c", type=click.IntRange(1), default=1000, show_default=True, help="Async actors at once in a process.")
-@click.option("--queues", "-Q", default="", metavar="A,B", help="Claim from these queues only. Default: those of all actors.")
+@click.option("--queues", "-Q", default="", metavar="A,B", help="Claim from these queues only. Default: those of the app and its actors.")
 @duration("--heartbeat", 5_000, "How often leases are renewed.", least=50)
 @duration("--shutdown-timeout", 600_000, "How long a stop waits for what runs.")
 @duration("--boot-timeout", 300_000, "How long a child may take to boot before it is killed and replaced.", least=1_000)
@@ -161,8 +161,10 @@ def find_broker(app: App) -> None:
 
 
 def check(app: App, app_path: str, settings: WorkerSettings) -> None:
-    """Raise `Refused` unless *app* has actors, and they use the queues that are named."""
+    """Raise `Refused` unless *app* has actors; warn of queues that are named and that none of them uses."""
     if not app.actors:
         raise Refused(f"{app_path} has no actors: declare one with @app.actor, or import the modules that do")
-    if unknown := set(settings.queues) - set(app.queues):
-        raise Refused(f"no actor uses the queue {', '.join(sorted(unknown))}: expected some of {', '.join(app.queues)}")
+    if unknown := sorted(set(settings.queues) - set(app.queues)):
+        log.warning(
+            "claiming from %s, which no actor of %s is declared with; declared are %s", ", ".join(unknown), app_path, ", ".join(app.queues)
+        )

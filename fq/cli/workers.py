@@ -1,11 +1,12 @@
 """``fq workers`` and ``fq health``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 from attrs import asdict
 
 from fq.brokers.base import Broker
+from fq.brokers.records import WorkerStats
 from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
 from fq.cli.tables import Kind, show
 from fq.observe.health import health_of
@@ -24,22 +25,27 @@ COLUMNS: dict[str, Kind] = {
 @app_path
 @as_json
 def workers(app_path: str, as_json: bool) -> None:
-    """Show the worker processes of APP that are alive, which queues each of them claims from, and what it holds, since when."""
+    """
+    Show the worker processes of APP that are alive, which queues each of them claims from, and what it holds, since when.
+
+    One whose lease has run out is shown only while it holds messages, which the next turn of another worker takes back.
+    """
     with plain_errors():
-        app = load_app(app_path)
+        broker = load_app(app_path).broker
+        shown = [worker for worker in broker.workers() if worker.lease_left > 0 or worker.in_flight]
         if as_json:
-            print_json(
-                [{**asdict(worker), "held": [asdict(held) for held in app.broker.held(worker.worker)]} for worker in app.broker.workers()]
-            )
+            held = [[asdict(held) for held in broker.held(worker.worker)] for worker in shown]
+            print_json([{**asdict(worker), "alive": worker.lease_left > 0, "held": held} for worker, held in zip(shown, held, strict=True)])
             return
-        show(str(app.broker), COLUMNS, list(_rows(app.broker)))
+        show(str(broker), COLUMNS, list(_rows(broker, shown)))
 
 
-def _rows(broker: Broker) -> Iterator[list[str]]:
-    """Return a line for each worker, and one for each message that it holds."""
+def _rows(broker: Broker, workers: Sequence[WorkerStats]) -> Iterator[list[str]]:
+    """Return a line for each of *workers*, and one for each message that it holds."""
     now = broker.now()
-    for worker in broker.workers():
-        yield [worker.worker, f"{worker.lease_left / 1000:.1f} s", ", ".join(worker.queues), str(worker.in_flight), "", ""]
+    for worker in workers:
+        lease = f"{worker.lease_left / 1000:.1f} s" if worker.lease_left > 0 else "run out"
+        yield [worker.worker, lease, ", ".join(worker.queues), str(worker.in_flight), "", ""]
         for held in broker.held(worker.worker):
             yield ["", "", held.queue_name, held.message_id, held.actor_name, f"{(now - held.since) / 1000:.1f} s"]
 

@@ -109,7 +109,6 @@ WRONG = [
     ("sys.exit(0)", "SystemExit: 0"),
     ("app = None", "expected an App"),
     ("app = App(os.environ['FQ_URL'])", "has no actors"),
-    ("app = App(os.environ['FQ_URL'])\n@app.actor(queue='other')\ndef other() -> None: ...", "no actor uses the queue default"),
     ("import threading; threading.Thread(target=time.sleep, args=(600,)).start(); raise RuntimeError('threads')", "RuntimeError: threads"),
 ]
 

@@ -99,12 +99,6 @@ def test_an_app_without_actors_has_nothing_to_run(fq: Fq, project: Path) -> None
     )
 
 
-def test_a_queue_that_no_actor_uses_is_refused(fq: Fq) -> None:
-    ran = fq("worker", "tasks:app", "--queues", "mail,male")
-
-    assert (ran.exit_code, ran.stderr) == (2, "Error: no actor uses the queue male: expected some of default, mail\n")
-
-
 @pytest.mark.parametrize("command", [("queues",), ("send", "add", "1")], ids=lambda command: command[0])
 def test_a_broker_that_cannot_be_used_is_said_in_one_line(fq: Fq, project: Path, command: tuple[str, ...]) -> None:
     (project / "tasks.py").write_text((project / "tasks.py").read_text().replace("sqlite:///jobs.db", "sqlite:///missing/jobs.db"))

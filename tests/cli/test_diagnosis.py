@@ -83,7 +83,10 @@ def test_a_queue_that_no_actor_uses_needs_another_app_unless_a_worker_has_it() -
         "bad",
         "1 messages are ready, 0 delayed, and no live worker claims from it, nor does an actor here use it",
     )
-    assert finding.advice == "start a worker with an app whose actors use it, or delete what waits: fq purge tasks:app other"
+    assert finding.advice == (
+        "fq worker tasks:app --queues other, or App(queues=['other']); or start a worker of the app whose actors use it; "
+        "or delete what waits: fq purge tasks:app other"
+    )
     assert about_queues([other], [WorkerStats("w", 1, 0, ("other",))], SITE) == [GOOD]
 
 
@@ -92,7 +95,7 @@ def test_without_an_app_nobody_knows_which_queues_its_actors_use() -> None:
 
 
 def test_where_workers_do_not_say_what_they_claim_from_only_what_no_actor_uses_is_worth_a_warning() -> None:
-    warning = [("warn", "start a worker with an app whose actors use it")]
+    warning = [("warn", "start a worker of the app whose actors use it")]
 
     assert found(QueueStats("mail", ready=1), LIVE, MUTE) == [("good", "")]
     assert found(QueueStats("other", ready=1), LIVE, MUTE) == warning
