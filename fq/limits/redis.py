@@ -43,7 +43,11 @@ class RedisStore:
 
     def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
-        return self._run("release", slot.key, slot.owner, slot.token, int(learn)) == 1
+        failed = self._server.line.failed
+        released = self._run("release", slot.key, slot.owner, slot.token, int(learn)) == 1
+        return (
+            released or self._server.line.failed != failed
+        )  # the call was repeated: it was the first time that gave it back, unless it had lapsed
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""

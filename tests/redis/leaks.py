@@ -21,6 +21,9 @@ ONCE = {
 PER_QUEUE = {"ready": "zset", "delayed": "zset", "dead": "zset", "claimed": "hash"}
 WITH_TTL = {"result": "string", "group": "hash", "sent": "string"}
 
+LIMITS = ("hash", "zset", "stream")
+"""What is kept of a limit or a barrier; all of it has an end."""
+
 
 def leaks(client: redis.Redis, namespace: str = "fq") -> list[str]:
     """Return what is wrong, one sentence each; nothing is the good answer."""
@@ -34,11 +37,13 @@ def _leaks(client: redis.Redis, prefix: str) -> Iterator[str]:
         kind = name.partition(":")[0]
         expected = (ONCE if ":" not in name else PER_QUEUE | WITH_TTL).get(kind)
         found = client.type(key).decode()
-        if found == "none" and kind in WITH_TTL:
+        if found == "none" and kind in (*WITH_TTL, "limit"):
             continue  # its end came just now
+        if kind == "limit" and found in LIMITS:
+            expected = found
         if expected != found:
             yield f"{key} is a {found}, expected {expected or 'no such key'}"
-        if (kind in WITH_TTL or name == "waiting") and client.pttl(key) == -1:
+        if (kind in (*WITH_TTL, "limit") or name == "waiting") and client.pttl(key) == -1:
             yield f"{key} has no end"
     yield from _lost_messages(client, prefix, list(names.values()))
     yield from _lost_letters(client, prefix, list(names.values()))

@@ -200,7 +200,7 @@ class Proxy:
         self.links.append(link)
         try:
             await asyncio.gather(link.up(from_client), link.down(from_server))
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # cancelled at the end, and not to be reported by asyncio
             link.reset()
         finally:
             self.links.remove(link)

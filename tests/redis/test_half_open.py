@@ -17,6 +17,7 @@ from fq.brokers.records import Want
 from fq.brokers.redis import RedisBroker, ear, line, results
 from fq.errors import BrokerUnavailable
 from fq.handle import Handle
+from fq.limits import ConcurrentRateLimiter
 from tests.brokers.kit import in_thread, post
 from tests.redis.kit import done, drain
 from tests.redis.proxy import Move, Proxy
@@ -298,3 +299,33 @@ def test_new_channels_do_not_hide_that_the_connection_is_dead(
     broker.wait(Want("another", ("q",), 10), 0)
 
     assert time.monotonic() - started < 3
+
+
+# Limits.
+
+
+@pytest.mark.parametrize("move", [Move.LOSE, Move.TRUNCATE, Move.RESET, Move.CUT], ids=lambda move: move.name)
+def test_a_slot_that_is_given_back_by_a_repeated_call_has_not_lapsed(
+    proxy: Proxy, through: Callable[..., RedisBroker], caplog: pytest.LogCaptureFixture, move: Move
+) -> None:
+    mutex = ConcurrentRateLimiter(through(), "mutex")
+    with mutex.acquire():
+        proxy.next(move, within=b"EVALSHA")
+
+    assert not caplog.records
+    with mutex.acquire(raise_on_failure=False) as acquired:
+        assert acquired
+
+
+def test_a_slot_is_renewed_in_time_though_the_connection_is_dead(
+    proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "PROBE_SECONDS", 1.0)
+    mine, others = (ConcurrentRateLimiter(broker, "mutex", ttl=1_500) for broker in (through(), connect()))
+    with mine.acquire():
+        proxy.freeze()
+        started = time.monotonic()
+        while time.monotonic() - started < 3:
+            with others.acquire(raise_on_failure=False) as acquired:
+                assert not acquired
+            time.sleep(0.05)
