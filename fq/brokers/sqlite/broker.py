@@ -1,8 +1,7 @@
 """`SqliteBroker`: the broker in a file. Two connections a process: one writes, one reads and listens. The parts are listed in the package."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,13 +14,13 @@ from fq.brokers.sqlite import forks, inspection
 from fq.brokers.sqlite.cancels import cancel
 from fq.brokers.sqlite.checkup import checkup
 from fq.brokers.sqlite.claims import release, renew
-from fq.brokers.sqlite.copies import Room, back_up, room, shrink
 from fq.brokers.sqlite.database import Database, Settings
 from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.turn import take_turn
 from fq.brokers.sqlite.upkeep import Upkeep
+from fq.brokers.sqlite.wholefile import WholeFile
 from fq.brokers.together import Together
 from fq.errors import ConfigError
 from fq.shield import shields
@@ -31,7 +30,7 @@ BUSY_TIMEOUT = 15_000
 
 
 @shields(*CALLED_BY_ACTORS, "now")
-class SqliteBroker(InThreads):
+class SqliteBroker(WholeFile, InThreads):
     """
     A broker in a SQLite file, for any number of processes of one machine. Mutable, and safe to share between threads and to take across a fork.
 
@@ -243,35 +242,6 @@ class SqliteBroker(InThreads):
         is_new = not Path(self.path).exists()  # before it is opened, which makes it
         with self._reader.reading() as connection:
             return checkup(connection, self.path, self._settings.synchronous, is_new)
-
-    def backup(self, target: str | os.PathLike[str]) -> None:
-        """
-        Copy the database to *target*, one whole file, while others use it; what was there is replaced when the copy is whole.
-
-        Raises:
-            BrokerError, ConfigError: why there is no copy; *target* is as it was.
-        """
-        with self._aside() as database, database.reading() as connection:
-            back_up(connection, self.path, os.path.abspath(target))  # noqa: PTH100  # as above
-
-    def room(self) -> Room:
-        """Return how large the database is, and how much of that is free."""
-        with self._reader.reading() as connection:
-            return room(connection)
-
-    def shrink(self) -> Room:
-        """Give back to the disk what is free in the file, and return how large it is then; others that write wait for it."""
-        with self._aside() as database, database.alone() as connection:
-            return shrink(connection, self.path, self._settings.busy_timeout)
-
-    @contextmanager
-    def _aside(self) -> Iterator[Database]:
-        """Return a database of its own for what takes long, so that no other call waits for it."""
-        database = Database(self._settings, self.clock)
-        try:
-            yield database
-        finally:
-            database.close()
 
     def now(self) -> int:
         """See `Broker.now`."""
