@@ -38,6 +38,12 @@ class Apart:
         self._take = take
         self._settle = settle
         self._refusals: Counter[str] = Counter()
+        self._left_by: Exception | None = None
+
+    def keep(self, commits: Sequence[Commit]) -> None:
+        """Raise again what *commits* met if one of them is left that could not be sent: together they would meet it once more, and all wait for that."""
+        if self._left_by is not None and commits:
+            raise self._left_by.with_traceback(None)
 
     def commit(self, commits: list[Commit], jobs: list[Job], error: Exception, send_side: SendSide) -> bool:
         """
@@ -47,6 +53,7 @@ class Apart:
         """
         by_id = {job.delivery.message_id: job for job in jobs}
         self._refusals = Counter({each.message_id: self._refusals[each.message_id] for each in commits})
+        self._left_by = None
         try:
             if isinstance(error, BrokerUnavailable):
                 self._get_through()
@@ -62,6 +69,7 @@ class Apart:
                     return False
         except BrokerUnavailable:
             return False
+        self._left_by = error if commits and isinstance(error, BrokerUnavailable) else None
         return not commits
 
     def _get_through(self) -> None:

@@ -64,10 +64,9 @@ class Pump:
         self._more = True  # the broker may have more than it gave
         self._idle_for = 1_000
         self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
-        self._handing_back = False
+        self._handing_back = self._with_broker = False
         self._expected = False  # the broker may think that this worker waits for messages
         self._turned = self._stepped = monotonic()
-        self._with_broker = False
         self._thread = watched("fq-pump", self._main, child.lose, again=False)
 
     def start(self) -> None:
@@ -157,6 +156,7 @@ class Pump:
             self._stepped, stopping = monotonic(), self._stopped
             self._gather(commits, jobs, stopping)
             try:
+                self._apart.keep(commits)
                 turn = self._turn(commits, jobs)
             except Exception as error:
                 if commits and self._apart.commit(commits, jobs, error, self._child.app.send_side):

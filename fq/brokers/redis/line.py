@@ -63,7 +63,10 @@ LEASE_SHARE = 10
 """Into a lease fit so many waits for a reply: it is renewed in time though a connection is dead, and another is hard to make."""
 
 LARGE = 65_536
-"""A request of so many bytes may take longer to send than to be answered."""
+"""A request of so many bytes may take longer to send than to be answered. It is sent in pieces of this size, each of which has the whole timeout."""
+
+BUFFERED = 4 * 2**20
+"""So many bytes of a request may be on their way, in the buffers of the system and of the network, when all of it has been sent."""
 
 
 def probe_for(lease: int) -> float:
@@ -212,17 +215,17 @@ class Line:
                 connection._sock.settimeout(usual)
 
     def _reply(self, connection: Connection, probe: float, size: int) -> object:
-        started, asked = time.monotonic(), False
+        started, asked, under_way = time.monotonic(), False, min(size, BUFFERED) / SLOW
         while True:
             try:
                 return connection.read_response(disable_decoding=True, disconnect_on_error=False)
             except TimedOut as error:
                 waited = time.monotonic() - started
-                if waited >= probe + size / SLOW:
+                if waited >= probe + under_way:
                     asked = True
                     if self._answers(probe) and not connection.can_read(timeout=0):
                         raise
-                if waited >= connection.socket_timeout:
+                if waited >= connection.socket_timeout + under_way:
                     raise (Silent(str(error)) if asked else error) from None
 
     def _answers(self, within: float) -> bool:
@@ -281,5 +284,6 @@ def _send(connection: Connection, packed: bytes) -> None:
         return
     usual = connection._sock.gettimeout()
     connection._sock.settimeout(connection.socket_timeout)
-    connection.send_packed_command((packed,), check_health=False)
+    pieces = [packed[start : start + LARGE] for start in range(0, len(packed), LARGE)]
+    connection.send_packed_command(pieces, check_health=False)
     connection._sock.settimeout(usual)
