@@ -130,6 +130,10 @@ class Commit:
 new_commit = quick(Commit)
 
 
+CLAIM_BYTES = 2**24
+"""What a claim brings at once stays below 16 MB unless told otherwise."""
+
+
 def _own(names: Iterable[str]) -> tuple[str, ...]:
     """Return *names* as what their caller cannot change."""
     return tuple(names)
@@ -148,12 +152,15 @@ class Want:
         limit: at most so many; 0 to commit only.
 
         lease: how long the worker's lease runs from now, ms, unless renewed.
+
+        max_bytes: the bodies of all that is claimed come to no more than this. The first message may be larger, and is claimed alone then.
     """
 
     worker: str
     queues: tuple[str, ...] = field(converter=_own)
     limit: int
     lease: int = 15_000
+    max_bytes: int = CLAIM_BYTES
 
 
 @frozen(weakref_slot=False)

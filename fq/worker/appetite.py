@@ -1,11 +1,12 @@
 """`Appetite`: what a worker asks its broker for, and what it hands back because others may run it sooner. Mutable shell."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from fq.brokers.records import CLAIM_BYTES, Delivery
 from fq.worker.job import Job
-from fq.worker.prefetch import PATIENCE, Prefetch
+from fq.worker.prefetch import MOST, PATIENCE, Prefetch
 
 if TYPE_CHECKING:
     from fq.worker.child import Child
@@ -33,10 +34,12 @@ class Part(Protocol):
 
 
 class Appetite:
-    """The appetite of *child*."""
+    """The appetite of *child*, with all that it has *held* since it was claimed, which changes."""
 
-    def __init__(self, child: "Child") -> None:
+    def __init__(self, child: "Child", held: Collection[Job]) -> None:
         self._child = child
+        self._held = held
+        self._bytes = 0  # the bodies of what is held come to no more than this
         self._suspect: Job | None = None  # in quarantine, which has a thread of its own
         self._returned = 0  # so many other suspects were claimed, and wait at the head of a queue
         self._full_until = 0.0
@@ -86,8 +89,9 @@ class Appetite:
         """How many messages wait for a thread, or for the event loop."""
         return sum(part.backlog() for part in self._parts)
 
-    def about_to_fill(self) -> None:
-        """Note that messages have come: where none waited, they wait since now."""
+    def about_to_fill(self, deliveries: Iterable[Delivery]) -> None:
+        """Note that *deliveries* have come: where none waited, they wait since now."""
+        self._bytes += sum(len(delivery.body) for delivery in deliveries)
         for part in self._parts:
             if not part.backlog():
                 part.since = monotonic()
@@ -106,6 +110,12 @@ class Appetite:
         self._prefetch = Prefetch()
         return part.take_back()
 
+    def _is_heavy(self) -> bool:
+        """Do the bodies of what is held come to so many bytes that no more should wait in this process? Counted only when it may be so."""
+        if self._bytes > CLAIM_BYTES:
+            self._bytes = sum(len(job.delivery.body) for job in self._held)
+        return self._bytes > CLAIM_BYTES
+
     def wants(self, held: int) -> tuple[int, tuple[str, ...]]:
         """
         Return how many messages to ask for, and from which queues, with *held* that have been claimed and not finished.
@@ -119,7 +129,8 @@ class Appetite:
         pool, loop = child.pool, child.loop
         waiting, load = pool.backlog(), loop.load()
         running = held - waiting - load - (self._suspect is not None)
-        sync = self._prefetch.room(max(0, pool.size - running), waiting)
+        free = max(0, pool.size - running)
+        sync = max(0, min(MOST, free - waiting)) if self._is_heavy() else self._prefetch.room(free, waiting)
         if sync:
             sync += self._returned  # they come first, and go back: behind them there are others
         if sync and not loop.used:

@@ -59,7 +59,7 @@ class Pump:
         self.committed = 0
         self._drained = threading.Event()
         self.judging: Delivery | None = None  # the latest that was claimed
-        self._appetite = Appetite(child)
+        self._appetite = Appetite(child, self._held)
         self._apart = Apart(self._take, self._settle)
         self._more = True  # the broker may have more than it gave
         self._idle_for = 1_000
@@ -247,7 +247,7 @@ class Pump:
         child = self._child
         if not turn.deliveries:
             return child.loop.start_if_needed()
-        self._appetite.about_to_fill()
+        self._appetite.about_to_fill(turn.deliveries)
         later: list[Job] = []
         returned = 0
         for delivery in turn.deliveries:

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from fq.brokers.base import Broker
-from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Post, Splice, Turn, Want
+from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Change, Commit, Delivery, Disposition, Join, Post, Splice, Turn, Want
 from fq.fault import Fault
 
 T = TypeVar("T")
@@ -25,8 +25,8 @@ def posts(*message_ids: str) -> list[Post]:
     return [post(message_id) for message_id in message_ids]
 
 
-def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> Want:
-    return Want(worker, queues or ("q",), limit, lease)
+def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = CLAIM_BYTES) -> Want:
+    return Want(worker, queues or ("q",), limit, lease, max_bytes)
 
 
 def claim(broker: Broker, worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> tuple[Delivery, ...]:

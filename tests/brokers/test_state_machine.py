@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from fq.brokers.records import ACK, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Splice, Want
+from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Splice, Want
 from fq.fault import Fault
 from tests.brokers import model as m
 from tests.brokers.harness import Kind
@@ -114,14 +114,21 @@ class BrokerMachine(RuleBasedStateMachine):
         self.turn(worker, chosen, 1, QUEUES, lease)
 
     @rule(
-        worker=workers, chosen=outcomes, limit=st.integers(0, 2), wanted=st.lists(queues, min_size=1, max_size=2, unique=True), lease=units
+        worker=workers,
+        chosen=outcomes,
+        limit=st.integers(0, 3),
+        wanted=st.lists(queues, min_size=1, max_size=2, unique=True),
+        lease=units,
+        max_bytes=st.sampled_from([CLAIM_BYTES, 5, 0]),
     )
-    def turn(self, worker: str, chosen: list, limit: int, wanted: list[str], lease: int) -> None:
+    def turn(self, worker: str, chosen: list, limit: int, wanted: list[str], lease: int, max_bytes: int = CLAIM_BYTES) -> None:
         self.tick()
-        self.take_turn(worker, self.commits(worker, chosen), limit, wanted, lease)
+        self.take_turn(worker, self.commits(worker, chosen), limit, wanted, lease, max_bytes)
 
-    def take_turn(self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT) -> None:
-        turn = self.broker.turn(commits, Want(worker, tuple(wanted), limit, lease))
+    def take_turn(
+        self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT, max_bytes: int = CLAIM_BYTES
+    ) -> None:
+        turn = self.broker.turn(commits, Want(worker, tuple(wanted), limit, lease, max_bytes))
         self.model = m.begin_turn(self.model, worker, wanted, lease)
         stale = []
         for commit in commits:
@@ -131,7 +138,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.model = m.take_back(self.model)
         told = {(name, self.model.messages[name].token) for name in m.held(self.model, worker)} & self.untold
         self.untold -= told
-        self.check_claims(turn.deliveries, wanted, limit)
+        self.check_claims(turn.deliveries, wanted, limit, max_bytes)
         self.model = m.claim(self.model, worker, {delivery.message_id: delivery.token for delivery in turn.deliveries})
         self.claimed[worker] += turn.deliveries
 
@@ -258,10 +265,17 @@ class BrokerMachine(RuleBasedStateMachine):
             if (message := self.model.messages.get(delivery.message_id)) and message.runs and message.token != delivery.token
         ]
 
-    def check_claims(self, deliveries: tuple[Delivery, ...], wanted: list[str], limit: int) -> None:
-        """The queues may come in any order; within each the order is fixed."""
+    def check_claims(self, deliveries: tuple[Delivery, ...], wanted: list[str], limit: int, max_bytes: int) -> None:
+        """The queues may come in any order; within each the order is fixed. Only the first that does not fit ends a claim."""
         ready = {queue: m.claimable(self.model, queue) for queue in wanted}
-        assert len(deliveries) == min(limit, sum(map(len, ready.values())))
+        total = sum(len(delivery.body) for delivery in deliveries)
+        assert total <= max_bytes or len(deliveries) == 1
+        if len(deliveries) < min(limit, sum(map(len, ready.values()))):
+            claimed = {delivery.message_id for delivery in deliveries}
+            left = [next((name for name in names if name not in claimed), None) for names in ready.values()]
+            assert claimed, "the first message is claimed whatever its size"
+            assert any(total + len(self.model.messages[name].post.body) > max_bytes for name in left if name is not None)
+        assert len(deliveries) <= limit
         for queue in wanted:
             found = [delivery.message_id for delivery in deliveries if delivery.queue_name == queue]
             assert found == ready[queue][: len(found)]

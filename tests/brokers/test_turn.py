@@ -3,7 +3,7 @@
 import pytest
 
 from fq.brokers.base import Broker
-from fq.brokers.records import ACK, Keep
+from fq.brokers.records import ACK, Keep, Post
 from tests.brokers.harness import Harness
 from tests.brokers.kit import claim, claim_one, ids, outcome, post, posts, settle, state, want
 
@@ -171,3 +171,57 @@ def test_what_a_commit_posts_can_be_claimed_in_the_same_turn(broker: Broker) -> 
     turn = broker.turn([outcome(claim_one(broker), ACK, post("b"))], want())
 
     assert ids(turn.deliveries) == ["b"]
+
+
+# How many bytes.
+
+
+def sized(*sizes: int) -> list[Post]:
+    return [post(f"m{number}", body=size * b"x") for number, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "claims"),
+    [
+        ((40, 40, 20, 1), ["m0 m1 m2", "m3"]),
+        ((101, 1), ["m0", "m1"]),
+        ((1, 101, 101), ["m0", "m1", "m2"]),
+        ((100, 0, 0, 1), ["m0 m1 m2", "m3"]),
+        ((99, 2, 1), ["m0", "m1 m2"]),
+        (40 * (10,), [" ".join(f"m{number}" for number in range(first, first + 10)) for first in range(0, 40, 10)]),
+    ],
+)
+def test_the_bodies_of_a_claim_come_to_no_more_than_is_wanted_and_a_larger_message_comes_alone(
+    broker: Broker, sizes: tuple[int, ...], claims: list[str]
+) -> None:
+    broker.enqueue(sized(*sizes))
+    found = [" ".join(ids(broker.turn((), want(max_bytes=100)).deliveries)) for _ in claims]
+
+    assert found == claims
+    assert claim(broker) == ()
+
+
+def test_what_does_not_fit_into_a_claim_keeps_its_place_and_is_untouched(broker: Broker, other: Broker) -> None:
+    broker.enqueue([post("a", body=60 * b"x"), post("b", body=60 * b"x", priority=1), post("c", priority=2)])
+    broker.turn((), want(max_bytes=100))
+
+    assert [state(broker, name) for name in "abc"] == ["running", "ready", "ready"]
+    assert [(each.message_id, each.deliveries, each.interrupted) for each in claim(other, "w2")] == [("b", 1, ""), ("c", 1, "")]
+
+
+def test_the_bytes_of_a_claim_are_those_from_all_queues_together(broker: Broker) -> None:
+    broker.enqueue([post("a", "q", body=60 * b"x"), post("b", "other", body=60 * b"x")])
+    first, second = (broker.turn((), want("w1", "q", "other", max_bytes=100)).deliveries for _ in range(2))
+
+    assert len(first) == len(second) == 1
+    assert {first[0].message_id, second[0].message_id} == {"a", "b"}
+
+
+def test_messages_of_some_megabytes_are_not_all_claimed_at_once(broker: Broker) -> None:
+    for number in range(6):
+        broker.enqueue([post(f"m{number}", body=6_000_000 * b"x")])
+    turns = [claim(broker) for _ in range(3)]
+
+    assert [ids(deliveries) for deliveries in turns] == [["m0", "m1"], ["m2", "m3"], ["m4", "m5"]]
+    assert {len(delivery.body) for deliveries in turns for delivery in deliveries} == {6_000_000}
+    assert broker.turn([outcome(delivery) for deliveries in turns for delivery in deliveries], want()).stale == ()

@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from returns.result import Success
 
 from fq import App
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Want
+from fq.brokers.records import CLAIM_BYTES, Commit, Turn, Want
 from fq.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware import Middleware
 from fq.worker.board import Board
@@ -174,3 +174,39 @@ def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatc
         worker.beat(board)
         assert board.read().pulse > 0.0
     board.close()
+
+
+class Weighing(MemoryBroker):
+    """Notes how many bytes its worker has held at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: dict[str, int] = {}
+        self.most = 0
+
+    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+        turn = super().turn(commits, want)
+        for commit in commits:
+            del self.held[commit.message_id]
+        self.held |= {delivery.message_id: len(delivery.body) for delivery in turn.deliveries}
+        self.most = max(self.most, sum(self.held.values()))
+        return turn
+
+
+def test_a_fast_worker_lets_no_more_large_messages_wait_in_it_than_a_claim_or_two() -> None:
+    broker = Weighing()
+    app = App(broker=broker)
+    seen: list[int] = []
+
+    @app.actor
+    def weigh(text: str) -> None:
+        seen.append(len(text))
+
+    app.send_many(weigh.call("") for _ in range(2_000))
+    with app.worker(threads=1):
+        until(lambda: len(seen) == 2_000)
+        app.send_many(weigh.call(1_500_000 * "x") for _ in range(40))
+        until(lambda: len(seen) == 2_040)
+        until(lambda: not broker.held)
+
+    assert 1_500_000 < broker.most < 2.5 * CLAIM_BYTES

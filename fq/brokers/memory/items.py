@@ -102,6 +102,12 @@ class Item:
             interrupted=interrupted,
         )
 
+    def run(self, token: int, worker: str, now: int) -> None:
+        """Be held by *worker* from *now* on, and count one delivery more."""
+        self.become("running")
+        self.token, self.worker, self.since = token, worker, now
+        self.deliveries += 1
+
     def become(self, state: str) -> None:
         """Change from one state to another: "ready", "delayed", "running", or "" for gone."""
         self.queue.counts[self.state] -= 1

@@ -75,15 +75,16 @@ class Store(Operators):
 
     def claim(self, want: Want, now: int) -> tuple[Delivery, ...]:
         """Return what *want* asks for, held by its worker from now on."""
-        worker = self._workers[want.worker]
+        worker, left = self._workers[want.worker], want.max_bytes
         self._token += 1
         claimed: list[Delivery] = []
         for queue in map(self.queue, rotated(want.queues, worker.turns)):
             while len(claimed) < want.limit and not queue.paused and (item := queue.first()):
+                left -= len(item.body)
+                if left < 0 and claimed:
+                    return tuple(claimed)
                 heappop(queue.heap)
-                item.become("running")
-                item.token, item.worker, item.since = self._token, want.worker, now
-                item.deliveries += 1
+                item.run(self._token, want.worker, now)
                 worker.held[item.message_id] = item
                 claimed.append(item.delivery(now))
         return tuple(claimed)
@@ -113,12 +114,8 @@ class Store(Operators):
                 self._leave(item)
             case Replace(post, fault):
                 item.become("")
-                item.queue, item.actor_name, item.priority, item.body = (
-                    self.queue(post.queue_name),
-                    post.actor_name,
-                    post.priority,
-                    post.body,
-                )
+                item.queue, item.actor_name = self.queue(post.queue_name), post.actor_name
+                item.priority, item.body = post.priority, post.body
                 item.due, item.deliveries, item.interrupted, item.fault = now + post.delay, 0, "", fault or item.fault
                 self._enter(item, now)
             case Bury(fault):

@@ -15,8 +15,8 @@ cancelled ids, the latest turn that is remembered. Only the first and the last w
 Fence: TypeAlias = tuple[str, int]
 """Which commit: message id and token."""
 
-NUMBER, REMEMBERED = 1, 11
-"""Where in its arguments a turn says its number, and which turn was remembered."""
+NUMBER, REMEMBERED, MAX_BYTES = 1, 11, 12
+"""Where in its arguments a turn says its number, which turn was remembered, and how many bytes it may claim (and behind that, if the first may be larger)."""
 
 KEPT = 10_000
 """Of this many commits that were applied in a turn without a reply it is known that they were, should their worker repeat them."""
@@ -84,6 +84,10 @@ class Begun:
         for commits, stale in self.answered:
             self._learn(commits, stale)
         self.answered.clear()
+
+    def room(self, max_bytes: int) -> int:
+        """Return how many of *max_bytes* are left."""
+        return max_bytes - sum(len(each.body) for each in self.deliveries)
 
     def left(self, commits: Sequence[Commit]) -> Sequence[Commit]:
         """Return those of *commits* of which it is not known what became of them."""

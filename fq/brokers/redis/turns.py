@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from fq.brokers.records import RELEASE, Commit, Turn, Want
 from fq.brokers.redis import eviction
 from fq.brokers.redis.batches import batches
-from fq.brokers.redis.begun import NUMBER, REMEMBERED, Begun, Reply, Script, is_later
+from fq.brokers.redis.begun import MAX_BYTES, NUMBER, REMEMBERED, Begun, Reply, Script, is_later
 from fq.brokers.redis.doorbell import Doorbell
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, commits_written, queues_remembered, strays_written
@@ -101,12 +101,22 @@ class Turns:
         *earlier, last = batches(commits, MOST)
         for batch in earlier:
             self._run(self._script(batch, want, 0, ""), begun)
-        expired = self._run(self._script(last, want, want.limit - len(begun.deliveries), channel, patient=True), begun)
+        expired = self._run(self._claim(last, want, channel, begun, patient=True), begun)
         if expired:
             self._take_back_expired(expired)
-        while (left := want.limit - len(begun.deliveries)) > 0 and (expired or begun.claimed == MOST):
+        while len(begun.deliveries) < want.limit and (expired or begun.claimed == MOST):
             expired = []
-            self._run(self._script((), want, left, "" if begun.deliveries else channel), begun)
+            self._run(self._claim((), want, "" if begun.deliveries else channel, begun), begun)
+
+    def _claim(self, commits: Sequence[Commit], want: Want, channel: str, begun: Begun, *, patient: bool = False) -> Script:
+        """Return the script that claims what is still wanted, beside what has been claimed so far."""
+        if not begun.deliveries:
+            return self._script(commits, want, want.limit, channel, patient=patient)
+        room = begun.room(want.max_bytes)
+        limit = want.limit - len(begun.deliveries) if room > 0 else 0
+        script = self._script(commits, want, limit, channel, patient=patient)
+        script.arguments[MAX_BYTES : MAX_BYTES + 2] = room, 0
+        return script
 
     def _script(self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False) -> Script:
         """
@@ -123,6 +133,7 @@ class Turns:
         arguments: list[Argument] = [
             *(want.worker, self._server.number(), want.lease, limit, channel, int(want.worker in self._armed), wanted),
             *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(want.worker, "")),
+            *(want.max_bytes, 1),
             *written,
         ]
         return Script(want, limit, channel, sheet, arguments, commits)

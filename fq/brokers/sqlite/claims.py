@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fq.brokers.records import Delivery, Want
 from fq.brokers.rules import rotated
@@ -94,6 +94,11 @@ READ_CLAIMED = f"""
     FROM messages WHERE state = {RUNNING} AND worker = ? AND token = ?
 """
 
+PUT_BACK = f"""
+    UPDATE messages SET state = {READY}, token = 0, worker = '', deliveries = deliveries - 1
+    WHERE seq IN (SELECT value FROM json_each(?))
+"""
+
 
 @frozen
 class Look:
@@ -165,21 +170,35 @@ def claim(connection: sqlite3.Connection, want: Want, seen: Look, now: int) -> t
     if not claimed:
         return ()
     connection.execute("UPDATE tokens SET latest = ?", (token,))
-    return _deliveries(connection, want.worker, token, queues, now)
+    return _deliveries(connection, want, token, queues, now)
 
 
-def _deliveries(connection: sqlite3.Connection, worker: str, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
-    found, bodies = connection.execute(READ_CLAIMED, (worker, token)).fetchone()
+def _deliveries(connection: sqlite3.Connection, want: Want, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
+    """Return what has been claimed with *token*, and put back what is too much of it."""
+    found, bodies = connection.execute(READ_CLAIMED, (want.worker, token)).fetchone()
     rows = from_json(found)
     places = {queue: place for place, queue in enumerate(queues)}
-    claimed = []
-    for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
-        rows, cut(bodies or b"", [row[0] or 0 for row in rows]), strict=True
-    ):
-        whole = body if size is not None else _body(connection, seq)
-        claimed.append((places[queue], priority, due, seq, Delivery(message_id, queue, actor, whole, token, deliveries, now, interrupted)))
+    claimed = [
+        (places[queue], priority, due, seq, size, Delivery(message_id, queue, actor, body, token, deliveries, now, interrupted))
+        for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
+            rows, cut(bodies or b"", [row[0] or 0 for row in rows]), strict=True
+        )
+    ]
     claimed.sort(key=itemgetter(0, 1, 2, 3))
-    return tuple(map(itemgetter(4), claimed))
+    kept: list[Delivery] = []
+    left = want.max_bytes
+    for _, _, _, seq, size, delivery in claimed:
+        left -= _length(connection, seq) if size is None else size
+        if left < 0 and kept:
+            connection.execute(PUT_BACK, (to_json([row[3] for row in claimed[len(kept) :]]),))
+            break
+        kept.append(delivery if size is not None else evolve(delivery, body=_body(connection, seq)))
+    return tuple(kept)
+
+
+def _length(connection: sqlite3.Connection, seq: int) -> int:
+    (length,) = connection.execute("SELECT length(body) FROM messages WHERE seq = ?", (seq,)).fetchone()
+    return int(length)
 
 
 def _body(connection: sqlite3.Connection, seq: int) -> bytes:

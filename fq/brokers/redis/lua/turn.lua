@@ -4,7 +4,7 @@
 -- ARGV[p]   worker, number of this turn, lease, limit, channel of the worker's bell ("" if it does not wait), whether it may be registered as
 --           waiting, how many of the queues it wants (the first ones), how long dead letters are kept, which queue to claim from first, how
 --           many groups are joined, whether to claim nothing while there is something to take back, the latest turn of the worker that was
---           remembered, if it knows;
+--           remembered, if it knows; to how many bytes the bodies of what is claimed may come, whether the first may be larger;
 --           then how many groups of commits, each: queue, how many, how many of them are done (the first ones), how many done or
 --           replaced, ids, tokens;
 --           then how many runs of results, each: group, ttl, how many, and of each: index in the group, key, body;
@@ -16,8 +16,8 @@ local channel, registered, wanted = ARGV[p + 4], ARGV[p + 5] == '1', tonumber(AR
 local first_of_all, joined, patient = tonumber(ARGV[p + 8]), tonumber(ARGV[p + 9]), ARGV[p + 10] == '1'
 dead_ttl = tonumber(ARGV[p + 7])
 local names = concat(ARGV, '\0', 3, 2 + wanted)
-local remembered = ARGV[p + 11]
-p = p + 12
+local remembered, max_bytes, first_may_be_larger = ARGV[p + 11], tonumber(ARGV[p + 12]), ARGV[p + 13] == '1'
+p = p + 14
 
 -- What is remembered of a worker, each ended by NUL: number of its latest turn, token of that (0 if it claimed nothing), its latest token, how
 -- many commits were stale, how many messages it was told to be cancelled, ids of both, queues that it claims from.
@@ -39,7 +39,45 @@ if call('EXISTS', AGAIN, CANCELLED, PAUSED) > 0 then
   for _, queue in ipairs(call('SMEMBERS', PAUSED)) do paused[queue] = true end
 end
 
-local function read_claim(queue, ids, members)
+local function body_size(record)
+  local _, head = find(record, '^[^%z]*%z[^%z]*%z[^%z]*%z', PLACE + 1)
+  return #record - (head or 0)
+end
+
+-- Whole records are weighed as long as they come to less than *max_bytes*, which is quicker; then their bodies.
+local weight, exact, full = 0, false, false
+
+local function weigh_bodies(records)
+  if exact then return end
+  exact, weight = true, 0
+  for _, claim in ipairs(claims) do
+    for _, record in ipairs(claim[3]) do weight = weight + (record and body_size(record) or 0) end
+  end
+  for _, record in ipairs(records) do weight = weight + (record and body_size(record) or 0) end
+end
+
+-- Returns the records of as many of *ids* as can be claimed. It reads few at first, and more the smaller they are, since all may be large.
+local function records_of(ids)
+  local records, step = {}, 8
+  while #records < #ids do
+    local first = #records + 1
+    for _, record in ipairs(call('HMGET', MESSAGES, unpack(ids, first, math.min(first + step - 1, #ids)))) do
+      local size = record and (exact and body_size(record) or #record) or 0
+      if weight + size > max_bytes then
+        weigh_bodies(records)
+        size = record and body_size(record) or 0
+        full = weight + size > max_bytes and not (first_may_be_larger and claimed + #records == 0)
+        if full then return records end
+      end
+      weight = weight + size
+      records[#records + 1] = record
+    end
+    step = 4 * step
+  end
+  return records
+end
+
+local function read_claim(queue, ids, members, records)
   local notes = again and call('HMGET', AGAIN, unpack(ids)) or {}
   if cancelled then
     local marks = {}
@@ -49,7 +87,7 @@ local function read_claim(queue, ids, members)
       notes[i] = mark and deliveries .. '\0cancelled\0' .. fault or notes[i] or ''
     end
   end
-  claims[#claims + 1] = {queue, members, call('HMGET', MESSAGES, unpack(ids)), notes}
+  claims[#claims + 1] = {queue, members, records or call('HMGET', MESSAGES, unpack(ids)), notes}
   claimed = claimed + #ids
 end
 
@@ -176,7 +214,7 @@ local token = 0
 if limit > 0 then
   for step = 0, wanted - 1 do
     local queue = (first_of_all + step) % wanted + 1
-    local members = not paused[name(queue)] and limit > claimed and call('ZRANGE', key(queue, READY), 0, limit - claimed - 1) or {}
+    local members = not full and not paused[name(queue)] and limit > claimed and call('ZRANGE', key(queue, READY), 0, limit - claimed - 1) or {}
     if #members > 0 then
       if token == 0 then
         -- A token tells when it was drawn, and is new to this worker, should the clock be set back. Another worker's cannot be taken for
@@ -188,9 +226,15 @@ if limit > 0 then
         local id = sub(member, PLACE + 1)
         ids[i], held[2 * i + 1], held[2 * i + 2] = id, id, text
       end
-      call('ZREMRANGEBYRANK', key(queue, READY), 0, #members - 1)
-      call('HSET', key(queue, CLAIMED), unpack(held))
-      read_claim(queue, ids, members)
+      local records = records_of(ids)
+      for i = #members, #records + 1, -1 do
+        members[i], ids[i], held[2 * i + 1], held[2 * i + 2] = nil, nil, nil, nil
+      end
+      if #ids > 0 then
+        call('ZREMRANGEBYRANK', key(queue, READY), 0, #members - 1)
+        call('HSET', key(queue, CLAIMED), unpack(held))
+        read_claim(queue, ids, members, records)
+      end
     end
   end
 end
