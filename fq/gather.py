@@ -117,7 +117,7 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
     Or, where a member failed and the group's policy is to fail then, why the actor cannot be called.
     """
     *own, _ = message.args
-    arrived = _arrived(message)
+    arrived = arrivals_before(message)
     settled = _settled(cast("list[object]", _from_first(arrived).get("shape", ["fail", len(arrived)])), arrived, 0, 1)
     if not is_successful(settled):
         return Failure(settled.failure())
@@ -163,7 +163,7 @@ def _behind(message: Message) -> int:
     """Return how many groups further out than *message* something failed: it may be of a group that the failed one was to start."""
     if GATHERED not in message.options or is_successful(opened(message)):
         return 0
-    return cast(int, _gathered(message).get("below", 0)) - int(min(0, _depth(_arrived(message)[0])))
+    return cast(int, _gathered(message).get("below", 0)) - int(min(0, _depth(arrivals_before(message)[0])))
 
 
 def _settled(shape: Sequence[object], arrived: Sequence[Arrival], at: int, depth: int) -> Result[list[object], GroupFailed]:
@@ -207,7 +207,8 @@ def _gathered(message: Message) -> Mapping[str, object]:
     return cast("Mapping[str, object]", message.options.get(GATHERED, NO_OPTIONS))
 
 
-def _arrived(message: Message) -> Sequence[Arrival]:
+def arrivals_before(message: Message) -> Sequence[Arrival]:
+    """Return what arrived at the group before *message*, which waits for that as its last argument, in the order of the members."""
     arrived = message.args[-1] if message.args else None
     if not isinstance(arrived, list) or not all(isinstance(each, Mapping) or (isinstance(each, list) and each) for each in arrived):
         raise OptionError(f"{GATHERED}: found {arrived!r} as the last argument, expected the arrivals of a group")
@@ -225,4 +226,4 @@ def _rest(message: Message) -> Mapping[str, object]:
     """Return the part of what number 0 carried that is for *message*: callbacks are told the values, and continue nothing."""
     if GATHERED not in message.options or _gathered(message).get("aside", False):
         return NO_OPTIONS
-    return _from_first(_arrived(message))
+    return _from_first(arrivals_before(message))

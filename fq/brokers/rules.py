@@ -24,8 +24,8 @@ DEAD_TTL = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
-CANCELLED_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
-"""For how long it is remembered that a group was cancelled to which nobody has come so far: 45 days, as its members may take by their defaults."""
+OPEN_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
+"""How long a group is remembered that an operator has cancelled or opened again, until a member comes: 45 days, as it may take by its defaults."""
 
 
 def remembered(join: Join, complete: bool) -> int:

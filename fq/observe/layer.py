@@ -140,7 +140,7 @@ class Prometheus(Middleware):
             self.meter.count(labels, LOST)
         else:
             due = message.options.get(DUE)
-            ready = due if isinstance(due, int) else message.message_timestamp
+            ready = max(due, message.message_timestamp) if isinstance(due, int) else message.message_timestamp  # later: it was requeued
             self.meter.waited(labels, max(0, message.received_at - ready))
 
 

@@ -4,7 +4,7 @@ import pytest
 from attrs import evolve
 
 from fq.brokers.records import ACK, RELEASE, Commit, Post, Replace, Want
-from fq.brokers.rules import CANCELLED_GROUP_TTL_MS
+from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from tests.brokers import kit
 from tests.brokers.harness import Harness
 
@@ -230,7 +230,7 @@ def test_a_group_is_not_cancelled_with_one_of_its_members(harness: Harness) -> N
 def test_that_a_group_was_cancelled_to_which_nobody_comes_is_forgotten(harness: Harness) -> None:
     broker = harness.broker()
     broker.cancel_all([], ["g"])
-    harness.advance(CANCELLED_GROUP_TTL_MS + 1_000)
+    harness.advance(OPEN_GROUP_TTL_MS + 1_000)
     kit.run(broker, kit.join(0, 1, b"0", kit.splice("then")))
 
     assert [each.interrupted for each in broker.turn([], A).deliveries] == [""]

@@ -1,11 +1,14 @@
 """`Operators`: what operators ask of a `MemoryBroker`. Only `purge` and `queue_stats` look at more than they change. Go on with `fq.brokers.memory.store`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import frozen
 
 from fq.brokers.memory.items import Group, Worker
 from fq.brokers.memory.kept import Kept
-from fq.brokers.records import Held, Post, QueueStats, Status, WorkerStats
-from fq.brokers.rules import CANCELLED_GROUP_TTL_MS
+from fq.brokers.records import DeadLetter, Held, Post, QueueStats, Status, WorkerStats
+from fq.brokers.requeue import Alive, plan
+from fq.brokers.rules import OPEN_GROUP_TTL_MS
 
 
 class Operators(Kept):
@@ -35,7 +38,7 @@ class Operators(Kept):
             group = self._groups.get(name, now)
             if group is None:
                 group = Group()
-                self._groups.put(name, group, now + CANCELLED_GROUP_TTL_MS)
+                self._groups.put(name, group, now + OPEN_GROUP_TTL_MS)
             group.cancelled = True
         found = [item for key in dict.fromkeys(message_ids) if (item := self._items.get(key))]
         for item in found:
@@ -48,13 +51,39 @@ class Operators(Kept):
         return len(found)
 
     def requeue(self, message_ids: Iterable[str], now: int) -> int:
-        """Post dead letters again, and return how many there were."""
-        letters = list(self.letters(dict.fromkeys(message_ids), now))
-        for letter in letters:
-            priority = self._dead[letter.message_id][1]
-            self._unbury(letter.message_id)
-            self.post(Post(letter.message_id, letter.queue_name, letter.actor_name, priority, 0, letter.body), now)
-        return len(letters)
+        """Post dead letters again, open the groups that failed with them, and return how many there were."""
+        chosen = dict.fromkeys(message_ids)
+        todo = plan(chosen, _Seen(self, now), now)
+        for message_id in todo.waiting:
+            self._leave(self._items[message_id])
+        for group, numbers in todo.removed.items():
+            if found := self._groups.get(group, now):
+                found.values = {number: value for number, value in found.values.items() if number not in numbers}
+        for group, values in todo.reopened.items():
+            self._groups.put(group, Group(dict(values)), now + OPEN_GROUP_TTL_MS)
+        for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
+            self._unbury(message_id)
+        for post in todo.posts:
+            self.post(post, now)
+        return len(todo.posts) + len(chosen.keys() & set(todo.letters))
+
+    def as_posted(self, letter: DeadLetter) -> Post:
+        """Return *letter* as it would be posted again."""
+        return Post(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
+
+    def alive(self, message_ids: Iterable[str]) -> dict[str, Alive]:
+        """Return those of *message_ids* that wait or are held."""
+        found = [item for key in message_ids if (item := self._items.get(key))]
+        return {
+            item.message_id: Alive(
+                Post(item.message_id, item.queue.name, item.actor_name, item.priority, 0, item.body), item.state == "running"
+            )
+            for item in found
+        }
+
+    def open(self, groups: Iterable[str], now: int) -> set[str]:
+        """Return those of *groups* to which somebody has come, and which are not complete."""
+        return {name for name in groups if (group := self._groups.get(name, now)) and not group.complete}
 
     def discard(self, message_ids: Iterable[str], now: int) -> int:
         """Delete dead letters and waiting messages, and return how many there were."""
@@ -83,3 +112,20 @@ class Operators(Kept):
         """Return all workers with a lease."""
         for name, worker in sorted(self._workers.items()):
             yield worker.stats(name, now)
+
+
+@frozen
+class _Seen:
+    """What is to be seen of *kept* at the time *now*, before a requeue: see `fq.brokers.requeue.View`."""
+
+    kept: Operators
+    now: int
+
+    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+        return {letter.message_id: self.kept.as_posted(letter) for letter in self.kept.letters(message_ids, self.now)}
+
+    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
+        return self.kept.alive(message_ids)
+
+    def open(self, groups: Sequence[str]) -> set[str]:
+        return self.kept.open(groups, self.now)

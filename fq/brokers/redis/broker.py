@@ -14,6 +14,7 @@ from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.line import probe_for
 from fq.brokers.redis.local import Local
 from fq.brokers.redis.place import from_client, from_url
+from fq.brokers.redis.requeues import requeue
 from fq.brokers.redis.server import Server
 from fq.brokers.rules import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
 from fq.brokers.together import Together
@@ -196,7 +197,7 @@ class RedisBroker:
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues; return how many there were."""
         check_names("message_id", *message_ids)
-        return inspect.requeue(self._server, message_ids)
+        return requeue(self._server, message_ids, self.now())
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, letter_read, queues_remembered, read_fault, record_read
-from fq.brokers.rules import CANCELLED_GROUP_TTL_MS
+from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from fq.errors import BrokerError, BrokerUnavailable
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def cancel(server: Server, message_ids: Sequence[str], groups: Sequence[str]) ->
     for names in _parts(groups, AT_ONCE):
         sheet = server.sheet()
         sheet.extra += map(server.keys.group, names)
-        server.run("cancel_groups", sheet, (CANCELLED_GROUP_TTL_MS,))
+        server.run("cancel_groups", sheet, (OPEN_GROUP_TTL_MS,))
     return sum(_cancel(server, part) for part in _parts(list(dict.fromkeys(message_ids)), AT_ONCE))
 
 
@@ -154,11 +154,6 @@ def _dead_of(server: Server, queue: str, actor: str, error: str, limit: int, unt
         found += rows
         start += looked
     return found
-
-
-def requeue(server: Server, message_ids: Sequence[str]) -> int:
-    """Put dead letters back on their queues; return how many there were."""
-    return sum(_by_queue(server, "requeue", part, letters=True) for part in _parts(list(dict.fromkeys(message_ids)), AT_ONCE))
 
 
 def discard(server: Server, message_ids: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from fq.brokers.sqlite.database import Database, Settings
 from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
+from fq.brokers.sqlite.requeues import requeue
 from fq.brokers.sqlite.turn import take_turn
 from fq.brokers.sqlite.upkeep import Upkeep
 from fq.brokers.sqlite.wholefile import WholeFile
@@ -208,7 +209,7 @@ class SqliteBroker(WholeFile, InThreads):
         check_names("message_id", *message_ids)
         with self._writer.writing() as connection:
             now = self.clock.now
-            count = inspection.requeue(connection, message_ids, now, now - self._dead_ttl)
+            count = requeue(connection, message_ids, now, now - self._dead_ttl, self._writer.known)
         self._listener.changed()
         return count
 

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from fq.brokers.records import Join
-from fq.brokers.rules import CANCELLED_GROUP_TTL_MS, remembered
+from fq.brokers.rules import OPEN_GROUP_TTL_MS, remembered
 from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
 
 COMPLETE, CANCELLED = 1, 2
@@ -98,7 +98,7 @@ def cancel_groups(connection: sqlite3.Connection, groups: Sequence[str], now: in
     """Let what comes after *groups* be cancelled, where they are not complete already."""
     names = to_json(list(groups))
     _forget(connection, names, now)
-    connection.execute(CANCEL_GROUPS, (now + CANCELLED_GROUP_TTL_MS, names))
+    connection.execute(CANCEL_GROUPS, (now + OPEN_GROUP_TTL_MS, names))
 
 
 def _forget(connection: sqlite3.Connection, names: str, now: int) -> None:

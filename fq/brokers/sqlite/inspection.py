@@ -103,19 +103,6 @@ def dead(
     )
 
 
-def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], now: int, since: int) -> int:
-    """Post dead letters again, and return how many there were."""
-    connection.execute(
-        f"""
-        INSERT INTO messages (message_id, queue, actor, priority, state, due, body)
-        SELECT message_id, queue, actor, priority, {READY}, ?, body FROM json_each(?) CROSS JOIN dead WHERE message_id = value AND died_at > ?
-        ON CONFLICT (message_id) DO NOTHING
-        """,
-        (now, to_json(list(message_ids)), since),
-    )
-    return connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (to_json(list(message_ids)), since)).rowcount
-
-
 def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: int) -> int:
     """Delete dead letters and waiting messages, and return how many there were."""
     ids = to_json(list(message_ids))

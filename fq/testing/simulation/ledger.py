@@ -12,7 +12,7 @@ from typing import assert_never
 from attrs import define, field, frozen
 
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import CANCELLED_GROUP_TTL_MS, DEAD_TTL, spliced
+from fq.brokers.rules import DEAD_TTL, OPEN_GROUP_TTL_MS, spliced
 from fq.message import CANCELLED, RETRIES, Message
 
 MANY = 5
@@ -165,7 +165,7 @@ class Ledger:
         for group in groups:
             assembly = self.groups.get(group)
             if assembly is None or assembly.until <= now:
-                assembly = self.groups[group] = Assembly(until=now + CANCELLED_GROUP_TTL_MS)
+                assembly = self.groups[group] = Assembly(until=now + OPEN_GROUP_TTL_MS)
             assembly.cancelled = True
 
     def opened(self, message: Message) -> None:
