@@ -142,8 +142,9 @@ class Broker(Protocol):
         """
         Put dead letters back on their queues, as if they were sent now, and return how many there were.
 
-        They have no retries used up, and no age. A group that failed with such a message is open again, and goes on once it is complete: what came after it, and
-        could not be called, is a dead letter no longer. A letter stays dead while a worker holds what comes after its group, to find out that it cannot be called.
+        They have no retries used up, and no age. A group that failed with such a message is open again, and goes on once it is complete: what came after it,
+        and could not be called, is a dead letter no longer. A letter stays dead while a worker holds what comes after its group, to find out that it cannot be
+        called.
         See `fq.brokers.requeue`.
         """
         ...
