@@ -14,11 +14,13 @@ from returns.result import Failure, Result, Success
 from fq.errors import ActorFailure, Cancelled, InvalidArguments, SelfCancelled
 from fq.escapes import aescapes, escapes, is_being_cancelled, running_task
 from fq.grace import left_to_others
+from fq.layers.callbacks import as_data
 from fq.layers.time_limit import exceeded
 from fq.message import CANCELLED, Message
 from fq.middleware import AsyncHandler, Handler
 from fq.outcome import DONE, Outcome
 from fq.signature import Signature
+from fq.signature.parameters import Args, Kwargs
 
 
 class Runs(Protocol):
@@ -55,7 +57,7 @@ async def aplainly(message: Message, fn: Callable[..., object], args: tuple[obje
 
 def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = plainly, grace: int = 0) -> Handler:
     """Return the handler that calls *fn*. Arguments that do not fit are left to others for *grace* ms: see `fq.grace`."""
-    bind, judge = signature.bind, _judge(signature)
+    bind, judge = _bind(signature), _judge(signature)
 
     def handler(message: Message) -> Outcome:
         if message.interrupted:
@@ -78,7 +80,7 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = pl
 
 def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRuns = aplainly, grace: int = 0) -> AsyncHandler:
     """Return the handler that awaits *fn*, in the same way."""
-    bind, judge = signature.bind, _judge(signature)
+    bind, judge = _bind(signature), _judge(signature)
 
     async def handler(message: Message) -> Outcome:
         if message.interrupted:
@@ -95,6 +97,19 @@ def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRun
             return Outcome.raised(error)
 
     return handler
+
+
+def _bind(signature: Signature) -> Callable[[Args, Kwargs], tuple[Args, Kwargs]]:
+    """Return how the arguments of a message become those of the function; see `MessageData` for a callback."""
+    bind = signature.bind
+    if not signature.is_untyped_first:
+        return bind
+
+    def told(args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        args, kwargs = bind(args, kwargs)
+        return as_data(args), kwargs
+
+    return told
 
 
 def misfitting(message: Message, error: Exception, grace: int) -> Outcome:

@@ -1,7 +1,8 @@
 """
 Other actors are told what came of a message, in the same commit.
 
-The first parameter is the message, as a dict; annotated as `Message`, it arrives as one.
+The first parameter is the message: annotated as `Message`, it arrives as one; as the page has it, without annotations, as a dict whose fields are
+attributes, too.
 
 It prints::
 

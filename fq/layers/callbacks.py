@@ -14,6 +14,30 @@ from fq.message import ITS_OWN, Message
 from fq.middleware import Step
 from fq.outcome import Dead, Enqueue, Outcome
 
+_FIELDS = frozenset(as_json(Message(message_id="m", actor_name="a")))
+
+
+class MessageData(dict[str, object]):
+    """
+    The message that a callback is told of, where the callback does not say by an annotation what it takes: a dict whose fields are attributes, too.
+
+    >>> data = MessageData(message_id="m1", actor_name="add")
+    >>> data["message_id"], data.actor_name
+    ('m1', 'add')
+    """
+
+    def __getattr__(self, name: str) -> object:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"a message has no field {name}") from None
+
+
+def as_data(args: tuple[object, ...]) -> tuple[object, ...]:
+    """Return *args*; where the first is a message as JSON, as `MessageData`."""
+    first = args[0] if args else None
+    return (MessageData(first), *args[1:]) if type(first) is dict and first.keys() >= _FIELDS else args
+
 
 def _name(target: object) -> str | None:
     if isinstance(target, Actor):
@@ -28,9 +52,9 @@ class Callbacks(Step):
     """
     Actors that are called after a message, each by a message that is enqueued in the same commit.
 
-    All get the message first, as a dict or, annotated so, as a `Message`. The place of the layer decides: outside Retries, the default,
-    *on_failure* hears of the final failure; inside, of every attempt that failed. A name that no actor has makes the callback a dead
-    letter, not the message.
+    All get the message first: annotated so, as a `Message` or a dict; without an annotation as a dict whose fields are attributes, too.
+    The place of the layer decides: outside Retries, the default, *on_failure* hears of the final failure; inside, of every attempt that
+    failed. A name that no actor has makes the callback a dead letter, not the message.
 
     >>> from fq import Outcome, callbacks
     >>> from fq.testing import message

@@ -27,6 +27,7 @@ Function: TypeAlias = Callable[..., object]
 
 _AWAITABLE = (Awaitable, Coroutine)
 _STARS: Mapping[int, str] = {Declared.VAR_POSITIONAL: "*", Declared.VAR_KEYWORD: "**"}
+_BY_POSITION = (Declared.POSITIONAL_ONLY, Declared.POSITIONAL_OR_KEYWORD, Declared.VAR_POSITIONAL)
 _RESULT = object()  # stands for the result of the step before
 _UNKNOWN = Inspected([Declared("args", Declared.VAR_POSITIONAL), Declared("kwargs", Declared.VAR_KEYWORD)])
 _ANY = Parameters.of(_UNKNOWN, lambda _: Any)
@@ -125,6 +126,12 @@ class Signature:
     def returns_nothing(self) -> bool:
         """Whether the function is annotated to return None, or not to return."""
         return self._returned() in (None, NoneType, NoReturn, Never)
+
+    @property
+    def is_untyped_first(self) -> bool:
+        """Whether the first parameter that may be given by position has no annotation."""
+        first = next(iter(self._declared.parameters.values()), None)
+        return first is not None and first.kind in _BY_POSITION and first.annotation is Declared.empty
 
     @property
     def is_async(self) -> bool:

@@ -1,5 +1,7 @@
 """`Callbacks`: who is told what came of a message, and when."""
 
+from typing import Any
+
 import pytest
 from returns.result import Failure
 
@@ -19,6 +21,7 @@ from fq import (
     get_current_message,
     retries,
 )
+from fq.brokers.memory import MemoryBroker
 from fq.errors import TimeLimitExceeded
 from fq.layers import Retries
 from fq.message import ITS_OWN
@@ -270,3 +273,40 @@ def test_a_layer_without_targets_says_nothing() -> None:
 
     assert callbacks().wrap(lambda _: outcome)(message("add")) is outcome
     assert Callbacks() == callbacks()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_callback_without_annotations_finds_the_fields_of_the_message_as_attributes_and_by_name(colour: str) -> None:
+    app = App(broker=MemoryBroker())
+    told: list[tuple[Any, Any, Any]] = []
+
+    def success_callback(message_data, result):  # type: ignore[no-untyped-def]  # as it is often written
+        told.append((message_data.message_id, message_data["actor_name"], result))
+        assert isinstance(message_data, dict)
+        assert not hasattr(message_data, "colour")
+
+    async def asuccess_callback(message_data, result):  # type: ignore[no-untyped-def]  # the same
+        success_callback(message_data, result)
+
+    app.actor(name="tell", max_retries=0)(success_callback if colour == "sync" else asuccess_callback)
+
+    @app.actor(on_success="tell")
+    def task() -> int:
+        return 3
+
+    handle = task.send()
+    app.run_until_idle()
+
+    assert told == [(handle.message_id, "task", 3)]
+
+
+def test_a_dict_that_is_no_message_stays_the_dict_that_it_is() -> None:
+    app = App(broker=MemoryBroker())
+    seen: list[Any] = []
+    task = app.actor(name="task")(lambda data: seen.append(data))
+
+    task.send({"message_id": "m1"})
+    app.run_until_idle()
+
+    assert seen == [{"message_id": "m1"}]
+    assert type(seen[0]) is dict
