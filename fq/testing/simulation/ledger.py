@@ -12,7 +12,7 @@ from typing import assert_never
 from attrs import define, field, frozen
 
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import DEAD_TTL, OPEN_GROUP_TTL_MS, spliced
+from fq.brokers.rules import OPEN_GROUP_TTL_MS, spliced
 from fq.message import CANCELLED, RETRIES, Message
 
 MANY = 5
@@ -137,14 +137,6 @@ class Ledger:
             entry.deliveries -= counted is not None and message_id not in counted
             self._wait(entry, now, interrupted.get(message_id, ""))
 
-    def requeued(self, message_ids: Iterable[str], now: int) -> None:
-        """Note that dead letters were put back."""
-        for message_id in dict.fromkeys(message_ids):
-            if message_id in self.dead:
-                post, died_at = self.dead.pop(message_id)
-                if died_at + DEAD_TTL > now:
-                    self.sent([Post(message_id, post.queue_name, post.actor_name, post.priority, 0, post.body)], now)
-
     def forgotten(self, message_ids: Iterable[str]) -> None:
         """Note that messages were deleted, unless they run."""
         for message_id in list(message_ids):
@@ -256,9 +248,9 @@ class Ledger:
     def _dispose(self, entry: Entry, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
-                self._end(entry, "done")
+                self.end(entry, "done")
             case Bury():
-                self._end(entry, "dead")
+                self.end(entry, "dead")
                 self.dead[commit.message_id] = entry.post, now
             case Replace(post, fault):
                 entry.post, entry.due, entry.deliveries = post, now + post.delay, 0
@@ -270,7 +262,8 @@ class Ledger:
             case unknown:
                 assert_never(unknown)
 
-    def _end(self, entry: Entry, how: str) -> None:
+    def end(self, entry: Entry, how: str) -> None:
+        """Note that a message has ended."""
         message_id = entry.post.message_id
         del self.alive[message_id]
         self.ended[message_id] = how

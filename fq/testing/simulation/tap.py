@@ -9,6 +9,7 @@ from fq.brokers.base import Broker
 from fq.brokers.records import Commit, Keep, Post, Turn, Want
 from fq.testing.simulation.audit import check_results
 from fq.testing.simulation.ledger import Ledger
+from fq.testing.simulation.mending import requeued
 from fq.testing.simulation.trace import Trace
 
 
@@ -87,7 +88,7 @@ class Tap:
     def requeue(self, message_ids: Sequence[str]) -> int:
         """See `Broker.requeue`."""
         count = self.broker.requeue(message_ids)
-        self.ledger.requeued(message_ids, self.broker.now())
+        requeued(self.ledger, message_ids, count, self.broker.now())
         self.stir()
         return count
 
