@@ -3,6 +3,7 @@
 import gc
 import os
 import sqlite3
+import threading
 import weakref
 from contextlib import closing
 from pathlib import Path
@@ -70,8 +71,9 @@ def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposit
 def test_a_turn_takes_no_more_steps_for_a_thousand_messages_than_for_ten(
     broker: SqliteBroker, disposition: Disposition, changes: tuple[Change, ...]
 ) -> None:
-    broker._upkeep._look_at = broker._writer._sign_at = 2**62  # these have a time of their own
+    broker._upkeep._look_at = 2**62  # upkeep has a time of its own
     statements_of_a_turn(broker, 1, disposition, *changes)
+    broker._writer._sign_at = broker._writer._read_clock_at = 2**62  # and so has the file's own row
 
     assert statements_of_a_turn(broker, 1_000, disposition, *changes) == statements_of_a_turn(broker, 10, disposition, *changes)
 
@@ -186,8 +188,8 @@ def test_a_fork_finds_no_connection_open_and_leaves_the_locks_free(broker: Sqlit
 # Hearing of what other processes do.
 
 
-def other_message_ends_the_wait(path: Path) -> bool:
-    broker, other = SqliteBroker(path), SqliteBroker(path)
+def other_message_ends_the_wait(path: Path, broker: SqliteBroker | None = None) -> bool:
+    broker, other = broker or SqliteBroker(path), SqliteBroker(path)
     for number in range(5):
         waiting = in_thread(lambda: broker.wait(Want("w", ("q",), 1), int(PATIENCE * 1_000)))
         other.enqueue(posts(f"m{number}"))
@@ -208,6 +210,18 @@ def test_without_word_from_the_kernel_the_poller_looks_for_itself(path: Path, mo
     assert other_message_ends_the_wait(path)
 
 
+def test_behind_a_link_the_kernel_tells_of_writes_too(path: Path) -> None:
+    (path.parent / "real").mkdir()
+    path.symlink_to("real/jobs.db")
+    broker = SqliteBroker(path)
+    broker.wait_result("m", 0)
+    pace = broker._listener._poller._pace
+    pace.wait(opened=1, changed=False)
+
+    assert other_message_ends_the_wait(path, broker)
+    assert pace._watch is not None
+
+
 def test_a_file_system_that_does_not_tell_is_found_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Deaf(FileWatch):
         def wait(self, seconds: float) -> bool:
@@ -217,6 +231,25 @@ def test_a_file_system_that_does_not_tell_is_found_out(path: Path, monkeypatch: 
     monkeypatch.setattr(poller, "FileWatch", Deaf)
 
     assert other_message_ends_the_wait(path)
+
+
+def test_a_listening_thread_that_could_not_be_started_is_started_by_the_next_who_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, failed = threading.Thread.start, []
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name == "fq-sqlite-poller" and not failed:
+            failed.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    broker = SqliteBroker(path)
+    with pytest.raises(RuntimeError):
+        broker.wait_result("m", 0)
+    broker.close()
+
+    assert broker._listener._poller._watching == 0
+    assert other_message_ends_the_wait(path, broker)
 
 
 def test_looks_follow_a_write_at_growing_distances_and_a_missed_one_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ Made of these, in reading order:
   ``cancels.py`` and ``upkeep.py``;
 - ``bulk.py``: many rows in one statement, and why that matters so much;
 - ``database.py``: one connection and its transactions; ``faults.py``: errors that say what to do; ``forks.py``: why no connection crosses a fork;
+- ``filecheck.py``: is the file still the one at the path, and whole; ``meta.py``: what the file says of itself for that, and what time it is;
 - ``listening.py``: who waits, and how they hear; ``poller.py`` and ``filewatch.py``: of what other processes do;
-- ``inspection.py`` and ``checkup.py``: what operators ask for;
+- ``inspection.py`` and ``checkup.py``: what operators ask for; ``wholefile.py`` and ``copies.py``: copying and shrinking;
 - ``broker.py``: `SqliteBroker`, which puts them together.
 """
 
