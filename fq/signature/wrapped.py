@@ -21,7 +21,8 @@ def declared(function: Callable[..., object]) -> tuple[Signature, bool]:
     """
     if isinstance(function, MethodType) or not hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
         return signature_of(function), False
-    inner, is_open = declared(function.__wrapped__)
+    inside: Callable[..., object] = getattr(function, "__wrapped__")  # noqa: B009  # not every function has it
+    inner, is_open = declared(inside)
     try:
         own = signature_of(function, follow_wrapped=False)
     except ValueError:  # such as that of functools.lru_cache, which passes all arguments on

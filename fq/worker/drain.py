@@ -37,7 +37,8 @@ def run_until_idle(app: "App") -> int:
     commits: list[Commit] = []
     ran: list[Job] = []
     with closing(Aside()) as aside, _signed_off(app, name):
-        while True:
+        idle = False
+        while not idle:
             queues = tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
             turn = app.broker.turn(commits, Want(name, queues, 1))
             for job in ran:
@@ -48,8 +49,8 @@ def run_until_idle(app: "App") -> int:
                 commits.append(_run(chains, received, aside) if isinstance(received, Job) else received)
                 ran += [received] if isinstance(received, Job) else []
                 count += 1
-            if not turn.deliveries and not _jump(app, name):
-                return count
+            idle = not turn.deliveries and not _jump(app, name)
+    return count
 
 
 @contextmanager
