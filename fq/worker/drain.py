@@ -27,6 +27,7 @@ class Advances(Protocol):
 
     def until_due(self, worker: str) -> int:
         """Return how long it is, in ms, until a delayed message or the lease of a worker other than *worker* falls due."""
+        ...
 
 
 def run_until_idle(app: "App") -> int:
