@@ -46,16 +46,30 @@ class Leases:
             self._owners.discard((key, owner))
 
     def hold(self, slot: Slot) -> None:
-        """Renew *slot* from now on."""
+        """
+        Renew *slot* from now on.
+
+        Raises:
+            RuntimeError: the machine has no thread to spare for it.
+        """
         self._begin_if_forked()
         due = monotonic() + slot.ttl / 3_000
         with self._changed:
             self._due[slot] = due
             if self._thread is None:
-                self._thread = watched("fq-limits", self._run)
-                self._thread.start()
+                self._start(slot)
             elif due < self._asleep_until:
                 self._changed.notify()
+
+    def _start(self, slot: Slot) -> None:
+        """Start the thread. If that cannot be done, *slot* is not held, and it is tried again with the next one."""
+        thread = watched("fq-limits", self._run)
+        try:
+            thread.start()
+        except RuntimeError:
+            del self._due[slot]
+            raise
+        self._thread = thread
 
     def let_go(self, slot: Slot) -> None:
         """Renew *slot* no more."""

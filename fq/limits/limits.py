@@ -95,7 +95,11 @@ class Limits:
             return answer
         slot = Slot(ask.key, ask.owner, token, limit.ttl if isinstance(limit, Slots) else 0)
         if slot.ttl:
-            self._leases.hold(slot)
+            try:
+                self._leases.hold(slot)
+            except RuntimeError:  # no thread to spare: a slot that is not renewed would lapse under whoever holds it
+                self.give_back(slot)
+                raise
         return slot
 
     def _renew(self, slot: Slot) -> None:

@@ -45,7 +45,11 @@ class Helpers:
         now = monotonic()
         for helper in self._helpers:
             if not helper.pid and helper.start_at <= now:
-                helper.pid = _fork(helper.run)
+                try:
+                    helper.pid = _fork(helper.run)
+                except OSError as error:
+                    helper.start_at = now + PAUSE
+                    log.error("a process for %s cannot be started now, which is tried again: %s", _name(helper.run), error)
 
     def reaped(self, pid: int, status: int) -> None:
         """Learn that the process *pid* has ended, or otherwise changed, which may be none of these."""
