@@ -1,5 +1,6 @@
 """Signals that come early: to a worker that boots, to a child that has just been started, to one that takes the place of another."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -51,3 +52,31 @@ def test_who_takes_the_place_of_a_quiet_child_is_quiet_too_also_after_a_reload(a
         process.send_signal(signal.SIGUSR2)
 
         assert handle.get(20_000).unwrap() != first
+
+
+OVERRIDES = {
+    "a handler for TERM": "signal.signal(signal.SIGTERM, lambda *_: None)",
+    "none for TERM": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    "the usual one for TERM": "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    "none for children that end": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+    "no wakeup": "signal.set_wakeup_fd(-1)",
+    "TERM held back": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD, signal.SIGURG])",
+}
+
+
+@pytest.mark.parametrize("how", [(), ("--spawn",)], ids=["fork", "spawn"])
+@pytest.mark.parametrize("code", OVERRIDES.values(), ids=OVERRIDES.keys())
+def test_what_the_app_does_about_signals_when_it_is_imported_keeps_the_worker_from_nothing(
+    app: App, rig: Rig, tmp_path: Path, code: str, how: tuple[str, ...]
+) -> None:
+    from tests.chaos.tasks import pid
+
+    (tmp_path / "mine.py").write_text(f"import signal\nfrom tests.chaos.tasks import *\n{code}\n")
+    rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    with rig.worker("--processes", "1", *how, app="mine:app") as process:
+        first = pid.send().get(20_000).unwrap()
+        os.kill(first, signal.SIGKILL)
+
+        assert pid.send().get(20_000).unwrap() != first
+        until(lambda: children(process), what="the replacement")
+    assert "killed by SIGKILL" in rig.log()
