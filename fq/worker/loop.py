@@ -33,6 +33,9 @@ log = logger("fq.worker")
 BLOCKED = 1.0
 """An event loop that has not turned for so long, in seconds, is blocked by an actor."""
 
+START_SECONDS = 3.0
+"""For how long it is tried to start an event loop."""
+
 LATE = 0.2
 """One that has not taken up a message for so long, in seconds, gets no more for now."""
 
@@ -53,6 +56,8 @@ class Loop:
         self._asked_to_fill = float("inf")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._runner: asyncio.Runner | None = None
+        self._failing_since = float("inf")
         self._ready = threading.Event()
         self._turned = monotonic()
         self._blamed: Call | None = None
@@ -71,21 +76,34 @@ class Loop:
             self._soon(self._fill)
 
     def start_if_needed(self) -> None:
-        """Start the threads, if anything waits for them; if there are none to be had just now, the pump tries again at its next turn."""
+        """
+        Start the threads, if anything waits for them.
+
+        If there are no threads, or no files, to be had just now, the pump tries again at its next turn; but not for long, since another process may have some.
+        """
         if self._thread is not None or not self._waiting:
             return
         main = watched("fq-loop", self._main, self._child.lose, again=False)
         try:
+            if self._loop is None:
+                self._runner = asyncio.Runner(loop_factory=new_event_loop)
+                self._loop = self._runner.get_loop()
             main.start()
-        except RuntimeError as error:
-            log.error("the event loop cannot be started, which is tried again: %s", error)
-            self._asked_to_fill = float("inf")  # it is not blocked
+        except (OSError, RuntimeError) as error:
+            self._cannot_start(error)
             return
         self._thread = main
         self._ready.wait()
         self._soon(self._fill)
         with suppress(RuntimeError):  # it only says who blocks the loop
             watched("fq-loop-watch", self._watch).start()
+
+    def _cannot_start(self, error: Exception) -> None:
+        log.error("the event loop cannot be started, which is tried again: %s", error)
+        self._asked_to_fill = float("inf")  # it is not blocked
+        self._failing_since = min(self._failing_since, monotonic())
+        if monotonic() - self._failing_since > START_SECONDS:
+            self._child.lose("fq-loop", error)
 
     def load(self) -> int:
         """How many jobs run or wait here."""
@@ -169,7 +187,7 @@ class Loop:
             tell(ThreadStopping(name, "loop"))
 
     def _serve(self) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with cast(asyncio.Runner, self._runner) as runner:
             self._loop = runner.get_loop()
             self._loop.set_task_factory(cast("Any", self._calls.new_task))  # typeshed has it take keywords that only later Pythons pass
             self._turned = monotonic()
