@@ -135,7 +135,7 @@ class _Draft:
         """Open *group*, if it failed, and return the messages after it that are dead letters for that."""
         letters, alive = self.view.letters(stand.following), self.view.alive(stand.following)
         found = {**letters, **{message_id: one.post for message_id, one in alive.items()}}
-        failed = {message_id: message for message_id, post in found.items() if (message := _failed(post))}
+        failed = {message_id: message for message_id, post in found.items() if (message := uncallable(post))}
         if any(message_id in alive and alive[message_id].runs for message_id in failed):
             self.blocked |= stand.roots
         elif failed:
@@ -186,7 +186,7 @@ def _read(post: Post) -> Message | None:
         return None
 
 
-def _failed(post: Post) -> Message | None:
+def uncallable(post: Post) -> Message | None:
     """Return the message of *post* if it cannot be called, since members failed of the group before it."""
     message = _read(post)
     try:

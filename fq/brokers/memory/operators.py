@@ -39,7 +39,7 @@ class Operators(Kept):
             if group is None:
                 group = Group()
                 self._groups.put(name, group, now + OPEN_GROUP_TTL_MS)
-            group.cancelled = True
+            group.cancelled = not group.complete
         found = [item for key in dict.fromkeys(message_ids) if (item := self._items.get(key))]
         for item in found:
             item.cancelled = True

@@ -74,6 +74,7 @@ def simulate(
     workers: int = 3,
     faults: Faults = WHATEVER,
     check: Callable[[Run], object] | None = None,
+    mend: Callable[[App], object] | None = None,
     broker: Callable[[ManualClock], Broker] = lambda clock: MemoryBroker(clock=clock),
     steps: int = 10_000,
 ) -> Report:
@@ -102,6 +103,9 @@ def simulate(
 
         faults: what may go wrong.
 
+        mend: called when nothing moves any more, and perhaps before: makes actors succeed that failed. Then all dead letters are requeued, and the run
+            goes on; what came after groups that had failed must go on, too. Let your *workload* break things again for the next run.
+
         check: called after each run that went well, to assert what your actors promise; what it raises is reported with the seed.
 
         broker: makes the broker under test.
@@ -115,7 +119,7 @@ def simulate(
     happened: Counter[str] = Counter()
     with _quiet(logging.getLogger("fq.worker")), closing(_casts(app)) as casts:
         for seed, cast in zip(range(seeds) if isinstance(seeds, int) else seeds, casts, strict=False):
-            play = Play(seed, cast, faults, workers, broker)
+            play = Play(seed, cast, faults, workers, broker, mend)
             with _named(seed):
                 flaws = play.play(workload, check, steps)
             if flaws:

@@ -1,10 +1,12 @@
 """`audit`: when nothing moves any more, what the broker keeps must be what the ledger says. Asks the broker only what anybody may ask."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from fq.brokers.base import Broker
 from fq.brokers.records import Keep
+from fq.brokers.requeue import uncallable
 from fq.brokers.rules import DEAD_TTL
+from fq.gather import arrivals_before
 from fq.testing.simulation.ledger import Ledger
 
 WAITING = ("ready", "delayed", "running")
@@ -17,12 +19,24 @@ def audit(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
     now = broker.now()
     _audit_messages(ledger, broker, queues)
     _audit_dead(ledger, broker, now)
+    _audit_mended(ledger, now)
     for message_id, (body, until) in ledger.results.items():
         check_result(ledger, broker, message_id, body if until > now else None)
     for group, assembly in ledger.groups.items():
         if len(assembly.values) < assembly.size and assembly.until > now:
             arrived = f"{len(assembly.values)} of its {assembly.size} members have arrived"
             ledger.flag("stuck", f"group {group} waits for ever: {arrived}, and nobody is left to")
+
+
+def _audit_mended(ledger: Ledger, now: int) -> None:
+    """Note what did not go on after a group whose failed members have succeeded since. One that was cancelled cannot be mended."""
+    for message_id, (post, died_at) in ledger.dead.items():
+        message = uncallable(post) if died_at + DEAD_TTL > now else None
+        for arrival in arrivals_before(message) if message is not None else ():
+            failed = isinstance(arrival, Mapping) and arrival.get("type") != "Cancelled"
+            member = str(arrival.get("by", "")).rpartition(" ")[2] if isinstance(arrival, Mapping) and failed else ""
+            if ledger.ended.get(member) == "done" and ledger.succeeded(member):
+                ledger.flag("stuck", f"{ledger.name(message_id)} is dead, since {ledger.name(member)} failed, which has succeeded since")
 
 
 def check_results(ledger: Ledger, broker: Broker, kept: Collection[Keep]) -> None:

@@ -36,7 +36,7 @@ class Faults:
 
         requeue: somebody puts a dead letter back on its queue.
 
-        cancel: somebody cancels a message. Default never.
+        cancel: somebody cancels a message, or all of a workflow, by one of the handles that your workload returned. Default never.
 
         overrun: an actor runs longer than its time limit, and is interrupted, or killed with its worker. Default never, since
             that is a failure like any other.

@@ -10,9 +10,11 @@ from itertools import islice
 from typing import assert_never
 
 from attrs import define, field, frozen
+from returns.pipeline import is_successful
 
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
 from fq.brokers.rules import OPEN_GROUP_TTL_MS, spliced
+from fq.codec import decode_result
 from fq.message import CANCELLED, RETRIES, Message
 
 MANY = 5
@@ -170,6 +172,10 @@ class Ledger:
             self.flag("miscounted", f"{said} when {entry.retries} of its failures were committed as retries")
 
     # What follows from it.
+
+    def succeeded(self, message_id: str) -> bool:
+        """Does the latest result that was stored of a message say that it succeeded?"""
+        return message_id in self.results and is_successful(decode_result(self.results[message_id][0]))
 
     def next_due(self, now: int) -> int | None:
         """Return when the next delay, or lease of a worker that holds something, runs out; None if none will."""

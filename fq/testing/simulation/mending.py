@@ -21,7 +21,8 @@ def requeued(ledger: Ledger, message_ids: Iterable[str], count: int, now: int) -
         for number in numbers:
             ledger.groups[group].values.pop(number, None)
     for group, values in todo.reopened.items():
-        ledger.groups[group].values, ledger.groups[group].until = dict(values), now + OPEN_GROUP_TTL_MS
+        assembly = ledger.groups[group]
+        assembly.values, assembly.until, assembly.cancelled = dict(values), now + OPEN_GROUP_TTL_MS, False
     for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
         del ledger.dead[message_id]
     new = [post for post in todo.posts if post.message_id not in ledger.alive]

@@ -1,12 +1,13 @@
 """`Play`: plays one seed. All chance comes from one generator, so that a seed always plays out the same. Mutable shell."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 from fq.app import App
 from fq.brokers.base import Broker
 from fq.brokers.clock import ManualClock
+from fq.handle import Handle
 from fq.message import TIME_LIMIT
 from fq.testing.simulation.audit import audit
 from fq.testing.simulation.faults import Faults
@@ -19,6 +20,9 @@ from fq.testing.simulation.worker import LEASE, ROOM, Cast, Worker
 HURRY = 0.08
 """The chance, at each step, that time jumps ahead to what is due next, even though workers are busy."""
 
+MEND = 0.02
+"""The chance, at each step, that what is broken is mended, and some dead letters are requeued at once."""
+
 RECOVER = 0.12
 """The chance, at each step, that a stalled worker goes on."""
 
@@ -26,7 +30,15 @@ RECOVER = 0.12
 class Play:
     """One seed, played by the actors of *cast* on so many *workers*; *run* is what there is to see of it."""
 
-    def __init__(self, seed: int, cast: Cast, faults: Faults, workers: int, make_broker: Callable[[ManualClock], Broker]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        cast: Cast,
+        faults: Faults,
+        workers: int,
+        make_broker: Callable[[ManualClock], Broker],
+        mend: Callable[[App], object] | None = None,
+    ) -> None:
         self.random = Random(seed)  # noqa: S311  # no secret: the same again is just what is wanted
         self.clock = ManualClock()
         broker = make_broker(self.clock)
@@ -37,6 +49,8 @@ class Play:
         self._cast = cast
         self._kinds = faults
         self._left = int(self.random.random() * (faults.limit + 1)) if faults.happen else 0
+        self._mend = mend
+        self._mended = False
         self._born = 0
         self._rounds = 0
         self._workers = [self._start() for _ in range(workers)]
@@ -48,7 +62,7 @@ class Play:
         with self.run.app.lent(self.tap.as_broker(), self._fresh_id):
             self.run.sent = workload(self.run.app)
             try:
-                while not flaws and step < steps and self._step():
+                while not flaws and step < steps and (self._step() or self._mend_all()):
                     step += 1
             except Exception as error:
                 text = "".join(traceback.format_exception(error, limit=-5))
@@ -86,6 +100,9 @@ class Play:
         ready = [worker for worker in self._workers if worker.ready]
         if not ready:
             return self._move_on()
+        if self._mend is not None and not self._mended and chance() < MEND:
+            self._mend(self.run.app)
+            self._requeue_some([message_id for message_id in self.ledger.dead if chance() < 0.5])
         if chance() < HURRY:
             self._pass_time()
         if chance() < RECOVER and (stalled := [worker for worker in self._workers if worker.stalled]):
@@ -118,6 +135,20 @@ class Play:
             self._rounds += 1
             self.tap.stirred = True
         return True
+
+    def _mend_all(self) -> bool:
+        """When nothing moves any more, once: mend what is broken, and requeue all dead letters."""
+        if self._mend is None or self._mended:
+            return False
+        self._mend(self.run.app)
+        self._mended = True
+        self._requeue_some(list(self.ledger.dead))
+        return True
+
+    def _requeue_some(self, message_ids: list[str]) -> None:
+        self.trace.note("what is broken is mended, and {} are requeued", message_ids)
+        self.tap.requeue(message_ids)
+        self._rounds = 0
 
     def _recover(self, stalled: list[Worker]) -> None:
         worker = stalled[int(self.random.random() * len(stalled))]
@@ -217,12 +248,17 @@ class Play:
         return True
 
     def _cancel(self, worker: Worker) -> bool:
-        alive = list(self.ledger.alive)
+        alive, handles = list(self.ledger.alive), list(_handles(self.run.sent))
         if not alive:
             return False
-        chosen = alive[int(self.random.random() * len(alive))]
-        self.trace.note("somebody cancels {}", chosen)
-        self.tap.cancel(chosen)
+        if handles and self.random.random() < 0.5:
+            handle = handles[int(self.random.random() * len(handles))]
+            self.trace.note("somebody cancels all of what ends with {}", handle.message_id)
+            handle.cancel()
+        else:
+            chosen = alive[int(self.random.random() * len(alive))]
+            self.trace.note("somebody cancels {}", chosen)
+            self.tap.cancel(chosen)
         return True
 
     def _overrun(self, worker: Worker) -> bool:
@@ -237,3 +273,12 @@ class Play:
         self.tap.release(worker.name, {job.delivery.message_id: TIME_LIMIT}, {job.delivery.message_id})
         self._replace(worker)
         return True
+
+
+def _handles(sent: object) -> Iterator[Handle[object]]:
+    """Return the handles in what a workload returned."""
+    if isinstance(sent, Handle):
+        yield sent
+    elif isinstance(sent, list | tuple):
+        for part in sent:
+            yield from _handles(part)
