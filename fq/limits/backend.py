@@ -3,7 +3,7 @@
 import sys
 import threading
 from functools import cache
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from fq.brokers import MemoryBroker, SqliteBroker, broker_from_url
@@ -45,10 +45,10 @@ def limiter_backend(where: Backend) -> Limits:
         return where
     if isinstance(where, str):
         return limiter_backend(_broker(where))
-    broker = getattr(where, "broker", where)
+    broker = cast(Broker, getattr(where, "broker", where))
     with _lock:
         if broker not in _known:
-            _known[broker] = Limits(_store(broker))
+            _known[broker] = Limits(_store(broker), broker)
         return _known[broker]
 
 

@@ -42,7 +42,7 @@ class Limited(Middleware):
 
     key: MessageKey = field(default=None, validator=_check)
     backend: Limits | None = field(default=None, converter=_backend, eq=False, repr=False)
-    home: Limits | None = field(default=None, eq=False, repr=False)  # of the app that the layer is in
+    home: "App | None" = field(default=None, eq=False, repr=False)  # the app that the layer is in
 
     repeatable: ClassVar[bool] = True
 
@@ -64,14 +64,18 @@ class Limited(Middleware):
         Raises:
             ConfigError: nowhere.
         """
-        found = self.backend or self.home
-        if found is None:
+        if self.backend is not None:
+            return self.backend
+        if self.home is None:
             raise ConfigError(f"found {self!r} in no app and without a backend, expected one of them: write backend=app")
-        return found
+        return limiter_backend(self.home)  # whose broker may be another one in a test
 
     def bound(self, app: "App", outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*, whose broker it uses unless it names a backend itself."""
-        return evolve(self, home=limiter_backend(app)) if self.backend is None else self
+        if self.backend is not None:
+            return self
+        limiter_backend(app)  # says at once if it has no limiters
+        return evolve(self, home=app)
 
     def key_of(self, message: Message) -> str:
         """Return what *message* is limited under."""
@@ -81,7 +85,8 @@ class Limited(Middleware):
 
     def enter(self, message: Message) -> Slot | Refused:
         """Return the slot that *message* has got, or when there can be one."""
-        return self.limits.take_in_turn(self.key_of(message), self.terms, message.message_id)
+        is_claimed = self.backend is None and message.received_at > 0
+        return self.limits.take_in_turn(self.key_of(message), self.terms, message.message_id, message.priority, is_claimed=is_claimed)
 
     async def aenter(self, message: Message) -> Slot | Refused:
         """`enter` for coroutines."""

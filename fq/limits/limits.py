@@ -6,8 +6,12 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 
+from attrs import evolve, frozen
+
+from fq.brokers.base import Broker
 from fq.errors import BrokerError
 from fq.layers.current_message import get_current_message
+from fq.limits.ended import OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
 from fq.limits.leases import Leases
 from fq.limits.store import LimitStore
 from fq.limits.terms import Ask, Limit, Refused, Slot, Slots
@@ -30,8 +34,9 @@ class Limits:
     >>> limits.give_back(slot)
     """
 
-    def __init__(self, store: LimitStore) -> None:
+    def __init__(self, store: LimitStore, broker: Broker | None = None) -> None:
         self.store = store
+        self._ended = EndedHolders(store, broker) if broker is not None else None
         self._leases = Leases(self._renew)
 
     def take(self, key: str, limit: Limit) -> Slot | Refused:
@@ -41,15 +46,17 @@ class Limits:
         Inside an actor it belongs to the message: should the process die, the message's next delivery takes it over.
         """
         message = get_current_message()
-        if message is not None and isinstance(limit, Slots) and self._leases.reserve(limit.name(key), message.message_id):
-            return self._take_reserved(key, limit, message.message_id, False)
-        return self._take(key, limit, "", False)
+        if message is None:
+            return self._take(_Taker(key, limit))
+        return self._take_for(_Taker(key, limit, message.message_id, message.priority, OF_SOME_MESSAGE))
 
-    def take_in_turn(self, key: str, limit: Limit, owner: str) -> Slot | Refused:
-        """Take a slot of *key* for *owner*, if one is free and it is its turn. Who is refused stands in line, and is expected back."""
-        if isinstance(limit, Slots) and self._leases.reserve(limit.name(key), owner):
-            return self._take_reserved(key, limit, owner, True)
-        return self._take(key, limit, owner, True)
+    def take_in_turn(self, key: str, limit: Limit, owner: str, priority: int = 0, *, is_claimed: bool = False) -> Slot | Refused:
+        """
+        Take a slot of *key* for the message *owner*, if one is free and it is its turn. If it is refused, it stands in line, and is expected back.
+
+        *is_claimed*: it is one that a worker has claimed from the very broker that keeps the slots.
+        """
+        return self._take_for(_Taker(key, limit, owner, priority, OF_CLAIMED_MESSAGE if is_claimed else OF_SOME_MESSAGE, waits=True))
 
     def give_back(self, slot: Slot, learn: bool = True) -> None:
         """Give *slot* back, and *learn* for how long slots are held. Too late, or twice, harms nobody; what cannot be given back lapses."""
@@ -77,20 +84,27 @@ class Limits:
         if slot.ttl:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.give_back, slot, learn))
 
-    def _take_reserved(self, key: str, limit: Limit, owner: str, waits: bool) -> Slot | Refused:
-        """Take a slot under the name of *owner*, who may have only one such in this process: others that it takes are another's."""
+    def _take_for(self, taker: "_Taker") -> Slot | Refused:
+        """Take a slot under the name of its owner, which may have only one such in this process: others that it takes are another's."""
+        name = taker.limit.name(taker.key)
+        if not isinstance(taker.limit, Slots):
+            return self._take(taker)
+        if not self._leases.reserve(name, taker.owner):
+            return self._take(evolve(taker, owner=taker.owner if taker.waits else "", mark=""))
         answer: Slot | Refused | None = None
         try:
-            answer = self._take(key, limit, owner, waits)
+            answer = self._take(taker)
             return answer
         finally:
             if not isinstance(answer, Slot):
-                self._leases.unreserve(limit.name(key), owner)
+                self._leases.unreserve(name, taker.owner)
 
-    def _take(self, key: str, limit: Limit, owner: str, waits: bool) -> Slot | Refused:
-        token = secrets.token_hex(8)
-        ask = Ask(limit.name(key), limit, owner or token, token, waits)
+    def _take(self, taker: "_Taker") -> Slot | Refused:
+        limit, token = taker.limit, secrets.token_hex(8) + taker.mark
+        ask = Ask(limit.name(taker.key), limit, taker.owner or token, token, taker.waits, taker.priority)
         answer = self.store.take(ask)
+        if isinstance(answer, Refused) and isinstance(limit, Slots) and self._ended is not None and self._ended.give_back(ask.key):
+            answer = self.store.take(ask)
         if isinstance(answer, Refused):
             return answer
         slot = Slot(ask.key, ask.owner, token, limit.ttl if isinstance(limit, Slots) else 0)
@@ -108,6 +122,18 @@ class Limits:
                 log.debug("a slot of %s was given back, or had lapsed, before it was renewed", slot.key)
         except BrokerError as error:
             log.warning("a slot of %s could not be renewed; it is tried again: %s", slot.key, error)
+
+
+@frozen
+class _Taker:
+    """Which slot is wanted, and by which *owner*, if by any; *mark* is that of its token."""
+
+    key: str
+    limit: Limit
+    owner: str = ""
+    priority: int = 0
+    mark: str = ""
+    waits: bool = False
 
 
 class _Taking:

@@ -76,6 +76,11 @@ class LocalStore:
         with self._writing() as connection:
             return tables.release(connection, slot, learn, self._clock.now)
 
+    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+        """See `LimitStore.holders`."""
+        with self._writing() as connection:
+            return tables.holders(connection, key, most, self._clock.now)
+
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
         with self._writing() as connection:

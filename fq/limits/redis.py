@@ -33,7 +33,19 @@ class RedisStore:
 
     def take(self, ask: Ask) -> Granted | Refused:
         """See `LimitStore.take`."""
-        arguments = (*_written(ask.limit), ask.owner, ask.token, int(ask.waits), ABSENT, FIRST_GUESS, GRAIN, SOON, PART, PATIENCE)
+        arguments = (
+            *_written(ask.limit),
+            ask.owner,
+            ask.token,
+            int(ask.waits),
+            ask.priority,
+            ABSENT,
+            FIRST_GUESS,
+            GRAIN,
+            SOON,
+            PART,
+            PATIENCE,
+        )
         granted, number = cast(list[int], self._run("take", ask.key, *arguments))
         return Granted(number) if granted else Refused(number)
 
@@ -48,6 +60,11 @@ class RedisStore:
         return (
             released or self._server.line.failed != failed
         )  # the call was repeated: it was the first time that gave it back, unless it had lapsed
+
+    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+        """See `LimitStore.holders`."""
+        pairs = cast("list[list[bytes]]", self._run("holders", key, most))
+        return [(owner.decode(), token.decode()) for owner, token in pairs]
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
@@ -71,7 +88,7 @@ class RedisStore:
             breathe()
 
     def _run(self, name: str, key: str, *arguments: Argument, probe: float = PROBE_SECONDS) -> object:
-        kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "line", "backs")
+        kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "waiting", "returns")
         clock: Argument = self._server.offset if self.now is None else f"={self.now}"
         return self._server.line.call(script(name), self._keys(key, *kinds), (clock, *arguments), probe)
 

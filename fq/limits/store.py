@@ -25,6 +25,10 @@ class LimitStore(Protocol):
         """Give *slot* back; return whether it was still its owner's. *Learn* from it for how long slots are held."""
         ...
 
+    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+        """Return the owner and the token of at *most* so many slots that are held, those first that lapse first."""
+        ...
+
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """Make a barrier for so many *parties*, to go *ttl* ms after the latest has come; return False if there is one already."""
         ...

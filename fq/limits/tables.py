@@ -18,10 +18,13 @@ TABLES = (
     """,
     "CREATE INDEX IF NOT EXISTS limit_slots_by_key ON limit_slots (key, until)",
     "CREATE INDEX IF NOT EXISTS limit_slots_by_end ON limit_slots (until)",
-    # Who waits. `turn` is its place in the line, `back` when it will ask again.
-    "CREATE TABLE IF NOT EXISTS limit_line (key TEXT, owner TEXT, turn INTEGER, back INTEGER, PRIMARY KEY (key, owner)) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS limit_line_by_turn ON limit_line (key, turn, owner)",
-    "CREATE INDEX IF NOT EXISTS limit_line_by_return ON limit_line (back)",
+    # Who waits. (priority, turn) is its place in the line, `back` when it will ask again. Earlier releases had a table limit_line without priorities.
+    """
+    CREATE TABLE IF NOT EXISTS limit_waiting (key TEXT, owner TEXT, priority INTEGER, turn INTEGER, back INTEGER, PRIMARY KEY (key, owner))
+    WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS limit_waiting_by_turn ON limit_waiting (key, priority, turn, owner)",
+    "CREATE INDEX IF NOT EXISTS limit_waiting_by_return ON limit_waiting (back)",
     "CREATE TABLE IF NOT EXISTS limit_holds (key TEXT PRIMARY KEY, hold INTEGER, known INTEGER, until INTEGER) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS limit_holds_by_end ON limit_holds (until)",
     "CREATE TABLE IF NOT EXISTS barriers (key TEXT PRIMARY KEY, parties INTEGER, until INTEGER) WITHOUT ROWID",
@@ -30,13 +33,14 @@ TABLES = (
 
 CROWD = """
     WITH mine AS (
-        SELECT ifnull((SELECT turn FROM limit_line WHERE :waits AND key = :key AND owner = :owner AND back > :absent), 1 << 62) AS turn
+        SELECT ifnull((SELECT turn FROM limit_waiting WHERE :waits AND key = :key AND owner = :owner AND back > :absent), 1 << 62) AS turn
     )
     SELECT
         (SELECT count(*) FROM limit_slots WHERE key = :key AND until > :now AND holder <> :holder),
         EXISTS (SELECT 1 FROM limit_slots WHERE key = :key AND until > :now AND holder = :holder),
         (
-            SELECT count(*) FROM limit_line WHERE key = :key AND turn <= :now AND (turn, owner) < (mine.turn, :owner)
+            SELECT count(*) FROM limit_waiting
+            WHERE key = :key AND turn <= :now AND (priority, turn, owner) < (:priority, mine.turn, :owner)
             AND back > :absent AND back <= :now + ifnull((SELECT hold FROM limit_holds WHERE key = :key), 0) / :grain
         ),
         mine.turn
@@ -52,13 +56,19 @@ FIRST = """
     WHERE key = :key AND slots.until > :now ORDER BY slots.until, holder LIMIT 1
 """
 
-RANK = "SELECT count(*) FROM limit_line WHERE key = :key AND back > :absent AND (turn, owner) < (:turn, :owner)"
+RANK = """
+    SELECT count(*) FROM limit_waiting WHERE key = :key AND back > :absent AND (priority, turn, owner) < (:priority, :turn, :owner)
+"""
 
 LINE_UP = """
-    INSERT INTO limit_line VALUES (:key, :owner, max(:at, ifnull((SELECT max(turn) FROM limit_line WHERE key = :key), 0)), :back)
+    INSERT INTO limit_waiting VALUES (
+        :key, :owner, :priority,
+        max(:at, ifnull((SELECT max(turn) FROM limit_waiting WHERE key = :key AND priority = :priority), 0)),
+        :back
+    )
     ON CONFLICT DO UPDATE SET back = excluded.back
 """
-"""The owner keeps its place in the line, or gets the one at the end."""
+"""The owner keeps its place in the line, or gets the last one of its priority."""
 
 MISSING = """
     SELECT max(0, parties - (SELECT count(*) FROM barrier_parties WHERE key = barriers.key)) FROM barriers WHERE key = ? AND until > ?
@@ -73,6 +83,7 @@ def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refuse
         "owner": ask.owner,
         "holder": ask.holder,
         "waits": ask.waits,
+        "priority": ask.priority,
         "now": now,
         "absent": now - ABSENT,
         "grain": GRAIN,
@@ -86,7 +97,7 @@ def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refuse
     wait = planned(ask.limit, held, rank, first, now)
     retry_in = nap(ask.limit, wait, first, now)
     if ask.waits:
-        connection.execute("DELETE FROM limit_line WHERE back <= :absent", asked)
+        connection.execute("DELETE FROM limit_waiting WHERE back <= :absent", asked)
         connection.execute(LINE_UP, {**asked, "at": now + wait, "back": now + retry_in})
     return Refused(retry_in)
 
@@ -94,7 +105,7 @@ def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refuse
 def _grant(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted:
     until = ask.limit.ends(now)
     connection.execute("DELETE FROM limit_slots WHERE until <= ?", (now,))
-    connection.execute("DELETE FROM limit_line WHERE (key = ? AND owner = ?) OR back <= ?", (ask.key, ask.owner, now - ABSENT))
+    connection.execute("DELETE FROM limit_waiting WHERE (key = ? AND owner = ?) OR back <= ?", (ask.key, ask.owner, now - ABSENT))
     connection.execute("REPLACE INTO limit_slots VALUES (?, ?, ?, ?, ?)", (ask.key, ask.holder, ask.token, now, until))
     return Granted(until)
 
@@ -116,6 +127,12 @@ def release(connection: sqlite3.Connection, slot: Slot, learn: bool, now: int) -
         hold, known = connection.execute("SELECT hold, known FROM limit_holds WHERE key = ?", (slot.key,)).fetchone() or (0, since)
         connection.execute("REPLACE INTO limit_holds VALUES (?, ?, ?, ?)", (slot.key, learnt(hold, now - since), known, now + REMEMBERED))
     return True
+
+
+def holders(connection: sqlite3.Connection, key: str, most: int, now: int) -> list[tuple[str, str]]:
+    """See `LimitStore.holders`."""
+    statement = "SELECT holder, token FROM limit_slots WHERE key = ? AND until > ? ORDER BY until LIMIT ?"
+    return connection.execute(statement, (key, now, most)).fetchall()
 
 
 def create(connection: sqlite3.Connection, key: str, parties: int, ttl: int, now: int) -> bool:  # as the protocol has them

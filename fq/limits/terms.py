@@ -2,8 +2,8 @@
 What a limiter decides: pure functions of what is known about its key. All times are ms.
 
 A key has so many slots. Every grant takes one, until it is given back or its time is up; the three kinds of limit differ only in when
-that is. Whoever is refused learns when to come back, and may stand in a line, so that it is neither overtaken for ever nor comes back
-together with all others.
+that is. An owner that is refused learns when to come back, and may stand in a line, ordered as ready messages are: by priority, and then by arrival. So it
+does not come back together with all others, and only those that are more urgent overtake it.
 
 Two stores act on these decisions: `fq.limits.local` calls them, ``lua/take.lua`` repeats them where the data is. One test suite holds both
 to the same answers.
@@ -108,7 +108,8 @@ class Ask:
     A slot of *key* is asked for, by *owner*.
 
     *token* is another for every attempt. Of slots that are given back, an owner has one at most: another token of the same owner takes it
-    over, since the earlier attempt is dead. Who *waits* and is refused stands in the line from then on, and is expected back.
+    over, since the earlier attempt is dead. Who *waits* and is refused stands in the line from then on, and is expected back. Its place there is by
+    *priority*, lower first, and then by when it came.
     """
 
     key: str
@@ -116,6 +117,7 @@ class Ask:
     owner: str
     token: str
     waits: bool = False
+    priority: int = 0
 
     @property
     def holder(self) -> str:

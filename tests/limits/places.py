@@ -26,7 +26,7 @@ class Place:
 def memory(folder: Path, url: str, running: bool) -> Place:
     broker = MemoryBroker(clock=SystemClock() if running else ManualClock(NOW))
     limits = limiter_backend(broker)
-    return Place(broker, limits, broker.advance, lambda: Limits(limits.store))
+    return Place(broker, limits, broker.advance, lambda: Limits(limits.store, broker))
 
 
 def sqlite(folder: Path, url: str, running: bool) -> Place:

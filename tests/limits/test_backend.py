@@ -44,7 +44,8 @@ def test_the_limits_of_a_broker_go_with_it():
     broker = MemoryBroker()
     limits = weakref.ref(limiter_backend(broker))
     del broker
-    gc.collect()
+    gc.collect()  # the broker
+    gc.collect()  # and what went with it
 
     assert limits() is None
 

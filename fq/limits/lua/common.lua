@@ -2,10 +2,10 @@
 --
 -- ARGV[1]   an offset to the server's clock, ms, or after an "=" the time itself: for tests
 
-local call, format = redis.call, string.format
+local call, format, sub = redis.call, string.format, string.sub
 local now
-if string.sub(ARGV[1], 1, 1) == '=' then
-  now = tonumber(string.sub(ARGV[1], 2))
+if sub(ARGV[1], 1, 1) == '=' then
+  now = tonumber(sub(ARGV[1], 2))
 else
   local time = call('TIME')
   now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[1])

@@ -2,11 +2,14 @@
 --
 -- SLOTS     zset: who holds a slot, by when it lapses
 -- FACTS     hash: for each of them "<token> <since>"; under "" for how long slots are held lately, and
---           since when that is learnt: "<hold> <known>"
--- LINE      zset: who waits, by its turn
--- BACKS     zset: the same, by when it will ask again
+--           since when that is learnt: "<hold> <known>"; under \0<owner> the member of WAITING that is an owner's
+-- WAITING   zset: who waits, "<turn, 16 digits><owner>" by its priority: so members are in the order of (priority, turn)
+-- RETURNS   zset: the owners that wait, by when they will ask again
+--
+-- Earlier releases kept who waits in line and backs, without priorities.
 
-local SLOTS, FACTS, LINE, BACKS = unpack(KEYS)
+local SLOTS, FACTS, WAITING, RETURNS = unpack(KEYS)
+local TURN = 16
 local REMEMBERED = 86400000
 
 local lapsed = call('ZRANGEBYSCORE', SLOTS, '-inf', whole(now))
