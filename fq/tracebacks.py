@@ -4,8 +4,11 @@ Exceptions in words, whatever they do when they are looked at: classes of others
 Only what Python itself keeps of an exception is read, and past any property that its class puts in the way.
 """
 
+import linecache
 import traceback
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from types import TracebackType
 
 from fq.escapes import escapes
@@ -82,13 +85,17 @@ def traceback_of(error: BaseException) -> str:
 
 
 def prints(error: BaseException) -> bool:
-    """Can Python's own formatter, as `logging` calls it, write *error* down, in reasonable time?"""
-    if len(list(_chain(error))) == MAX_CHAIN or any(
-        is_a(each, BaseExceptionGroup) and _size(each) > MAX_MEMBERS for each, _ in _chain(error)
-    ):
+    """Can Python's own formatter, as `logging` calls it, write *error* down, in reasonable time? It reads what the classes say, too."""
+    chain = [each for each, _ in _chain(error)]
+    if len(chain) == MAX_CHAIN or any(is_a(each, BaseExceptionGroup) and _size(each) > MAX_MEMBERS for each, _ in _chain(error)):
         return False
     try:
-        traceback.format_exception(type(error), error, error.__traceback__, limit=1)
+        for each in chain:
+            getattr(each, "__notes__", None)
+            if each.__traceback__ is not frames_of(each) or each.__cause__ is not _cause(each) or each.__context__ is not _context(each):
+                return False
+            if is_a(each, SyntaxError):
+                traceback.format_exception_only(SyntaxError, each)
     except BaseException as worse:
         if escapes(worse):
             raise
@@ -142,7 +149,7 @@ def _written(error: BaseException, depth: int, left: list[int]) -> Iterator[str]
     frames = frames_of(error)
     if frames is not None:
         yield "Traceback (most recent call last):\n"
-        yield from traceback.format_tb(frames, limit=-MAX_FRAMES)
+        yield from traceback.StackSummary.from_list([*_frames(frames)]).format()
     yield from _said(error)
     if not is_a(error, BaseExceptionGroup):
         return
@@ -155,6 +162,25 @@ def _written(error: BaseException, depth: int, left: list[int]) -> Iterator[str]
         yield f"  {number} of {len(members)}:\n"
         for line in _written(member, depth + 1, left):
             yield "".join(f"    {part}" for part in line.splitlines(keepends=True))
+
+
+def _frames(frames: TracebackType | None) -> Iterator[traceback.FrameSummary]:
+    """
+    Yield the last of *frames*.
+
+    `traceback.extract_tb` would ask the disk for each file, each time, if it has changed: for an event loop that is the longest part of a failure.
+    """
+    last: deque[TracebackType] = deque(maxlen=MAX_FRAMES)
+    while frames is not None:
+        last.append(frames)
+        frames = frames.tb_next
+    for each in last:
+        code = each.tb_frame.f_code
+        linecache.lazycache(code.co_filename, each.tb_frame.f_globals)
+        _, end_line, column, end_column = next(islice(code.co_positions(), each.tb_lasti // 2, None), (None, None, None, None))
+        yield traceback.FrameSummary(
+            code.co_filename, each.tb_lineno, code.co_name, lookup_line=False, end_lineno=end_line, colno=column, end_colno=end_column
+        )
 
 
 def _said(error: BaseException) -> Iterator[str]:

@@ -166,7 +166,7 @@ class Loop:
         finally:
             if self._forked:
                 end_fork()
-            call.task = call.message = None
+            call.task = call.message = call.struck = None  # what was struck leads to this frame, and this to the call: it is freed at once
 
     def forked(self) -> None:
         """Let whatever this loop takes up next end the process, a fork, which shares the selector of the parent's loop."""

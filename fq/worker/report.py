@@ -44,6 +44,8 @@ def report(message: Message, outcome: Outcome, plan: Plan) -> None:
 
 
 def _log(level: int, what: str, error: Error, message: Message, plan: Plan) -> None:
+    if not log.isEnabledFor(level):
+        return
     fault = Fault.of(error)
     whole = fault.whole and prints(error)
     line = (what, fault.type, fault.message, message.message_id, attempt(message, plan))
