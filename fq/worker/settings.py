@@ -53,7 +53,8 @@ class WorkerSettings:
 
         max_memory_per_child: replace a child whose resident memory exceeds so many bytes. Default None: never.
 
-        unknown_actor_grace: how long a message for an actor that is not declared here is left for other workers before it is a dead letter. Default 60 s.
+        unknown_actor_grace: how long a message for an actor that is not declared here, or with arguments that it does not take, is left to other workers
+            before it is a dead letter. Default 60 s.
     """
 
     queues: tuple[str, ...] = field(default=(), converter=_names)
