@@ -13,7 +13,8 @@ H = TypeVar("H")
 Finish: TypeAlias = Callable[[], None]
 
 BATCH = 1_000
-"""How many messages go into one round trip."""
+BATCH_BYTES = 2**24
+"""How many messages, or bytes of them, go into one round trip."""
 
 
 def in_batches(
@@ -27,20 +28,25 @@ def in_batches(
     """
     results: list[H] = []
     batch: list[Enqueue] = []
+    posts: list[Post] = []
+    size = 0
     under_way: Finish = _nothing
     try:
         for call in calls:
             enqueues, result = prepared(call)
             results.append(result)
             batch += enqueues
-            if len(batch) >= BATCH:
+            new = [pack(enqueue) for enqueue in enqueues]
+            posts += new
+            size += sum(len(post.body) for post in new)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
                 finish, under_way = under_way, _nothing
                 finish()
-                under_way, batch = _begun(broker, batch, announce), []
+                under_way, batch, posts, size = _begun(broker, batch, posts, announce), [], [], 0
     finally:
         under_way()
     if batch:
-        _begun(broker, batch, announce)()
+        _begun(broker, batch, posts, announce)()
     return results
 
 
@@ -52,9 +58,9 @@ def unsent(enqueues: Sequence[Enqueue], new: int) -> str:
     return f"{len(enqueues) - new} of {len(enqueues)} messages were not sent: messages with their ids wait or run already, and stay as they are"
 
 
-def _begun(broker: Broker, batch: Sequence[Enqueue], announce: Callable[[Enqueue], None]) -> Finish:
-    """Begin to send *batch*; return what waits until it has been sent, and then announces it."""
-    waits = _ahead(broker, [pack(enqueue) for enqueue in batch])
+def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[Post], announce: Callable[[Enqueue], None]) -> Finish:
+    """Begin to send *posts*; return what waits until they have been sent, and then announces *batch*, which they are made of."""
+    waits = _ahead(broker, posts)
 
     def finish() -> None:
         waits()

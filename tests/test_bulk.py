@@ -89,3 +89,15 @@ def test_an_error_of_the_caller_leaves_what_was_begun_sent() -> None:
 
     assert broker.events == ["begin 1", "finish 1"]
     assert ready(broker) == BATCH
+
+
+def test_a_batch_ends_when_it_is_large_too() -> None:
+    broker = Ahead()
+    app = App(broker=broker)
+
+    @app.actor
+    def say(text: str) -> None: ...
+
+    app.send_many(say.call(6_000_000 * "x") for _ in range(4))
+
+    assert broker.events == ["begin 1", "finish 1", "begin 2", "finish 2"], "three of them come to more than 16 MB"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from fq.brokers.records import Post
-from fq.brokers.redis.post_office import TOGETHER, PostOffice
+from fq.brokers.redis.post_office import TOGETHER, TOGETHER_BYTES, PostOffice
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import post
 
@@ -70,3 +70,21 @@ def test_a_call_that_is_refused_fails_alone(bad: int) -> None:
     outcomes = delivered(single(TOGETHER + 10), send)
 
     assert [number for number, outcome in enumerate(outcomes) if outcome is not None] == [bad]
+
+
+def test_calls_go_in_parts_of_a_megabyte_and_a_larger_one_alone() -> None:
+    sent: list[Sequence[Post]] = []
+    sizes = [400_000, 400_000, 400_000, 2_000_000, 10]
+    delivered([[post(f"m{number}", body=size * b"x")] for number, size in enumerate(sizes)], sent.append)
+
+    assert [[len(each.body) for each in posts] for posts in sent] == [[400_000, 400_000], [400_000], [2_000_000], [10]]
+
+
+def test_a_large_call_that_cannot_be_sent_takes_no_other_along() -> None:
+    def send(posts: Sequence[Post]) -> None:
+        if any(len(each.body) > TOGETHER_BYTES for each in posts):
+            raise BrokerUnavailable("connection reset by peer")
+
+    outcomes = delivered([[post("a")], [post("large", body=(TOGETHER_BYTES + 1) * b"x")], [post("b")]], send)
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), BrokerUnavailable, type(None)]

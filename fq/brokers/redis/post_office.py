@@ -20,6 +20,9 @@ from fq.threads import watched
 TOGETHER = 1_000
 """Once so many calls are gathered they are sent, and so many messages go in one round trip, unless it is one call that has more."""
 
+TOGETHER_BYTES = 2**20
+"""So many bytes go in one round trip, unless it is one call that has more: what may be too large to be sent takes no other along."""
+
 Letter: TypeAlias = tuple[Sequence[Post], "asyncio.Future[None]"]
 """A call: its posts, and the future of their being sent."""
 
@@ -88,7 +91,7 @@ class PostOffice:
         errors: dict[asyncio.Future[None], Exception | None] = {}
         for part in _parts([letter for tray in trays for letter in tray.letters]):
             error = self._sent(posts for posts, _ in part)
-            if isinstance(error, BrokerUnavailable):
+            if isinstance(error, BrokerUnavailable) and not _is_large(part):
                 trays += self._waiting()  # each has waited for as long as it takes: let nobody wait for one failure after the other
                 errors = {sent: error for tray in trays for _, sent in tray.letters} | errors
                 break
@@ -121,17 +124,24 @@ class PostOffice:
 
 
 def _parts(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
-    """Return *letters* in parts of so few messages that the server is not kept for long."""
+    """Return *letters* in parts of so few messages and bytes that the server is not kept for long."""
     part: list[Letter] = []
-    size = 0
+    size = weight = 0
     for letter in letters:
-        if part and size + len(letter[0]) > TOGETHER:
+        bodies = sum(len(post.body) for post in letter[0])
+        if part and (size + len(letter[0]) > TOGETHER or weight + bodies > TOGETHER_BYTES):
             yield part
-            part, size = [], 0
+            part, size, weight = [], 0, 0
         part.append(letter)
         size += len(letter[0])
+        weight += bodies
     if part:
         yield part
+
+
+def _is_large(part: Sequence[Letter]) -> bool:
+    """Is *part* one call that may be too large to be sent, though the server is there?"""
+    return len(part) == 1 and sum(len(post.body) for post in part[0][0]) > TOGETHER_BYTES
 
 
 def _settle(tray: Tray, errors: Mapping["asyncio.Future[None]", Exception | None]) -> None:

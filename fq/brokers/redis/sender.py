@@ -64,7 +64,8 @@ class Sender:
             else:
                 reply = self._server.run("enqueue", *self._written(posts, mark))
                 new = len(posts) if reply == MADE_BEFORE else cast("int", reply) - 1
-            self._expect_late_copies(mark, failed)
+            if self._server.line.failed != failed:
+                self._expect_late_copies(mark)
         finally:
             self._marks.append(mark)
         return new
@@ -77,7 +78,8 @@ class Sender:
         def finish() -> None:
             try:
                 waits()
-                self._expect_late_copies(mark, failed)
+                if self._server.line.failed != failed:
+                    self._expect_late_copies(mark)
             finally:
                 self._marks.append(mark)
 
@@ -93,11 +95,10 @@ class Sender:
         """Return for how long a call that begins *now* is remembered, ms."""
         return self._remembered_ms if (now - self._server.line.failed) * 1_000 >= self._late_ms else self._late_ms
 
-    def _expect_late_copies(self, mark: str, failed: float) -> None:
-        """Let *mark* be remembered for long if a connection has failed since *failed*: the call may have been repeated."""
-        if self._server.line.failed != failed:
-            with suppress(BrokerError):  # the call itself is done
-                self._server.line.command("PEXPIRE", mark, self._late_ms)
+    def _expect_late_copies(self, mark: str) -> None:
+        """Let *mark* be remembered for long: a connection has failed, and the call may have been repeated."""
+        with suppress(BrokerError):  # the call itself is done
+            self._server.line.command("PEXPIRE", mark, self._late_ms)
 
     def _mark(self) -> str:
         """Return a mark that no other call under way has."""

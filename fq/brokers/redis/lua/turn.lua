@@ -44,35 +44,44 @@ local function body_size(record)
   return #record - (head or 0)
 end
 
--- Whole records are weighed as long as they come to less than *max_bytes*, which is quicker; then their bodies.
+-- Whole records are weighed as long as they come to no more than *max_bytes*, which is quicker; then their bodies.
 local weight, exact, full = 0, false, false
 
 local function weigh_bodies(records)
-  if exact then return end
   exact, weight = true, 0
   for _, claim in ipairs(claims) do
-    for _, record in ipairs(claim[3]) do weight = weight + (record and body_size(record) or 0) end
+    for _, record in ipairs(claim[3]) do weight = weight + body_size(record or '') end
   end
-  for _, record in ipairs(records) do weight = weight + (record and body_size(record) or 0) end
+  for _, record in ipairs(records) do weight = weight + body_size(record or '') end
 end
 
--- Returns the records of as many of *ids* as can be claimed. It reads few at first, and more the smaller they are, since all may be large.
+-- Appends to *records* as many of *found* as may be claimed.
+local function add_bodies(records, found)
+  if not exact then weigh_bodies(records) end
+  for _, record in ipairs(found) do
+    weight = weight + body_size(record or '')
+    full = weight > max_bytes and not (first_may_be_larger and claimed + #records == 0)
+    if full then return end
+    records[#records + 1] = record
+  end
+end
+
+-- Returns the records of as many of *ids* as may be claimed. It reads few at first, and more the more of them are small.
 local function records_of(ids)
-  local records, step = {}, 8
-  while #records < #ids do
-    local first = #records + 1
-    for _, record in ipairs(call('HMGET', MESSAGES, unpack(ids, first, math.min(first + step - 1, #ids)))) do
-      local size = record and (exact and body_size(record) or #record) or 0
-      if weight + size > max_bytes then
-        weigh_bodies(records)
-        size = record and body_size(record) or 0
-        full = weight + size > max_bytes and not (first_may_be_larger and claimed + #records == 0)
-        if full then return records end
-      end
-      weight = weight + size
-      records[#records + 1] = record
+  local records, n, step = {}, 0, 8
+  while n < #ids and not full do
+    local found = call('HMGET', MESSAGES, unpack(ids, n + 1, math.min(n + step, #ids)))
+    local sum = weight
+    for i = 1, #found do sum = sum + #(found[i] or '') end
+    if exact or sum > max_bytes then
+      add_bodies(records, found)
+    elseif n == 0 then
+      records, weight = found, sum
+    else
+      for i = 1, #found do records[n + i] = found[i] end
+      weight = sum
     end
-    step = 4 * step
+    n, step = n + #found, 8 * step
   end
   return records
 end
