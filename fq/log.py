@@ -50,7 +50,7 @@ class KeptLogger(logging.Logger):
         return bool(self.__dict__.get("disabled"))
 
     @disabled.setter
-    def disabled(self, value: bool) -> None:
+    def disabled(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]  # an attribute there
         if not value or sys._getframe(1).f_globals.get("__name__") != "logging.config":
             self.__dict__["disabled"] = value
 
