@@ -276,9 +276,8 @@ class App:
     def _fresh(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
         """Return the id of *call*, and what is to be sent for it; *now* is the broker's: a host whose clock is wrong sends messages of the right age."""
         message_id = self._fresh_id(now)
-        if not call.is_single:
-            check(call, self)
-        return message_id, tuple(map(self.send_side, call.enqueues(message_id, now)))
+        ends_known = call.is_single or check(call, self)
+        return message_id, tuple(map(self.send_side, call.enqueues(message_id, now, ends_known)))
 
     def _sent(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
         for enqueue in enqueues:

@@ -13,7 +13,7 @@ from fq.duration import Duration, to_ms
 from fq.errors import DeclarationError, InvalidArguments
 from fq.options import CallOptions
 from fq.outcome import Enqueue, new_enqueue
-from fq.pipe import FIRST, LAST, Passed, start
+from fq.pipe import FIRST, LAST, Passed, start, start_workflow
 from fq.stage import Node, Stage, as_json, first_stages, joined
 
 if TYPE_CHECKING:
@@ -141,9 +141,11 @@ class Call(Generic[R_co]):
         for node in self.stages:
             yield from node.all_stages()
 
-    def enqueues(self, message_id: str, now: int) -> tuple[Enqueue, ...]:
+    def enqueues(self, message_id: str, now: int, ends_known: bool = True) -> tuple[Enqueue, ...]:
         """
         Return the effects of sending this call under the id *message_id*, made at *now*, ms since the epoch.
+
+        Unless the *ends* of a workflow are *known* to the broker, its results are kept only as long as those of single calls.
 
         Raises:
             InvalidArguments: arguments are missing from a call that nothing goes before.
@@ -154,4 +156,5 @@ class Call(Generic[R_co]):
                 raise InvalidArguments(first.lacks)
         if type(stage) is Stage and len(self.stages) == 1:
             return (new_enqueue(stage.message(message_id, now), stage.delay),)
-        return tuple(start(as_json(self.stages), message_id, Passed(now)))
+        nodes = as_json(self.stages)
+        return tuple(start_workflow(nodes, message_id, now) if ends_known else start(nodes, message_id, Passed(now)))

@@ -16,7 +16,7 @@ from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Cancelled, Error, InvalidResult
 from fq.escapes import escapes
 from fq.fault import Fault
-from fq.gather import GROUP_TTL, arrivals, pristine, unreached
+from fq.gather import GROUP_TTL, arrivals, pristine, unreached, workflow_of
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
 from fq.tracebacks import is_a
@@ -91,7 +91,7 @@ def buried(delivery: Delivery, error: BaseException, send_side: SendSide) -> Com
 def _awaited(delivery: Delivery, error: BaseException) -> Iterator[Effect]:
     """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
     message = decode(delivery.body, received_at=delivery.received_at)
-    yield from (Store(message_id, Failure(error), RESULT_TTL) for message_id in unreached(message))
+    yield from (Store(message_id, Failure(error), RESULT_TTL, workflow_of(message)) for message_id in unreached(message))
     yield from arrivals(message, Outcome.failure(error), GROUP_TTL)
 
 
@@ -120,12 +120,12 @@ def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
 
 def _change(effect: Effect, send_side: SendSide) -> Change:
     match effect:
-        case Store(message_id, result, ttl):
-            return Keep(message_id, encode_result(_stored(result)), ttl)
+        case Store(message_id, result, ttl, hold):
+            return Keep(message_id, encode_result(_stored(result)), ttl, hold)
         case Enqueue():
             return post(effect, send_side)
         case Arrive(group, member, size, value, then, ttl):
-            return Join(group, member, size, encode_value(value, "result"), tuple(_splice(enqueue, send_side) for enqueue in then), ttl)
+            return Join(group, member, size, encode_value(value, "result"), tuple(splice(enqueue, send_side) for enqueue in then), ttl)
         case unknown:
             _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
 
@@ -141,8 +141,8 @@ def _stored(result: Result[object, Error]) -> Result[object, Fault]:
 _MARK = "\x00fq:values\x00"
 
 
-def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
-    """Return *enqueue* cut open where the values of its group go: after its own arguments."""
+def splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
+    """Return *enqueue* cut open where the values of its group go, after its own arguments, and where the time goes at which it is made."""
     message: Message = enqueue.message
     marked = post(Enqueue(restamp(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
     parts = marked.body.split(encode_value(_MARK))
@@ -150,7 +150,9 @@ def _splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
         raise InvalidResult(
             f"{message.actor_name}: the argument that stands for the group's values is there {len(parts) - 1} times, expected once"
         )
-    return Splice(marked, *parts)
+    head, tail = parts
+    before, _, after = tail.rpartition(b'"message_timestamp":%d' % message.message_timestamp)
+    return Splice(marked, head, before + b'"message_timestamp":', after) if after.startswith(b",") else Splice(marked, head, tail)
 
 
-__all__ = ["SendSide", "buried", "failures", "lower", "pack", "post", "settle"]
+__all__ = ["SendSide", "buried", "failures", "lower", "pack", "post", "settle", "splice"]

@@ -22,15 +22,12 @@ from fq.frozen import frozen_dict
 from fq.identity import child_id
 from fq.message import Message, restamp
 from fq.outcome import Arrive, Drop, Outcome
-from fq.own_options import GATHERED, GROUP, PIPE
+from fq.own_options import GATHERED, GROUP, PIPE, WORKFLOW
 from fq.pipe import (
     FIRST,
     LAST,
     NOTHING,
     Passed,
-    Pipe,
-    Place,
-    as_pipe,
     count,
     end_of,
     ends,
@@ -39,6 +36,7 @@ from fq.pipe import (
     stage_enqueue,
     start,
 )
+from fq.place import Pipe, Place, as_pipe
 from fq.tracebacks import is_a
 
 Arrival: TypeAlias = Mapping[str, object] | Sequence[object]
@@ -79,13 +77,18 @@ def overheard(message: Message, outcome: Outcome) -> Outcome:
 
 
 def _arrive(message: Message, place: Place, number: int, arrival: Arrival, ttl: int) -> Arrive:
-    if place.rest and not number:
+    workflow = workflow_of(message)
+    if place.group == workflow:  # all that counts there is how many have come
+        return Arrive(place.group, place.member + number, place.size, 0, (), ttl)
+    if number:
+        return Arrive(place.group, place.member + number, place.size, arrival, (), ttl)
+    if place.rest:
         arrival = {**arrival, "rest": place.rest} if isinstance(arrival, Mapping) else [*arrival, place.rest]
-    passed = Passed(message.received_at, gathered=True)
+    passed = Passed(message.received_at, gathered=True, workflow=workflow)
     aside = evolve(passed, aside=True)
     told = (stage_enqueue(stage, child_id(place.group, "then", at), aside) for at, stage in enumerate(place.callbacks))
     following = start(place.pipe, child_id(place.group, "pipe"), passed, place.up) if place.pipe else ()
-    return Arrive(place.group, place.member + number, place.size, arrival, (*told, *following), ttl)
+    return Arrive(place.group, place.member, place.size, arrival, (*told, *following), ttl)
 
 
 def _failure(message: Message, outcome: Outcome, depth: int) -> dict[str, object]:
@@ -99,9 +102,22 @@ def pipe_of(message: Message) -> Pipe:
     return as_pipe(message.options.get(PIPE, ())) or as_pipe(_rest(message).get("pipe", ()))
 
 
+def workflow_of(message: Message) -> str:
+    """Return the group at which the ends of the workflow of *message* arrive, ``""`` if it belongs to none."""
+    found = message.options.get(WORKFLOW, "")
+    return found if isinstance(found, str) else ""
+
+
 def places_of(message: Message) -> tuple[Place, ...]:
     """Return the places that the end of the pipe of *message* has in groups."""
     return tuple(map(Place.from_json, as_pipe(message.options.get(GROUP, ())) or as_pipe(_rest(message).get("group", ()))))
+
+
+def standing(message: Message) -> Iterator[tuple[Place, range]]:
+    """Return the places of *message* in groups, each with the numbers that it stands for if it fails."""
+    numbers = count(end_of((*_SELF, *pipe_of(message))))
+    for place in places_of(message):
+        yield place, range(place.member, place.member + numbers)
 
 
 def unreached(message: Message) -> Iterator[str]:

@@ -68,11 +68,12 @@ new_enqueue = quick(Enqueue)
 
 @frozen
 class Store:
-    """Keep *result* under *message_id* for *ttl* ms."""
+    """Keep *result* under *message_id* for *ttl* ms; with *hold*, the name of a group, for as long from when that group is complete."""
 
     message_id: str
     result: Result[object, Error]
     ttl: int
+    hold: str = ""
 
 
 @frozen
@@ -82,6 +83,8 @@ class Arrive:
 
     Arrivals are a set, so a redelivered member cannot count twice. The last one to arrive enqueues *then*, in the same commit, with the list
     of all values, in the order of the members, as the last positional argument. What is kept of the group goes away *ttl* ms after its latest arrival.
+
+    *then* may come with any one member: the broker keeps it until the last one arrives.
     """
 
     group: str

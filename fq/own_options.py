@@ -23,6 +23,9 @@ GATHERED = "fq.gathered"
 UNKNOWN_SINCE = "fq.unknown_since"
 """When a worker first found no actor of this name, ms since the epoch."""
 
+WORKFLOW = "fq.workflow"
+"""The group at which all ends of its workflow arrive: until it is complete, the results of the workflow are kept. See `fq.gather`."""
+
 RETRIES = "retries"
 
 
@@ -38,6 +41,10 @@ def _is_gathered(value: object) -> bool:
     return isinstance(value, Mapping) and "takes" in value and value.keys() <= {"takes", "aside", "below"}
 
 
+def _is_name(value: object) -> bool:
+    return type(value) is str and value != ""
+
+
 def _is_list_of(value: object, fits: Callable[[Mapping[str, object]], bool]) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) and fits(item) for item in value)
 
@@ -46,7 +53,13 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
-OWN: Mapping[str, Callable[[object], bool]] = {PIPE: _is_pipe, GROUP: _is_group, GATHERED: _is_gathered, UNKNOWN_SINCE: _is_count}
+OWN: Mapping[str, Callable[[object], bool]] = {
+    PIPE: _is_pipe,
+    GROUP: _is_group,
+    GATHERED: _is_gathered,
+    UNKNOWN_SINCE: _is_count,
+    WORKFLOW: _is_name,
+}
 """By name, whether a value is one that fq may have written."""
 
 FORMER = {"pipe": PIPE, "group": GROUP, "gathered": GATHERED}

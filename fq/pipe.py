@@ -7,19 +7,16 @@ group, in its option ``fq.group``. How a group completes is the subject of `fq.g
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from fq.errors import OptionError
 from fq.identity import child_id
 from fq.message import Message
 from fq.outcome import Enqueue
-from fq.own_options import GATHERED, GROUP, PIPE
-
-Node: TypeAlias = Mapping[str, object]
-Pipe: TypeAlias = Sequence[Node]
-Shape: TypeAlias = int | list[object]
+from fq.own_options import GATHERED, GROUP, PIPE, WORKFLOW
+from fq.place import Node, Pipe, Place, Shape, as_pipe, is_fork, members, places_as_json
 
 FIRST, LAST, NOTHING = "first", "last", "nothing"
 """What a stage takes of the value that is passed on: as its first argument, as its last positional one (the default), or not at all."""
@@ -31,7 +28,8 @@ class Passed:
     What is passed on to the start of a pipe at the time *now*: *values*, none or one; or, where *gathered*, those of a group.
 
     These the broker appends. A callback of a group is told *aside*: it does not continue what comes after the group. Who gets them may be
-    *below* the place in the pipe where they are passed on: inside of so many groups that start with them.
+    *below* the place in the pipe where they are passed on: inside of so many groups that start with them. *workflow* is the group at which the ends of
+    the workflow arrive.
     """
 
     now: int
@@ -39,99 +37,7 @@ class Passed:
     gathered: bool = False
     aside: bool = False
     below: int = 0
-
-
-@frozen
-class Place:
-    """
-    Where a message stands in a group.
-
-    Attributes:
-        group: the id of the group.
-
-        member: its number, from 0; a message with more than one message at the end of its pipe stands for as many numbers, from this one.
-
-        size: how many arrivals complete the group.
-
-        depth: in how many groups, this one included, it stands inside of it.
-
-        pipe: what starts when the group is complete.
-
-        callbacks: stages that are told then, besides.
-
-        up: the places of what *pipe* starts, if that is a fork.
-
-        rest: what only number 0 has to carry: the pipe after *pipe*, the places of its end, and the shape of the group.
-    """
-
-    group: str
-    member: int
-    size: int
-    depth: int = 1
-    pipe: Pipe = ()
-    callbacks: Pipe = ()
-    up: tuple["Place", ...] = ()
-    rest: Mapping[str, object] = field(factory=dict)
-
-    def as_json(self) -> dict[str, object]:
-        """Return the wire form; what has its default is left out."""
-        fields: dict[str, object] = {"id": self.group, "at": self.member, "of": self.size}
-        if self.depth != 1:
-            fields["depth"] = self.depth
-        others = {"pipe": self.pipe, "then": self.callbacks, "group": places_as_json(self.up), "rest": self.rest}
-        return fields | {name: value for name, value in others.items() if value}
-
-    @classmethod
-    def from_json(cls, fields: Node) -> "Place":
-        """Return the place whose wire form is *fields*."""
-        try:
-            return cls(
-                cast(str, fields["id"]),
-                cast(int, fields["at"]),
-                cast(int, fields["of"]),
-                cast(int, fields.get("depth", 1)),
-                as_pipe(fields.get("pipe", ())),
-                as_pipe(fields.get("then", ())),
-                tuple(map(Place.from_json, as_pipe(fields.get("group", ())))),
-                cast("Mapping[str, object]", fields.get("rest", {})),
-            )
-        except (LookupError, TypeError, AttributeError):
-            raise OptionError(f"{GROUP}: found {fields!r}, expected a place with id, at and of") from None
-
-    def inner(self, offset: int) -> "Place":
-        """Return the place of a member of a fork that ends where this one does; *offset* numbers come before it."""
-        return evolve(self, member=self.member + offset, depth=self.depth + 1, rest={} if offset else self.rest)
-
-
-def places_as_json(places: Sequence[Place]) -> tuple[dict[str, object], ...]:
-    """Return the wire form of *places*."""
-    return tuple(place.as_json() for place in places)
-
-
-def as_pipe(written: object) -> Pipe:
-    """
-    Return the pipe that is *written* in JSON: a list of nodes; of a single one, the node itself.
-
-    Raises:
-        OptionError: anything else.
-    """
-    nodes = (written,) if isinstance(written, Mapping) else written
-    if not isinstance(nodes, list | tuple) or not all(isinstance(node, Mapping) for node in nodes):
-        raise OptionError(f"{PIPE}: found {written!r}, expected a list of stages and groups")
-    return nodes
-
-
-def is_fork(node: Node) -> bool:
-    """Is *node* the members of a group?"""
-    return "members" in node
-
-
-def members(fork: Node) -> tuple[Pipe, ...]:
-    """Return the pipes of the members of *fork*."""
-    found = fork["members"]
-    if not isinstance(found, list | tuple):
-        raise OptionError(f"{PIPE}: found the members {found!r}, expected a list of pipes")
-    return tuple(map(as_pipe, found))
+    workflow: str = ""
 
 
 def is_idle(pipe: Pipe) -> bool:
@@ -220,7 +126,7 @@ def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (),
     given = cast("Mapping[str, object]", stage.get("options", {}))
     takes = NOTHING if given.get("pipe_ignore", False) else cast(str, stage.get("takes", LAST))
     own, values = tuple(cast("Sequence[object]", stage.get("args", ()))), () if takes == NOTHING else passed.values
-    travelling: dict[str, object] = {PIPE: rest, GROUP: places_as_json(places)}
+    travelling = {PIPE: rest, GROUP: places_as_json(places), WORKFLOW: "" if passed.aside else passed.workflow}
     options = {**given, **{name: value for name, value in travelling.items() if value}}
     if passed.gathered:
         # With a value of its own beside it, what the broker appends is looked at only for failures.
@@ -236,6 +142,12 @@ def stage_enqueue(stage: Node, message_id: str, passed: Passed, rest: Pipe = (),
         priority=cast(int, stage.get("priority", 0)),
     )
     return Enqueue(message, cast(int, stage.get("delay", 0)), continues=True)
+
+
+def start_workflow(pipe: Pipe, message_id: str, now: int) -> Iterator[Enqueue]:
+    """Return what has to be sent to start *pipe*, a whole workflow, at the time *now*. All its ends arrive at a group, which tells when it is over."""
+    over = Place(child_id(message_id, "over"), 0, count(end_of(pipe)), 0)
+    return start(pipe, message_id, Passed(now, workflow=over.group), (over,))
 
 
 def ends(pipe: Pipe, message_id: str) -> Iterator[str]:

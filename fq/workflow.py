@@ -193,15 +193,15 @@ def _called(node: Node, value: object) -> Stage:
     raise DeclarationError("found calls in a group of actors, which only a step before it can call: write step | group([...])")
 
 
-def check(call: Call[object], app: "Sends") -> None:
+def check(call: Call[object], app: "Sends") -> bool:
     """
-    Let *call* pass if *app* can run all of it.
+    Let *call* pass if *app* can run all of it; return whether the broker will hear of all its ends.
 
     Raises:
         DeclarationError: an actor belongs to no app, or to another one.
         StackError: an actor's stack lacks a layer without which the workflow would stop there.
     """
-    needed = _needed(call.stages)
+    needed, heard = _needed(call.stages), True
     for stage in call.all_stages():
         actor = stage.actor
         if actor.app is not app:
@@ -210,6 +210,8 @@ def check(call: Call[object], app: "Sends") -> None:
             if kind not in app.stack_of(actor):
                 stack = app.stack_of(actor)
                 raise StackError(f"{actor.name} runs in a stack without {kind.__name__}, so that the workflow would stop there\n{stack}")
+        heard = heard and GroupCallbacks in app.stack_of(actor)
+    return heard
 
 
 def _needed(nodes: tuple[Node, ...]) -> frozenset[type[Middleware]]:

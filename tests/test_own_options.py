@@ -115,7 +115,7 @@ def test_a_hook_that_empties_the_options_takes_nothing_of_fqs_away(app: App) -> 
     app = App("memory://", middleware=app.stack.add(hooks(Empties())))
 
     @app.actor
-    def work(*args: int) -> int:
+    def work(*args: object) -> int:
         return 1
 
     (app.group([work.call(1), work.call(2)]) | work).send()

@@ -37,7 +37,9 @@ from fq import (
 )
 from fq.brokers.records import Want
 from fq.codec import decode
+from fq.commit import pack
 from fq.handler import aplainly, plainly
+from fq.own_options import GROUP, WORKFLOW
 from fq.worker.job import Chains, Job
 from tests.brokers.harness import Kind, kinds
 
@@ -303,8 +305,8 @@ def test_each_message_of_a_pipeline_carries_only_what_comes_after_it(scene: Scen
         step(scene.app)
 
     each = len('{"actor_name":"same"},')
-    assert sizes[-1] < 200
-    assert sizes[0] - sizes[-1] == len('"fq.pipe":[]') + 49 * each - 1
+    assert sizes[-1] < 350
+    assert sizes[0] - sizes[-1] == len('"fq.pipe":[],') + 49 * each - 1
     assert [a - b for a, b in pairwise(sizes[:49])] == [each] * 48
 
 
@@ -737,8 +739,27 @@ def test_ids_follow_from_the_first_so_that_a_call_sent_twice_is_two_workflows(sc
     assert first.get_result() == second.get_result() == 2
 
 
-def test_a_member_of_a_group_that_nothing_follows_carries_nothing(scene: Scene) -> None:
+def test_a_member_of_a_group_that_nothing_follows_carries_its_workflow_alone(scene: Scene) -> None:
     group([scene.double.call(1)]).send()
     (delivery,) = scene.app.broker.turn([], Want("w", scene.app.queues, 1)).deliveries
 
-    assert decode(delivery.body).options == {}
+    options = decode(delivery.body).options
+    assert options == {GROUP: [{"id": options[WORKFLOW], "at": 0, "of": 1}], WORKFLOW: options[WORKFLOW]}
+
+
+def test_what_follows_a_group_travels_with_one_of_its_members_and_not_with_all(anywhere: Scene) -> None:
+    app, large = anywhere.app, "x" * 50_000
+
+    @app.actor
+    def told(values: object, text: str) -> int:
+        return len(text)
+
+    inner = group([anywhere.double.call(n) for n in range(10)]).then(told, large)
+    workflow = group([inner] * 3).on_completion(told, large).then(told, large)
+    sizes = [len(pack(enqueue).body) for enqueue in workflow.enqueues("w", 0)]
+
+    assert len(sizes) == 30
+    assert sum(sizes) < (3 + 2) * len(large) + 30 * 500
+    handle = workflow.send()
+    assert app.run_until_idle() == 30 + 3 + 2
+    assert handle.get_result() == len(large)

@@ -36,20 +36,34 @@ new_post = quick(Post)
 
 @frozen
 class Splice:
-    """A post whose body is made by the broker as ``head + b"[" + b",".join(values) + b"]" + tail``, with the values of a group's members in order."""
+    """
+    A post whose body is made by the broker as ``head + b"[" + b",".join(values) + b"]" + tail``, with the values of a group's members in order.
+
+    With a *rest*, its clock, ms since the epoch, and that come after it.
+    """
 
     post: Post
     head: bytes
     tail: bytes
+    rest: bytes = b""
+
+
+HOLD_MS = 45 * 24 * 60 * 60 * 1000
+"""How long a result waits for the end of its workflow at most: 45 days, as a member of a group may take by the defaults."""
 
 
 @frozen
 class Keep:
-    """Keep *body* as the result of *message_id* for *ttl* ms."""
+    """
+    Keep *body* as the result of *message_id* for *ttl* ms.
+
+    With *hold*, the name of a group that is not complete, it is kept for `HOLD_MS`; when that group is complete, for *ttl* ms from then.
+    """
 
     message_id: str
     body: bytes
     ttl: int
+    hold: str = ""
 
 
 @frozen
@@ -57,10 +71,10 @@ class Join:
     """
     Member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
 
-    The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once; as
-    cancelled, if the group is. What is
-    kept of a group goes away *ttl* ms after its latest arrival, of one that is complete after 7 days at the latest; until then, arrivals at a
-    completed group change nothing.
+    The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once; where it brings
+    nothing, what the first that brought something did; as cancelled, if the group is. What is kept of a group goes away *ttl* ms after its latest arrival,
+    of one that is complete after 7 days at the latest; until then, arrivals at a completed group change nothing. Of a group of one that nothing
+    follows, nothing is kept.
     """
 
     group: str

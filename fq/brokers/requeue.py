@@ -12,19 +12,19 @@ from typing import Protocol
 from attrs import define, evolve, field, frozen
 from returns.pipeline import is_successful
 
-from fq.brokers.records import Post
+from fq.brokers.records import Post, Splice
 from fq.codec import decode, encode, encode_value
-from fq.errors import FqError, GroupFailed
+from fq.commit import splice
+from fq.errors import FqError
 from fq.frozen import frozen_dict
-from fq.gather import GROUP_TTL, arrivals, arrivals_before, opened
+from fq.gather import arrivals_before, opened, standing
 from fq.message import RETRIES, Message, restamp
-from fq.outcome import Arrive, Outcome
+from fq.outcome import Enqueue
 from fq.own_options import GATHERED, UNKNOWN_SINCE
+from fq.place import Place
 
 USED_UP = (RETRIES.name, UNKNOWN_SINCE)
 """Options that count what a message has used up."""
-
-_GONE = Outcome.failure(GroupFailed("it is requeued"))
 
 
 @frozen
@@ -52,6 +52,15 @@ class View(Protocol):
 
 
 @frozen
+class Reopened:
+    """A *group* that is open again: the *values* that are there, by the numbers of its members, and what comes *then*."""
+
+    group: str
+    values: Mapping[int, bytes]
+    then: tuple[Splice, ...]
+
+
+@frozen
 class Plan:
     """
     What a broker has to do, all or nothing.
@@ -63,7 +72,7 @@ class Plan:
 
         waiting: messages that wait and go, for the same reason.
 
-        reopened: by group, the arrivals that are there; one that was complete is open again.
+        reopened: what there is of groups that were complete, and are open again.
 
         removed: by group, which is open, the numbers of the members that have not arrived any more.
     """
@@ -71,7 +80,7 @@ class Plan:
     posts: tuple[Post, ...] = ()
     letters: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
-    reopened: Mapping[str, Mapping[int, bytes]] = {}
+    reopened: tuple["Reopened", ...] = ()
     removed: Mapping[str, AbstractSet[int]] = {}
 
 
@@ -115,7 +124,7 @@ class _Draft:
     view: View
     blocked: set[str] = field(factory=set)
     open: set[str] = field(factory=set)
-    reopened: dict[str, dict[int, bytes]] = field(factory=dict)
+    reopened: dict[str, Reopened] = field(factory=dict)
     numbers: dict[str, set[int]] = field(factory=dict)
     taken: dict[str, None] = field(factory=dict)
     waiting: dict[str, None] = field(factory=dict)
@@ -140,21 +149,23 @@ class _Draft:
             self.blocked |= stand.roots
         elif failed:
             values = arrivals_before(next(iter(failed.values())))
-            self.reopened[group] = {number: encode_value(value) for number, value in enumerate(values)}
+            arrived = {number: encode_value(value) for number, value in enumerate(values)}
+            self.reopened[group] = Reopened(group, arrived, tuple(map(_cut_open, failed.values())))
             self.taken.update(dict.fromkeys(message_id for message_id in failed if message_id in letters))
             self.waiting.update(dict.fromkeys(message_id for message_id in failed if message_id in alive))
             yield from ((message, stand.roots) for message_id, message in failed.items() if message_id not in alive)
 
     def plan(self, letters: Mapping[str, Post], now: int) -> Plan:
         """Return the plan to requeue *letters*, but for those that their groups will post."""
-        for group, arrivals_ in self.reopened.items():
-            for number in self.numbers[group]:
-                arrivals_.pop(number, None)
+        reopened = tuple(
+            evolve(one, values={number: value for number, value in one.values.items() if number not in self.numbers[one.group]})
+            for one in self.reopened.values()
+        )
         return Plan(
             tuple(afresh(post, now) for message_id, post in letters.items() if message_id not in self.taken),
             tuple(self.taken),
             tuple(self.waiting),
-            self.reopened,
+            reopened,
             {group: self.numbers[group] for group in self.open},
         )
 
@@ -163,20 +174,24 @@ def _stands(level: Iterable[tuple[Message, set[str]]]) -> dict[str, _Stand]:
     """Return where the messages of *level*, each with its roots, stand in groups, by group."""
     stands: dict[str, _Stand] = {}
     for message, roots in level:
-        for arrival in _arrivals(message):
-            following = tuple(enqueue.message.message_id for enqueue in arrival.then)
-            stand = stands.setdefault(arrival.group, _Stand(following))
-            stand.numbers.add(arrival.member)
+        for place, numbers in _places(message):
+            stand = stands.setdefault(place.group, _Stand(tuple(place.following())))
+            stand.numbers.update(numbers)
             stand.roots |= roots
     return stands
 
 
-def _arrivals(message: Message) -> Sequence[Arrive]:
-    """Return how *message* arrived at its groups when it failed; nothing where its options say nothing that can be read."""
+def _places(message: Message) -> Sequence[tuple[Place, range]]:
+    """Return where *message* stands in groups; nothing where its options say nothing that can be read."""
     try:
-        return tuple(arrivals(message, _GONE, GROUP_TTL))
+        return tuple(standing(message))
     except FqError:
         return ()
+
+
+def _cut_open(message: Message) -> Splice:
+    """Return what posts *message* again, with other values of its group."""
+    return splice(Enqueue(restamp(message, args=message.args[:-1])), lambda enqueue: enqueue)
 
 
 def _read(post: Post) -> Message | None:

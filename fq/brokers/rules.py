@@ -114,6 +114,8 @@ def _check_change(change: Change) -> None:
         _check_text(change.message_id, "message_id", change.message_id)
         _check_bytes(change.message_id, "body", change.body)
         _check_duration(change.message_id, "ttl", change.ttl)
+        if change.hold:
+            _check_text(change.message_id, "hold", change.hold)
     else:
         _check_join(change)
 
@@ -126,6 +128,7 @@ def _check_join(join: Join) -> None:
         check_posts((splice.post,))
         _check_bytes(splice.post.message_id, "head", splice.head)
         _check_bytes(splice.post.message_id, "tail", splice.tail)
+        _check_bytes(splice.post.message_id, "rest", splice.rest)
 
 
 def _check_bytes(whose: str, name: str, value: object) -> None:
@@ -174,11 +177,12 @@ def rotated(queues: Sequence[str], turns: int) -> list[str]:
     return distinct[first:] + distinct[:first]
 
 
-def spliced(splice: Splice, values: Iterable[bytes]) -> Post:
+def spliced(splice: Splice, values: Iterable[bytes], now: int) -> Post:
     """
-    Return the post of *splice*, with *values*, in order, in its body.
+    Return the post of *splice*, with *values*, in order, and the time *now* in its body.
 
-    >>> spliced(Splice(Post("m1", "default", "report", 0, 0, b""), b"{args:", b"}"), [b"1", b"2"]).body
-    b'{args:[1,2]}'
+    >>> spliced(Splice(Post("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
+    b'{args:[1,2],at:7}'
     """
-    return evolve(splice.post, body=splice.head + b"[" + b",".join(values) + b"]" + splice.tail)
+    time = b"%d" % now if splice.rest else b""
+    return evolve(splice.post, body=splice.head + b"[" + b",".join(values) + b"]" + splice.tail + time + splice.rest)

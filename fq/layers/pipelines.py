@@ -3,7 +3,7 @@
 from attrs import field, frozen, validators
 from returns.pipeline import is_successful
 
-from fq.gather import opened, pipe_of, places_of
+from fq.gather import opened, pipe_of, places_of, workflow_of
 from fq.identity import child_id
 from fq.message import Message
 from fq.middleware import Step
@@ -50,7 +50,7 @@ class Pipelines(Step):
         pipe = pipe_of(message)
         if not pipe:
             return outcome
-        passed = Passed(message.received_at, (outcome.result.unwrap(),))
+        passed = Passed(message.received_at, (outcome.result.unwrap(),), workflow=workflow_of(message))
         return outcome.also(*start(pipe, child_id(message.message_id, "pipe"), passed, places_of(message)))
 
 

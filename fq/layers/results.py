@@ -4,11 +4,11 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 from returns.pipeline import is_successful
-from returns.result import Failure, Result
+from returns.result import Failure
 
 from fq.duration import Duration, to_ms
-from fq.errors import Error, SkipMessage
-from fq.gather import unreached
+from fq.errors import SkipMessage
+from fq.gather import unreached, workflow_of
 from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
@@ -31,7 +31,7 @@ class Results(Step):
     Attributes:
         store_results: default True.
 
-        result_ttl: how long results are kept, ms. Default 10 minutes.
+        result_ttl: how long results are kept, ms; those of a workflow from its end on. Default 10 minutes.
     """
 
     store_results: bool = field(default=True, validator=validators.instance_of(bool))
@@ -47,17 +47,17 @@ class Results(Step):
         if is_successful(outcome.result):
             if not self.store_results:
                 return outcome
-            store = Store(message.message_id, outcome.result, self.result_ttl)  # type: ignore[arg-type]  # of a success, whose failure type says nothing
+            hold = workflow_of(message) if message.options else ""
+            store = Store(message.message_id, outcome.result, self.result_ttl, hold)  # type: ignore[arg-type]  # of a success, whose failure type says nothing
             return Outcome(outcome.result, (*outcome.effects, store))
         setback = outcome.result.failure()
         if isinstance(setback, Retry):
             return outcome
         failure = Failure(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
         own = (message.message_id,) if self.store_results and isinstance(setback, Dead) else ()
-        return outcome.also(*(self._store(message_id, failure) for message_id in (*own, *unreached(message))))
-
-    def _store(self, message_id: str, result: Result[object, Error]) -> Store:
-        return Store(message_id, result, self.result_ttl)
+        return outcome.also(
+            *(Store(message_id, failure, self.result_ttl, workflow_of(message)) for message_id in (*own, *unreached(message)))
+        )
 
 
 def results(*, store_results: bool = True, result_ttl: Duration = 600_000) -> Results:

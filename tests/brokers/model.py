@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
-from fq.brokers.records import Ack, Bury, Commit, DeadLetter, Join, Keep, Post, QueueStats, Release, Replace, Status
+from fq.brokers.records import HOLD_MS, Ack, Bury, Commit, DeadLetter, Join, Keep, Post, QueueStats, Release, Replace, Splice, Status
 from fq.fault import Fault
 
 
@@ -47,6 +47,7 @@ class Letter:
 @frozen
 class Group:
     values: Mapping[int, bytes] = {}
+    then: tuple[Splice, ...] = ()
     complete: bool = False
     until: int = 0
     cancelled: bool = False
@@ -60,6 +61,9 @@ class Model:
     messages: Mapping[str, Message] = {}
     dead: tuple[Letter, ...] = ()
     results: Mapping[str, tuple[bytes, int]] = {}
+    waiting: Mapping[
+        tuple[str, str], tuple[int, int]
+    ] = {}  # by group and message id: how long the result is kept from the group's end; until when
     groups: Mapping[str, Group] = {}
     leases: Mapping[str, int] = {}
     wanted: Mapping[str, frozenset[str]] = {}
@@ -115,8 +119,8 @@ def apply(model: Model, commit: Commit) -> Model | None:
         match change:
             case Post(continues=continues):
                 model = enqueue(model, [change], message.cancelled and continues)
-            case Keep(message_id, body, ttl):
-                model = evolve(model, results={**model.results, message_id: (body, model.now + ttl)})
+            case Keep():
+                model = keep(model, change)
             case Join():
                 model = arrive(model, change)
     return model
@@ -126,18 +130,43 @@ def arrive(model: Model, join: Join) -> Model:
     group = group_of(model, join.group)
     if group.complete or join.member in group.values:
         return model
-    values = {**group.values, join.member: join.value}
+    values, then = {**group.values, join.member: join.value}, group.then or join.then
     complete = len(values) >= join.size
-    group = evolve(
-        group, values=values, complete=complete, until=model.now + (min(join.ttl, 7 * 24 * 60 * 60 * 1000) if complete else join.ttl)
-    )
-    model = evolve(model, groups={**model.groups, join.group: group})
-    if not group.complete:
+    if join.size > 1 or then or group.until:
+        until = model.now + (min(join.ttl, 7 * 24 * 60 * 60 * 1000) if complete else join.ttl)
+        after = evolve(group, values=values, then=() if complete else then, complete=complete, until=until)
+        model = evolve(model, groups={**model.groups, join.group: after})
+    if not complete:
         return model
     in_order = b",".join(value for _, value in sorted(values.items()))
-    return enqueue(
-        model, [evolve(splice.post, body=splice.head + b"[" + in_order + b"]" + splice.tail) for splice in join.then], group.cancelled
-    )
+    model = enqueue(model, [made(splice, in_order, model.now) for splice in join.then or then], group.cancelled)
+    return let_go(model, join.group)
+
+
+def made(splice: Splice, values: bytes, now: int) -> Post:
+    """What follows a group, with its values and the time."""
+    time = str(now).encode() if splice.rest else b""
+    return evolve(splice.post, body=splice.head + b"[" + values + b"]" + splice.tail + time + splice.rest)
+
+
+def keep(model: Model, change: Keep) -> Model:
+    """A result waits for its group, unless that is complete."""
+    if not change.hold or group_of(model, change.hold).complete:
+        return with_result(model, change.message_id, change.body, change.ttl)
+    waiting = {**model.waiting, (change.hold, change.message_id): (change.ttl, model.now + HOLD_MS)}
+    return with_result(evolve(model, waiting=waiting), change.message_id, change.body, max(change.ttl, HOLD_MS))
+
+
+def let_go(model: Model, name: str) -> Model:
+    """The group is complete: what waits for it is kept for its own time from now on."""
+    for (group, message_id), (ttl, until) in model.waiting.items():
+        if group == name and until > model.now and (body := result(model, message_id)) is not None:
+            model = with_result(model, message_id, body, ttl)
+    return evolve(model, waiting={key: value for key, value in model.waiting.items() if key[0] != name})
+
+
+def with_result(model: Model, message_id: str, body: bytes, ttl: int) -> Model:
+    return evolve(model, results={**model.results, message_id: (body, model.now + ttl)})
 
 
 def take_back(model: Model) -> Model:

@@ -46,12 +46,18 @@ def splices(group: str) -> st.SearchStrategy[Splice]:
     return st.builds(Splice, posts(st.just(f"{group}-then")), bodies, bodies)
 
 
-joins = st.sampled_from(GROUPS).flatmap(
-    lambda group: st.builds(
-        Join, st.just(group), st.integers(0, 1), st.just(2), bodies, st.lists(splices(group), max_size=1).map(tuple), st.just(4 * UNIT)
+joins = st.tuples(st.sampled_from(GROUPS), st.sampled_from([1, 2, 2])).flatmap(
+    lambda drawn: st.builds(
+        Join,
+        st.just(drawn[0]),
+        st.integers(0, drawn[1] - 1),
+        st.just(drawn[1]),
+        bodies,
+        st.lists(splices(drawn[0]), max_size=1).map(tuple),
+        st.just(4 * UNIT),
     )
 )
-keeps = st.builds(Keep, ids, bodies, units)
+keeps = st.builds(Keep, ids, bodies, units, st.sampled_from(["", *GROUPS]))
 changes = st.lists(st.one_of(posts(st.sampled_from(CHILDREN)), keeps, joins), max_size=3).map(tuple)
 
 # What becomes of a message; the post of a replacement gets the message's id when there is one.
@@ -243,11 +249,15 @@ class BrokerMachine(RuleBasedStateMachine):
     def commits(self, worker: str, chosen: list) -> list[Commit]:
         """What *worker* commits: an outcome for some of the messages that it has ever claimed, and not forgotten, current or not."""
         held = self.claimed[worker]
-        return [
+        commits = [
             self.commit(held[-1 - which % len(held)], disposition, changes, place)
             for place, (which, disposition, changes) in enumerate(chosen)
             if held
         ]
+        if any(isinstance(change, Join) and not change.then for commit in commits for change in commit.changes):
+            # What comes after a group has an id of its own: it cannot run in the turn that posts it, and a broker that kept it need not look.
+            return [commit for commit in commits if not commit.message_id.endswith("-then")]
+        return commits
 
     def commit(self, delivery: Delivery, disposition, changes, place: int = 0) -> Commit:
         if isinstance(disposition, Replace):

@@ -187,11 +187,11 @@ def test_an_arrival_says_which_member_of_which_group_and_what_it_brings() -> Non
 @pytest.mark.parametrize("values", [[], [b"1"], [b"1", b'{"a":[2]}', b"null"]])
 def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argument(values: list[bytes]) -> None:
     (splice,) = joined(FOLLOW_UP).then
-    posted = spliced(splice, values)
+    posted = spliced(splice, values, 5)
 
     assert isinstance(splice, Splice)
     assert (posted.message_id, posted.delay) == ("m2", 9)
-    assert decode(posted.body) == restamp(FOLLOW_UP, args=(3, [json.loads(value) for value in values]))
+    assert decode(posted.body) == restamp(FOLLOW_UP, args=(3, [json.loads(value) for value in values]), message_timestamp=5)
 
 
 def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_than_filled() -> None:

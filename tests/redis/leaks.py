@@ -19,7 +19,7 @@ ONCE = {
     "cancelled": "zset",
 }
 PER_QUEUE = {"ready": "zset", "delayed": "zset", "dead": "zset", "claimed": "hash"}
-WITH_TTL = {"result": "string", "group": "hash", "sent": "string"}
+WITH_TTL = {"result": "string", "group": "hash", "followups": "hash", "held": "hash", "sent": "string"}
 
 LIMITS = ("hash", "zset", "stream")
 """What is kept of a limit or a barrier; all of it has an end."""

@@ -74,10 +74,13 @@ class CountsArrivals(Store):
     def _join(self, join: Join, now: int) -> None:
         arrived = self._arrived.setdefault(join.group, [])
         arrived.append((join.member, join.value))
-        self._groups.put(join.group, Group(), now + join.ttl)
+        group = self._groups.get(join.group, now) or Group()
+        group.then = group.then or join.then
+        self._groups.put(join.group, group, now + join.ttl)
         if len(arrived) == join.size:
-            for splice in join.then:
-                self.post(spliced(splice, [value for _, value in sorted(arrived)]), now)
+            for splice in group.then:
+                self.post(spliced(splice, [value for _, value in sorted(arrived)], now), now)
+            self._results.release(join.group, now)
 
 
 class PromotesTwice(Store):

@@ -23,7 +23,7 @@ BUGS = [
     (planted.Unfenced, pipelines, "duplicated"),
     (planted.AcksFirst, pipelines, "lost"),
     (planted.CountsFailures, retried, "miscounted"),
-    (planted.CountsArrivals, groups, "duplicated"),
+    (planted.CountsArrivals, groups, "lost"),  # complete without the member that brings what follows
     (planted.PromotesTwice, delayed, "duplicated"),
 ]
 every_bug = pytest.mark.parametrize(("store", "workload", "kind"), BUGS, ids=[store.__name__ for store, _, _ in BUGS])

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from fq.brokers.records import Delivery, QueueStats, WorkerStats
+from fq.brokers.records import Delivery, QueueStats, Splice, WorkerStats
 from fq.fault import Fault
 from fq.message import CANCELLED
 
@@ -18,7 +18,7 @@ class Expiring(Generic[V]):
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[V, int]] = {}
-        self._heap: list[tuple[int, str]] = []  # one entry a key, at or before the time when the value goes
+        self._heap: list[tuple[int, str]] = []  # an entry for each key, at or before the time when the value goes; and others
 
     def get(self, key: str, now: int) -> V | None:
         """Return what is kept for *key*."""
@@ -27,19 +27,24 @@ class Expiring(Generic[V]):
 
     def put(self, key: str, value: V, until: int) -> None:
         """Keep *value* for *key* until then."""
-        if key not in self._values:
+        if key not in self._values or until < self._values[key][1]:
             heappush(self._heap, (until, key))
         self._values[key] = (value, until)
+
+    def pop(self, key: str, now: int) -> V | None:
+        """Forget *key*, and return what was kept for it."""
+        value, until = self._values.pop(key, (None, 0))
+        return value if until > now else None
 
     def expire(self, now: int) -> None:
         """Forget what is past its time."""
         while self._heap and self._heap[0][0] <= now:
             key = heappop(self._heap)[1]
-            until = self._values[key][1]
-            if until <= now:
-                del self._values[key]
-            else:
+            until = self._values[key][1] if key in self._values else 0
+            if until > now:
                 heappush(self._heap, (until, key))
+            else:
+                self._values.pop(key, None)
 
 
 @define(eq=False)
@@ -136,8 +141,13 @@ class Worker:
 
 @define(eq=False)
 class Group:
-    """Mutable: the values that have arrived, by member; none any more once it is *complete*. What comes after it may be *cancelled* before."""
+    """
+    Mutable: the values that have arrived, by member, and what comes *then*, if a member has brought it; neither any more once it is *complete*.
+
+    What comes after it may be *cancelled* before.
+    """
 
     values: dict[int, bytes] = field(factory=dict)
+    then: tuple[Splice, ...] = ()
     complete: bool = False
     cancelled: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 from fq.brokers.memory.items import Expiring, Group, Item, Queue, Worker
+from fq.brokers.memory.results import Results
 from fq.brokers.records import DeadLetter, Post
 
 
@@ -18,7 +19,7 @@ class Kept:
         self._workers: dict[str, Worker] = {}
         self._dead: dict[str, tuple[DeadLetter, int]] = {}  # with the priority; the oldest first
         self._groups: Expiring[Group] = Expiring()
-        self._results: Expiring[bytes] = Expiring()
+        self._results = Results()
         self._numbers = 0
         self._token = 0
 

@@ -59,8 +59,8 @@ class Operators(Kept):
         for group, numbers in todo.removed.items():
             if found := self._groups.get(group, now):
                 found.values = {number: value for number, value in found.values.items() if number not in numbers}
-        for group, values in todo.reopened.items():
-            self._groups.put(group, Group(dict(values)), now + OPEN_GROUP_TTL_MS)
+        for one in todo.reopened:
+            self._groups.put(one.group, Group(dict(one.values), one.then), now + OPEN_GROUP_TTL_MS)
         for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
             self._unbury(message_id)
         for post in todo.posts:

@@ -133,20 +133,25 @@ class Store(Operators):
         match change:
             case Post(continues=continues):
                 self.post(change, now, cancelled and continues)
-            case Keep(message_id, body, ttl):
-                self._results.put(message_id, body, now + ttl)
+            case Keep(hold=hold):
+                group = self._groups.get(hold, now) if hold else None
+                self._results.keep(change, hold != "" and not (group and group.complete), now)
             case Join():
                 self._join(change, now)
 
     def _join(self, join: Join, now: int) -> None:
-        group = self._groups.get(join.group, now) or Group()
+        known = self._groups.get(join.group, now)
+        group = known or Group()
         if group.complete or join.member in group.values:
             return
         group.values[join.member] = join.value
+        group.then = group.then or join.then
         complete = len(group.values) >= join.size
-        self._groups.put(join.group, group, now + remembered(join, complete))
+        if known or join.size > 1 or group.then:
+            self._groups.put(join.group, group, now + remembered(join, complete))
         if complete:
-            values = [value for _, value in sorted(group.values.items())]
-            group.complete, group.values = True, {}
-            for splice in join.then:
-                self.post(spliced(splice, values), now, group.cancelled)
+            values, then = [value for _, value in sorted(group.values.items())], join.then or group.then
+            group.complete, group.values, group.then = True, {}, ()
+            for splice in then:
+                self.post(spliced(splice, values, now), now, group.cancelled)
+            self._results.release(join.group, now)

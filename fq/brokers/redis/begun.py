@@ -6,7 +6,8 @@ from typing import TypeAlias
 from attrs import Factory, define, frozen
 
 from fq.brokers.records import Commit, Delivery, Turn, Want
-from fq.brokers.redis.wire import Argument, Claim, Sheet, Stray, deliveries_read
+from fq.brokers.redis.strays import Stray
+from fq.brokers.redis.wire import Argument, Claim, Sheet, deliveries_read
 
 Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes], bytes]
 """Now, token, for how long to idle, stale ids, workers whose lease has run out and what is remembered of each, claims, moved letters,

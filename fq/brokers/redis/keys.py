@@ -51,6 +51,10 @@ class Keys:
         """Return the key of what has arrived at a group."""
         return f"{self.prefix}group:{group}"
 
+    def of_group(self, group: str) -> tuple[str, str, str]:
+        """Return all keys of a group: what has arrived, what comes after it, and which results wait until it is complete."""
+        return self.group(group), f"{self.prefix}followups:{group}", f"{self.prefix}held:{group}"
+
     def sent(self, producer: str) -> str:
         """Return the key of a mark, which remembers the number of a producer's latest call that used it."""
         return f"{self.prefix}sent:{producer}"

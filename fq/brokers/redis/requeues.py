@@ -114,9 +114,9 @@ def _written(sheet: Sheet, todo: Plan, seen: _Seen, asked: set[str]) -> list[Arg
     for group, numbers in todo.removed.items():
         arguments += (sheet.key(sheet.keys.group(group)), len(numbers), *sorted(numbers))
     arguments.append(len(todo.reopened))
-    for group, values in todo.reopened.items():
-        arguments += (sheet.key(sheet.keys.group(group)), OPEN_GROUP_TTL_MS, len(values))
-        arguments += [part for item in values.items() for part in item]
+    for one in todo.reopened:
+        arguments += (sheet.group(one.group), OPEN_GROUP_TTL_MS, len(one.values), *(part for item in one.values.items() for part in item))
+        arguments += (len(one.then), *(argument for it in one.then for argument in sheet.splice(it)))
     arguments.append(len(todo.posts))
     for post in todo.posts:
         arguments += (sheet.queue(post.queue_name), post.priority, sheet.heads.of(post), post.message_id, post.body)

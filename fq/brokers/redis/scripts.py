@@ -22,7 +22,7 @@ class Script:
 ALONE = ("await", "one")
 """Scripts that need nothing of what the others share."""
 
-NEEDS = {"turn": ("changes",), "strays": ("changes",)}
+NEEDS = {"turn": ("changes",), "strays": ("changes",), "requeue": ("changes",)}
 """What a script needs beyond that."""
 
 

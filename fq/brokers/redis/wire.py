@@ -12,8 +12,24 @@ from typing import TypeAlias
 
 from attrs import Factory, define, frozen
 
-from fq.brokers.records import Ack, Bury, Change, Commit, DeadLetter, Delivery, Join, Keep, Post, Release, Replace, new_delivery
+from fq.brokers.records import (
+    HOLD_MS,
+    Ack,
+    Bury,
+    Change,
+    Commit,
+    DeadLetter,
+    Delivery,
+    Join,
+    Keep,
+    Post,
+    Release,
+    Replace,
+    Splice,
+    new_delivery,
+)
 from fq.brokers.redis.keys import Keys
+from fq.brokers.redis.strays import Stray
 from fq.brokers.rules import remembered
 from fq.fault import Fault
 
@@ -22,9 +38,6 @@ Claim: TypeAlias = tuple[int, list[bytes], list[bytes | None], list[bytes | None
 
 PLACE = 16
 """Every record begins with its place in the order of arrival, so many digits."""
-
-LEGIBLE = 80
-"""So many bytes of what cannot be read are shown."""
 
 _text: Callable[[bytes], str] = lru_cache(4_096)(bytes.decode)  # names of actors, which are few
 
@@ -54,7 +67,7 @@ class Sheet:
     heads: Heads
     queues: dict[str, int] = Factory(dict)
     extra: list[str] = Factory(list)
-    joined: list[int] = Factory(list)
+    joined: dict[str, int] = Factory(dict)
 
     def queue(self, name: str) -> int:
         """Return the number of the queue *name* in this call."""
@@ -68,6 +81,13 @@ class Sheet:
         self.extra.append(name)
         return len(self.extra)
 
+    def group(self, name: str) -> int:
+        """Return the number of the first of the three keys of the group *name*."""
+        if name not in self.joined:
+            self.joined[name] = len(self.extra) + 1
+            self.extra += self.keys.of_group(name)
+        return self.joined[name]
+
     def written(self, worker: str, offset: int, arguments: Iterable[Argument]) -> tuple[list[str], list[Argument]]:
         """Return all keys and all arguments of the call."""
         return [*self.keys.fixed, *self.keys.queues(self.queues, worker), *self.extra], [offset, len(self.queues), *self.queues, *arguments]
@@ -75,6 +95,10 @@ class Sheet:
     def post(self, post: Post) -> tuple[Argument, ...]:
         """Return the arguments of a post up to its id."""
         return (self.queue(post.queue_name), post.priority, post.delay, self.heads.of(post))
+
+    def splice(self, it: Splice) -> tuple[Argument, ...]:
+        """Return the arguments of a splice."""
+        return (*self.post(it.post), it.post.message_id, it.head, it.tail, it.rest)
 
 
 def posts_written(sheet: Sheet, posts: Sequence[Post]) -> list[Argument]:
@@ -128,7 +152,7 @@ class Group:
         part = 0 if kind is Ack else 1 if kind is Replace else 2
         self.ids[part].append(commit.message_id)
         self.tokens[part].append(commit.token)
-        if part == 0 and len(changes) == 1 and type(keep := changes[0]) is Keep and keep.message_id == commit.message_id:
+        if part == 0 and len(changes) == 1 and type(keep := changes[0]) is Keep and keep.message_id == commit.message_id and not keep.hold:
             run = self.results.setdefault(max(1, keep.ttl), [])
             run += (len(self.ids[0]), sheet.key(sheet.keys.result(keep.message_id)), keep.body)
         elif changes or part:
@@ -158,7 +182,7 @@ def commits_written(sheet: Sheet, commits: Sequence[Commit]) -> list[Argument]:
         if group is None:
             group = groups[commit.queue_name] = Group(len(groups) + 1)
         group.add(sheet, commit, more)
-    return [*_fences(sheet, groups), *_results(groups), *_more(more), *sheet.joined]
+    return [*_fences(sheet, groups), *_results(groups), *_more(more), *sheet.joined.values()]
 
 
 def _fences(sheet: Sheet, groups: Mapping[str, Group]) -> Iterator[Argument]:
@@ -203,33 +227,14 @@ def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:
 
 def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
     match change:
-        case Keep(message_id, body, ttl):
-            return ("K", sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
+        case Keep(message_id, body, ttl, hold):
+            kept = (sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
+            return ("H", *kept, HOLD_MS, sheet.group(hold)) if hold else ("K", *kept)
         case Post():
             return ("C" if change.continues else "P", *sheet.post(change), change.message_id, change.body)
         case Join(group, member, size, value, then, ttl):
-            posts = [argument for it in then for argument in (*sheet.post(it.post), it.post.message_id, it.head, it.tail)]
-            sheet.joined.append(sheet.key(sheet.keys.group(group)))
-            return ("J", sheet.joined[-1], member, size, value, ttl, remembered(change, True), len(then), *posts)
-
-
-@frozen
-class Stray:
-    """What a worker claimed of *queue* that is no message of fq's: something else has put it there. *found* is None where there was no record."""
-
-    queue: str
-    message_id: bytes
-    token: int
-    found: bytes | None
-
-    @property
-    def name(self) -> str:
-        """Return its id, as text."""
-        return self.message_id.decode("utf-8", "backslashreplace")
-
-    def __str__(self) -> str:
-        shown = "no message" if self.found is None else repr(self.found[:LEGIBLE])
-        return f"found {shown}, expected a record of fq; something else writes to these keys: give fq a namespace of its own"
+            posts = [argument for it in then for argument in sheet.splice(it)]
+            return ("J", sheet.group(group), member, size, value, ttl, remembered(change, True), len(then), *posts)
 
 
 def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> tuple[list[Delivery], list[Stray]]:

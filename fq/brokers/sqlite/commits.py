@@ -156,7 +156,7 @@ def _posts(connection: sqlite3.Connection, changes: Sequence[tuple[Post | Join, 
             posts.append((change, ends))
         elif (position := next(positions)) in gathered:
             group = gathered[position]
-            posts += [(spliced(splice, group.values), group.cancelled) for splice in change.then]
+            posts += [(spliced(splice, group.values, now), group.cancelled) for splice in group.then]
     return posts
 
 

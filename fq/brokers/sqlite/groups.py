@@ -10,9 +10,11 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import Join
+from fq.brokers.records import Join, Splice
 from fq.brokers.rules import OPEN_GROUP_TTL_MS, remembered
 from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
+from fq.brokers.sqlite.followups import keep, take
+from fq.brokers.sqlite.posts import release
 
 COMPLETE, CANCELLED = 1, 2
 """What the column ``complete`` says, added up. To an older fq a cancelled group is complete, and so nothing comes after it."""
@@ -20,9 +22,12 @@ COMPLETE, CANCELLED = 1, 2
 _OF_NAMES = "IN (SELECT value FROM json_each(?))"
 
 FORGET_MEMBERS = f"DELETE FROM members WHERE group_name IN (SELECT name FROM groups WHERE until <= ? AND name {_OF_NAMES})"
+FORGET_FOLLOWUPS = f"DELETE FROM followups WHERE group_name IN (SELECT name FROM groups WHERE until <= ? AND name {_OF_NAMES})"
 FORGET_GROUPS = f"DELETE FROM groups WHERE until <= ? AND name {_OF_NAMES}"
 
 READ_GROUPS = f"SELECT json_group_array(json_array(name, arrived, complete, until)) FROM groups WHERE name {_OF_NAMES}"
+
+READ_KEPT = f"SELECT json_group_array(DISTINCT group_name) FROM followups WHERE group_name {_OF_NAMES}"
 
 READ_PRESENT = """
     SELECT json_group_array(json_array(group_name, member)) FROM json_each(?) CROSS JOIN members
@@ -77,6 +82,9 @@ def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: Abstr
         group = after.get(join.group, Progress())
         if group.complete or (join.group, join.member) in seen:
             continue
+        if join.size == 1 and not join.then and join.group not in after:
+            last.append(position)
+            continue
         seen.add((join.group, join.member))
         counted.append(join)
         complete = group.arrived + 1 >= join.size
@@ -88,9 +96,10 @@ def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: Abstr
 
 @frozen
 class Gathered:
-    """The *values* of all members of a complete group, and whether it is *cancelled*."""
+    """The *values* of all members of a complete group, what comes *then*, and whether that is *cancelled*."""
 
     values: list[bytes]
+    then: tuple[Splice, ...]
     cancelled: bool
 
 
@@ -103,6 +112,7 @@ def cancel_groups(connection: sqlite3.Connection, groups: Sequence[str], now: in
 
 def _forget(connection: sqlite3.Connection, names: str, now: int) -> None:
     connection.execute(FORGET_MEMBERS, (now, names))
+    connection.execute(FORGET_FOLLOWUPS, (now, names))
     connection.execute(FORGET_GROUPS, (now, names))
 
 
@@ -118,12 +128,30 @@ def join_groups(connection: sqlite3.Connection, joins: Sequence[Join], now: int)
         connection.execute(WRITE_MEMBERS, (rows, values))
     rows = to_json([(name, group.arrived, _state(group), group.until) for name, group in arrivals.groups.items()])
     connection.execute(WRITE_GROUPS, (rows,))
-    last = [(position, joins[position].group) for position in arrivals.last]
-    return {position: Gathered(_take_values(connection, group), arrivals.groups[group].cancelled) for position, group in last}
+    brought = _brought(connection, arrivals.counted, names)
+    complete = {joins[position].group for position in arrivals.last}
+    keep(connection, ((group, then) for group, then in brought.items() if group not in complete))
+    release(connection, complete, now)
+    return {position: _gathered(connection, joins[position], brought, arrivals) for position in arrivals.last}
 
 
 def _state(group: Progress) -> int:
     return COMPLETE * group.complete + CANCELLED * group.cancelled
+
+
+def _brought(connection: sqlite3.Connection, counted: Sequence[Join], names: str) -> dict[str, tuple[Splice, ...]]:
+    """Return what comes after groups of which nothing was kept so far, as the first of the *counted* that has any brings it."""
+    bringing = [join for join in reversed(counted) if join.then]
+    if not bringing:
+        return {}
+    kept = set(from_json(connection.execute(READ_KEPT, (names,)).fetchone()[0]))
+    return {join.group: join.then for join in bringing if join.group not in kept}
+
+
+def _gathered(connection: sqlite3.Connection, join: Join, brought: Mapping[str, tuple[Splice, ...]], arrivals: Arrivals) -> Gathered:
+    kept = take(connection, join.group)
+    then = join.then or kept or brought.get(join.group, ())
+    return Gathered(_take_values(connection, join.group), then, arrivals.groups.get(join.group, Progress()).cancelled)
 
 
 def _read(connection: sqlite3.Connection, joins: Sequence[Join], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:

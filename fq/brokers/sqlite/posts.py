@@ -1,10 +1,10 @@
 """Putting posts on their queues, and keeping results: plain inserts, one or thousands."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from fq.brokers.records import Keep, Post
+from fq.brokers.records import HOLD_MS, Keep, Post
 from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY
 
@@ -23,8 +23,19 @@ INSERT_QUEUES = "INSERT INTO queues (name) SELECT value FROM json_each(?) WHERE 
 KEEP = f"""
     INSERT INTO results (message_id, until, body)
     SELECT {sql_field(0)}, {sql_field(1)}, {BODY} FROM json_each(?1) WHERE true
-    ON CONFLICT (message_id) DO UPDATE SET until = excluded.until, body = excluded.body
+    ON CONFLICT (message_id) DO UPDATE SET until = excluded.until, body = excluded.body, hold = '', ttl = 0
 """
+
+HOLD = """
+    UPDATE results
+    SET until = ?1 + max(json_extract(value, '$[1]'), ?2), ttl = json_extract(value, '$[1]'), hold = json_extract(value, '$[2]')
+    FROM json_each(?3) WHERE message_id = json_extract(value, '$[0]')
+    AND NOT EXISTS (SELECT 1 FROM groups WHERE name = json_extract(value, '$[2]') AND complete & 1 AND groups.until > ?1)
+"""
+
+RELEASE = (
+    "UPDATE results SET until = ?1 + ttl, hold = '', ttl = 0 WHERE hold <> '' AND hold IN (SELECT value FROM json_each(?2)) AND until > ?1"
+)
 
 
 def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known: set[str]) -> None:
@@ -48,10 +59,20 @@ def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, know
     return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
 
 
-def keep(connection: sqlite3.Connection, keeps: Iterable[Keep], now: int) -> None:
+def keep(connection: sqlite3.Connection, keeps: Sequence[Keep], now: int) -> None:
     """Keep results; a later one takes the place of an earlier one."""
     for rows, bodies in pack((kept.body, (kept.message_id, now + kept.ttl)) for kept in keeps):
         connection.execute(KEEP, (rows, bodies))
+    if any(kept.hold for kept in keeps):
+        latest = {kept.message_id: kept for kept in keeps}.values()
+        held = [(kept.message_id, kept.ttl, kept.hold) for kept in latest if kept.hold]
+        connection.execute(HOLD, (now, HOLD_MS, to_json(held)))
+
+
+def release(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) -> None:
+    """Let the time run of results that wait for *groups*."""
+    if groups:
+        connection.execute(RELEASE, (now, to_json(list(groups))))
 
 
 def _row(post: Post, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:

@@ -1,16 +1,17 @@
 """Requeueing dead letters: what `fq.brokers.requeue` asks for, read from the tables and written into them. Inside one transaction."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from attrs import frozen
 
 from fq.brokers.records import Post
-from fq.brokers.requeue import Alive, plan
+from fq.brokers.requeue import Alive, Reopened, plan
 from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from fq.brokers.sqlite.bulk import from_json, pack, to_json
 from fq.brokers.sqlite.cancels import forget
+from fq.brokers.sqlite.followups import keep, take
 from fq.brokers.sqlite.groups import COMPLETE, WRITE_GROUPS, WRITE_MEMBERS
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.schema import RUNNING
@@ -66,16 +67,18 @@ def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], now: int
     for group, numbers in todo.removed.items():
         removed = connection.execute(REMOVE_MEMBERS, (group, to_json(sorted(numbers)))).rowcount
         connection.execute(FEWER, (removed, group))
-    for group, values in todo.reopened.items():
-        _reopen(connection, group, values, now)
+    for one in todo.reopened:
+        _reopen(connection, one, now)
     connection.execute(UNBURY, (to_json([*todo.letters, *(post.message_id for post in todo.posts)]),))
     if todo.posts:
         insert(connection, todo.posts, now, known)
     return len(todo.posts) + len(set(message_ids) & set(todo.letters))
 
 
-def _reopen(connection: sqlite3.Connection, group: str, values: Mapping[int, bytes], now: int) -> None:
-    connection.execute("DELETE FROM members WHERE group_name = ?", (group,))
-    for rows, bodies in pack((value, (group, number)) for number, value in values.items()):
+def _reopen(connection: sqlite3.Connection, one: Reopened, now: int) -> None:
+    connection.execute("DELETE FROM members WHERE group_name = ?", (one.group,))
+    for rows, bodies in pack((value, (one.group, number)) for number, value in one.values.items()):
         connection.execute(WRITE_MEMBERS, (rows, bodies))
-    connection.execute(WRITE_GROUPS, (to_json([(group, len(values), 0, now + OPEN_GROUP_TTL_MS)]),))
+    connection.execute(WRITE_GROUPS, (to_json([(one.group, len(one.values), 0, now + OPEN_GROUP_TTL_MS)]),))
+    take(connection, one.group)
+    keep(connection, [(one.group, one.then)])

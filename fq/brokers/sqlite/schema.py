@@ -12,11 +12,22 @@ OLDEST_SQLITE = (3, 35, 0)
 APPLICATION = 0x66710001
 """What says in a file's header that it is one of fq's."""
 
-VERSION = 2
+VERSION = 3
 """The version of the tables below, kept in the file's ``user_version``."""
 
 DELAYED, READY, RUNNING = 0, 1, 2
 """The states of a message, as they are kept."""
+
+WORKFLOWS = (
+    "CREATE INDEX results_held ON results (hold) WHERE hold <> ''",
+    # What comes after a group: posts, and their bodies, which are cut open where the values go, and where the time goes.
+    """
+    CREATE TABLE followups (
+        group_name TEXT NOT NULL, number INTEGER NOT NULL, message_id TEXT NOT NULL, queue TEXT NOT NULL, actor TEXT NOT NULL, priority INTEGER NOT NULL,
+        delay INTEGER NOT NULL, head INTEGER NOT NULL, tail INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (group_name, number)
+    ) WITHOUT ROWID
+    """,
+)
 
 TABLES = (
     # A message that waits or runs. Its arrival is (due, seq). A partial index for each state, so that a change of state costs two index entries
@@ -58,7 +69,13 @@ TABLES = (
     # The latest token; one row.
     "CREATE TABLE tokens (latest INTEGER NOT NULL)",
     "INSERT INTO tokens VALUES (0)",
-    "CREATE TABLE results (message_id TEXT PRIMARY KEY, until INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
+    # A result that waits for the end of its workflow is kept for `ttl` ms from when the group `hold` is complete.
+    """
+    CREATE TABLE results (
+        message_id TEXT PRIMARY KEY, until INTEGER NOT NULL, body BLOB NOT NULL, hold TEXT NOT NULL DEFAULT '', ttl INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID
+    """,
+    *WORKFLOWS,
     "CREATE INDEX results_until ON results (until)",
     "CREATE TABLE groups (name TEXT PRIMARY KEY, arrived INTEGER NOT NULL, complete INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX groups_until ON groups (until)",
@@ -82,6 +99,11 @@ TABLES = (
 
 UPGRADES = {
     1: ("ALTER TABLE workers ADD COLUMN queues TEXT NOT NULL DEFAULT '[]'",),
+    2: (
+        "ALTER TABLE results ADD COLUMN hold TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE results ADD COLUMN ttl INTEGER NOT NULL DEFAULT 0",
+        *WORKFLOWS,
+    ),
 }
 """By version, what makes its tables those of the next one. What an older fq does with a file that it has open must go on working."""
 

@@ -17,8 +17,13 @@ STEPS = (
     (SELECT group_name, member FROM groups CROSS JOIN members ON group_name = name WHERE until <= ? {_SOME})
     """,
     f"""
+    DELETE FROM followups WHERE (group_name, number) IN
+    (SELECT group_name, number FROM groups CROSS JOIN followups ON group_name = name WHERE until <= ? {_SOME})
+    """,
+    f"""
     DELETE FROM groups WHERE name IN
-    (SELECT name FROM groups WHERE until <= ? AND NOT EXISTS (SELECT 1 FROM members WHERE group_name = name) {_SOME})
+    (SELECT name FROM groups WHERE until <= ? AND NOT EXISTS (SELECT 1 FROM members WHERE group_name = name)
+        AND NOT EXISTS (SELECT 1 FROM followups WHERE group_name = name) {_SOME})
     """,
 )
 

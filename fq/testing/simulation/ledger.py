@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import assert_never
 
-from attrs import define, field, frozen
+from attrs import frozen
 from returns.pipeline import is_successful
 
-from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import OPEN_GROUP_TTL_MS, spliced
+from fq.brokers.records import HOLD_MS, Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
+from fq.brokers.rules import OPEN_GROUP_TTL_MS, remembered, spliced
 from fq.codec import decode_result
 from fq.message import CANCELLED, RETRIES, Message
+from fq.testing.simulation.entries import Assembly, Entry
 
 MANY = 5
 """So many messages are named where there are more."""
@@ -37,36 +38,6 @@ class Flaw:
         return f"{self.kind}: {self.what}"
 
 
-@define(eq=False)
-class Entry:
-    """
-    Mutable: a message from its being sent to its final outcome.
-
-    *worker* holds it; *retries* is None until somebody has read it; *untold* if its holder has not heard that it was cancelled.
-    """
-
-    post: Post
-    due: int
-    worker: str = ""
-    token: int = 0
-    deliveries: int = 0
-    interrupted: str = ""
-    retries: int | None = None
-    cancelled: bool = False
-    untold: bool = False
-
-
-@define(eq=False)
-class Assembly:
-    """Mutable: a group, its values by member, and until when it is remembered; *ids* are those of the messages that complete it."""
-
-    size: int = 0
-    ids: tuple[str, ...] = ()
-    cancelled: bool = False
-    values: dict[int, bytes] = field(factory=dict)
-    until: int = 0
-
-
 class Ledger:
     """The account of one run. All times are ms on the broker's clock."""
 
@@ -76,6 +47,7 @@ class Ledger:
         self.ended: dict[str, str] = {}
         self.dead: dict[str, tuple[Post, int]] = {}
         self.results: dict[str, tuple[bytes, int]] = {}
+        self.waiting: dict[str, dict[str, int]] = {}  # for which group, which results, and for how long they are kept when it is complete
         self.groups: dict[str, Assembly] = {}
         self.leases: dict[str, int] = {}
         self.stale = 0
@@ -233,7 +205,7 @@ class Ledger:
         if message_id in self.ended:
             return f"again, after it was {self.ended[message_id]}"
         for group, assembly in self.groups.items():
-            if message_id in assembly.ids:
+            if message_id in (splice.post.message_id for splice in assembly.then):
                 return f"when {len(assembly.values)} of the {assembly.size} members of group {group} had arrived"
         return "and nobody sent it"
 
@@ -244,8 +216,8 @@ class Ledger:
             match change:
                 case Post(continues=continues):
                     self.sent([change], now, entry.cancelled and continues)
-                case Keep(message_id, body, ttl):
-                    self.results[message_id] = body, now + ttl
+                case Keep():
+                    self._keep(change, now)
                 case Join():
                     self._join(change, now)
                 case unknown:
@@ -274,17 +246,30 @@ class Ledger:
         del self.alive[message_id]
         self.ended[message_id] = how
 
+    def _keep(self, keep: Keep, now: int) -> None:
+        """Note a result: until the group that it waits for is complete, its time does not run."""
+        assembly = self.groups.get(keep.hold)
+        waits = keep.hold != "" and not (assembly and assembly.until > now and len(assembly.values) >= assembly.size)
+        if waits:
+            self.waiting.setdefault(keep.hold, {})[keep.message_id] = keep.ttl
+        self.results[keep.message_id] = keep.body, now + (max(keep.ttl, HOLD_MS) if waits else keep.ttl)
+
     def _join(self, join: Join, now: int) -> None:
-        """Note an arrival: the last member's, and no other, sends what comes after the group."""
+        """Note an arrival: the last member's, and no other, sends what comes after the group, and ends the waiting of results."""
         assembly = self.groups.get(join.group)
         if assembly is None or assembly.until <= now:
             assembly = self.groups[join.group] = Assembly()
-        if not assembly.size:
-            assembly.size, assembly.ids = join.size, tuple(splice.post.message_id for splice in join.then)
+        assembly.size = assembly.size or join.size
         if join.member in assembly.values or len(assembly.values) >= assembly.size:
             return
         assembly.values[join.member] = join.value
-        assembly.until = now + join.ttl
-        if len(assembly.values) == assembly.size:
+        assembly.then = assembly.then or join.then
+        complete = len(assembly.values) == assembly.size
+        assembly.until = now + remembered(join, complete)
+        if complete:
             values = [value for _, value in sorted(assembly.values.items())]
-            self.sent([spliced(splice, values) for splice in join.then], now, assembly.cancelled)
+            self.sent([spliced(splice, values, now) for splice in join.then or assembly.then], now, assembly.cancelled)
+            for message_id, ttl in self.waiting.pop(join.group, {}).items():
+                self.results[message_id] = self.results[message_id][0], now + ttl
+            if join.size == 1 and not assembly.then and not assembly.cancelled:
+                del self.groups[join.group]  # of such a group nothing is kept

@@ -20,9 +20,9 @@ def requeued(ledger: Ledger, message_ids: Iterable[str], count: int, now: int) -
     for group, numbers in todo.removed.items():
         for number in numbers:
             ledger.groups[group].values.pop(number, None)
-    for group, values in todo.reopened.items():
-        assembly = ledger.groups[group]
-        assembly.values, assembly.until, assembly.cancelled = dict(values), now + OPEN_GROUP_TTL_MS, False
+    for one in todo.reopened:
+        assembly = ledger.groups[one.group]
+        assembly.values, assembly.then, assembly.cancelled, assembly.until = dict(one.values), one.then, False, now + OPEN_GROUP_TTL_MS
     for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
         del ledger.dead[message_id]
     new = [post for post in todo.posts if post.message_id not in ledger.alive]

@@ -26,6 +26,58 @@ local function values(group, size)
   return '[' .. concat(list, ',') .. ']'
 end
 
+-- What comes after a group is kept, in a hash, from the first arrival that brings it to the last: its posts, each as in the arguments, and the names of
+-- their queues, with those of two keys of each, since the call that needs them does not name them.
+local FOLLOWUP = 8
+
+local function keep_followups(followups, at, n, ttl)
+  if call('EXISTS', followups) == 1 then return end
+  local names, numbers, posts = {}, {}, {}
+  for i = 1, n do
+    local queue = tonumber(ARGV[at])
+    if not numbers[queue] then
+      names[#names + 1] = {name(queue), key(queue, READY), key(queue, DELAYED)}
+      numbers[queue] = #names
+    end
+    posts[i] = {numbers[queue], unpack(ARGV, at + 1, at + FOLLOWUP - 1)}
+    at = at + FOLLOWUP
+  end
+  call('HSET', followups, 'queues', cmsgpack.pack(names), 'posts', cmsgpack.pack(posts))
+  call('PEXPIRE', followups, ttl)
+end
+
+local function queues_of(followups)
+  local numbers, kept = {}, call('HGET', followups, 'queues')
+  for i, queue in ipairs(kept and cmsgpack.unpack(kept) or {}) do numbers[i] = number_of(unpack(queue)) end
+  return numbers
+end
+
+-- Sends one post of what comes after a group, cancelled if it *ends*, with the values in its body and, if it has a rest, the time.
+local function follow(body, ends, queue, priority, delay, record, id, head, tail, rest)
+  if rest ~= '' then tail = tail .. format('%.0f', now) .. rest end
+  post(queue, priority, tonumber(delay), record, id, head .. body .. tail, ends)
+end
+
+local function follow_all(body, ends, followups, at, n)
+  for _ = 1, n do
+    follow(body, ends, tonumber(ARGV[at]), unpack(ARGV, at + 1, at + FOLLOWUP - 1))
+    at = at + FOLLOWUP
+  end
+  local kept = n == 0 and call('HGET', followups, 'posts')
+  if kept then
+    local numbers = queues_of(followups)
+    for _, each in ipairs(cmsgpack.unpack(kept)) do follow(body, ends, numbers[each[1]], unpack(each, 2)) end
+  end
+  call('DEL', followups)
+end
+
+-- Lets the time run of results that wait for a group: the hash has the time of each by the name of its key.
+local function let_go(held)
+  local waiting = call('HGETALL', held)
+  for i = 1, #waiting, 2 do call('PEXPIRE', waiting[i], waiting[i + 1]) end
+  call('DEL', held)
+end
+
 -- Each change takes the position of its arguments, and whether its message is cancelled, and returns the position after them.
 local change = {}
 
@@ -46,29 +98,43 @@ function change.K(at)
   return at + 4
 end
 
+-- A result that waits for a group, unless that is complete.
+function change.H(at)
+  local result, ttl, most, number = extra(tonumber(ARGV[at])), ARGV[at + 1], ARGV[at + 4], tonumber(ARGV[at + 5])
+  local held = extra(number + 2)
+  if call('HGET', extra(number), 'done') ~= '1' then
+    call('HSET', held, result, ttl)
+    call('PEXPIRE', held, most)
+    ttl = math.max(ttl, most)
+  end
+  keep(result, format('%.0f', ttl), ARGV[at + 2], ARGV[at + 3])
+  return at + 6
+end
+
 function change.J(at)
-  local group, member, size, ttl, n = extra(tonumber(ARGV[at])), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 6])
+  local number, member, size, ttl, n = tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4], tonumber(ARGV[at + 6])
+  local group, followups, held = extra(number), extra(number + 1), extra(number + 2)
+  local first, following = at + 7, at + 7 + FOLLOWUP * n
   -- Its field "done" is 1 if it is complete, 0 if it was cancelled before. To an older fq both are complete, and so nothing comes after it.
-  local body, done = nil, call('HGET', group, 'done')
-  if done ~= '1' and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
+  local done = call('HGET', group, 'done')
+  if size == 1 and n == 0 and call('EXISTS', group) == 0 then
+    let_go(held)
+  elseif done ~= '1' and call('HSETNX', group, member, ARGV[at + 3]) == 1 then
     if call('HLEN', group) - (done and 1 or 0) >= size then
-      body = values(group, size)
+      local body = values(group, size)
       call('DEL', group)
       call('HSET', group, 'done', 1)
       ttl = ARGV[at + 5]
+      follow_all(body, done == '0', followups, first, n)
+      cancelled = cancelled or done == '0'
+      let_go(held)
+    elseif n > 0 then
+      keep_followups(followups, first, n, ttl)
     end
     call('PEXPIRE', group, ttl)
+    call('PEXPIRE', followups, ttl)
   end
-  at = at + 7
-  for _ = 1, n do
-    if body then
-      local head, tail = ARGV[at + 5], ARGV[at + 6]
-      post(tonumber(ARGV[at]), ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], head .. body .. tail, done == '0')
-    end
-    at = at + 7
-  end
-  cancelled = cancelled or body and done == '0'
-  return at
+  return following
 end
 
 local become = {}

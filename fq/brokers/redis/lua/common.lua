@@ -17,11 +17,29 @@ local CHUNK = 4000 -- values in one command; Lua unpacks no more than 7,999
 local queues = tonumber(ARGV[2])
 local p = 3 + queues
 
-local function key(queue, kind) return KEYS[4 * (queue - 1) + kind] end
+-- Queues beyond those of the call, known from what is kept of a group: the keys of each by kind, and its name.
+local learned = {}
+
+local function key(queue, kind)
+  if queue > queues then return learned[queue - queues][kind] end
+  return KEYS[4 * (queue - 1) + kind]
+end
 
 local function extra(i) return KEYS[9 + 4 * queues + i] end
 
-local function name(queue) return ARGV[2 + queue] end
+local function name(queue)
+  if queue > queues then return learned[queue - queues].name end
+  return ARGV[2 + queue]
+end
+
+-- Returns the number of a queue, of which the names of two keys are known.
+local function number_of(queue, ready, delayed)
+  for i = 1, queues + #learned do
+    if name(i) == queue then return i end
+  end
+  learned[#learned + 1] = {name = queue, [READY] = ready, [DELAYED] = delayed}
+  return queues + #learned
+end
 
 -- Returns an error if a key is of another type than *read* reads.
 local function wrong_type(read, one)

@@ -6,7 +6,7 @@
 --           letters that go: queue, id, when it died, whether it was asked for;
 --           waiting messages that go: queue, id, place;
 --           groups that are open, whose members have not arrived any more: group, how many, members;
---           groups that are open again: group, for how long, ms, how many, member and value of each;
+--           groups that are open again: group, for how long, ms, how many, member and value of each, how many posts come after it, and these;
 --           posts: queue, priority, head, id, body
 
 local function list(read)
@@ -42,7 +42,11 @@ local open = list(function()
 end)
 local reopened = list(function()
   local group, ttl, n = take(3)
-  return {group = extra(tonumber(group)), ttl = ttl, values = take_all(2 * tonumber(n))}
+  local one = {group = extra(tonumber(group)), followups = extra(tonumber(group) + 1), ttl = ttl, values = take_all(2 * tonumber(n))}
+  one.posts = tonumber(take(1))
+  one.first = p
+  p = p + FOLLOWUP * one.posts
+  return one
 end)
 local posts = list(function() return {take(5)} end)
 
@@ -70,7 +74,7 @@ for _, one in ipairs(open) do
   if call('HGET', one.group, 'done') == '1' then return -1 end
 end
 for _, one in ipairs(reopened) do
-  local wrong = wrong_type('HLEN', one.group)
+  local wrong = wrong_type('HLEN', one.group) or wrong_type('HLEN', one.followups)
   if wrong then return wrong end
   if call('HLEN', one.group) > 0 and call('HGET', one.group, 'done') ~= '1' then return -1 end
 end
@@ -94,6 +98,8 @@ for _, one in ipairs(open) do bulk('HDEL', one.group, one.members) end
 for _, one in ipairs(reopened) do
   call('DEL', one.group)
   bulk('HSET', one.group, one.values)
+  call('DEL', one.followups)
+  keep_followups(one.followups, one.first, one.posts, one.ttl)
   call('PEXPIRE', one.group, one.ttl)
 end
 for _, each in ipairs(posts) do

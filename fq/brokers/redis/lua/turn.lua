@@ -9,7 +9,7 @@
 --           replaced, ids, tokens;
 --           then how many runs of results, each: group, ttl, how many, and of each: index in the group, key, body;
 --           then how many commits have more to them, each: how many arguments, group, index in it, what becomes of it, changes;
---           then the keys of the joined groups
+--           then the first of the three keys of each joined group
 
 local worker, number, lease, limit = ARGV[p], ARGV[p + 1], tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3])
 local channel, registered, wanted = ARGV[p + 4], ARGV[p + 5] == '1', tonumber(ARGV[p + 6])
@@ -148,9 +148,16 @@ for g = 1, count do
   p = tokens + group.n
 end
 
--- Nor must a group be a key of another type; the joined ones are the last arguments.
+-- Nor must a key of a group be of another type, nor a queue of what comes after it; the joined ones are the last arguments.
 for i = #ARGV, #ARGV - joined + 1, -1 do
-  local wrong = wrong_type('HLEN', extra(tonumber(ARGV[i])))
+  for j = 0, 2 do
+    local wrong = wrong_type('HLEN', extra(tonumber(ARGV[i]) + j))
+    if wrong then return wrong end
+  end
+  queues_of(extra(tonumber(ARGV[i]) + 1))
+end
+for _, queue in ipairs(learned) do
+  local wrong = wrong_type('ZCARD', queue[READY]) or wrong_type('ZCARD', queue[DELAYED])
   if wrong then return wrong end
 end
 

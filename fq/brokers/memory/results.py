@@ -1,0 +1,35 @@
+"""`Results`: what a `Store` keeps of results, some of which wait for the end of their workflow. Mutable; told the time by whoever calls."""
+
+from fq.brokers.memory.items import Expiring
+from fq.brokers.records import HOLD_MS, Keep
+
+
+class Results:
+    """Results by the id of their message; and for each group that is not complete, which of them wait for it, and how long each is kept then."""
+
+    def __init__(self) -> None:
+        self._bodies: Expiring[bytes] = Expiring()
+        self._waiting: Expiring[dict[str, int]] = Expiring()
+
+    def get(self, message_id: str, now: int) -> bytes | None:
+        """Return the result of a message."""
+        return self._bodies.get(message_id, now)
+
+    def keep(self, keep: Keep, waits: bool, now: int) -> None:
+        """Keep a result, which *waits* for its group or not."""
+        if waits:
+            waiting = self._waiting.get(keep.hold, now) or {}
+            waiting[keep.message_id] = keep.ttl
+            self._waiting.put(keep.hold, waiting, now + HOLD_MS)
+        self._bodies.put(keep.message_id, keep.body, now + (max(HOLD_MS, keep.ttl) if waits else keep.ttl))
+
+    def release(self, group: str, now: int) -> None:
+        """Let the time run of what waits for *group*."""
+        for message_id, ttl in (self._waiting.pop(group, now) or {}).items():
+            if (body := self._bodies.get(message_id, now)) is not None:
+                self._bodies.put(message_id, body, now + ttl)
+
+    def expire(self, now: int) -> None:
+        """Forget what is past its time."""
+        self._bodies.expire(now)
+        self._waiting.expire(now)
