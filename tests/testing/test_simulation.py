@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 from attrs import frozen
+from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Dead, Enqueue, Message, Outcome, Retries, Retry, Rule, Step, default_middleware
@@ -134,12 +135,25 @@ def test_a_check_that_raises_what_it_should_not_is_reported_too() -> None:
     assert "ZeroDivisionError" in str(error)
 
 
-def test_a_message_that_ends_its_worker_is_poison_in_the_end() -> None:
-    def is_poison(run: Run) -> None:
-        assert run.result(run.sent).failure().type == "Poison"
-        assert run.calls["poison"] <= 3
+def test_an_actor_that_exits_fails_as_with_any_other_error() -> None:
+    def failed(run: Run) -> None:
+        assert run.result(run.sent).failure().type == "SystemExit"
 
-    simulate(app, lambda app: poison.send(), seeds=50, faults=Faults(requeue=0, repeat=0), check=is_poison)
+    simulate(app, lambda app: poison.send(), seeds=20, faults=Faults(requeue=0, repeat=0), check=failed)
+
+
+def test_a_message_whose_worker_dies_again_and_again_is_poison() -> None:
+    ended: set[str] = set()
+
+    def note(run: Run) -> None:
+        result = run.result(run.sent)
+        assert result is not None
+        ended.add("done" if is_successful(result) else result.failure().type)
+
+    dying = Faults(deaf=0, stall=0, outage=0, stop=0, repeat=0, requeue=0, rate=0.5, limit=12)
+    simulate(app, lambda app: add.call(1, 2).with_options(max_deliveries=2).send(), seeds=300, faults=dying, check=note)
+
+    assert ended == {"done", "Poison"}
 
 
 def test_a_message_on_a_queue_from_which_nobody_claims_is_stuck() -> None:

@@ -49,7 +49,7 @@ def skipped() -> None:
 
 @app.actor(max_deliveries=3)
 def poison() -> int:
-    """Ends its worker whenever it runs."""
+    """Exits whenever it runs."""
     raise SystemExit(1)
 
 
