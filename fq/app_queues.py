@@ -37,14 +37,14 @@ class AppQueues:
             self._names[name] = None
             self._tell(QueueDeclared(name))
 
-    def expect_workers(self, name: str) -> None:
+    def expect_workers(self, queue_name: str) -> None:
         """Warn, once a name, of a queue that no worker of the app claims from unless it is told to."""
-        if name not in self._names and name not in self._unserved:
-            self._unserved.add(name)
+        if queue_name not in self._names and queue_name not in self._unserved:
+            self._unserved.add(queue_name)
             log.warning(
                 "queue %s: no actor of this app is declared with it, so its workers do not claim from it; start one with --queues %s, or list it: "
                 "App(..., queues=[%r])",
-                name,
-                name,
-                name,
+                queue_name,
+                queue_name,
+                queue_name,
             )
