@@ -10,7 +10,7 @@ from returns.result import Failure, Result, Success
 from fq.brokers.records import Status
 from fq.duration import Duration, to_ms
 from fq.fault import Fault
-from fq.handle import PATIENCE, Handle, TaskError, TaskHandle, countdown, is_there
+from fq.handle import PATIENCE, Handle, TaskError, TaskHandle, countdown, ended
 from fq.identity import child_id
 from fq.stage import Node, Stage
 
@@ -77,7 +77,7 @@ class GroupHandle(Handle[R_co]):
     @property
     def completed_count(self) -> int:
         """See `Handle.completed_count`."""
-        return sum(map(is_there, self.members))
+        return sum(map(ended(self.app, self.members), self.members))
 
     def _add(self, result: Result[object, TaskError], values: list[object]) -> TaskError | None:
         """Add what *result* comes to to *values*; or return why the group has none."""

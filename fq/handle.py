@@ -5,7 +5,7 @@ Handles of groups, and how the handle of what was sent is made, are in `fq.group
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Never, TypeAlias, TypeVar, assert_never
 
@@ -155,6 +155,10 @@ class Handle(ABC, Generic[R_co]):
         """Return the handles whose results make this one complete."""
         return (self,)
 
+    def leaves(self) -> tuple["Handle[object]", ...]:
+        """Return the handles of all calls whose results make this one complete."""
+        return tuple(leaf for part in self.awaited() for leaf in ((part,) if part is self else part.leaves()))
+
     @property
     def completed(self) -> bool:
         """
@@ -163,7 +167,8 @@ class Handle(ABC, Generic[R_co]):
         Raises:
             ResultNotStored: there is no telling, since an actor stores no results.
         """
-        return all(map(is_there, self.awaited()))
+        parts = self.awaited()
+        return all(map(ended(self.app, parts), parts))
 
     @property
     def completed_count(self) -> int:
@@ -173,10 +178,11 @@ class Handle(ABC, Generic[R_co]):
         Raises:
             ResultNotStored: there is no telling, since a member, or the last step, stores no results.
         """
-        count = 0
-        for number, step in enumerate(self.parts(), 1):
+        count, parts = 0, self.parts()
+        has_ended = ended(self.app, parts)
+        for number, step in enumerate(parts, 1):
             if step.stored or step is self:
-                if not is_there(step):
+                if not has_ended(step):
                     break
                 count = number
         return count
@@ -210,6 +216,10 @@ class TaskHandle(Handle[R_co]):
         """See `Handle.parts`."""
         return (*self.before, self)
 
+    def leaves(self) -> tuple[Handle[object], ...]:
+        """See `Handle.leaves`."""
+        return (self,)
+
     def _read(self, body: bytes | None, timeout: int) -> Result[R_co, TaskError]:
         if not self.stored:
             return Failure(NotStored(self.actor_name))
@@ -219,11 +229,19 @@ class TaskHandle(Handle[R_co]):
         return Success(self.signature.load_result(result.unwrap())) if is_successful(result) else Failure(result.failure())  # type: ignore[arg-type]  # R is what the signature says
 
 
-def is_there(handle: Handle[object]) -> bool:
-    """Has *handle* an outcome? Raises `ResultNotStored` where there is no telling."""
-    result = handle.get(0)
-    error = None if is_successful(result) else result.failure()
-    return _raise(handle, error) if isinstance(error, NotStored) else not isinstance(error, Missing | TimedOut)
+def ended(app: "App", handles: Sequence[Handle[object]]) -> Callable[[Handle[object]], bool]:
+    """Return what tells of each of *handles* whether it has an outcome; the broker is asked once. It raises `ResultNotStored` where there is no telling."""
+    kept = app.broker.kept([leaf.message_id for handle in handles for leaf in handle.leaves() if leaf.stored])
+
+    def has_ended(handle: Handle[object]) -> bool:
+        for leaf in handle.leaves():
+            if not leaf.stored:
+                _raise(leaf, NotStored(leaf.actor_name))
+            if leaf.message_id not in kept:
+                return False
+        return True
+
+    return has_ended
 
 
 def countdown(timeout: int) -> Callable[[], int]:

@@ -6,13 +6,14 @@ The suite in ``tests/brokers`` says what every broker must do; a new one joins i
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol, runtime_checkable
 
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
 
 CALLED_BY_ACTORS = (
-    *("enqueue", "result", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "held", "dead"),
+    *("enqueue", "result", "kept", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "held", "dead"),
     *("requeue", "discard", "purge", "pause", "resume", "checkup"),
 )
 """What may be called in the thread of a running actor, and is shielded from what interrupts that (see ``fq/shield.py``)."""
@@ -77,6 +78,10 @@ class Broker(Protocol):
 
     def result(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
+        ...
+
+    def kept(self, message_ids: Sequence[str]) -> AbstractSet[str]:
+        """Return those of *message_ids* of which a result is kept, however many they are."""
         ...
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:

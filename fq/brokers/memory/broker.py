@@ -138,6 +138,13 @@ class MemoryBroker:
         with self._lock:
             return self._store.result(message_id, self.clock.now)
 
+    def kept(self, message_ids: Sequence[str]) -> set[str]:
+        """See `Broker.kept`."""
+        check_names("message_id", *message_ids)
+        with self._lock:
+            now = self.clock.now
+            return {message_id for message_id in message_ids if self._store.result(message_id, now) is not None}
+
     def _find(self, message_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for message_id in message_ids:
             if (body := self.result(message_id)) is not None:

@@ -1,7 +1,7 @@
 """`Results`: reading results, and waiting for them: many threads and coroutines, one connection. Mutable shell."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -12,6 +12,12 @@ from fq.errors import BrokerUnavailable
 
 REGISTERED = 2 * round(LONG * 1_000)
 """For how long, ms, a reader is registered at most: it looks again, and so registers again, every `LONG`, and one that is gone is forgotten in the end."""
+
+AT_ONCE = 5_000
+"""So many results are asked for by one script, which takes a few ms."""
+
+MARK = ord("1")
+"""What that script says of a result that is there."""
 
 TOGETHER = 1_000
 """So many results are looked for in one round trip."""
@@ -38,6 +44,15 @@ class Results:
         """Return the result kept for *message_id*, None if there is none."""
         found = cast(bytes | None, self._server.line.command(b"GET", self._server.keys.result(message_id)))
         return found[1:] if found is not None and found[:1] == b"R" else None
+
+    def kept(self, message_ids: Sequence[str]) -> set[str]:
+        """Return those of *message_ids* of which a result is kept."""
+        found: set[str] = set()
+        for first in range(0, len(message_ids), AT_ONCE):
+            part = message_ids[first : first + AT_ONCE]
+            marks = cast(bytes, self._server.line.call(script("kept"), tuple(map(self._server.keys.result, part)), ()))
+            found.update(message_id for message_id, mark in zip(part, marks, strict=True) if mark == MARK)
+        return found
 
     def wait(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it."""

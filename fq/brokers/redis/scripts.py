@@ -19,7 +19,7 @@ class Script:
         object.__setattr__(self, "sha", sha1(self.text, usedforsecurity=False).hexdigest().encode())
 
 
-ALONE = ("await", "one")
+ALONE = ("await", "kept", "one")
 """Scripts that need nothing of what the others share."""
 
 NEEDS = {"turn": ("changes",), "strays": ("changes",), "requeue": ("changes",)}

@@ -141,6 +141,12 @@ class SqliteBroker(WholeFile, InThreads):
         check_names("message_id", message_id)
         return self._listener.result(message_id)
 
+    def kept(self, message_ids: Sequence[str]) -> set[str]:
+        """See `Broker.kept`."""
+        check_names("message_id", *message_ids)
+        with self._reader.reading() as connection:
+            return inspection.kept(connection, message_ids, self.clock.now)
+
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
         check_names("message_id", message_id)

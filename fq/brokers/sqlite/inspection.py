@@ -34,6 +34,12 @@ def status(connection: sqlite3.Connection, message_id: str, now: int, dead_ttl: 
     return Status(message_id, "unknown" if row is None else "done")
 
 
+def kept(connection: sqlite3.Connection, message_ids: Sequence[str], now: int) -> set[str]:
+    """Return those of *message_ids* of which a result is kept."""
+    statement = "SELECT json_group_array(message_id) FROM json_each(?) CROSS JOIN results WHERE message_id = value AND until > ?"
+    return set(from_json(connection.execute(statement, (to_json(list(message_ids)), now)).fetchone()[0]))
+
+
 def queues(connection: sqlite3.Connection, now: int, dead_ttl: int) -> tuple[QueueStats, ...]:
     """Return all queues. What is due counts as ready, whether or not a turn has come by to make it so."""
     ready = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {READY} GROUP BY queue")
