@@ -22,9 +22,9 @@ def fresh_id(now: int) -> str:
 
 def fresh_worker_name(what: str) -> str:
     """
-    Return the name of a new worker, for the broker: *what* it is, on which host, in which process, and a part that no other worker has.
+    Return the name of a new worker, for the broker: on which host, in which process, a part that no other worker has, and *what* it is.
 
     Host and process id are for people. They tell no two workers apart: containers share a host name, each has a process 1, and a machine that boots again
     counts from the beginning. So the rest is drawn from the system, for each worker anew.
     """
-    return f"{socket.gethostname()}:{os.getpid()}:{what}-{os.urandom(8).hex()}"
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(8).hex()}-{what}"
