@@ -66,6 +66,12 @@ class Rig:
         lines = path.read_text().splitlines() if path.exists() else []
         return [(event, number) for event, number, *_ in map(str.split, lines)]
 
+    def moments(self, event: str, offset: int = 0) -> list[float]:
+        """Return when each *event* was noted, seconds since the epoch, of those that stand in the account behind its first *offset* bytes."""
+        with (self.folder / "account").open("rb") as file:
+            file.seek(offset)
+            return [float(moment) for noted, *_, moment in map(str.split, file.read().decode().splitlines()) if noted == event]
+
     def runs(self, event: str = "run") -> Counter[str]:
         """Return how often each number ran."""
         return Counter(number for noted, number in self.account() if noted == event)

@@ -1,18 +1,21 @@
 """
 The application that the fault runs drive. Every run of an actor appends a line to a file, in one write, before and after its work.
 
-Environment: FQ_URL, the broker; FQ_CHAOS_LOG, the file.
+Environment: FQ_CHAOS_LOG, the file; and see `tests.chaos.brokers`.
 """
 
 import ctypes
 import os
 import random
+import sys
 import time
+from pathlib import Path
 
 from attrs import frozen
 
 from fq import App, Middleware, compose, default_middleware, get_current_message
 from fq.events import Committed, Event
+from tests.chaos.brokers import broker
 
 
 @frozen
@@ -25,7 +28,7 @@ class Account(Middleware):
             note("committed", event.message.message_id)
 
 
-app = App(os.environ.get("FQ_URL", "memory://"), middleware=compose(Account(), default_middleware))
+app = App(broker=broker(os.environ), middleware=compose(Account(), default_middleware))
 
 
 def note(event: str, number: object) -> None:
@@ -183,3 +186,65 @@ async def anap(seconds: float) -> float:
     note("anap", seconds)
     await asyncio.sleep(seconds)
     return seconds
+
+
+@app.actor(max_retries=0, max_deliveries=1_000)
+def fork(how: str) -> int:
+    """Fork, and return the exit code of the fork, which leaves the call by *how*."""
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return leave(how)
+
+
+@app.actor(max_retries=0, max_deliveries=1_000)
+async def afork(how: str) -> int:
+    """The same on the event loop."""
+    import asyncio
+
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, pid, 0))[1])
+    return leave(how)
+
+
+LEAVES = {"returns": 0, "raises": 1, "exits": 3}
+"""The ways in which a fork leaves its call, and with which exit code it ends then."""
+
+
+def leave(how: str) -> int:
+    """End a call by *how*."""
+    if how == "raises":
+        raise ValueError("raised in a fork")
+    if how == "exits":
+        sys.exit(LEAVES[how])
+    return LEAVES[how]
+
+
+def gate_of(folder: Path) -> Path:
+    """A file beside the account: once it is there, what waits for it ends."""
+    return folder / "gate"
+
+
+def _gate() -> Path:
+    return gate_of(Path(os.environ["FQ_CHAOS_LOG"]).parent)
+
+
+@app.actor(max_retries=0)
+def wait_at_gate(number: int) -> int:
+    """End when the gate is open."""
+    note("waits", number)
+    while not _gate().exists():
+        time.sleep(0.01)
+    note("passes", number)
+    return number
+
+
+@app.actor(max_retries=0)
+async def await_gate(number: int) -> int:
+    """The same on the event loop."""
+    import asyncio
+
+    note("waits", number)
+    while not _gate().exists():  # noqa: ASYNC110  # another process opens it
+        await asyncio.sleep(0.01)
+    note("passes", number)
+    return number
