@@ -9,6 +9,7 @@
 ``black_hole(…)`` … ``thaw()``          all connections do, also those that are opened meanwhile
 ``reset(…)``                            connections are reset
 ``refuses = True``                      new connections are reset at once
+``calm()``                              ends all of this
 ======================================  ==================================================================================
 
 What is held back while a connection is silent arrives after ``thaw``, as TCP sees to it, even if its sender has closed the connection meanwhile.
@@ -151,6 +152,14 @@ class Proxy:
         """Reset *links*, or all that there are."""
         for link in links or tuple(self.links):
             self._loop.call_soon_threadsafe(link.reset)
+
+    def calm(self) -> None:
+        """End all that is done to what passes, and let go of what was held back."""
+        self.latency = self.jitter = self.rate = 0.0
+        self.refuses = False
+        self.judge = self._planned
+        self._plan.clear()
+        self.thaw()
 
     def calling(self) -> tuple[Link, ...]:
         """Return the connections that requests and replies go over."""

@@ -152,3 +152,16 @@ def test_chance_can_decide(proxy: Proxy) -> None:
             outcomes.add(None)
 
     assert outcomes == {b"PONG", None}
+
+
+def test_calm_ends_everything(proxy: Proxy) -> None:
+    connection = connected(proxy)
+    link_of(proxy)
+    proxy.latency, proxy.refuses = 60.0, True
+    proxy.judge = lambda link, data: Move.RESET
+    proxy.next(Move.RESET)
+    proxy.black_hole()
+    proxy.freeze()
+    proxy.calm()
+
+    assert asked(connection, "PING") == asked(connected(proxy), "PING") == b"PONG"
