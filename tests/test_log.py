@@ -4,7 +4,6 @@ import io
 import logging
 import logging.config
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from fq import App, Interrupt, cancellation, default_middleware, hooks
 from fq.brokers.memory import MemoryBroker
 from fq.log import logger
 from fq.observe.logs import LogSettings, QuietStreamHandler
-from tests.until import until
 
 
 class Away(logging.Handler):
@@ -112,7 +110,6 @@ def test_a_worker_goes_on_when_none_of_its_failures_can_be_logged(broken: loggin
             fail()
         assert [ok.send().get(), aok.send().get()] == [Success(1), Success(1)]
         assert worker.pump.alive
-    until(lambda: not any(thread.name.startswith("fq-worker") for thread in threading.enumerate()))
 
 
 INI = """
