@@ -24,9 +24,9 @@ class Struck(BaseException):
     """Nothing that fq knows."""
 
 
-def strike(name: str, known: set[int]) -> None:
+def strike(name: str, known: set[threading.Thread]) -> None:
     """Raise something in the thread called *name*, of the worker that is not among the *known* ones."""
-    found = [t.ident for t in threading.enumerate() if t.name == name and t.ident is not None and t.ident not in known]
+    found = [t.ident for t in threading.enumerate() if t.name == name and t.ident is not None and t not in known]
     assert [raise_thread_exception(ident, Struck) for ident in found] in (
         [True],
         [True, True],
@@ -34,8 +34,8 @@ def strike(name: str, known: set[int]) -> None:
 
 
 @contextmanager
-def working(app: App) -> Iterator[set[int]]:
-    known = {thread.ident for thread in threading.enumerate() if thread.ident is not None}
+def working(app: App) -> Iterator[set[threading.Thread]]:
+    known = set(threading.enumerate())  # not their idents, which are used again
     with app.worker(threads=1, heartbeat=50):
         yield known
 
