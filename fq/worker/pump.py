@@ -54,8 +54,7 @@ class Pump:
         self._bell = threading.Event()  # there is something to do
         self._flush = threading.Event()  # outcomes need not gather any longer
         self._listening = False  # in broker.wait, which only broker.wake ends
-        self._paused = self._draining = False
-        self._stopped = self._ended = False
+        self._paused = self._draining = self._stopped = self._ended = self._handing_back = self._with_broker = False
         self.committed = 0
         self._drained = threading.Event()
         self.judging: Delivery | None = None  # the latest that was claimed
@@ -64,7 +63,6 @@ class Pump:
         self._more = True  # the broker may have more than it gave
         self._idle_for = 1_000
         self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
-        self._handing_back = self._with_broker = False
         self._expected = False  # the broker may think that this worker waits for messages
         self._turned = self._stepped = monotonic()
         self._thread = watched("fq-pump", self._main, child.lose, again=False)
@@ -165,6 +163,8 @@ class Pump:
                 if stopping:
                     log.error("stopping all the same: the messages of these outcomes will be run again")
                     return False
+                if self._draining and not self._held and not commits:  # nothing for which the broker would have to be waited for
+                    self._drained.set()
                 self._flush.wait(pause) if self._draining else self._bell.wait(pause)
                 pause = min(2 * pause, PAUSES[1])
                 continue
