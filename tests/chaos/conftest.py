@@ -19,7 +19,7 @@ def rig(tmp_path: Path) -> Rig:
 def app(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     from tests.chaos import tasks
 
-    app = App(broker=broker(rig.environment), middleware=tasks.app.stack)
+    app = App(broker=broker({**rig.environment, **rig.here}), middleware=tasks.app.stack)
     for actor in tasks.app.actors.values():
         monkeypatch.setattr(actor.home, "app", None)
     app.include(*tasks.app.actors.values())

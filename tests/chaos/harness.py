@@ -19,11 +19,16 @@ ROOT = Path(__file__).parent.parent.parent
 
 @define
 class Rig:
-    """An application with a broker at *url*, whose account is kept in *folder*."""
+    """
+    An application with a broker at *url*, whose account is kept in *folder*.
+
+    *more*: of the environment of its workers; *here*: what the test itself has instead, which is more patience, say.
+    """
 
     url: str
     folder: Path
     more: dict[str, str] = field(factory=dict)
+    here: dict[str, str] = field(factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:

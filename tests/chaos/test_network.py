@@ -122,7 +122,7 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
             try:
                 until(lambda: rig.runs("committed"), what="the first commit")
                 while strikes():
-                    weather.strike(rig)
+                    weather.strike_at_work(rig)
                     time.sleep(weather.chance.uniform(0, 0.3))
             finally:
                 weather.proxy.calm()
@@ -142,7 +142,7 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
 
 
 def test_a_bad_network_loses_nothing_and_doubles_nothing(app: App, rig: Rig, server: Server, proxy: Proxy) -> None:
-    weather = Weather(proxy, random.Random(SEED), silences=(0.2, 0.8, 1.6, 2.2), spells=(0.15, 0.4))
+    weather = Weather(proxy, random.Random(SEED), silences=(0.2, 1.2, 2.5, 2.5), spells=(0.15, 0.4))
     each_once = iter(FAULTS)
     blow(app, rig, server, weather, lambda: next(each_once, None) is not None)
 

@@ -9,7 +9,6 @@ import pytest
 from returns.result import Success
 
 from fq import App
-from fq.brokers import broker_from_url
 from tests.chaos import outages
 from tests.chaos.harness import Rig
 from tests.redis.servers import Server, binaries
@@ -39,8 +38,9 @@ def outage(request: pytest.FixtureRequest) -> Iterator[Callable[[], AbstractCont
 def rig(outage: partial[AbstractContextManager[None]], tmp_path: Path) -> Rig:
     (place,) = outage.args
     if isinstance(place, Server):
-        return Rig(f"{place.url}?socket_timeout={PATIENCE_MS / 1_000}", tmp_path, {"FQ_CHAOS_PATIENCE_MS": str(PATIENCE_MS)})
-    return Rig(f"sqlite:///{place}?busy_timeout={PATIENCE_MS}", tmp_path)
+        short = {"FQ_CHAOS_PATIENCE_MS": str(PATIENCE_MS)}
+        return Rig(f"{place.url}?socket_timeout={PATIENCE_MS / 1_000}", tmp_path, short, {"FQ_URL": place.url, "FQ_CHAOS_PATIENCE_MS": ""})
+    return Rig(f"sqlite:///{place}?busy_timeout={PATIENCE_MS}", tmp_path, here={"FQ_URL": f"sqlite:///{place}"})
 
 
 def test_outcomes_that_finish_in_an_outage_longer_than_every_patience_are_committed_afterwards_each_once(
@@ -48,7 +48,6 @@ def test_outcomes_that_finish_in_an_outage_longer_than_every_patience_are_commit
 ) -> None:
     from tests.chaos.tasks import await_gate, gate_of, wait_at_gate
 
-    patient = broker_from_url(rig.url.partition("?")[0])
     with rig.worker("--processes", "1", "--threads", "4", "--heartbeat", "20000"):  # its lease outlasts the outage
         handles = app.send_many((await_gate if number % 3 else wait_at_gate).call(number) for number in range(COUNT))
         until(lambda: len(rig.runs("waits")) == COUNT, what="the start of all")
@@ -58,9 +57,8 @@ def test_outcomes_that_finish_in_an_outage_longer_than_every_patience_are_commit
             until(lambda: len(rig.runs("passes")) == COUNT, what="the end of all actors")
             until(lambda: complaints(rig) > seen + 1, what="the end of the patience, twice")
             assert not rig.runs("committed")
-        until(lambda: all(patient.status(handle.message_id).state == "done" for handle in handles), what="the commits")
+        until(lambda: all(app.broker.status(handle.message_id).state == "done" for handle in handles), what="the commits")
         assert [handle.get(0) for handle in handles] == [Success(number) for number in range(COUNT)]
-    patient.close()
 
     once = dict.fromkeys(map(str, range(COUNT)), 1)
     assert (rig.runs("waits"), rig.runs("passes")) == (once, once)

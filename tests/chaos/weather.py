@@ -30,18 +30,23 @@ class Weather:
     _kinds: list[str] = field(factory=list)
     _lengths: list[float] = field(factory=list)
 
-    def strike(self, rig: Rig) -> None:
-        """Let the next fault happen and pass; return when a worker has committed something afterwards."""
+    def strike(self) -> str:
+        """Let the next fault happen and pass; return its kind."""
         kind = self._dealt(self._kinds, list(FAULTS))
         seconds = self._dealt(self._lengths, self.silences) if kind in SILENT else self.chance.uniform(*self.spells)
         FAULTS[kind](self.proxy, self.chance)
         time.sleep(seconds)
         if kind in SILENT and self.chance.random() < 0.5:
             self.proxy.reset()  # what was held back is lost; otherwise it arrives late
-        offset = (rig.folder / "account").stat().st_size
         self.proxy.calm()
+        return kind
+
+    def strike_at_work(self, rig: Rig) -> None:
+        """`strike`, and return when the workers of *rig*, who have enough to do, have committed something afterwards."""
+        offset = (rig.folder / "account").stat().st_size
+        kind = self.strike()
         ended = time.time()
-        until(lambda: any(moment > ended for moment in rig.moments("committed", offset)), what=f"a commit after {kind} for {seconds:.1f} s")
+        until(lambda: any(moment > ended for moment in rig.moments("committed", offset)), what=f"a commit after {kind}")
         first = next(moment for moment in rig.moments("committed", offset) if moment > ended)
         self.recoveries.setdefault(kind, []).append(first - ended)
 
