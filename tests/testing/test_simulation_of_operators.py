@@ -1,18 +1,33 @@
 """Simulations in which operators requeue, cancel and mend: workflows go on as far as they should, and no further."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from returns.pipeline import is_successful
 
 from fq import App, Handle
+from fq.brokers.memory import operators
 from fq.brokers.memory.store import Store
-from fq.brokers.records import Change, Post
 from fq.testing import Faults, Run, SimulationError, simulate
-from tests.testing import planted
+from fq.testing.simulation import mending
+from tests.testing import planted, planted_operators
 
 app = App("memory://")
 broken: set[int] = set()
+
+
+BUGS = {
+    planted_operators.RequeuesAllButOne: "lost",
+    planted_operators.RequeuesUsedUp: "miscounted",
+    planted_operators.KeepsLetters: "duplicated",
+    planted_operators.LeavesGroups: "changed",
+    planted_operators.ForgetsArrivals: "lost",
+    planted_operators.GoesOn: "changed",
+    planted_operators.GoesOnAfterGroups: "changed",
+    planted_operators.ForgetsCancels: "changed",
+    planted_operators.TellsNobody: "lost",
+}
+every_bug = pytest.mark.parametrize(("store", "kind"), BUGS.items(), ids=[store.__name__ for store in BUGS])
 
 
 @app.actor(max_retries=1, min_backoff=10)
@@ -91,25 +106,32 @@ def test_workflows_end_whatever_operators_do_in_ten_thousand_seeds() -> None:
     assert report.runs == 10_000
 
 
-class GoesOn(Store):
-    """Posts what comes after a cancelled message as if nothing had been."""
-
-    def _change(self, change: Change, now: int, cancelled: bool = False) -> None:
-        super()._change(change, now)
+HARSH = Faults(cancel=5, requeue=5)
 
 
-class LeavesGroups(Store):
-    """Requeues a letter, and leaves the groups alone that have failed with it."""
-
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
-        letters = list(self.letters(dict.fromkeys(message_ids), now))
-        for letter in letters:
-            self._unbury(letter.message_id)
-            self.post(Post(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
-        return len(letters)
+def failure_with(seeds: range | list[int], **more: object) -> SimulationError:
+    with pytest.raises(SimulationError) as error:
+        simulate(app, workflows, seeds=seeds, mend=mend, faults=HARSH, **more)
+    return error.value
 
 
-@pytest.mark.parametrize("store", [GoesOn, LeavesGroups])
-def test_a_broker_that_forgets_the_rest_of_a_workflow_is_found_out(store: type[Store]) -> None:
-    with pytest.raises(SimulationError):
-        simulate(app, workflows, seeds=100, mend=mend, broker=planted.on(store), faults=Faults(cancel=5, requeue=5))
+@every_bug
+def test_each_planted_bug_of_requeue_cancel_and_mend_is_found(store: type[Store], kind: str) -> None:
+    error = failure_with(range(200), broker=planted.on(store))
+
+    assert kind in {flaw.kind for flaw in error.flaws}
+
+
+@every_bug
+def test_a_seed_in_which_an_operator_fails_fails_again_in_the_same_way(store: type[Store], kind: str) -> None:
+    error = failure_with(range(200), broker=planted.on(store))
+    again = failure_with([error.seed], broker=planted.on(store))
+
+    assert (again.flaws, again.trace) == (error.flaws, error.trace)
+
+
+def test_what_the_ledger_itself_gets_wrong_of_a_mend_is_found_in_what_has_not_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (operators, mending):
+        monkeypatch.setattr(module, "plan", planted_operators.ignores_groups)
+
+    assert {flaw.kind for flaw in failure_with(range(200)).flaws} == {"stuck"}

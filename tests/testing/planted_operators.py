@@ -1,0 +1,107 @@
+"""Brokers that are each wrong in one way in what operators ask of them, requeue, cancel and mend: what a simulation with operators must find."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from fq.brokers.memory.items import Group
+from fq.brokers.memory.operators import _Seen
+from fq.brokers.memory.store import Store
+from fq.brokers.records import Change, Post
+from fq.brokers.requeue import Plan, View, afresh, plan
+from fq.brokers.rules import OPEN_GROUP_TTL_MS
+
+
+class RequeuesAllButOne(Store):
+    """Takes all letters that were chosen off the dead, and forgets to post the last of several."""
+
+    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+        before = set(self._items)
+        count = super().requeue(message_ids, now)
+        posted = [item for message_id, item in self._items.items() if message_id not in before]
+        if len(posted) > 1:
+            self._leave(posted[-1])
+        return count
+
+
+class RequeuesUsedUp(Store):
+    """Posts a letter as it died, with all its retries used up."""
+
+    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+        letters = {letter.message_id: letter.body for letter in self.letters(list(message_ids), now)}
+        count = super().requeue(letters, now)
+        for message_id, body in letters.items():
+            if message_id in self._items:
+                self._items[message_id].body = body
+        return count
+
+
+class KeepsLetters(Store):
+    """Posts a letter, and keeps it among the dead, too."""
+
+    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+        chosen = {message_id: self._dead[message_id] for message_id in message_ids if message_id in self._dead}
+        count = super().requeue(chosen, now)
+        for message_id, letter in chosen.items():
+            if message_id in self._items:
+                self._dead[message_id] = letter
+                self.queue(letter[0].queue_name).counts["dead"] += 1
+        return count
+
+
+class LeavesGroups(Store):
+    """Requeues a letter, and leaves the groups alone that have failed with it."""
+
+    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+        letters = list(self.letters(dict.fromkeys(message_ids), now))
+        for letter in letters:
+            self._unbury(letter.message_id)
+            self.post(Post(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
+        return len(letters)
+
+
+class ForgetsArrivals(Store):
+    """Opens a group again, and forgets who had arrived."""
+
+    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+        chosen = list(dict.fromkeys(message_ids))
+        reopened = plan(chosen, _Seen(self, now), now).reopened
+        count = super().requeue(chosen, now)
+        for one in reopened:
+            self._groups.put(one.group, Group({}, one.then), now + OPEN_GROUP_TTL_MS)
+        return count
+
+
+class GoesOn(Store):
+    """Posts what comes after a cancelled message as if nothing had been."""
+
+    def _change(self, change: Change, now: int, cancelled: bool = False) -> None:
+        super()._change(change, now)
+
+
+class GoesOnAfterGroups(Store):
+    """Cancels messages, and lets come what comes after the groups."""
+
+    def cancel(self, message_ids: Iterable[str], groups: Iterable[str], now: int) -> int:
+        return super().cancel(message_ids, (), now)
+
+
+class ForgetsCancels(Store):
+    """Takes back what a worker held, and forgets what of it was cancelled."""
+
+    def release(self, name: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> int:
+        if name in self._workers:
+            for item in self._workers[name].held.values():
+                item.cancelled = False
+        return super().release(name, interrupted, counted, now)
+
+
+class TellsNobody(Store):
+    """Cancels what is held, and does not tell who holds it."""
+
+    def told(self, worker: str) -> tuple[str, ...]:
+        return ()
+
+
+def ignores_groups(message_ids: Iterable[str], view: View, now: int) -> Plan:
+    """A plan, which broker and ledger share, that posts letters and knows nothing of groups."""
+    letters = view.letters(list(dict.fromkeys(message_ids)))
+    return Plan(tuple(afresh(post, now) for post in letters.values()))
