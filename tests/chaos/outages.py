@@ -19,7 +19,11 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def moved(path: Path) -> Iterator[None]:
-    """The file is elsewhere, with its log. The file goes first and comes back last, so that it is never there without its log."""
+    """
+    The file is elsewhere, with its log. It goes first and comes back last, so that it is never there without its log.
+
+    Only for workers that are there: one that starts meanwhile makes a new file.
+    """
     aside = path.with_name("aside")
     aside.mkdir(exist_ok=True)
     path.rename(aside / path.name)
@@ -29,6 +33,15 @@ def moved(path: Path) -> Iterator[None]:
     for file in aside.glob(f"{path.name}-*"):
         file.rename(path.with_name(file.name))
     (aside / path.name).rename(path)
+
+
+@contextmanager
+def unmounted(folder: Path) -> Iterator[None]:
+    """The folder of the file is gone, at once and with all that is in it."""
+    aside = folder.with_name(f"{folder.name}-aside")
+    folder.rename(aside)
+    yield
+    aside.rename(folder)
 
 
 @contextmanager

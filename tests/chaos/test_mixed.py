@@ -158,11 +158,12 @@ def storm(app: App, rig: Rig, seconds: float, outages: Mapping[str, Outage], str
 
 
 class TestOnSqlite:
-    """On a file that others lock, and that is moved away, and a host whose wall clock is stepped."""
+    """On a file that others lock, and whose folder goes away, and a host whose wall clock is stepped."""
 
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
-        return tmp_path / "chaos.db"
+        (tmp_path / "data").mkdir()
+        return tmp_path / "data" / "chaos.db"
 
     @pytest.fixture
     def clock(self, tmp_path: Path) -> str:
@@ -182,7 +183,7 @@ class TestOnSqlite:
         self.storm(app, rig, LONG, file, clock)
 
     def storm(self, app: App, rig: Rig, seconds: float, file: Path, clock: str) -> None:
-        away = {"locked": partial(outages.locked, file), "moved": partial(outages.moved, file)}
+        away = {"locked": partial(outages.locked, file), "unmounted": partial(outages.unmounted, file.parent)}
         chance = random.Random(SEED)
         storm(app, rig, seconds, away, {"clock": lambda: step(clock, chance.choice(HOURS_MS))})
 
