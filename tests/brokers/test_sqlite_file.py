@@ -12,11 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from fq.brokers import SqliteBroker
-from fq.brokers.sqlite import database, filecheck, schema
+from fq.brokers.sqlite import database, filecheck, schema, turns
+from fq.brokers.sqlite.turn import Taken, take_turn
 from fq.errors import BrokerUnavailable
-from tests.brokers.kit import claim, claim_one, commit, ids, posts, state
+from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, outcome, posts, state, want
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,65 @@ def test_a_file_that_is_gone_is_not_made_again_by_who_had_it_open(path: Path, br
     assert f"{path}: found that the file in use has been moved or deleted" in said
     assert left == []
     assert ids(claim(broker)) == ["before", "after"]
+
+
+def moves_once(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Let the file be moved while the next turn is applied to it."""
+
+    def take_and_move(*arguments: object) -> Taken:
+        monkeypatch.setattr(turns, "take_turn", take_turn)
+        taken = take_turn(*arguments)
+        move(path, "aside.db")
+        return taken
+
+    monkeypatch.setattr(turns, "take_turn", take_and_move)
+
+
+def test_what_a_turn_did_to_a_file_that_was_moved_meanwhile_is_heard_of_once_it_is_back(
+    path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.enqueue(posts("a", "b", "c", "d"))
+    a, b = claim(broker, limit=2)
+    late = evolve(b, token=b.token - 1)
+    moves_once(monkeypatch, path)
+    refusal(lambda: broker.turn([outcome(a), outcome(late)], want(limit=1)))
+    refusal(lambda: broker.turn([outcome(a), outcome(late)], want(limit=1)))
+    move(path.with_name("aside.db"), "jobs.db")
+    turn = broker.turn([outcome(a), outcome(late)], want(limit=1))
+    again = broker.turn([outcome(a)], want(limit=0))
+
+    assert turn.stale == ("b",), "that one was too late, and the other was applied"
+    assert ids(turn.deliveries) == ["c", "d"], "what the worker holds without having heard of it, and what it claims now"
+    assert (again.stale, again.deliveries) == (("a",), ())
+    assert commit(broker, turn.deliveries[0]) == ()
+
+
+def test_what_a_turn_claimed_in_a_file_that_was_moved_meanwhile_is_no_more_its_workers_if_its_lease_has_run_out(
+    path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.enqueue(posts("a"))
+    moves_once(monkeypatch, path)
+    refusal(lambda: claim(broker))
+    move(path.with_name("aside.db"), "jobs.db")
+    other = others(path)
+    other.clock.advance(LEASE + 1)
+    assert ids(claim(other, "w2")) == ["a"]
+
+    assert claim(broker) == ()
+    other.close()
+
+
+def test_another_file_knows_nothing_of_the_turn_before(path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker.enqueue(posts("a", "b"))
+    a = claim_one(broker)
+    moves_once(monkeypatch, path)
+    refusal(lambda: broker.turn([outcome(a)], want(limit=1)))
+    other = others(path)
+    other.enqueue(posts("c"))
+    turn = broker.turn([outcome(a)], want(limit=5))
+
+    assert (turn.stale, ids(turn.deliveries)) == (("a",), ["c"])
+    other.close()
 
 
 def test_a_file_without_its_log_and_a_log_without_its_file_are_not_taken_for_an_empty_database(path: Path, broker: SqliteBroker) -> None:

@@ -19,7 +19,7 @@ from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listening import Listener
 from fq.brokers.sqlite.posts import insert
 from fq.brokers.sqlite.requeues import requeue
-from fq.brokers.sqlite.turn import take_turn
+from fq.brokers.sqlite.turns import Turns
 from fq.brokers.sqlite.upkeep import Upkeep
 from fq.brokers.sqlite.wholefile import WholeFile
 from fq.brokers.together import Together
@@ -76,7 +76,7 @@ class SqliteBroker(WholeFile, InThreads):
         self._writer = Database(settings, self.clock)
         self._reader = Database(settings, self.clock)
         self._listener = Listener(self._reader, self.clock, self.path)
-        self._upkeep = Upkeep(dead_ttl)
+        self._turns = Turns(self._writer, self.clock, Upkeep(dead_ttl))
         self._clock_read = Together(self._reader.read_clock)
         forks.register(self)
 
@@ -104,8 +104,7 @@ class SqliteBroker(WholeFile, InThreads):
         check_want(want)
         commits = tuple(commits)
         check_commits(commits)
-        with self._writer.writing() as connection:
-            taken = take_turn(connection, commits, want, self.clock.now, self._upkeep, self._writer.known)
+        taken = self._turns.take(commits, want)
         if taken.new:
             self._listener.changed()
         self._listener.kept(taken.keeps)

@@ -13,7 +13,7 @@ from attrs import field, frozen, validators
 from fq.brokers.clock import LOOK_MS, Clock
 from fq.brokers.sqlite import meta
 from fq.brokers.sqlite.faults import BROKEN, BUSY, check_place, code, explained
-from fq.brokers.sqlite.filecheck import FileCheck, uri
+from fq.brokers.sqlite.filecheck import FileCheck, Key, uri
 from fq.brokers.sqlite.forks import leave_behind
 from fq.brokers.sqlite.schema import check_library, prepare
 from fq.errors import BrokerUnavailable, ConfigError
@@ -105,6 +105,11 @@ class Database:
         """Use the connection outside of a transaction: for what SQLite does only there."""
         with self._using(lambda connection: connection) as connection:
             yield connection
+
+    @property
+    def file(self) -> Key:
+        """Which file was opened last."""
+        return self._file.key
 
     def query(self, statement: str, parameters: Sequence[int | str] = ()) -> list[Row]:
         """Return the rows of one statement that reads."""

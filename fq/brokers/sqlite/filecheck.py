@@ -34,6 +34,10 @@ _refused: dict[Key, str] = {}
 """Files that this process will not open again, and why."""
 
 
+class AppliedElsewhereError(BrokerUnavailable):
+    """What was called has been done, in a file that was moved, deleted or replaced at that moment: perhaps it comes back."""
+
+
 class FileCheck:
     """Mutable: knows the file that was opened at *path* last."""
 
@@ -45,6 +49,11 @@ class FileCheck:
         self.is_suspect = False  # closing it might write to it
         self.in_main_file = 0  # marks, when it was read last
         self.unmarked = True  # the main file has changed since this process made a mark
+
+    @property
+    def key(self) -> Key:
+        """Which file was opened last."""
+        return self._key
 
     def before_open(self) -> Key:
         """
@@ -116,10 +125,10 @@ class FileCheck:
         Let pass what *connection* has just committed.
 
         Raises:
-            BrokerUnavailable: it went into a file that is not at the path any more, or not whole.
+            BrokerUnavailable: it went into a file that is not at the path any more (`AppliedElsewhereError`), or not whole.
         """
         if not self.is_there(connection):
-            raise BrokerUnavailable(
+            raise AppliedElsewhereError(
                 f"SQLite database {self._path}: found that the file in use has been moved, deleted or replaced while this call was applied to it; try again"
             )
 
