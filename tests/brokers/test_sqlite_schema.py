@@ -8,10 +8,27 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
+from fq.brokers.records import HOLD_MS, Keep
 from fq.brokers.sqlite import schema
-from tests.brokers.kit import claim, claim_one, commit, ids, posts
+from tests.brokers.kit import claim, claim_one, commit, ids, join, posts, run, splice
+
+VERSION_2 = (
+    "DROP TABLE results",
+    "CREATE TABLE results (message_id TEXT PRIMARY KEY, until INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX results_until ON results (until)",
+    "DROP TABLE followups",
+    "PRAGMA user_version = 2",
+)
+"""What makes today's tables those of version 2."""
+
+KEEP_2 = """
+    INSERT INTO results (message_id, until, body) VALUES (?, ?, ?)
+    ON CONFLICT (message_id) DO UPDATE SET until = excluded.until, body = excluded.body
+"""
+"""How version 2 keeps a result."""
 
 VERSION_1 = (
+    *VERSION_2,
     "DROP TABLE workers",
     "CREATE TABLE workers (name TEXT PRIMARY KEY, lease_until INTEGER NOT NULL, turns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
     "INSERT INTO workers SELECT DISTINCT worker, 9000000000000, 1 FROM messages WHERE worker <> ''",
@@ -73,6 +90,27 @@ def test_a_file_is_brought_up_once_and_looks_like_a_new_one(old: Path, broker: S
         each.close()
 
     assert columns(old) == columns(tmp_path / "new.db")
+
+
+def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path) -> None:
+    path = tmp_path / "two.db"
+    broker = SqliteBroker(path)
+    run(broker, join(0, 2, b"0", ttl=HOLD_MS))
+    broker.close()
+    far = 9_000_000_000_000
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        for statement in VERSION_2:
+            older.execute(statement)
+        older.execute(KEEP_2, ("before", far, b"1"))
+        before = broker.result("before")  # which brings it up
+        run(broker, Keep("waits", b"2", 60_000, "g"))
+        older.execute(KEEP_2, ("meanwhile", far, b"3"))
+        run(broker, join(1, 2, b"1", splice("after")))
+
+    assert before == b"1"
+    assert (broker.result("waits"), broker.result("meanwhile")) == (b"2", b"3")
+    assert [delivery.body for delivery in claim(broker)] == [b'{"args":[0,1]}']
+    broker.close()
 
 
 def columns(path: Path) -> dict[str, list[tuple[str, str]]]:
