@@ -141,7 +141,7 @@ def test_arrivals_are_decided_without_a_database() -> None:
     arrivals = arrive(joins, {"i": Progress(2, False, 50)}, {("i", 0)}, now=100)
 
     assert arrivals.counted == (joins[0], joins[2]), "of a group of one that nothing follows, nothing is kept"
-    assert arrivals.last == (2, 4)
+    assert (arrivals.last, arrivals.alone) == ((2,), {"h"})
     assert arrivals.groups["g"] == Progress(2, True, 107)
     assert arrivals.groups["i"] == Progress(2, False, 50)
 

@@ -65,11 +65,17 @@ class Progress:
 
 @frozen
 class Arrivals:
-    """What comes of some joins: the *counted* ones, the positions of the *last* ones, each of which completes its group, and the groups after them."""
+    """
+    What comes of some joins.
+
+    That is the *counted* ones, the positions of the *last* ones, each of which completes its group, the groups after them, and those of one that nothing
+    follows, of which nothing is kept: they are *alone*.
+    """
 
     counted: tuple[Join, ...]
     last: tuple[int, ...]
     groups: Mapping[str, Progress]
+    alone: AbstractSet[str]
 
 
 def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int) -> Arrivals:
@@ -78,12 +84,13 @@ def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: Abstr
     seen = set(present)
     counted: list[Join] = []
     last: list[int] = []
+    alone: set[str] = set()
     for position, join in enumerate(joins):
         group = after.get(join.group, Progress())
         if group.complete or (join.group, join.member) in seen:
             continue
         if join.size == 1 and not join.then and join.group not in after:
-            last.append(position)
+            alone.add(join.group)
             continue
         seen.add((join.group, join.member))
         counted.append(join)
@@ -91,7 +98,7 @@ def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: Abstr
         after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + remembered(join, complete))
         if complete:
             last.append(position)
-    return Arrivals(tuple(counted), tuple(last), after)
+    return Arrivals(tuple(counted), tuple(last), after, frozenset(alone))
 
 
 @frozen
@@ -131,7 +138,7 @@ def join_groups(connection: sqlite3.Connection, joins: Sequence[Join], now: int)
     brought = _brought(connection, arrivals.counted, names)
     complete = {joins[position].group for position in arrivals.last}
     keep(connection, ((group, then) for group, then in brought.items() if group not in complete))
-    release(connection, complete, now)
+    release(connection, complete | arrivals.alone, now)
     return {position: _gathered(connection, joins[position], brought, arrivals) for position in arrivals.last}
 
 
