@@ -69,7 +69,7 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = pl
         try:
             return judge(run(message, fn, args, kwargs))
         except asyncio.CancelledError as error:  # of an event loop that the actor runs itself
-            return Outcome.failure(cancelled_itself(message, error))
+            return Outcome.failure(cancelled_itself(message.actor_name, error))
         except BaseException as error:
             if escapes(error):
                 raise
@@ -133,15 +133,15 @@ def of_the_actor(message: Message, error: asyncio.CancelledError | GeneratorExit
     if isinstance(error, asyncio.CancelledError):
         if is_being_cancelled(task):
             raise error
-        return cancelled_itself(message, error)
+        return cancelled_itself(message.actor_name, error)
     if task is None or running_task() is not task:
         raise error
     return error
 
 
-def cancelled_itself(message: Message, error: BaseException) -> SelfCancelled:
+def cancelled_itself(actor_name: str, error: BaseException) -> SelfCancelled:
     """Return the error of an actor that raised *error*, an `asyncio.CancelledError`, when its message had not been cancelled: an ordinary failure."""
-    said = SelfCancelled(f"{message.actor_name} raised CancelledError itself, or awaited what was cancelled")
+    said = SelfCancelled(f"{actor_name} raised CancelledError itself, or awaited what was cancelled")
     said.__cause__ = error
     return said
 

@@ -70,7 +70,7 @@ def _run(chains: Chains, job: Job, aside: Aside) -> Commit:
         try:
             aside.run(chains.arun(job))
         except asyncio.CancelledError as error:  # the actor has cancelled its own task: Ctrl-C comes as that
-            chains.fail(job, cancelled_itself(job.message, error))
+            chains.fail(job, cancelled_itself(job.delivery.actor_name, error))
     else:
         chains.run(job)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)

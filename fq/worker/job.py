@@ -157,7 +157,8 @@ class Chains:
     def fail(self, job: Job, error: BaseException) -> None:
         """Let *job* fail with *error*, which came from outside of its actor and passed its layers: those that retry and tell others still judge it."""
         try:
-            self.finish(job, judging(job.chain.plan.stack).wrap(lambda _: Outcome.failure(error))(job.message))
+            if self.opened(job):  # a task can be cancelled before its first step
+                self.finish(job, judging(job.chain.plan.stack).wrap(lambda _: Outcome.failure(error))(job.message))
         except BaseException as worse:
             if escapes(worse):
                 raise

@@ -222,7 +222,7 @@ class Loop:
         if job.commit is None and (self._winding_up is not None or error is None):
             job.commit = hand_back(job)
         elif job.commit is None and error is not None:  # cancelled by others, past its layers
-            self._child.chains.fail(job, cancelled_itself(job.message, error) if task.cancelled() else error)
+            self._child.chains.fail(job, cancelled_itself(job.delivery.actor_name, error) if task.cancelled() else error)
         self._child.pump.finished(job, False)
         if not self._flushing:  # once for all that finish in this pass of the loop
             self._flushing = True

@@ -97,6 +97,30 @@ def test_that_an_actor_cancels_its_own_task_is_a_failure_like_any_other(app: App
     assert len(runs) == 3
 
 
+def test_messages_whose_tasks_another_actor_cancels_before_their_first_step_are_failures_like_any_other(app: App) -> None:
+    @app.actor(max_retries=1, min_backoff=1, max_backoff=1)
+    async def quick(n: int) -> int:
+        return n
+
+    running = threading.Event()
+
+    @app.actor(max_retries=0)
+    async def keeps_the_loop_in_use() -> None:
+        running.set()
+        await asyncio.sleep(60)
+
+    @app.actor(max_retries=0)
+    async def cancels_everybody() -> None:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    with app.worker(threads=1):
+        keeps_the_loop_in_use.send()
+        assert running.wait(10)
+        _, *handles = app.send_many([cancels_everybody.call(), *(quick.call(n) for n in range(5))])
+        assert [handle.get(10_000) for handle in handles] == [Success(n) for n in range(5)]
+
+
 def test_a_layer_may_bound_an_actor_by_a_timeout_of_its_own(app: App) -> None:
     @frozen
     class Hurry(Middleware):

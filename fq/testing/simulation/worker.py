@@ -77,7 +77,7 @@ class Cast:
         try:
             value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
         except asyncio.CancelledError as error:  # nobody but the actor cancels here
-            return Failure(cancelled_itself(message, error))
+            return Failure(cancelled_itself(message.actor_name, error))
         except GeneratorExit as error:
             return Failure(of_the_actor(message, error, task))
         if self._overruns(message):
