@@ -38,9 +38,9 @@ Interrupts derive from `BaseException`, as `asyncio.CancelledError` does, so tha
 """
 
 from datetime import timedelta
-from typing import ClassVar, TypeAlias, cast
+from typing import ClassVar, TypeAlias
 
-from fq.tracebacks import is_a, name_of, text_of
+from fq.tracebacks import is_a, name_of, said_by, text_of
 
 LONGEST = 2**52 - 1
 """The longest duration, in ms: some 142,000 years; its sum with a clock is exact even in a double."""
@@ -90,7 +90,7 @@ class FqError(Exception):
 
 def is_final(error: BaseException) -> bool:
     """Is *error* one of fq's own that is not worth a second attempt? What others call *final* is their business."""
-    return is_a(error, (FqError, Interrupt)) and cast("FqError | Interrupt", error).final
+    return is_a(error, (FqError, Interrupt)) and said_by(error, "final") is True
 
 
 Error: TypeAlias = BaseException

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from types import TracebackType
+from typing import cast
 
 from fq.escapes import escapes
 
@@ -43,6 +44,16 @@ _members = BaseExceptionGroup.__dict__["exceptions"].__get__
 def is_a(error: object, kinds: type | tuple[type, ...]) -> bool:
     """Is *error* of one of *kinds*? `isinstance`, without asking the object itself, which may raise."""
     return issubclass(type(error), kinds)
+
+
+def said_by(error: BaseException, attribute: str) -> object:
+    """Return the *attribute* of *error*; None where it has none that can be had."""
+    try:
+        return cast("object", getattr(error, attribute, None))
+    except BaseException as worse:
+        if escapes(worse):
+            raise
+        return None
 
 
 def name_of(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from fq.identity import jitter
 from fq.message import RETRIES, Message
 from fq.middleware import Step
 from fq.outcome import Dead, Outcome, Retry, Setback
-from fq.tracebacks import is_a
+from fq.tracebacks import is_a, said_by
 
 _MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
 
@@ -39,7 +39,7 @@ def _count_or_none(_: object, __: object, value: int | None) -> None:
 
 def _asked_ms(error: Error) -> int | None:
     """Return the delay that *error* asks for; None where it asks for none, or for none that there can be, as a subclass may."""
-    delay = getattr(error, "delay", None) if is_a(error, RetryAfter) else None
+    delay = said_by(error, "delay") if is_a(error, RetryAfter) else None
     return min(max(0, delay), LONGEST) if type(delay) is int else None
 
 

@@ -363,6 +363,29 @@ def test_a_subclass_that_asks_for_no_delay_waits_as_for_any_error(delay: object)
     assert retry_of(retries(), message("add"), Odd()).delay == retry_of(retries(), message("add"), ERROR).delay
 
 
+@pytest.mark.parametrize("raised", [AttributeError("no"), ValueError("no"), SystemExit(1)], ids=repr)
+def test_an_error_that_cannot_be_asked_for_its_delay_is_tried_again_as_any_other(raised: BaseException) -> None:
+    class Broken(RetryAfter):
+        def __init__(self) -> None:
+            pass
+
+        @property
+        def delay(self) -> int:  # type: ignore[override]  # as code without types may
+            raise raised
+
+    assert retry_of(retries(), message("add"), Broken()).delay == retry_of(retries(), message("add"), ERROR).delay
+
+
+@pytest.mark.parametrize("raised", [AttributeError("no"), ValueError("no"), SystemExit(1)], ids=repr)
+def test_an_error_that_cannot_be_asked_if_it_is_final_is_tried_again(raised: BaseException) -> None:
+    class Broken(ActorFailure):
+        @property
+        def final(self) -> bool:  # type: ignore[override]  # as code without types may
+            raise raised
+
+    assert retry_of(retries(), message("add"), Broken("no")).delay == retry_of(retries(), message("add"), ERROR).delay
+
+
 # What a message may say wrongly
 
 
