@@ -3,6 +3,9 @@
 import pytest
 import redis
 
+from fq.brokers.redis import RedisBroker
+from fq.limits import Slots, limiter_backend
+from fq.limits.terms import Slot
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server
 
@@ -34,3 +37,18 @@ def test_a_key_without_an_owner_or_an_end_is_found(client: redis.Redis, valkey: 
         return
 
     assert any(found in leak for leak in leaks(client))
+
+
+def test_an_owner_that_never_comes_back_to_a_limit_is_known_as_long_as_it_stands_in_the_line(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    limits, one = limiter_backend(broker), Slots(1, 60_000)
+    slot = limits.take_in_turn("mutex", one, "holder")
+    assert isinstance(slot, Slot)
+    limits.take_in_turn("mutex", one, "gone")
+    limits.give_back(slot)  # how long it was held is known for a day
+
+    facts, waiting, returns = (
+        client.pttl(next(iter(client.scan_iter(f"*:limit:*mutex*:{kind}")))) for kind in ("facts", "waiting", "returns")
+    )
+    assert min(waiting, returns) > facts - 1_000

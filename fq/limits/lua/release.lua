@@ -12,6 +12,6 @@ if ARGV[4] == '1' then
   hold = tonumber(hold or held)
   hold = math.max(1, hold + math.floor((held - hold) / (held > hold and 4 or 2)))
   call('HSET', FACTS, '', whole(hold) .. ' ' .. whole(known or since))
-  keep(FACTS, REMEMBERED)
+  keep_facts(REMEMBERED)
 end
 return 1

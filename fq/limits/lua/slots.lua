@@ -25,3 +25,14 @@ local function facts(holder)
   local token, since = string.match(text, '^(%S+) (%S+)$')
   return token, tonumber(since)
 end
+
+-- Lets FACTS live for *ttl* ms more, and who waits for as long: else what FACTS has of an owner that never came back would outlive its place in RETURNS,
+-- by which it is found and forgotten.
+local function keep_facts(ttl)
+  keep(FACTS, ttl)
+  if call('EXISTS', RETURNS) == 1 then
+    local left = call('PTTL', FACTS)
+    keep(WAITING, left)
+    keep(RETURNS, left)
+  end
+end

@@ -59,7 +59,7 @@ if mine or limit - held > ahead then
   call('HSET', FACTS, holder, token .. ' ' .. whole(now))
   leave(owner)
   keep(SLOTS, ends - now)
-  keep(FACTS, ends - now)
+  keep_facts(ends - now)
   return {1, ends}
 end
 
@@ -99,6 +99,6 @@ if waits then
     call('HSET', FACTS, '\0' .. owner, member)
   end
   call('ZADD', RETURNS, whole(now + retry_in), owner)
-  for _, kept in ipairs({WAITING, RETURNS, FACTS}) do keep(kept, retry_in + ABSENT) end
+  keep_facts(retry_in + ABSENT)
 end
 return {0, retry_in}
