@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from fq.brokers.records import Want
+from fq.brokers.records import ACK, Commit, Join, Keep, Splice, Want
 from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
@@ -34,6 +34,15 @@ def seen(client: redis.Redis) -> Iterator[tuple[str, str]]:
             yield key.decode().removeprefix("{fq}:"), kind
 
 
+def begin_a_workflow(broker: RedisBroker) -> None:
+    """Let the first member of a group end: something comes after the group, and its result waits for the end of the workflow."""
+    broker.enqueue([post("first", "workflow")])
+    want = Want("w", ("workflow",), 1)
+    (delivery,) = broker.turn((), want).deliveries
+    changes = (Keep("first", b"1", 1_000, "over"), Join("members", 0, 2, b"1", (Splice(post("then", "workflow"), b"", b""),), 60_000))
+    broker.turn((Commit("first", "workflow", delivery.token, ACK, changes),), want)
+
+
 def everything(broker: RedisBroker, client: redis.Redis) -> set[tuple[str, str]]:
     """Do all that a broker, limits and barriers can do; return the keys that there were in between, with their types."""
     found: set[tuple[str, str]] = set()
@@ -42,6 +51,7 @@ def everything(broker: RedisBroker, client: redis.Redis) -> set[tuple[str, str]]
         prepare(broker)
         operation(broker)
         found |= set(seen(client))
+    begin_a_workflow(broker)
     broker.pause("q")
     broker.wait_result("m", 1)
     broker.cancel("m1")
