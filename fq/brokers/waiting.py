@@ -218,14 +218,3 @@ def _delivered(future: Future[T], within: float) -> T | None:
             if left <= 0:
                 return None
         breathe()
-
-
-@contextmanager
-def _here(future: "Future[T]") -> Iterator["asyncio.Future[T]"]:
-    """Let *future* be awaited in the running loop until the end of the block."""
-    here = asyncio.wrap_future(future)
-    try:
-        yield here
-    finally:
-        if not here.cancel() and not here.cancelled():
-            here.exception()  # it was looked at, or is no longer of interest
