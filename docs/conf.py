@@ -32,4 +32,5 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!fq\.).*"),
     ("py:.*", r"fq\.(.*\.)?[A-Z](_co|_contra)?"),
+    ("py:.*", r"fq\.brokers\.(course\.Course|sqlite\.wholefile\.WholeFile)"),  # parts of a broker, which its own page describes
 ]

@@ -1,7 +1,7 @@
 """
 `Fault`, an error as data: what is left of an exception once it is stored.
 
-The core may hold one; only the shell makes one, since it reads source lines. How a traceback is written is in `fq.tracebacks`.
+The core may hold one; only the shell makes one, since it reads source lines. How a traceback is written is in ``fq.tracebacks``.
 """
 
 from collections.abc import Mapping

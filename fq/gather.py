@@ -1,7 +1,7 @@
 """
 How a group completes: each member reports by `Arrive`, as a success or a failure; what comes next finds all values in its last argument.
 
-It is about messages that have a `fq.pipe.Place`. `fq.layers.group_callbacks` reports, `fq.layers.pipelines` opens what has been gathered.
+It is about messages that have a `fq.place.Place`. `fq.layers.group_callbacks` reports, `fq.layers.pipelines` opens what has been gathered.
 
 An arrival is ``[value]``, or for a failure ``{"type": ..., "message": ...}`` with ``by``, whose it is, and ``depth``, in how many groups it
 happened: none, if it was before the group. Number 0 has the `Place.rest` with it, so that what is common to all members travels once.

@@ -144,7 +144,7 @@ def guards_itself(face: F) -> F:
 
 
 def caught(layer: object, error: BaseException, awaited: bool = False) -> Outcome:
-    """Return the outcome of *layer* having raised *error*, perhaps in what it *awaited*; raise it where it is not the layer's: see `fq.escapes`."""
+    """Return the outcome of *layer* having raised *error*, perhaps in what it *awaited*; raise it where it is not the layer's: see ``fq.escapes``."""
     if (aescapes if awaited else escapes)(error):
         raise error
     return Outcome.raised(error if is_a(error, (SkipMessage, LayerError)) else LayerError(layer, error))

@@ -150,7 +150,7 @@ class Broker(Protocol):
         They have no retries used up, and no age. A group that failed with such a message is open again, and goes on once it is complete: what came after it,
         and could not be called, is a dead letter no longer. A letter stays dead while a worker holds what comes after its group, to find out that it cannot be
         called.
-        See `fq.brokers.requeue`.
+        See ``fq.brokers.requeue``.
         """
         ...
 

@@ -36,7 +36,7 @@ class Clock(Protocol):
 
 class SystemClock:
     """
-    The time of *host*, which goes on when its wall clock is stepped (see `fq.brokers.course`).
+    The time of *host*, which goes on when its wall clock is stepped (see ``fq.brokers.course``).
 
     Mutable, and safe to share between threads. A broker that keeps its course where other processes see it, as SQLite does, calls `share`. `advance` puts
     the clock ahead, so that delays pass at once in a test that does not set up a clock.

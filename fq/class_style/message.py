@@ -1,4 +1,4 @@
-"""`MessageView`, a message as class-style middleware sees it: mutable. `fq.class_style.deliveries` keeps one for each delivery that is under way."""
+"""`MessageView`, a message as class-style middleware sees it: mutable. ``fq.class_style.deliveries`` keeps one for each delivery that is under way."""
 
 import time
 from collections.abc import Mapping
