@@ -71,6 +71,8 @@ def _run(chains: Chains, job: Job, aside: Aside) -> Commit:
             aside.run(chains.arun(job))
         except asyncio.CancelledError as error:  # the actor has cancelled its own task: Ctrl-C comes as that
             chains.fail(job, cancelled_itself(job.delivery.actor_name, error))
+        except GeneratorExit as error:  # a layer has raised it: nobody closes what `Aside` runs
+            chains.fail(job, error)
     else:
         chains.run(job)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)

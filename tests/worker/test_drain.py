@@ -10,8 +10,9 @@ from contextvars import ContextVar
 from datetime import timedelta
 
 import pytest
+from attrs import frozen
 
-from fq import App, SelfCancelled, age_limit
+from fq import App, AsyncHandler, Message, Middleware, Outcome, Retries, SelfCancelled, age_limit
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.testing import check_step, drain, memory, simulate
@@ -169,6 +170,32 @@ def test_that_an_actor_cancels_itself_is_an_ordinary_failure(app: App, run: Call
             app.run_until_idle()
 
             assert [letter.fault.type for letter in broker.dead()] == [SelfCancelled.__name__]
+
+    run(test)
+
+
+@frozen
+class Closes(Middleware):
+    def awrap(self, next: AsyncHandler) -> AsyncHandler:
+        async def handler(message: Message) -> Outcome:
+            await next(message)
+            raise GeneratorExit
+
+        return handler
+
+
+@both_ways
+def test_a_generator_exit_of_a_layer_is_an_ordinary_failure(app: App, run: Callable[[Callable[[], None]], None]) -> None:
+    @app.actor(stack=lambda stack: stack.inside(Retries, Closes()), max_retries=1)
+    async def closed() -> None:
+        return
+
+    def test() -> None:
+        with memory(app) as broker:
+            closed.send()
+
+            assert app.run_until_idle() == 2, "it was tried again"
+            assert [letter.fault.type for letter in broker.dead()] == [GeneratorExit.__name__]
 
     run(test)
 
