@@ -71,7 +71,7 @@ def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposit
 def test_a_turn_takes_no_more_steps_for_a_thousand_messages_than_for_ten(
     broker: SqliteBroker, disposition: Disposition, changes: tuple[Change, ...]
 ) -> None:
-    broker._upkeep._look_at = 2**62  # upkeep has a time of its own
+    broker._turns._upkeep._look_at = 2**62  # upkeep has a time of its own
     statements_of_a_turn(broker, 1, disposition, *changes)
     broker._writer._sign_at = broker._writer._read_clock_at = 2**62  # and so has the file's own row
 
