@@ -10,7 +10,7 @@ from typing import Never
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Replace, Splice, new_commit, new_post
+from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Post, Replace, Splice, new_commit, new_keep, new_post
 from fq.brokers.rules import check_commits
 from fq.codec import decode, encode, encode_result, encode_value
 from fq.errors import Cancelled, Error, InvalidResult
@@ -121,7 +121,7 @@ def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
 def _change(effect: Effect, send_side: SendSide) -> Change:
     match effect:
         case Store(message_id, result, ttl, hold):
-            return Keep(message_id, encode_result(_stored(result)), ttl, hold)
+            return new_keep(message_id, encode_result(_stored(result)), ttl, hold)
         case Enqueue():
             return post(effect, send_side)
         case Arrive(group, member, size, value, then, ttl):

@@ -66,7 +66,7 @@ class Enqueue:
 new_enqueue = quick(Enqueue)
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Store:
     """Keep *result* under *message_id* for *ttl* ms; with *hold*, the name of a group, for as long from when that group is complete."""
 
@@ -74,6 +74,9 @@ class Store:
     result: Result[object, Error]
     ttl: int
     hold: str = ""
+
+
+new_store = quick(Store)
 
 
 @frozen

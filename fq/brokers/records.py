@@ -52,7 +52,7 @@ HOLD_MS = 45 * 24 * 60 * 60 * 1000
 """How long a result waits for the end of its workflow at most: 45 days, as a member of a group may take by the defaults."""
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Keep:
     """
     Keep *body* as the result of *message_id* for *ttl* ms.
@@ -64,6 +64,9 @@ class Keep:
     body: bytes
     ttl: int
     hold: str = ""
+
+
+new_keep = quick(Keep)
 
 
 @frozen

@@ -12,7 +12,7 @@ from fq.gather import unreached, workflow_of
 from fq.layers.retries import Retries
 from fq.message import Message
 from fq.middleware import Rule, Step
-from fq.outcome import Dead, Drop, Outcome, Retry, Store
+from fq.outcome import Dead, Drop, Outcome, Retry, Store, new_store
 
 
 @frozen
@@ -48,7 +48,7 @@ class Results(Step):
             if not self.store_results:
                 return outcome
             hold = workflow_of(message) if message.options else ""
-            store = Store(message.message_id, outcome.result, self.result_ttl, hold)  # type: ignore[arg-type]  # of a success, whose failure type says nothing
+            store = new_store(message.message_id, outcome.result, self.result_ttl, hold)  # type: ignore[arg-type]  # of a success, whose failure type says nothing
             return Outcome(outcome.result, (*outcome.effects, store))
         setback = outcome.result.failure()
         if isinstance(setback, Retry):

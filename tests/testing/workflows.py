@@ -42,6 +42,17 @@ async def patient() -> None:
         raise RetryAfter(20)
 
 
+@app.actor(max_retries=2, min_backoff=30)
+def spoils(items: list[int]) -> int:
+    """Changes its argument, and fails for that, until no retry is left, when it says what it was called with."""
+    found = len(items)
+    items.append(0)
+    if retries_so_far() < 2:
+        raise ValueError("not yet")
+    assert found == 1, "a retry gets what was sent"
+    return found
+
+
 @app.actor
 def skipped() -> None:
     raise SkipMessage("not today")
@@ -62,7 +73,7 @@ def plain(app: App) -> object:
 
 
 def retried(app: App) -> object:
-    return flaky.send(0), flaky.send(2), flaky.send(9), patient.send(), skipped.send(), poison.send()
+    return flaky.send(0), flaky.send(2), flaky.send(9), spoils.send([7]), patient.send(), skipped.send(), poison.send()
 
 
 def delayed(app: App) -> object:
