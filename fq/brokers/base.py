@@ -122,7 +122,7 @@ class Broker(Protocol):
         """
         Cancel each of *message_ids*, and what is posted when one of *groups* completes; return how many of the messages wait or are held.
 
-        A group may be one that nobody has come to so far. Of a workflow name all messages, the earlier steps first: then whatever happens meanwhile, each
+        A group may be one at which no member has arrived. Of a workflow name all messages, the earlier steps first: then whatever happens meanwhile, each
         part of it is done or cancelled.
         """
         ...

@@ -47,7 +47,7 @@ class View(Protocol):
         ...
 
     def open(self, groups: Sequence[str]) -> AbstractSet[str]:
-        """Return those of *groups* to which somebody has come, and which are not complete."""
+        """Return those of *groups* at which members have arrived, and which are not complete."""
         ...
 
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Together(Generic[T]):
-    """Awaits *call*, which blocks, without blocking an event loop: whoever comes while it is under way gets what it returns, or raises, too."""
+    """Awaits *call*, which blocks, without blocking an event loop: callers that come while it is under way share what it returns, or raises."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call

@@ -28,7 +28,7 @@ LOOK_AGAIN_SECONDS = 1.0
 """The holders of a key are looked at no more often than this by a process."""
 
 MAX_HOLDERS = 16
-"""So many are looked at each time: those that lapse first, since a slot that is in use is renewed."""
+"""How many holders are looked at each time: those that lapse first, since a slot that is in use is renewed."""
 
 MAX_KEYS = 1_000
 

@@ -82,7 +82,7 @@ class Operators(Kept):
         }
 
     def open(self, groups: Iterable[str], now: int) -> set[str]:
-        """Return those of *groups* to which somebody has come, and which are not complete."""
+        """Return those of *groups* at which members have arrived, and which are not complete."""
         return {name for name in groups if (group := self._groups.get(name, now)) and not group.complete}
 
     def discard(self, message_ids: Iterable[str], now: int) -> int:

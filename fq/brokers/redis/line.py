@@ -60,13 +60,13 @@ SLOW = 100_000
 """A large request has as much longer as it takes at this pace, in bytes a second: it may still be on its way."""
 
 LEASE_SHARE = 10
-"""Into a lease fit so many waits for a reply: it is renewed in time though a connection is dead, and another is hard to make."""
+"""How many waits for a reply fit into a lease: it is renewed in time even if a connection is dead, and another is hard to make."""
 
 LARGE = 65_536
-"""A request of so many bytes may take longer to send than to be answered. It is sent in pieces of this size, each of which has the whole timeout."""
+"""A request of this many bytes may take longer to send than to be answered. It is sent in pieces of this size, each with the whole timeout."""
 
 BUFFERED = 4 * 2**20
-"""So many bytes of a request may be on their way, in the buffers of the system and of the network, when all of it has been sent."""
+"""How many bytes of a request may still be in the buffers of the system and of the network when all of it has been sent."""
 
 
 def probe_for(lease: int) -> float:

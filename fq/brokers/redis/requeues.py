@@ -13,10 +13,10 @@ from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from fq.errors import BrokerError
 
 AT_ONCE = 500
-"""So many letters are requeued by one script, with the groups that they open."""
+"""How many letters one script requeues, with the groups that they open."""
 
 TRIES = 100
-"""So many times everything is looked at again, since it had changed before the script ran."""
+"""How often everything is read again, at most, because it had changed before the script ran."""
 
 
 @define

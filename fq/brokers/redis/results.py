@@ -14,13 +14,13 @@ REGISTERED = 2 * round(LONG * 1_000)
 """For how long, ms, a reader is registered at most: it looks again, and so registers again, every `LONG`, and one that is gone is forgotten in the end."""
 
 AT_ONCE = 5_000
-"""So many results are asked for by one script, which takes a few ms."""
+"""How many results one script looks for, which takes a few ms."""
 
 MARK = ord("1")
 """What that script says of a result that is there."""
 
 TOGETHER = 1_000
-"""So many results are looked for in one round trip."""
+"""How many results are read in one round trip."""
 
 LISTEN_SECONDS = 1.0
 """For so long a reader waits until it is heard what is published; then it looks nevertheless, and again once it is heard."""

@@ -3,7 +3,7 @@
 from attrs import frozen
 
 LEGIBLE = 80
-"""So many bytes of what cannot be read are shown."""
+"""How many bytes of what cannot be read are shown."""
 
 
 @frozen

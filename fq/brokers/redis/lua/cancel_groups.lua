@@ -1,7 +1,7 @@
 -- Lets what comes after groups be cancelled, where they are not complete already.
 --
 -- KEYS      the groups
--- ARGV[p]   for how long that is remembered of a group to which nobody has come so far, ms
+-- ARGV[p]   for how long that is remembered of a group at which no member has arrived, ms
 
 for i = 1, #KEYS - 9 do
   local wrong = wrong_type('HLEN', extra(i))
