@@ -122,6 +122,9 @@ def _check_change(change: Change) -> None:
 
 def _check_join(join: Join) -> None:
     _check_text(join.group, "group", join.group)
+    for name, found, least in (("member", join.member, 0), ("size", join.size, 1)):
+        if type(found) is not int or not least <= found < LONGEST:
+            raise _refusal(join.group, name, found, f"a whole number from {least} to {LONGEST - 1}")
     _check_bytes(join.group, "value", join.value)
     _check_duration(join.group, "ttl", join.ttl)
     for splice in join.then:

@@ -231,6 +231,10 @@ MALFORMED = [
     (ACK, Keep("m", b"1", 10**30)),
     (ACK, join(0, 1, "text")),  # type: ignore[arg-type]
     (ACK, join(0, 1, b"0", splice("nul \0"))),
+    (ACK, join(10**400, 10**400 + 1, b"0")),
+    (ACK, join(-1, 1, b"0")),
+    (ACK, join(0, 0, b"0")),
+    (ACK, join(0, 10**400, b"0")),
     (Replace(post("m", delay=10**30)),),
 ]
 
