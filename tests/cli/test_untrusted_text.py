@@ -68,7 +68,7 @@ def test_what_was_typed_is_repeated_as_text(fq: Fq, command: tuple[str, ...]) ->
 
 def test_the_error_of_a_failed_task_is_printed_as_text(fq: Fq, project: Path) -> None:
     tasks = (project / "tasks.py").read_text()
-    (project / "tasks.py").write_text(f"{tasks}\n@app.actor(max_retries=0)\ndef evil() -> int:\n    raise ValueError({EVIL!r})\n")
+    (project / "tasks.py").write_text(f"{tasks}\n@app.actor(max_retries=0)\ndef evil() -> int:\n    raise ValueError({EVIL[:-1]!r})\n")
     App("sqlite:///jobs.db").broker.enqueue([Post("e", "default", "evil", 0, 0, b'{"message_id":"e","actor_name":"evil"}')])
     fq("queues", "tasks:app")
     import sys
