@@ -1,4 +1,4 @@
-"""What an actor does to the lists and dicts among its arguments is its own affair: a retry and a callback get what was sent."""
+"""What an actor does to the lists and dicts in its arguments, or in its message, is its own affair: a retry and a callback get what was sent."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -56,7 +56,7 @@ def test_a_retry_gets_what_was_sent(harness: Harness, colour: str, error: Except
         assert current is not None
         options = {name: current.options[name] for name in OPTIONS}
         seen.append(deepcopy((values, named, options)))
-        for value in (*values, named, *options.values()):
+        for value in (*values, named, *options.values(), *current.args, *current.kwargs.values()):
             spoil(value)
         if len(seen) < 3:
             raise error
