@@ -107,7 +107,7 @@ class Outcome:
     What came of a message: its result, and what else must be committed with it.
 
     >>> Outcome.success(3).also(Enqueue(Message(message_id="m2", actor_name="report")))
-    Outcome(result=<Success: 3>, effects=(Enqueue(message=...), delay=0),))
+    Outcome(result=<Success: 3>, effects=(Enqueue(message=...), delay=0, continues=False),))
 
     A success acknowledges the message. A failure says what becomes of it: `Retry`, `Dead` or `Drop`.
     """

@@ -324,7 +324,7 @@ often = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=
 
 
 def run(kind: Kind, workflow: Chain, seed: list[int]) -> None:
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         harness = kind(Path(folder))
         harness.advance(CENTURY)  # so that the broker's clock is ahead of the one that stamps messages: max_age=0 is over at once
         try:

@@ -26,7 +26,7 @@ class Results(Step):
     >>> from fq import Outcome, results
     >>> from fq.testing import message
     >>> results(result_ttl=1000).wrap(lambda message: Outcome.success(3))(message("add", message_id="m1")).effects
-    (Store(message_id='m1', result=<Success: 3>, ttl=1000),)
+    (Store(message_id='m1', result=<Success: 3>, ttl=1000, hold=''),)
 
     Attributes:
         store_results: default True.

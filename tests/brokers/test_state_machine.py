@@ -85,7 +85,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = TemporaryDirectory()
+        self.folder = TemporaryDirectory(ignore_cleanup_errors=True)
         self.harness = self.kind(Path(self.folder.name))
         self.brokers = [self.harness.broker(), self.harness.broker()]
         self.model = m.Model(self.brokers[0].now())

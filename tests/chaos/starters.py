@@ -24,7 +24,7 @@ kept: list[object] = []
 
 if "FQ_CHAOS_LOG" in os.environ:  # in a worker
     atexit.register(lambda: note("import-handler", os.getpid()))
-    folder = tempfile.TemporaryDirectory()
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     note("folder", folder.name)
     if os.environ.get("STUCK"):
         atexit.register(time.sleep, 600)
