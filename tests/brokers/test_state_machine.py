@@ -26,7 +26,8 @@ TICK = 10
 IDS = [f"m{number}" for number in range(5)]
 QUEUES = ["qa", "qb"]
 WORKERS = ["w1", "w2", "w3"]
-GROUPS = ["g1", "g2"]
+SIZES = {"g1": 2, "g2": 1}  # all arrivals at a group give the same size
+GROUPS = list(SIZES)
 CHILDREN = [f"{name}-{kind}" for name in (*IDS[:3], *GROUPS) for kind in ("child", "then")]
 
 ids = st.sampled_from(IDS)
@@ -46,14 +47,14 @@ def splices(group: str) -> st.SearchStrategy[Splice]:
     return st.builds(Splice, posts(st.just(f"{group}-then")), bodies, bodies)
 
 
-joins = st.tuples(st.sampled_from(GROUPS), st.sampled_from([1, 2, 2])).flatmap(
-    lambda drawn: st.builds(
+joins = st.sampled_from(GROUPS).flatmap(
+    lambda group: st.builds(
         Join,
-        st.just(drawn[0]),
-        st.integers(0, drawn[1] - 1),
-        st.just(drawn[1]),
+        st.just(group),
+        st.integers(0, SIZES[group] - 1),
+        st.just(SIZES[group]),
         bodies,
-        st.lists(splices(drawn[0]), max_size=1).map(tuple),
+        st.lists(splices(group), max_size=1).map(tuple),
         st.just(4 * UNIT),
     )
 )
