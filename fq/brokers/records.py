@@ -48,8 +48,8 @@ class Splice:
     rest: bytes = b""
 
 
-HOLD_MS = 45 * 24 * 60 * 60 * 1000
-"""How long a result waits for the end of its workflow at most: 45 days, as a member of a group may take by the defaults."""
+OPEN_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
+"""How long a group that is open, and a result that waits for one, is kept at most: 45 days, as a member may take by the defaults."""
 
 
 @frozen(weakref_slot=False)
@@ -57,7 +57,7 @@ class Keep:
     """
     Keep *body* as the result of *message_id* for *ttl* ms.
 
-    With *hold*, the name of a group that is not complete, it is kept for `HOLD_MS`; when that group is complete, for *ttl* ms from then.
+    With *hold*, the name of a group that is not complete, it is kept for `OPEN_GROUP_TTL_MS`; when that group is complete, for *ttl* ms from then.
     """
 
     message_id: str

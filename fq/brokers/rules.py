@@ -24,10 +24,6 @@ DEAD_TTL = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
-OPEN_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
-"""How long a group is remembered that an operator has cancelled or opened again, until a member comes: 45 days, as it may take by its defaults."""
-
-
 def remembered(join: Join, complete: bool) -> int:
     """
     Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.

@@ -8,7 +8,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
-from fq.brokers.records import HOLD_MS, Ack, Bury, Commit, DeadLetter, Join, Keep, Post, QueueStats, Release, Replace, Splice, Status
+from fq.brokers.records import (
+    OPEN_GROUP_TTL_MS,
+    Ack,
+    Bury,
+    Commit,
+    DeadLetter,
+    Join,
+    Keep,
+    Post,
+    QueueStats,
+    Release,
+    Replace,
+    Splice,
+    Status,
+)
 from fq.fault import Fault
 
 
@@ -153,8 +167,8 @@ def keep(model: Model, change: Keep) -> Model:
     """A result waits for its group, unless that is complete."""
     if not change.hold or group_of(model, change.hold).complete:
         return with_result(model, change.message_id, change.body, change.ttl)
-    waiting = {**model.waiting, (change.hold, change.message_id): (change.ttl, model.now + HOLD_MS)}
-    return with_result(evolve(model, waiting=waiting), change.message_id, change.body, max(change.ttl, HOLD_MS))
+    waiting = {**model.waiting, (change.hold, change.message_id): (change.ttl, model.now + OPEN_GROUP_TTL_MS)}
+    return with_result(evolve(model, waiting=waiting), change.message_id, change.body, max(change.ttl, OPEN_GROUP_TTL_MS))
 
 
 def let_go(model: Model, name: str) -> Model:

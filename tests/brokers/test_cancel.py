@@ -3,8 +3,7 @@
 import pytest
 from attrs import evolve
 
-from fq.brokers.records import ACK, RELEASE, Commit, Post, Replace, Want
-from fq.brokers.rules import OPEN_GROUP_TTL_MS
+from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, RELEASE, Commit, Post, Replace, Want
 from tests.brokers import kit
 from tests.brokers.harness import Harness
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import HOLD_MS, Keep
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep
 from fq.brokers.sqlite import schema
 from tests.brokers.kit import claim, claim_one, commit, ids, join, posts, run, splice
 
@@ -95,7 +95,7 @@ def test_a_file_is_brought_up_once_and_looks_like_a_new_one(old: Path, broker: S
 def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path) -> None:
     path = tmp_path / "two.db"
     broker = SqliteBroker(path)
-    run(broker, join(0, 2, b"0", ttl=HOLD_MS))
+    run(broker, join(0, 2, b"0", ttl=OPEN_GROUP_TTL_MS))
     broker.close()
     far = 9_000_000_000_000
     with closing(sqlite3.connect(path, isolation_level=None)) as older:

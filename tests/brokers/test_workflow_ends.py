@@ -6,7 +6,7 @@ import time
 import pytest
 
 from fq.brokers.base import Broker
-from fq.brokers.records import ACK, HOLD_MS, Keep, Post, Splice
+from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, Keep, Post, Splice
 from tests.brokers.harness import Harness
 from tests.brokers.kit import claim, ids, join, outcome, posts, run, splice, want
 
@@ -75,7 +75,7 @@ def test_what_follows_goes_with_its_group(harness: Harness, broker: Broker) -> N
 
 def test_the_time_in_what_follows_is_that_of_the_last_arrival(harness: Harness, broker: Broker) -> None:
     then = Splice(Post("after", "q", "report", 0, 0, b""), b'{"args":', b',"at":', b',"more":1}')
-    run(broker, join(0, 2, b"0", then, ttl=HOLD_MS))
+    run(broker, join(0, 2, b"0", then, ttl=OPEN_GROUP_TTL_MS))
     harness.advance(HOUR)
     expected = broker.now()
     run(broker, join(1, 2, b"1"))
@@ -88,7 +88,7 @@ def test_the_time_in_what_follows_is_that_of_the_last_arrival(harness: Harness, 
 
 
 def test_a_result_waits_for_its_group_and_is_kept_for_its_own_time_from_then(harness: Harness, broker: Broker) -> None:
-    run(broker, Keep("quick", b"1", HOUR, "g"), join(0, 2, ttl=HOLD_MS))
+    run(broker, Keep("quick", b"1", HOUR, "g"), join(0, 2, ttl=OPEN_GROUP_TTL_MS))
     harness.advance(10 * HOUR)
     waiting = broker.result("quick")
     run(broker, Keep("slow", b"2", HOUR, "g"), join(1, 2))
@@ -128,7 +128,7 @@ def test_a_result_that_comes_after_the_end_waits_for_nothing(harness: Harness, b
 
 def test_a_result_whose_workflow_never_ends_has_an_end_itself(harness: Harness, broker: Broker) -> None:
     run(broker, Keep("m", b"1", HOUR, "g"))
-    harness.advance(HOLD_MS - HOUR)
+    harness.advance(OPEN_GROUP_TTL_MS - HOUR)
     before = broker.result("m")
     harness.advance(2 * HOUR)
 

@@ -5,9 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from fq.brokers.memory.items import Group
 from fq.brokers.memory.operators import _Seen
 from fq.brokers.memory.store import Store
-from fq.brokers.records import Change, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Change, Post
 from fq.brokers.requeue import Plan, View, afresh, plan
-from fq.brokers.rules import OPEN_GROUP_TTL_MS
 
 
 class RequeuesAllButOne(Store):

@@ -6,9 +6,8 @@ from attrs import frozen
 
 from fq.brokers.memory.items import Group, Worker
 from fq.brokers.memory.kept import Kept
-from fq.brokers.records import DeadLetter, Held, Post, QueueStats, Status, WorkerStats
+from fq.brokers.records import OPEN_GROUP_TTL_MS, DeadLetter, Held, Post, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import Alive, plan
-from fq.brokers.rules import OPEN_GROUP_TTL_MS
 
 
 class Operators(Kept):

@@ -1,7 +1,7 @@
 """`Results`: what a `Store` keeps of results, some of which wait for the end of their workflow. Mutable; told the time by whoever calls."""
 
 from fq.brokers.memory.items import Expiring
-from fq.brokers.records import HOLD_MS, Keep
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep
 
 
 class Results:
@@ -20,8 +20,8 @@ class Results:
         if waits:
             waiting = self._waiting.get(keep.hold, now) or {}
             waiting[keep.message_id] = keep.ttl
-            self._waiting.put(keep.hold, waiting, now + HOLD_MS)
-        self._bodies.put(keep.message_id, keep.body, now + (max(HOLD_MS, keep.ttl) if waits else keep.ttl))
+            self._waiting.put(keep.hold, waiting, now + OPEN_GROUP_TTL_MS)
+        self._bodies.put(keep.message_id, keep.body, now + (max(OPEN_GROUP_TTL_MS, keep.ttl) if waits else keep.ttl))
 
     def release(self, group: str, now: int) -> None:
         """Let the time run of what waits for *group*."""

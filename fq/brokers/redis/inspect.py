@@ -7,10 +7,9 @@ However much there is, each step on the server is small, and whole.
 from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
-from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
+from fq.brokers.records import OPEN_GROUP_TTL_MS, DeadLetter, Held, QueueStats, Status, WorkerStats
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import Argument, letter_read, queues_remembered, read_fault, record_read
-from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from fq.errors import BrokerError, BrokerUnavailable
 
 T = TypeVar("T")

@@ -5,11 +5,10 @@ from typing import cast
 
 from attrs import define, field
 
-from fq.brokers.records import Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
 from fq.brokers.redis.server import Server
 from fq.brokers.redis.wire import PLACE, Argument, Sheet
 from fq.brokers.requeue import Alive, Plan, plan
-from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from fq.errors import BrokerError
 
 AT_ONCE = 500

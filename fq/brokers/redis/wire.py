@@ -13,7 +13,7 @@ from typing import TypeAlias
 from attrs import Factory, define, frozen
 
 from fq.brokers.records import (
-    HOLD_MS,
+    OPEN_GROUP_TTL_MS,
     Ack,
     Bury,
     Change,
@@ -229,7 +229,7 @@ def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
     match change:
         case Keep(message_id, body, ttl, hold):
             kept = (sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
-            return ("H", *kept, HOLD_MS, sheet.group(hold)) if hold else ("K", *kept)
+            return ("H", *kept, OPEN_GROUP_TTL_MS, sheet.group(hold)) if hold else ("K", *kept)
         case Post():
             return ("C" if change.continues else "P", *sheet.post(change), change.message_id, change.body)
         case Join(group, member, size, value, then, ttl):

@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import Join, Splice
-from fq.brokers.rules import OPEN_GROUP_TTL_MS, remembered
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Join, Splice
+from fq.brokers.rules import remembered
 from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
 from fq.brokers.sqlite.followups import keep, take
 from fq.brokers.sqlite.posts import release

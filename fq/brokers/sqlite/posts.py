@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from fq.brokers.records import HOLD_MS, Keep, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep, Post
 from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY
 
@@ -66,7 +66,7 @@ def keep(connection: sqlite3.Connection, keeps: Sequence[Keep], now: int) -> Non
     if any(kept.hold for kept in keeps):
         latest = {kept.message_id: kept for kept in keeps}.values()
         held = [(kept.message_id, kept.ttl, kept.hold) for kept in latest if kept.hold]
-        connection.execute(HOLD, (now, HOLD_MS, to_json(held)))
+        connection.execute(HOLD, (now, OPEN_GROUP_TTL_MS, to_json(held)))
 
 
 def release(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) -> None:

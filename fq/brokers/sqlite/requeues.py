@@ -6,9 +6,8 @@ from collections.abc import Set as AbstractSet
 
 from attrs import frozen
 
-from fq.brokers.records import Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
 from fq.brokers.requeue import Alive, Reopened, plan
-from fq.brokers.rules import OPEN_GROUP_TTL_MS
 from fq.brokers.sqlite.bulk import from_json, pack, to_json
 from fq.brokers.sqlite.cancels import forget
 from fq.brokers.sqlite.followups import keep, take

@@ -12,8 +12,8 @@ from typing import assert_never
 from attrs import frozen
 from returns.pipeline import is_successful
 
-from fq.brokers.records import HOLD_MS, Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import OPEN_GROUP_TTL_MS, remembered, spliced
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
+from fq.brokers.rules import remembered, spliced
 from fq.codec import decode_result
 from fq.message import CANCELLED, RETRIES, Message
 from fq.testing.simulation.entries import Assembly, Entry
@@ -252,7 +252,7 @@ class Ledger:
         waits = keep.hold != "" and not (assembly and assembly.until > now and len(assembly.values) >= assembly.size)
         if waits:
             self.waiting.setdefault(keep.hold, {})[keep.message_id] = keep.ttl
-        self.results[keep.message_id] = keep.body, now + (max(keep.ttl, HOLD_MS) if waits else keep.ttl)
+        self.results[keep.message_id] = keep.body, now + (max(keep.ttl, OPEN_GROUP_TTL_MS) if waits else keep.ttl)
 
     def _join(self, join: Join, now: int) -> None:
         """Note an arrival: the last member's, and no other, sends what comes after the group, and ends the waiting of results."""

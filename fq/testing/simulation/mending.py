@@ -5,9 +5,9 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
 from fq.brokers.requeue import Alive, plan
-from fq.brokers.rules import DEAD_TTL, OPEN_GROUP_TTL_MS
+from fq.brokers.rules import DEAD_TTL
 from fq.testing.simulation.ledger import Ledger
 
 
