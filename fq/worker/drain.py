@@ -38,9 +38,8 @@ def run_until_idle(app: "App") -> int:
     commits: list[Commit] = []
     ran: list[Job] = []
     with closing(Aside()) as aside, _signed_off(app, name):
-        idle = False
+        idle, queues = False, _queues(app)
         while not idle:
-            queues = tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
             turn = app.broker.turn(commits, Want(name, queues, 1))
             for job in ran:
                 chains.committed(job, stale=job.delivery.message_id in turn.stale)
@@ -50,8 +49,14 @@ def run_until_idle(app: "App") -> int:
                 commits.append(_run(chains, received, aside) if isinstance(received, Job) else received)
                 ran += [received] if isinstance(received, Job) else []
                 count += 1
-            idle = not turn.deliveries and not _jump(app, name)
+            if not turn.deliveries:
+                idle, queues = not _jump(app, name), _queues(app)
     return count
+
+
+def _queues(app: "App") -> tuple[str, ...]:
+    """Return the queues of *app*, and all others that its broker knows: asked for only when nothing else is left, since a broker counts what is in them."""
+    return tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What a `Store` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with `fq.brokers.memory.store`."""
 
+from bisect import insort
 from collections import Counter
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
@@ -49,23 +50,44 @@ class Expiring(Generic[V]):
 
 @define(eq=False)
 class Queue:
-    """Mutable: one queue. *heap* orders what is ready; an entry counts only while its item is."""
+    """Mutable: one queue. Of what is ready, the items of each priority are in a heap of their own; an entry counts only while its item is ready."""
 
     name: str
-    heap: list[tuple[int, int, int, "Item"]] = field(factory=list)
     counts: Counter[str] = field(factory=Counter)
     paused: bool = False
+    _heaps: dict[int, "list[tuple[int, int, Item]]"] = field(factory=dict)
+    _priorities: list[int] = field(factory=list)
+
+    def push(self, item: "Item") -> None:
+        """Put *item* among what is ready."""
+        heap = self._heaps.get(item.priority)
+        if heap is None:
+            heap = self._heaps[item.priority] = []
+            insort(self._priorities, item.priority)
+        heappush(heap, (item.due, item.number, item))
 
     def first(self) -> "Item | None":
-        """Return the item that is claimed next."""
-        while self.heap and self.heap[0][3].state != "ready":
-            heappop(self.heap)
-        return self.heap[0][3] if self.heap else None
+        """Return the item that is claimed next; it stays where it is."""
+        while self._priorities:
+            if found := self._first_of(self._priorities[0]):
+                return found
+            del self._heaps[self._priorities.pop(0)]
+        return None
+
+    def pop(self) -> None:
+        """Take the item that `first` returned from among what is ready."""
+        heappop(self._heaps[self._priorities[0]])
+
+    def _first_of(self, priority: int) -> "Item | None":
+        heap = self._heaps[priority]
+        while heap and heap[0][2].state != "ready":
+            heappop(heap)
+        return heap[0][2] if heap else None
 
     def stats(self, now: int) -> QueueStats:
         """Return what there is to see of it *now*."""
         counts = self.counts
-        oldest = now - min((item.due for *_, item in self.heap if item.state == "ready"), default=now)
+        oldest = now - min((first.due for priority in self._priorities if (first := self._first_of(priority))), default=now)
         return QueueStats(self.name, counts["ready"], counts["delayed"], counts["running"], counts["dead"], oldest, self.paused)
 
 

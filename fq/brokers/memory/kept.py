@@ -51,7 +51,7 @@ class Kept:
             item.due = min(item.due, now)
         if item.due <= now:
             item.become("ready")
-            heappush(item.queue.heap, (item.priority, item.due, item.number, item))
+            item.queue.push(item)
         else:
             item.become("delayed")
             heappush(self._delayed, (item.due, item.number, item))

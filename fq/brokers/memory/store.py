@@ -1,7 +1,6 @@
 """`Store`: the rules of a `MemoryBroker`, without locks or waiting: what time does, workers, commits. Mutable; told the time by whoever calls."""
 
 from collections.abc import Collection, Mapping
-from heapq import heappop
 
 from fq.brokers.memory.items import Group, Item, Worker
 from fq.brokers.memory.operators import Operators
@@ -83,7 +82,7 @@ class Store(Operators):
                 left -= len(item.body)
                 if left < 0 and claimed:
                     return tuple(claimed)
-                heappop(queue.heap)
+                queue.pop()
                 item.run(self._token, want.worker, now)
                 worker.held[item.message_id] = item
                 claimed.append(item.delivery(now))
