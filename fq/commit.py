@@ -27,6 +27,8 @@ RESULT_TTL = 600_000
 SendSide = Callable[[Enqueue], Enqueue]
 """What is folded over every message that leaves: the `on_enqueue` faces of its actor's stack."""
 
+FaultOf = Callable[[BaseException], Fault]
+
 
 def post(enqueue: Enqueue, send_side: SendSide) -> Post:
     """Return *enqueue*, passed through *send_side*, as a broker takes it."""
@@ -36,9 +38,8 @@ def post(enqueue: Enqueue, send_side: SendSide) -> Post:
 def pack(enqueue: Enqueue, continues: bool = False) -> Post:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
-    return new_post(
-        message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, encode(pristine(message)), continues
-    )
+    body = encode(message if message.origin is None else pristine(message))
+    return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
 
 
 def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
@@ -99,29 +100,40 @@ def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
     succeeded = is_successful(outcome.result)
     if succeeded and not outcome.effects:
         return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
-    disposition = ACK if succeeded else _disposition(outcome, send_side)
-    changes = tuple(_change(effect, send_side) for effect in outcome.effects)
+    fault_of = _each_once()
+    disposition = ACK if succeeded else _disposition(outcome, send_side, fault_of)
+    changes = tuple(_change(effect, send_side, fault_of) for effect in outcome.effects)
     commit = new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
     check_commits((commit,))
     return commit
 
 
-def _disposition(outcome: Outcome, send_side: SendSide) -> Disposition:
+def _each_once() -> FaultOf:
+    """Return `Fault.of`, which reads source lines, for one outcome: it buries a message with the error that it stores as its result."""
+    faults: dict[int, Fault] = {}
+
+    def fault_of(error: BaseException) -> Fault:
+        return faults.get(id(error)) or faults.setdefault(id(error), Fault.of(error))
+
+    return fault_of
+
+
+def _disposition(outcome: Outcome, send_side: SendSide, fault_of: FaultOf) -> Disposition:
     match outcome.result.failure():
         case Retry(message, delay, error):
-            return Replace(post(Enqueue(message, delay), send_side), None if error is None else Fault.of(error))
+            return Replace(post(Enqueue(message, delay), send_side), None if error is None else fault_of(error))
         case Dead(error):
-            return ACK if is_a(error, Cancelled) else Bury(Fault.of(error))  # what was cancelled on purpose is no dead letter
+            return ACK if is_a(error, Cancelled) else Bury(fault_of(error))  # what was cancelled on purpose is no dead letter
         case Drop():
             return ACK
         case unknown:
             _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
 
-def _change(effect: Effect, send_side: SendSide) -> Change:
+def _change(effect: Effect, send_side: SendSide, fault_of: FaultOf) -> Change:
     match effect:
         case Store(message_id, result, ttl, hold):
-            return new_keep(message_id, encode_result(_stored(result)), ttl, hold)
+            return new_keep(message_id, encode_result(_stored(result, fault_of)), ttl, hold)
         case Enqueue():
             return post(effect, send_side)
         case Arrive(group, member, size, value, then, ttl):
@@ -134,8 +146,8 @@ def _refuse(found: Never, expected: str) -> Never:
     raise InvalidResult(f"found {found!r}, expected {expected}")
 
 
-def _stored(result: Result[object, Error]) -> Result[object, Fault]:
-    return Success(result.unwrap()) if is_successful(result) else Failure(Fault.of(result.failure()))
+def _stored(result: Result[object, Error], fault_of: FaultOf) -> Result[object, Fault]:
+    return Success(result.unwrap()) if is_successful(result) else Failure(fault_of(result.failure()))
 
 
 _MARK = "\x00fq:values\x00"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from fq.brokers.records import Bury, Commit, Delivery
+from fq.brokers.records import Bury, Commit, Delivery, Replace
 from fq.codec import decode
 from fq.commit import SendSide, buried, lower, settle
 from fq.errors import DecodeError
@@ -175,7 +175,7 @@ class Chains:
         else:
             outcome, job.commit = settle(job.delivery, outcome, self.app.send_side)
         if not outcome.succeeded:
-            report(job.message, outcome, chain.plan)
+            report(job.message, outcome, chain.plan, _fault(job.commit))
         if chain.plan.watches:
             self.app.tell(Committing(job.message, outcome), chain.plan)
             job.outcome = outcome
@@ -244,6 +244,11 @@ def read(delivery: Delivery) -> Message | Commit:
         return Commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)))
     else:
         return message
+
+
+def _fault(commit: Commit) -> Fault | None:
+    """Return the error that *commit* says, as data."""
+    return commit.disposition.fault if isinstance(commit.disposition, Bury | Replace) else None
 
 
 def _follow_ups(outcome: Outcome) -> list[str]:

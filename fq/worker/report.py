@@ -24,29 +24,33 @@ MAX_CALL = 1_000
 """How much of a call is logged, in characters."""
 
 
-def report(message: Message, outcome: Outcome, plan: Plan) -> None:
-    """Log a failure: as an error when it is final, as a warning when it will be tried again, and as information when it may be."""
+def report(message: Message, outcome: Outcome, plan: Plan, fault: Fault | None = None) -> None:
+    """
+    Log a failure: as an error when it is final, as a warning when it will be tried again, and as information when it may be.
+
+    *fault* is its error as data, where that has been made.
+    """
     if is_successful(outcome.result):
         return
     call = cut(str(message), MAX_CALL)
     match outcome.result.failure():
         case Retry(_, delay, error):
             if error is not None:
-                _log(logging.WARNING, f"{call} failed and will be tried again in {delay} ms", error, message, plan)
+                _log(logging.WARNING, f"{call} failed and will be tried again in {delay} ms", error, message, plan, fault)
         case Drop(reason):
             log.info("%s was dropped: %s", call, reason)
         case Dead(error):
             if is_a(error, expected_errors(plan)):
-                fault = Fault.of(error)
+                fault = fault or Fault.of(error)
                 log.info("%s failed, as it may: %s: %s", call, fault.type, fault.message)
             else:
-                _log(logging.ERROR, f"{call} failed and is now a dead letter", error, message, plan)
+                _log(logging.ERROR, f"{call} failed and is now a dead letter", error, message, plan, fault)
 
 
-def _log(level: int, what: str, error: Error, message: Message, plan: Plan) -> None:
+def _log(level: int, what: str, error: Error, message: Message, plan: Plan, fault: Fault | None) -> None:
     if not log.isEnabledFor(level):
         return
-    fault = Fault.of(error)
+    fault = fault or Fault.of(error)
     whole = fault.whole and prints(error)
     line = (what, fault.type, fault.message, message.message_id, attempt(message, plan))
     if whole:
