@@ -96,7 +96,7 @@ class Actor(Generic[P, R, V]):
     options: Mapping[str, object] = NOTHING
     layers: tuple[Middleware, ...] = ()
     edit: Callable[[Stack], Stack] | None = None
-    extra: Mapping[str, object] = NOTHING
+    extra: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
     signature: Signature = field(kw_only=True)
     kept: Mapping[str, object] = field(default=NOTHING, kw_only=True)
     home: Home = field(factory=Home)
@@ -163,7 +163,7 @@ class Actor(Generic[P, R, V]):
 
     def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = NOTHING) -> Stage:
         args, kwargs = arguments
-        extra = frozen_dict({**self.extra, **options} if options else self.extra)
+        extra = frozen_dict({**self.extra, **options}) if options else self.extra
         return new_stage(self, args, frozen_dict(kwargs) if kwargs else NOTHING, extra, self.queue_name, self.priority)
 
     def optioned(self, stage: Stage, options: CallOptions) -> Stage:

@@ -209,8 +209,9 @@ class App:
 
     def send_side(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* as the stack of its actor sends it."""
-        plan = self.plan(enqueue.message.actor_name)
-        if enqueue.message.queue_name == ITS_OWN:
+        message = enqueue.message
+        plan = self._plans.get(message.actor_name, self._base)
+        if message.queue_name == ITS_OWN:
             enqueue = plan.addressed(enqueue)
         return plan.sending.on_enqueue(enqueue) if plan.edits_sends else enqueue
 
@@ -276,8 +277,10 @@ class App:
     def _fresh(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
         """Return the id of *call*, and what is to be sent for it; *now* is the broker's: a host whose clock is wrong sends messages of the right age."""
         message_id = self._fresh_id(now)
-        ends_known = call.is_single or check(call, self)
-        return message_id, tuple(map(self.send_side, call.enqueues(message_id, now, ends_known)))
+        if call.is_single:
+            (enqueue,) = call.enqueues(message_id, now)
+            return message_id, (self.send_side(enqueue),)
+        return message_id, tuple(map(self.send_side, call.enqueues(message_id, now, check(call, self))))
 
     def _sent(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
         for enqueue in enqueues:

@@ -36,9 +36,9 @@ def in_batches(
             enqueues, result = prepared(call)
             results.append(result)
             batch += enqueues
-            new = [pack(enqueue) for enqueue in enqueues]
-            posts += new
-            size += sum(len(post.body) for post in new)
+            for enqueue in enqueues:
+                posts.append(post := pack(enqueue))
+                size += len(post.body)
             if len(batch) >= BATCH or size >= BATCH_BYTES:
                 finish, under_way = under_way, _nothing
                 finish()

@@ -44,23 +44,33 @@ class SystemClock:
 
     def __init__(self, host: Host | None = None) -> None:
         self._host = Host() if host is None else host
-        self._course = begin(self._host.boot, self._host.wall(), self._host.steady())
-        self._look_at = self._course.since + LOOK_MS
+        self._steady = self._host.steady
+        self._course = begin(self._host.boot, self._host.wall(), self._steady())
+        self._look_at: float = self._course.since + LOOK_MS
         self._fitted = self._course.base
-        self._shared = False
         self._ahead = 0
         self._watchers: list[Callable[[], None]] = []
+        self._plan()
 
     @property
     def now(self) -> int:
-        """What time it is, ms since the epoch."""
+        """What time it is, ms since the epoch. Every send asks, so the usual case is one addition."""
+        steady = self._steady()
+        if steady < self._simple_until:
+            return steady + self._lead
         if not self._host.boot:
             return self._host.wall() + self._ahead
-        steady = self._host.steady()
-        if steady >= self._look_at and not self._shared:
+        if steady >= self._look_at:
             self._look_at = steady + LOOK_MS
             self._course = self._course.seen(self._host.wall(), steady)
+            self._plan()
         return self._course.now(steady) + self._ahead
+
+    def _plan(self) -> None:
+        """Work out how far the time is ahead of the steady clock, and until when that holds."""
+        self._lead = self._course.offset + self._ahead
+        is_simple = bool(self._host.boot) and self._course.base == self._course.offset
+        self._simple_until = self._look_at if is_simple else float("-inf")
 
     @property
     def unadvanced(self) -> int:
@@ -73,16 +83,18 @@ class SystemClock:
 
         Return the course to keep from now on. It is gone by once it is kept: what nobody else knows changes nothing.
         """
-        self._shared = True
+        self._look_at = float("inf")  # from now on a course is handed in
         wall, steady = self._host.wall(), self._host.steady()
         if kept is None or not (kept.fits(self._host.boot, wall, steady) or kept.base == self._fitted):
             kept = self._course if self._course.now(steady) >= latest else begin(self._host.boot, wall, steady, latest)
         self._course, self._fitted = kept, kept.base
+        self._plan()
         return kept.seen(wall, steady)
 
     def advance(self, ms: int) -> None:
         """Put the clock *ms* further ahead of the host's, and tell who watches."""
         self._ahead += ms
+        self._plan()
         for on_advance in self._watchers:
             on_advance()
 

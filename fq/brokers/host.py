@@ -19,14 +19,19 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def steady_ms() -> int:
-    """Return the time since the host was booted, ms, suspended or not: the same in all its containers. Where there is no such clock, the wall clock's."""
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        return wall_ms()
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 - _namespace_ms()
-
-
 @cache
+def steady_clock() -> Callable[[], int]:
+    """
+    Return the clock that shows the time since the host was booted, ms, suspended or not: the same in all its containers.
+
+    Where there is no such clock, it is the wall clock.
+    """
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return wall_ms
+    read, clock, namespace_ms = time.clock_gettime_ns, time.CLOCK_BOOTTIME, _namespace_ms()
+    return lambda: read(clock) // 1_000_000 - namespace_ms
+
+
 def _namespace_ms() -> int:
     with suppress(OSError, ValueError):
         for line in TIME_NAMESPACE.read_text().splitlines():
@@ -52,5 +57,5 @@ class Host:
     """Two clocks, both in ms: *wall*, which may be stepped, and *steady*, which counts from *boot*. Without a name for that the wall clock decides."""
 
     wall: Callable[[], int] = wall_ms
-    steady: Callable[[], int] = steady_ms
+    steady: Callable[[], int] = field(factory=steady_clock)
     boot: str = field(factory=boot_id)

@@ -50,7 +50,7 @@ def blocking(broker: Broker) -> list[tuple[object, str]]:
     """Return the methods by which *broker* reads and writes."""
     match type(broker).__name__:
         case "SqliteBroker":
-            return [(each, "_using") for each in (broker._writer, broker._reader)]
+            return [(each, "_enter") for each in (broker._writer, broker._reader)]
         case "RedisBroker":
             return [(broker._place.__class__, "connect")]
         case _:

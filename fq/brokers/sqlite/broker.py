@@ -251,7 +251,8 @@ class SqliteBroker(WholeFile, InThreads):
 
     def now(self) -> int:
         """See `Broker.now`."""
-        self._reader.read_clock()
+        if not self._reader.clock_was_read:
+            self._reader.read_clock()
         return self.clock.now
 
     async def anow(self) -> int:

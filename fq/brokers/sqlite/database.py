@@ -3,10 +3,10 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from time import monotonic, sleep
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen, validators
 
@@ -80,31 +80,22 @@ class Database:
     def __del__(self) -> None:
         self._disconnect()
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """
         Do all that is done with the connection, or nothing of it. Nobody else writes meanwhile.
 
         Raises:
             BrokerError, ConfigError: what is wrong with the database, and what to do about it. Nothing was done then.
         """
-        with self._using(lambda connection: connection.execute("BEGIN IMMEDIATE")) as cursor:
-            self._sign(cursor.connection)
-            yield cursor.connection
-            cursor.connection.execute("COMMIT")
-            self._signed(cursor.connection)
+        return _Use(self, _begin_write, commits=True)
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """Read, with several statements, what is in the database at one moment."""
-        with self._using(_begin_snapshot) as connection:
-            yield connection
+        return _Use(self, _begin_snapshot)
 
-    @contextmanager
-    def alone(self) -> Iterator[sqlite3.Connection]:
+    def alone(self) -> AbstractContextManager[sqlite3.Connection]:
         """Use the connection outside of a transaction: for what SQLite does only there."""
-        with self._using(lambda connection: connection) as connection:
-            yield connection
+        return _Use(self, lambda connection: connection)
 
     @property
     def file(self) -> Key:
@@ -113,7 +104,7 @@ class Database:
 
     def query(self, statement: str, parameters: Sequence[int | str] = ()) -> list[Row]:
         """Return the rows of one statement that reads."""
-        with self._using(lambda connection: connection.execute(statement, parameters).fetchall()) as rows:
+        with _Use(self, lambda connection: connection.execute(statement, parameters).fetchall()) as rows:
             return rows
 
     def version(self) -> tuple[int, int]:
@@ -136,23 +127,37 @@ class Database:
         if not self.clock_was_read:
             self.query("SELECT 1")
 
-    @contextmanager
-    def _using(self, begin: Callable[[sqlite3.Connection], T]) -> Iterator[T]:
-        """Begin, which may take its time while others write, and leave no transaction open at the end."""
+    def _enter(self, begin: Callable[[sqlite3.Connection], T], commits: bool) -> T:
+        """Begin, which may take its time while others write."""
         began = monotonic()
-        deadline = began + self._settings.busy_timeout / 1_000
-        with self._lock:
+        self._lock.acquire()
+        try:
             self._began = began
-            try:
-                yield self._patiently(begin, deadline)
-            except sqlite3.Error as error:
-                self.known.clear()  # some errors roll back by themselves
-                if code(error) in BROKEN:
-                    self._disconnect()
-                raise explained(error, self._settings.path, self._settings.busy_timeout) from error
-            finally:
-                if self._connection is not None and self._connection.in_transaction:
-                    self._roll_back(self._connection)
+            begun = self._patiently(begin, began + self._settings.busy_timeout / 1_000)
+            if commits and self._connection is not None:
+                self._sign(self._connection)
+            return begun
+        except BaseException as error:
+            self._leave(error, commits=False)
+            raise
+
+    def _leave(self, error: BaseException | None, commits: bool) -> None:
+        """End what `_enter` began, and leave no transaction open."""
+        try:
+            if isinstance(error, sqlite3.Error):
+                raise error
+            if error is None and commits and self._connection is not None:
+                self._connection.execute("COMMIT")
+                self._signed(self._connection)
+        except sqlite3.Error as raised:
+            self.known.clear()  # some errors roll back by themselves
+            if code(raised) in BROKEN:
+                self._disconnect()
+            raise explained(raised, self._settings.path, self._settings.busy_timeout) from raised
+        finally:
+            if self._connection is not None and self._connection.in_transaction:
+                self._roll_back(self._connection)
+            self._lock.release()
 
     def _patiently(self, begin: Callable[[sqlite3.Connection], T], deadline: float) -> T:
         while True:
@@ -261,6 +266,28 @@ class Database:
     def after_fork_in_child(self) -> None:
         """Begin anew."""
         self._lock = threading.Lock()
+
+
+class _Use(Generic[T]):
+    """Mutable: the connection of *database*, for as long as the context lasts. A generator would cost a send twice as much."""
+
+    __slots__ = ("_begin", "_commits", "_database")
+
+    def __init__(self, database: Database, begin: Callable[[sqlite3.Connection], T], commits: bool = False) -> None:
+        self._database = database
+        self._begin = begin
+        self._commits = commits
+
+    def __enter__(self) -> T:
+        return self._database._enter(self._begin, self._commits)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._database._leave(error, self._commits)
+
+
+def _begin_write(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
 
 
 def _begin_snapshot(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -127,7 +127,7 @@ class FileCheck:
         Raises:
             BrokerUnavailable: it went into a file that is not at the path any more (`AppliedElsewhereError`), or not whole.
         """
-        if not self.is_there(connection):
+        if not (self._is_unchanged() or self.is_there(connection)):
             raise AppliedElsewhereError(
                 f"SQLite database {self._path}: found that the file in use has been moved, deleted or replaced while this call was applied to it; try again"
             )
@@ -166,6 +166,14 @@ class FileCheck:
         with suppress(sqlite3.Error), closing(sqlite3.connect(uri(self._path, "mode=ro&immutable=1"), uri=True)) as connection:
             return meta.read_marks(connection)
         return None
+
+    def _is_unchanged(self) -> bool:
+        """Is the file as it was at the last look? Every write asks."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  # a Path costs more than the look itself
+        except OSError:
+            return False
+        return (found.st_mtime_ns, found.st_size) == self._base and (found.st_dev, found.st_ino) == self._key and not _refused
 
     def _stat(self) -> tuple[Key, tuple[int, int]]:
         with suppress(OSError):
