@@ -78,10 +78,25 @@ class Storm:
             with suppress(psutil.NoSuchProcess):  # the victim has ended by itself
                 self.harm()
             time.sleep(self.chance.uniform(0.2, 0.8))
-        until(lambda: not any(q.ready + q.delayed + q.in_flight for q in self.app.broker.queues()), 240, "the end of the work")
+        self.calm()
         until(lambda: children(self.process), what="the start of the last worker")
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
+
+    def calm(self) -> None:
+        """Let the worker finish. What is poisonous kills one process after the other, so that takes as long as it goes on."""
+        began = changed = time.monotonic()
+        before = self.unfinished()
+        while left := self.unfinished():
+            if left != before:
+                before, changed = left, time.monotonic()
+            assert time.monotonic() - changed < 120, f"nothing was done for 120 s: {self.app.broker.queues()}"
+            time.sleep(0.2)
+        self.faults["seconds until all was done"] = round(time.monotonic() - began)
+
+    def unfinished(self) -> int:
+        """Return how many messages are not done."""
+        return sum(queue.ready + queue.delayed + queue.in_flight for queue in self.app.broker.queues())
 
     def begin(self) -> None:
         self.process = self.rig.start(*OPTIONS)
