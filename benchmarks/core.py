@@ -4,9 +4,9 @@ from functools import partial
 
 from benchmarks.measure import microseconds, report
 from fq import Message, Outcome, compose, default_middleware
-from fq.codec import decode, encode
-from fq.handler import sync_handler
-from fq.signature import Signature
+from fq.execution.handler import sync_handler
+from fq.wire.codec import decode, encode
+from fq.wire.signature import Signature
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-from fq.app import App
+from fq.app.app import App
 
 console = Console()
 

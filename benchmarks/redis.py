@@ -24,8 +24,8 @@ from benchmarks.peers.bench import ACTOR, Bench
 from benchmarks.peers.environments import Unable, prepared
 from fq.brokers.records import Commit, Post, Want
 from fq.brokers.redis import RedisBroker
-from fq.codec import encode
-from fq.message import Message
+from fq.core.message import Message
+from fq.wire.codec import encode
 
 SETTINGS = {"save": "", "appendonly": "no"}
 """Of the server: nothing is written to disk, so that no disk is measured."""

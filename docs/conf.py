@@ -32,5 +32,5 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!fq\.).*"),
     ("py:.*", r"fq\.(.*\.)?[A-Z](_co|_contra)?"),
-    ("py:.*", r"fq\.brokers\.(course\.Course|sqlite\.wholefile\.WholeFile)"),  # parts of a broker, which its own page describes
+    ("py:.*", r"fq\.brokers\.(steady_time\.Course|sqlite\.whole_file\.WholeFile)"),  # parts of a broker, which its own page describes
 ]

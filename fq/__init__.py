@@ -14,14 +14,20 @@ fq, a functional, composable task queue: the public names, grouped like a table 
 """
 
 # Applications, actors, calls, handles
-from fq.actor import Actor
-from fq.app import App
-from fq.around import Around
-from fq.call import Call
+from fq.app.app import App
+from fq.calls.actor import Actor
+from fq.calls.call import Call
+from fq.calls.declare import actor
+from fq.calls.handle import Handle, Missing, NotStored, TaskError, TimedOut
+from fq.calls.workflow import Group, group, pipeline
 
 # Layers of the shell: class-style middleware, metrics
 from fq.class_style import Hooks, hooks
-from fq.declare import actor
+
+# The core: messages, outcomes, layers
+from fq.core.fault import Fault
+from fq.core.message import Key, Message
+from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
 
 # Errors
 from fq.errors import (
@@ -58,11 +64,6 @@ from fq.errors import (
     StackError,
     TimeLimitExceeded,
 )
-from fq.explain import Explanation, explain
-
-# The core: messages, outcomes, layers
-from fq.fault import Fault
-from fq.handle import Handle, Missing, NotStored, TaskError, TimedOut
 
 # Layers
 from fq.layers import (
@@ -104,12 +105,11 @@ from fq.limits import (
     concurrency_limit,
     rate_limit,
 )
-from fq.message import Key, Message
-from fq.middleware import AsyncHandler, Handler, Middleware, Rule, Step
+from fq.middleware.around import Around
+from fq.middleware.base import AsyncHandler, Handler, Middleware, Rule, Step
+from fq.middleware.explain import Explanation, explain
+from fq.middleware.stack import Stack, compose
 from fq.observe import Prometheus, prometheus
-from fq.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
-from fq.stack import Stack, compose
-from fq.workflow import Group, group, pipeline
 
 __all__ = [
     "Actor", "ActorFailure", "ActorNotFound", "AgeLimit", "AgeLimitExceeded", "App", "Around", "Arrive", "AsyncHandler", "Barrier",

@@ -3,8 +3,8 @@
 from typing import Any
 
 from fq import testing
-from fq.message import Message
-from fq.own_options import GATHERED, GROUP, PIPE
+from fq.core.message import Message
+from fq.core.reserved_options import GATHERED, GROUP, PIPE
 
 OWN = {"pipe": PIPE, "group": GROUP, "gathered": GATHERED}
 

@@ -23,7 +23,7 @@ from fq import (
     retries,
 )
 from fq.brokers.memory import MemoryBroker
-from fq.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
+from fq.core.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event, QueueDeclared, QueueDeclaring
 from fq.testing import message
 
 

@@ -14,8 +14,8 @@ from returns.pipeline import is_successful
 import fq.layers
 from fq import App, Fault, default_middleware
 from fq.brokers.memory import MemoryBroker
-from fq.class_style.names import HOOKS
-from fq.observe.collect import Collector
+from fq.class_style.hook_names import HOOKS
+from fq.observe.collector import Collector
 from fq.observe.meter import Meter
 
 ROOT = Path(__file__).parent.parent

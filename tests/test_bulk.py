@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from fq import App, BrokerUnavailable
+from fq.app.bulk_send import BATCH
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Post
-from fq.bulk import BATCH
 
 
 class Ahead(MemoryBroker):

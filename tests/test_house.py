@@ -76,4 +76,4 @@ def test_the_types_are_shipped() -> None:
 def test_fq_logs_through_what_never_raises(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
 
-    assert file.name == "log.py" or "\nlog = logging.getLogger(" not in text, "write log = logger(name), of fq.log"
+    assert file.name == "log.py" or "\nlog = logging.getLogger(" not in text, "write log = logger(name), of fq.runtime.logger"

@@ -12,8 +12,8 @@ from returns.result import Success
 
 from fq import App, Interrupt, cancellation, default_middleware, hooks
 from fq.brokers.memory import MemoryBroker
-from fq.log import logger
-from fq.observe.logs import LogSettings, QuietStreamHandler
+from fq.runtime.logger import logger
+from fq.worker.log_setup import LogSettings, QuietStreamHandler
 
 
 class Away(logging.Handler):

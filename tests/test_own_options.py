@@ -10,9 +10,9 @@ from fq import App, Enqueue, Message, OptionError, hooks
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Post, Want
 from fq.class_style import Middleware
-from fq.class_style.broker import BrokerView
-from fq.codec import decode
-from fq.own_options import FORMER, OWN
+from fq.class_style.broker_view import BrokerView
+from fq.core.reserved_options import FORMER, OWN
+from fq.wire.codec import decode
 
 PLACE = {"id": "g", "at": 0, "of": 2}
 LIKE_OURS: list[dict[str, object]] = [{"pipe": [{"actor_name": "work"}]}, {"group": [PLACE]}, {"gathered": {"takes": "last"}}]

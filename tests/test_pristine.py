@@ -10,9 +10,9 @@ from attrs import frozen
 
 from fq import App, RetryAfter, Snooze, Step, default_middleware, get_current_message, hooks
 from fq.class_style import Middleware
-from fq.codec import decode
-from fq.message import Message
-from fq.outcome import Outcome
+from fq.core.message import Message
+from fq.core.outcome import Outcome
+from fq.wire.codec import decode
 from tests.brokers.harness import Harness, Kind, kinds
 
 SENT: tuple[Any, ...] = ([], [1, [2]], {"a": {"b": [1]}}, [{"k": 1}], "text")

@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from fq import App
+from fq.core.events import Event, QueueDeclared
 from fq.errors import DeclarationError
-from fq.events import Event, QueueDeclared
-from fq.middleware import Middleware
+from fq.middleware.base import Middleware
 from tests.until import until
 
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from fq.threads import MOST_RESTARTS, watched, where
+from fq.runtime.watched_threads import MOST_RESTARTS, watched, where
 
 
 class Panic(BaseException):

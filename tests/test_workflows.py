@@ -36,10 +36,10 @@ from fq import (
     pipeline,
 )
 from fq.brokers.records import Want
-from fq.codec import decode
-from fq.commit import pack
-from fq.handler import aplainly, plainly
-from fq.own_options import GROUP, WORKFLOW
+from fq.core.reserved_options import GROUP, WORKFLOW
+from fq.execution.handler import aplainly, plainly
+from fq.execution.outcome_encoding import pack
+from fq.wire.codec import decode
 from fq.worker.job import Chains, Job
 from tests.brokers.harness import Kind, kinds
 

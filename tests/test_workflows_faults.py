@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from returns.pipeline import is_successful
 
 from fq import App, Call, Fault, Message, SkipMessage, get_current_message, pipeline
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Want
-from fq.handler import aplainly, plainly
+from fq.execution.handler import aplainly, plainly
 from fq.worker.job import Chains, Job
 from tests.brokers.harness import Kind, kinds
 

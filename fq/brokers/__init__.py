@@ -4,10 +4,10 @@ Places that keep messages: the protocol is in ``base.py``, the records that pass
 Brokers: ``memory`` (this process only), ``sqlite`` (a file, the default), ``redis`` (a server, or several).
 """
 
-from fq.brokers.base import Broker
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.rules import DEAD_TTL
+from fq.brokers.protocol import Broker
 from fq.brokers.sqlite import SqliteBroker
 from fq.brokers.urls import broker_from_url
+from fq.brokers.validation import DEAD_TTL
 
 __all__ = ["DEAD_TTL", "Broker", "MemoryBroker", "SqliteBroker", "broker_from_url"]

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from fq.brokers.course import Course, begin
-from fq.brokers.host import Host
+from fq.brokers.host_clocks import Host
+from fq.brokers.steady_time import Course, begin
 
 LOOK_MS = 1_000
 """How often to look whether the wall clock has been stepped."""
@@ -36,7 +36,7 @@ class Clock(Protocol):
 
 class SystemClock:
     """
-    The time of *host*, which goes on when its wall clock is stepped (see ``fq.brokers.course``).
+    The time of *host*, which goes on when its wall clock is stepped (see ``fq.brokers.steady_time``).
 
     Mutable, and safe to share between threads. A broker that keeps its course where other processes see it, as SQLite does, calls `share`. `advance` puts
     the clock ahead, so that delays pass at once in a test that does not set up a clock.

@@ -1,8 +1,9 @@
 """
 What passes between a worker and a broker: plain immutable records, with message bodies as bytes.
 
-A broker never encodes or decodes a body, and never asks what an actor is; `fq.commit` lowers outcomes into these records, the same for all brokers.
-The protocol itself is in `fq.brokers.base`.
+A broker never encodes or decodes a body, and never asks what an actor is. ``fq.execution.outcome_encoding`` makes these records of outcomes, the same for all
+brokers.
+The protocol itself is in ``fq.brokers.protocol``.
 """
 
 from collections.abc import Iterable
@@ -10,8 +11,8 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from fq.fault import Fault
-from fq.frozen import quick
+from fq.core.fault import Fault
+from fq.core.frozen import quick
 
 
 @frozen(weakref_slot=False)

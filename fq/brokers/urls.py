@@ -2,17 +2,17 @@
 
 from urllib.parse import parse_qsl, unquote
 
-from fq.brokers.base import Broker
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.rules import DEAD_TTL
-from fq.brokers.shown import without_password
+from fq.brokers.protocol import Broker
+from fq.brokers.redaction import without_password
 from fq.brokers.sqlite import SqliteBroker
 from fq.brokers.sqlite.broker import BUSY_TIMEOUT
+from fq.brokers.validation import DEAD_TTL
 from fq.errors import ConfigError
 
 EXPECTED = (
     "expected memory://, sqlite:///jobs.db (a relative path), sqlite:////var/lib/jobs.db (an absolute one), redis://localhost:6379/0 or another form "
-    "that fq.brokers.redis.place lists"
+    "that fq.brokers.redis.endpoint lists"
 )
 
 REDIS = ("redis", "rediss", "unix")

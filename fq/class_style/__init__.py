@@ -5,13 +5,13 @@ Class-style middleware: objects with methods such as ``before_process_message``,
 given is mutable, and described in `MessageView`, `BrokerView`, `ActorView` and `WorkerView`.
 """
 
-from fq.class_style.actor import ActorView
+from fq.class_style.actor_view import ActorView
 from fq.class_style.adapter import Hooks, hooks
-from fq.class_style.broker import BrokerView, ResultsView, WorkerView
-from fq.class_style.message import MessageView
+from fq.class_style.broker_view import BrokerView, ResultsView, WorkerView
+from fq.class_style.message_view import MessageView
 from fq.class_style.middleware import Middleware
 from fq.errors import ActorNotFound, Interrupt, MiddlewareError, RateLimitExceeded, Shutdown, SkipMessage, TimeLimitExceeded
-from fq.worker.deadlines import raise_thread_exception
+from fq.worker.executors.interrupts import raise_thread_exception
 
 __all__ = [
     "ActorNotFound",

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias, TypeVar
 
 from attrs import Factory, evolve, field, frozen, validators
 
-from fq.class_style.broker import BrokerView
-from fq.class_style.calls import calls_for
-from fq.class_style.message import MessageView
-from fq.class_style.names import Hook, forks_of, hooks_of, option_names_of
-from fq.class_style.passage import Passage, tolerated
-from fq.events import Committed, Committing, Event, Released, Started, WorkerStopped
-from fq.frozen import NOTHING, frozen_dict
+from fq.class_style.broker_view import BrokerView
+from fq.class_style.event_hooks import calls_for
+from fq.class_style.hook_names import Hook, forks_of, hooks_of, option_names_of
+from fq.class_style.hook_run import Passage, tolerated
+from fq.class_style.message_view import MessageView
+from fq.core.events import Committed, Committing, Event, Released, Started, WorkerStopped
+from fq.core.frozen import NOTHING, frozen_dict
+from fq.core.message import Message
+from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.layers import Retries
-from fq.message import Message
-from fq.middleware import AsyncHandler, Handler, Middleware, caught, guards_itself
-from fq.outcome import Dead, Enqueue, Outcome
+from fq.middleware.base import AsyncHandler, Handler, Middleware, caught, guards_itself
 
 if TYPE_CHECKING:
-    from fq.app import App
+    from fq.app.app import App
 
 T = TypeVar("T")
 FailOpen: TypeAlias = bool | Literal["after"]

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fq.class_style.message import MessageView
+from fq.class_style.message_view import MessageView
+from fq.core.frozen import NOTHING
+from fq.core.message import Message, restamp
+from fq.core.outcome import Retry
 from fq.errors import BrokerError
-from fq.frozen import NOTHING
-from fq.message import Message, restamp
-from fq.outcome import Retry
 
 if TYPE_CHECKING:
-    from fq.class_style.broker import BrokerView
+    from fq.class_style.broker_view import BrokerView
 
 
 class Deliveries:

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 
-from fq.class_style.actor import ActorView
-from fq.class_style.broker import BrokerView, WorkerView
-from fq.class_style.message import MessageView
+from fq.class_style.actor_view import ActorView
+from fq.class_style.broker_view import BrokerView, WorkerView
+from fq.class_style.message_view import MessageView
 
 
 class Middleware:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fq.class_style.adapter import Hooks, hooks
-from fq.class_style.broker import BrokerView, delay_queue
+from fq.class_style.broker_view import BrokerView, delay_queue
 from fq.errors import StackError
-from fq.log import logger
-from fq.middleware import Middleware
-from fq.stack import Stack
+from fq.middleware.base import Middleware
+from fq.middleware.stack import Stack
+from fq.runtime.logger import logger
 
 if TYPE_CHECKING:
-    from fq.app import App
+    from fq.app.app import App
 
 log = logger("fq.class_style")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 import fq
-from fq.app import App
+from fq.app.app import App
+from fq.core.printable import printable
 from fq.errors import ActorNotFound, BrokerError, FqError
-from fq.printable import printable
 
 
 class PlainError(click.ClickException):

@@ -1,4 +1,4 @@
-"""``fq doctor``: asks the broker, and prints what `fq.cli.diagnosis` and the broker itself have to say."""
+"""``fq doctor``: asks the broker, and prints what ``fq.cli.diagnosis`` and the broker itself have to say."""
 
 import os
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 from rich.text import Text
 
-from fq.app import App
-from fq.brokers.base import Broker
+from fq.app.app import App
 from fq.brokers.findings import Finding, refusal
+from fq.brokers.protocol import Broker
 from fq.cli.common import NoBroker, as_json, load_app, plain_errors, print_json
 from fq.cli.diagnosis import Site, about_queues, about_workers
 from fq.cli.tables import Kind, show

@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 import click
 
+from fq.cli.database_file import backup, shrink
 from fq.cli.doctor import doctor
-from fq.cli.file import backup, shrink
 from fq.cli.message import cancel, dead, show
 from fq.cli.queues import pause, purge, queues, resume
 from fq.cli.send import send

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import click
 from attrs import asdict
 
-from fq.app import App
+from fq.app.app import App
 from fq.brokers.records import DeadLetter
 from fq.cli.common import Refused, app_path, as_json, load_app, plain_errors, print_json, say
 from fq.cli.tables import Kind
 from fq.cli.tables import show as show_table
-from fq.printable import indented, printable
+from fq.core.printable import indented, printable
 
 COLUMNS: dict[str, Kind] = {"message": "name", "queue": "name", "actor": "name", "died": "name", "error": "text"}
 

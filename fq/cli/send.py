@@ -3,8 +3,8 @@
 import click
 
 from fq.cli.common import PlainError, Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json, say
+from fq.core.printable import indented
 from fq.errors import ResultError
-from fq.printable import indented
 
 
 class Failed(PlainError):

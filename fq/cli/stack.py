@@ -3,7 +3,7 @@
 import click
 
 from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json, say
-from fq.sources import Sourced, sourced
+from fq.middleware.option_sources import Sourced, sourced
 
 
 @click.command()

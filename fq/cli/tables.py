@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fq.printable import printable
+from fq.core.printable import printable
 
 Kind: TypeAlias = Literal["name", "number", "text"]
 """Names and numbers stay whole; texts are broken into lines where the terminal is too narrow for them."""

@@ -11,22 +11,22 @@ from typing import Never, TypeVar
 import click
 from attrs import frozen
 
-from fq.app import App
+from fq.app.app import App
 from fq.class_style.setup import forks_in
 from fq.cli.common import Refused, app_path, load_app, plain_errors
-from fq.cli.pidfile import check_pid_file, pid_file
+from fq.cli.pid_file import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
-from fq.log import logger
 from fq.observe.endpoint import join_parent, metrics_servers
-from fq.observe.logs import LogFormat, LogSettings
-from fq.worker.descriptors import take_over
-from fq.worker.helpers import Helpers
-from fq.worker.rehearsal import rehearsing
-from fq.worker.reload import is_replacing, watcher
+from fq.runtime.logger import logger
+from fq.worker.inherited_descriptors import take_over
+from fq.worker.log_setup import LogFormat, LogSettings
 from fq.worker.settings import WorkerSettings
-from fq.worker.signals import Signals
-from fq.worker.streams import flush, let_go, occupy
-from fq.worker.supervisor import Supervisor
+from fq.worker.standard_streams import flush, let_go, occupy
+from fq.worker.supervisor.preflight import rehearsing
+from fq.worker.supervisor.reload import is_replacing, watcher
+from fq.worker.supervisor.sidecars import Helpers
+from fq.worker.supervisor.signals import Signals
+from fq.worker.supervisor.supervisor import Supervisor
 
 log = logger("fq.worker")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 from attrs import asdict
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import WorkerStats
 from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
 from fq.cli.tables import Kind, show

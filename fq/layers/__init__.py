@@ -17,7 +17,7 @@ from fq.layers.results import Results, results
 from fq.layers.retries import Retries, retries
 from fq.layers.shutdown_notifications import ShutdownNotifications, shutdown, shutdown_notifications
 from fq.layers.time_limit import TimeLimit, time_limit
-from fq.stack import compose
+from fq.middleware.stack import compose
 
 default_middleware = compose(
     group_callbacks(),

@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from fq.duration import Duration, optional_ms
+from fq.core.duration import Duration, optional_ms
+from fq.core.message import Message
+from fq.core.outcome import Outcome
 from fq.errors import AgeLimitExceeded
 from fq.layers.retries import Retries
-from fq.message import Message
-from fq.middleware import Rule, Step
-from fq.outcome import Outcome
+from fq.middleware.base import Rule, Step
 
 
 @frozen

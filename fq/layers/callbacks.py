@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
-from fq.actor import Actor, AnyActor
-from fq.codec import as_json
+from fq.calls.actor import Actor, AnyActor
+from fq.core.derived_ids import child_id
+from fq.core.fault import fault_data
+from fq.core.message import ITS_OWN, Message
+from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.errors import OptionError
-from fq.fault import fault_data
-from fq.gather import legible, pristine
-from fq.identity import child_id
-from fq.message import ITS_OWN, Message
-from fq.middleware import Step
-from fq.outcome import Dead, Enqueue, Outcome
+from fq.middleware.base import Step
+from fq.wire.codec import as_json
+from fq.workflows.group_results import legible, pristine
 
 _FIELDS = frozenset(as_json(Message(message_id="m", actor_name="a")))
 

@@ -2,8 +2,8 @@
 
 from attrs import field, frozen, validators
 
-from fq.message import Message
-from fq.middleware import Middleware
+from fq.core.message import Message
+from fq.middleware.base import Middleware
 
 
 @frozen

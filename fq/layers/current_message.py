@@ -4,9 +4,9 @@ from contextvars import ContextVar
 
 from attrs import frozen
 
-from fq.message import Message
-from fq.middleware import AsyncHandler, Handler, Middleware, guards_itself
-from fq.outcome import Outcome
+from fq.core.message import Message
+from fq.core.outcome import Outcome
+from fq.middleware.base import AsyncHandler, Handler, Middleware, guards_itself
 
 _current: ContextVar[Message | None] = ContextVar("fq_current_message", default=None)
 

@@ -4,15 +4,15 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from fq.duration import Duration, to_ms
-from fq.gather import GROUP_TTL, arrivals
+from fq.core.duration import Duration, to_ms
+from fq.core.message import Message
+from fq.core.outcome import Outcome
+from fq.core.reserved_options import GATHERED, GROUP
 from fq.layers.age_limit import AgeLimit
 from fq.layers.poison_limit import PoisonLimit
 from fq.layers.retries import Retries
-from fq.message import Message
-from fq.middleware import Rule, Step
-from fq.outcome import Outcome
-from fq.own_options import GATHERED, GROUP
+from fq.middleware.base import Rule, Step
+from fq.workflows.group_results import GROUP_TTL, arrivals
 
 _ARRIVES = "that is the member's final outcome, and a group that never hears of it waits for ever"
 

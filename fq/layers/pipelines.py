@@ -3,13 +3,13 @@
 from attrs import field, frozen, validators
 from returns.pipeline import is_successful
 
-from fq.gather import opened, pipe_of, places_of, workflow_of
-from fq.identity import child_id
-from fq.message import Message
-from fq.middleware import Step
-from fq.outcome import Outcome
-from fq.own_options import GATHERED, PIPE
-from fq.pipe import Passed, start
+from fq.core.derived_ids import child_id
+from fq.core.message import Message
+from fq.core.outcome import Outcome
+from fq.core.reserved_options import GATHERED, PIPE
+from fq.middleware.base import Step
+from fq.workflows.group_results import opened, pipe_of, places_of, workflow_of
+from fq.workflows.pipeline import Passed, start
 
 
 @frozen
@@ -18,7 +18,7 @@ class Pipelines(Step):
     When a step of a pipeline succeeds, the next one is enqueued in the same commit.
 
     It gets the result as its last positional argument (its first, after `Call.then` with arguments). A step that fails for good, or is
-    dropped, ends the pipeline. The steps still to come travel in the option ``fq.pipe``; each message carries only those after it. Where the
+    dropped, ends the pipeline. The steps still to come travel in the option ``fq.workflows.pipeline``; each message carries only those after it. Where the
     next step is a group, all its members are enqueued, each with the result. What comes after a group gets a list of its results.
 
     >>> from fq import Outcome, pipelines

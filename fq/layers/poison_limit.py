@@ -4,11 +4,11 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from fq.core.message import Message
+from fq.core.outcome import Outcome
 from fq.errors import Poison
 from fq.layers.retries import Retries
-from fq.message import Message
-from fq.middleware import Rule, Step
-from fq.outcome import Outcome
+from fq.middleware.base import Rule, Step
 
 
 @frozen

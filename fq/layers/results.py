@@ -6,13 +6,13 @@ from attrs import field, frozen, validators
 from returns.pipeline import is_successful
 from returns.result import Failure
 
-from fq.duration import Duration, to_ms
+from fq.core.duration import Duration, to_ms
+from fq.core.message import Message
+from fq.core.outcome import Dead, Drop, Outcome, Retry, Store, new_store
 from fq.errors import SkipMessage
-from fq.gather import unreached, workflow_of
 from fq.layers.retries import Retries
-from fq.message import Message
-from fq.middleware import Rule, Step
-from fq.outcome import Dead, Drop, Outcome, Retry, Store, new_store
+from fq.middleware.base import Rule, Step
+from fq.workflows.group_results import unreached, workflow_of
 
 
 @frozen

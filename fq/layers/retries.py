@@ -6,13 +6,13 @@ from typing import cast
 
 from attrs import field, frozen, validators
 
-from fq.duration import Duration, to_ms
+from fq.core.derived_ids import jitter
+from fq.core.duration import Duration, to_ms
+from fq.core.message import RETRIES, Message
+from fq.core.outcome import Dead, Outcome, Retry, Setback
 from fq.errors import LONGEST, Error, OptionError, RetryAfter, Shutdown, Snooze, is_final
-from fq.identity import jitter
-from fq.message import RETRIES, Message
-from fq.middleware import Step
-from fq.outcome import Dead, Outcome, Retry, Setback
-from fq.tracebacks import is_a, said_by
+from fq.errors.exception_text import is_a, said_by
+from fq.middleware.base import Step
 
 _MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
 

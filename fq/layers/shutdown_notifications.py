@@ -5,12 +5,12 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
+from fq.core.message import Message
+from fq.core.outcome import Dead, Outcome, Retry, Setback
 from fq.errors import OptionError, Shutdown
+from fq.errors.exception_text import is_a
 from fq.layers.retries import Retries
-from fq.message import Message
-from fq.middleware import Rule, Step
-from fq.outcome import Dead, Outcome, Retry, Setback
-from fq.tracebacks import is_a
+from fq.middleware.base import Rule, Step
 
 
 def _flag_or_function(value: object) -> bool | Callable[[], object]:

@@ -2,10 +2,10 @@
 
 from attrs import field, frozen
 
-from fq.duration import Duration, limit_ms, to_ms
+from fq.core.duration import Duration, limit_ms, to_ms
+from fq.core.message import Message, limited
 from fq.errors import TimeLimitExceeded
-from fq.message import Message, limited
-from fq.middleware import Step
+from fq.middleware.base import Step
 
 
 @frozen

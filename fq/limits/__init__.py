@@ -15,9 +15,9 @@ from fq.limits.barrier import Barrier, BarrierNotFound
 from fq.limits.concurrency_limit import ConcurrencyLimit, concurrency_limit
 from fq.limits.limiters import BucketRateLimiter, ConcurrentRateLimiter, NoSlot, RateLimiter, WindowRateLimiter
 from fq.limits.limits import Limits
+from fq.limits.policy import Bucket, Refused, Slot, Slots, Window
 from fq.limits.rate_limit import RateLimit, rate_limit
 from fq.limits.store import LimitStore
-from fq.limits.terms import Bucket, Refused, Slot, Slots, Window
 
 __all__ = [
     "Barrier",

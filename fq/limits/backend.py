@@ -7,10 +7,10 @@ from typing import Protocol, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from fq.brokers import MemoryBroker, SqliteBroker, broker_from_url
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.errors import ConfigError
 from fq.limits.limits import Limits
-from fq.limits.local import InMemory, LocalStore
+from fq.limits.local_store import InMemory, LocalStore
 from fq.limits.store import LimitStore
 
 
@@ -64,7 +64,7 @@ def _store(broker: object) -> LimitStore:
         return LocalStore(broker._writer, broker.clock)
     if "fq.brokers.redis" in sys.modules:  # who has a Redis broker has loaded what it needs
         from fq.brokers.redis import RedisBroker  # noqa: PLC0415
-        from fq.limits.redis import RedisStore  # noqa: PLC0415
+        from fq.limits.redis_store import RedisStore  # noqa: PLC0415
 
         if isinstance(broker, RedisBroker):
             return RedisStore(broker._server)

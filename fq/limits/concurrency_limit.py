@@ -5,14 +5,14 @@ from typing import ClassVar
 from attrs import field, frozen
 from returns.pipeline import is_successful
 
-from fq.duration import Duration
+from fq.core.duration import Duration
+from fq.core.message import Message
+from fq.core.outcome import Outcome, Retry
 from fq.limits.backend import Backend
-from fq.limits.limited import Limited, MessageKey, again
+from fq.limits.limit_layer import Limited, MessageKey, again
+from fq.limits.policy import Refused, Slots, span, whole
 from fq.limits.rate_limit import RateLimit
-from fq.limits.terms import Refused, Slots, span, whole
-from fq.message import Message
-from fq.middleware import AsyncHandler, Handler, Rule
-from fq.outcome import Outcome, Retry
+from fq.middleware.base import AsyncHandler, Handler, Rule
 
 
 @frozen(kw_only=True)

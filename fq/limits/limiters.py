@@ -10,13 +10,13 @@ from functools import partial
 
 from attrs import Attribute, field, frozen
 
-from fq.duration import Duration
+from fq.core.derived_ids import jitter
+from fq.core.duration import Duration
 from fq.errors import OptionError, RateLimitExceeded, Snooze
-from fq.identity import jitter
 from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
 from fq.limits.limits import Limits
-from fq.limits.terms import Bucket, Limit, Refused, Slot, Slots, Window, span, whole
+from fq.limits.policy import Bucket, Limit, Refused, Slot, Slots, Window, span, whole
 
 
 class NoSlot(RateLimitExceeded, Snooze):

@@ -8,15 +8,15 @@ from contextvars import copy_context
 
 from attrs import evolve, frozen
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from fq.layers.current_message import get_current_message
-from fq.limits.ended import OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
-from fq.limits.leases import Leases
+from fq.limits.ended_holders import OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
+from fq.limits.policy import Ask, Limit, Refused, Slot, Slots
+from fq.limits.slot_renewal import Leases
 from fq.limits.store import LimitStore
-from fq.limits.terms import Ask, Limit, Refused, Slot, Slots
-from fq.log import logger
-from fq.shield import shields
+from fq.runtime.interrupt_mask import shields
+from fq.runtime.logger import logger
 
 log = logger("fq.limits")
 

@@ -2,13 +2,13 @@
 
 from attrs import field, frozen
 
-from fq.duration import Duration
+from fq.core.duration import Duration
+from fq.core.message import Message
+from fq.core.outcome import Outcome
 from fq.limits.backend import Backend
-from fq.limits.limited import Limited, MessageKey, again
-from fq.limits.terms import Refused, Window, span, whole
-from fq.message import Message
-from fq.middleware import AsyncHandler, Handler
-from fq.outcome import Outcome
+from fq.limits.limit_layer import Limited, MessageKey, again
+from fq.limits.policy import Refused, Window, span, whole
+from fq.middleware.base import AsyncHandler, Handler
 
 
 @frozen(kw_only=True)

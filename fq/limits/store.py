@@ -1,8 +1,8 @@
-"""`LimitStore`: what is asked of a place that keeps the state of limiters: `fq.limits.local` (memory, SQLite) or `fq.limits.redis`."""
+"""`LimitStore`: what is asked of a place that keeps the state of limiters: ``fq.limits.local_store`` (memory, SQLite) or ``fq.limits.redis_store``."""
 
 from typing import Protocol
 
-from fq.limits.terms import Ask, Granted, Refused, Slot
+from fq.limits.policy import Ask, Granted, Refused, Slot
 
 
 class LimitStore(Protocol):

@@ -6,7 +6,7 @@ What has lapsed is ignored wherever it is looked for, and deleted whenever somet
 
 import sqlite3
 
-from fq.limits.terms import ABSENT, GRAIN, Ask, First, Granted, Refused, Slot, admits, learnt, nap, planned
+from fq.limits.policy import ABSENT, GRAIN, Ask, First, Granted, Refused, Slot, admits, learnt, nap, planned
 
 REMEMBERED = 86_400_000
 """For how long it is remembered how long the slots of a key are held: a day."""

@@ -6,16 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fq.errors import ConfigError
-from fq.log import logger
+from fq.middleware.stack import Stack, compose
+from fq.observe.bounded_server import BoundedServer
 from fq.observe.health import answering_health
 from fq.observe.layer import Prometheus, prometheus
 from fq.observe.meter import share, shared_table
-from fq.observe.server import BoundedServer
-from fq.stack import Stack, compose
-from fq.worker.descriptors import keep
+from fq.runtime.logger import logger
+from fq.worker.inherited_descriptors import keep
 
 if TYPE_CHECKING:
-    from fq.app import App
+    from fq.app.app import App
 
 log = logger("fq.observe")
 
@@ -118,8 +118,8 @@ def serve(app: "App", layer: Prometheus, listener: socket.socket) -> None:
     """Serve the metrics and the health of *app* on *listener*, for ever."""
     from prometheus_client import CollectorRegistry, MetricsHandler  # noqa: PLC0415  # as in fq.observe.layer
 
-    from fq.observe.collect import Collector  # noqa: PLC0415  # the same
-    from fq.observe.own import Together  # noqa: PLC0415  # the same
+    from fq.observe.collector import Collector  # noqa: PLC0415  # the same
+    from fq.observe.user_metrics import Together  # noqa: PLC0415  # the same
 
     registry = CollectorRegistry()
     registry.register(Collector(layer.meter, app))

@@ -10,7 +10,7 @@ from attrs import frozen
 from fq.errors import BrokerError
 
 if TYPE_CHECKING:
-    from fq.app import App
+    from fq.app.app import App
 
 PATH = "/health"
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, field, frozen, validators
 
-from fq.events import Committed, Event, Started, WorkerBooting, WorkerStopped
-from fq.message import Message
-from fq.middleware import AsyncHandler, Handler, Middleware
+from fq.core.events import Committed, Event, Started, WorkerBooting, WorkerStopped
+from fq.core.message import Message
+from fq.core.outcome import Dead, Enqueue, Outcome, Retry
+from fq.middleware.base import AsyncHandler, Handler, Middleware
 from fq.observe.meter import ERRORS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Meter, shared_table
-from fq.observe.table import Labels
-from fq.outcome import Dead, Enqueue, Outcome, Retry
+from fq.observe.shared_counters import Labels
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from fq.app import App
-    from fq.observe.collect import Exposure
-    from fq.observe.own import Report
+    from fq.app.app import App
+    from fq.observe.collector import Exposure
+    from fq.observe.user_metrics import Report
 
 DUE = "eta"
 """Option of a message that was not to run as soon as it was made: when it was to be ready, ms since the epoch."""
@@ -149,13 +149,13 @@ def _meter(_: "App") -> Meter:
 
 
 def _exposure(app: "App") -> "Exposure":
-    from fq.observe.collect import Collector, Exposure  # noqa: PLC0415  # prometheus_client is only imported where metrics are shown
+    from fq.observe.collector import Collector, Exposure  # noqa: PLC0415  # prometheus_client is only imported where metrics are shown
 
     return Exposure(Collector(app.own(_meter), app))
 
 
 def _report(app: "App") -> "Report":
-    from fq.observe.own import Report  # noqa: PLC0415  # as above
+    from fq.observe.user_metrics import Report  # noqa: PLC0415  # as above
 
     return Report(app.own(_meter))
 

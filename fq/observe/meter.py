@@ -9,9 +9,9 @@ from typing import Final
 
 from attrs import frozen
 
-from fq.log import logger
-from fq.observe.table import Cells, Labels, Part, Table
-from fq.worker.descriptors import keep
+from fq.observe.shared_counters import Cells, Labels, Part, Table
+from fq.runtime.logger import logger
+from fq.worker.inherited_descriptors import keep
 
 log = logger("fq.observe")
 

@@ -7,7 +7,7 @@ runs a workload on several workers, with everything that can go wrong between th
 """
 
 from fq.brokers.clock import ManualClock
-from fq.testing.bind import DeadLetterError, drain, memory
+from fq.testing.broker_swap import DeadLetterError, drain, memory
 from fq.testing.laws import check_step
 from fq.testing.messages import message
 from fq.testing.simulation import Report, SimulationError, simulate

@@ -12,18 +12,18 @@ from attrs.exceptions import FrozenInstanceError
 from returns.result import Failure, Success
 
 import fq
-from fq import own_options
+from fq.core import reserved_options
+from fq.core.message import TIME_LIMIT, Message, restamp
+from fq.core.outcome import Dead, Enqueue, Outcome, Retry, Store
+from fq.core.reserved_options import GROUP, PIPE, RETRIES
 from fq.errors import LayerError, MiddlewareError, OptionError, RetryAfter, TimeLimitExceeded
-from fq.message import TIME_LIMIT, Message, restamp
-from fq.middleware import Middleware
-from fq.options import OWN
-from fq.outcome import Dead, Enqueue, Outcome, Retry, Store
-from fq.own_options import GROUP, PIPE, RETRIES
-from fq.stack import compose
+from fq.middleware.base import Middleware
+from fq.middleware.options import OWN
+from fq.middleware.stack import compose
 from fq.testing.messages import message
-from fq.worker.aside import Aside
+from fq.worker.coroutine_runner import Aside
 
-FQ_OWN = frozenset((RETRIES, *own_options.OWN))
+FQ_OWN = frozenset((RETRIES, *reserved_options.OWN))
 """Options in which fq keeps what it has to know of a message."""
 
 MESSAGES = (

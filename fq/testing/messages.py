@@ -1,7 +1,7 @@
 """`message`, which makes the messages that tests hand to handlers."""
 
-from fq.frozen import frozen_dict
-from fq.message import Message
+from fq.core.frozen import frozen_dict
+from fq.core.message import Message
 
 
 def message(

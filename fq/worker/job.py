@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from fq.brokers.records import Bury, Commit, Delivery, Replace
-from fq.codec import decode
-from fq.commit import SendSide, buried, lower, settle
+from fq.core.events import Claimed, Committed, Committing, Released, Started
+from fq.core.fault import Fault
+from fq.core.message import CANCELLED, Message
+from fq.core.outcome import Enqueue, Outcome, Retry
 from fq.errors import DecodeError
-from fq.escapes import aescapes, escapes
-from fq.events import Claimed, Committed, Committing, Released, Started
-from fq.fault import Fault
-from fq.gather import overheard
-from fq.grace import unknown_actor
-from fq.handler import AsyncRuns, Runs, async_handler, cut_short, sync_handler
+from fq.errors.propagation import aescapes, escapes
+from fq.execution.actor_plan import Plan
+from fq.execution.handler import AsyncRuns, Runs, async_handler, cut_short, sync_handler
+from fq.execution.outcome_encoding import SendSide, buried, lower, settle
+from fq.execution.version_skew import unknown_actor
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
 from fq.layers.time_limit import TimeLimit
-from fq.log import logger
-from fq.message import CANCELLED, Message
-from fq.middleware import AsyncHandler, Handler
-from fq.outcome import Enqueue, Outcome, Retry
-from fq.plan import Plan
-from fq.stack import Stack
-from fq.worker.report import report
+from fq.middleware.base import AsyncHandler, Handler
+from fq.middleware.stack import Stack
+from fq.runtime.logger import logger
+from fq.wire.codec import decode
+from fq.worker.failure_log import report
+from fq.workflows.group_results import overheard
 
 if TYPE_CHECKING:
-    from fq.app import App
+    from fq.app.app import App
 
 log = logger("fq.worker")
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from attrs import field, frozen, validators
 
-from fq.duration import Duration, to_ms
+from fq.core.duration import Duration, to_ms
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

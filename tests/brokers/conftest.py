@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from tests.brokers.harness import Harness, Kind, kinds
 
 KINDS = kinds()

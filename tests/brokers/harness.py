@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 
 
 class Harness(Protocol):

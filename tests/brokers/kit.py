@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Change, Commit, Delivery, Disposition, Join, Post, Splice, Turn, Want
-from fq.fault import Fault
+from fq.core.fault import Fault
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from fq.brokers.records import (
     Splice,
     Status,
 )
-from fq.fault import Fault
+from fq.core.fault import Fault
 
 
 @frozen

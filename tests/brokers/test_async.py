@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from fq import App
-from fq.brokers.base import Broker
-from fq.brokers.together import Together
+from fq.brokers.protocol import Broker
+from fq.brokers.single_flight import Together
 from tests.brokers.kit import posts
 from tests.until import until
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, Commit, Keep, Post, Want
 from fq.errors import BrokerError
 from tests.brokers.kit import claim, outcome, post, posts, state, want

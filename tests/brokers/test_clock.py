@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fq.brokers import MemoryBroker, SqliteBroker
-from fq.brokers import host as hosts
+from fq.brokers import host_clocks as hosts
 from fq.brokers.clock import LOOK_MS, SystemClock
-from fq.brokers.course import NOTICE_MS, SLEW, begin
-from fq.brokers.host import Host
+from fq.brokers.host_clocks import Host
 from fq.brokers.sqlite import database
+from fq.brokers.steady_time import NOTICE_MS, SLEW, begin
 from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, post, posts, state, want
 
 HOUR = 3_600_000

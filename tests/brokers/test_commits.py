@@ -2,10 +2,10 @@
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, Bury, Disposition, Keep, Post, Release, Replace
+from fq.core.fault import Fault
 from fq.errors import BrokerError
-from fq.fault import Fault
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, claim, claim_one, commit, ids, join, outcome, post, posts, splice, state, want
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Bury, Post, Release
 from fq.errors import BrokerError
 from tests.brokers.harness import Harness

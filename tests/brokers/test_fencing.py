@@ -2,7 +2,7 @@
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Keep, Replace
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, LEASE, claim, claim_one, commit, ids, join, outcome, post, posts, splice, state, want

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, Bury, Disposition, Join, Post, Replace, Splice
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, claim, claim_one, commit, ids, join, outcome, post, posts, run, splice, state, want

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Keep
 from tests.brokers.harness import Harness, Kind
 from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, post, posts, run, state, want

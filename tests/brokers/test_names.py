@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from tests.brokers.kit import bury, claim, post, posts, run, state, want
 

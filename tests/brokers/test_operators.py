@@ -2,10 +2,10 @@
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import RELEASE, Bury, Keep, Post, Replace
-from fq.brokers.rules import DEAD_TTL
-from fq.fault import Fault
+from fq.brokers.validation import DEAD_TTL
+from fq.core.fault import Fault
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, LEASE, bury, claim, claim_one, commit, ids, outcome, post, posts, run, settle, state, want
 

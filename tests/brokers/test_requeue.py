@@ -8,9 +8,9 @@ from returns.pipeline import is_successful
 
 from fq import App, Call, Enqueue, Fault, Handle, Message, group
 from fq.brokers.records import Bury, Commit, Post, Want
-from fq.brokers.requeue import afresh
-from fq.codec import decode, encode
-from fq.own_options import RETRIES, UNKNOWN_SINCE
+from fq.core.reserved_options import RETRIES, UNKNOWN_SINCE
+from fq.execution.requeue_plan import afresh
+from fq.wire.codec import decode, encode
 from tests.brokers.harness import Harness
 
 

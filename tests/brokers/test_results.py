@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, Keep
 from tests.brokers.harness import Harness
 from tests.brokers.kit import PATIENCE, claim, in_thread, outcome, posts, run, state, want

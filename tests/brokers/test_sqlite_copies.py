@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.sqlite import checkup
+from fq.brokers.sqlite import diagnostics
 from fq.errors import BrokerError, ConfigError
 from tests.brokers.kit import claim, claim_one, commit, ids, post, posts
 
@@ -141,8 +141,8 @@ def test_a_checkup_finds_damage_a_log_without_end_room_and_rights_for_all(
     broker.purge("q")
     sound = {finding.what: finding.level for finding in broker.checkup()}
     path.chmod(0o644)
-    monkeypatch.setattr(checkup, "LARGE_LOG", 0)
-    monkeypatch.setattr(checkup, "LARGE_ROOM", 0)
+    monkeypatch.setattr(diagnostics, "LARGE_LOG", 0)
+    monkeypatch.setattr(diagnostics, "LARGE_ROOM", 0)
     sick = {finding.what: finding.level for finding in broker.checkup()}
 
     assert {sound[what] for what in ("rights", "soundness", "log", "room")} == {"good"}
@@ -165,7 +165,7 @@ def test_a_checkup_finds_damage(path: Path, broker: SqliteBroker) -> None:
 
 def test_a_checkup_looks_for_damage_for_a_bounded_time(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     broker.enqueue(posts(*(f"m{number}" for number in range(5_000))))
-    monkeypatch.setattr(checkup, "CHECK_SECONDS", -1)
+    monkeypatch.setattr(diagnostics, "CHECK_SECONDS", -1)
     (found,) = [finding for finding in broker.checkup() if finding.what == "soundness"]
 
     assert found.level == "good"

@@ -12,7 +12,7 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK, Keep
-from fq.brokers.sqlite import database, faults, schema
+from fq.brokers.sqlite import database, errors, schema
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, outcome, post, posts, state, want
 
@@ -324,6 +324,6 @@ def test_whatever_else_goes_wrong_is_said_with_the_path(number: int) -> None:
     error = sqlite3.OperationalError("strange")
     error.sqlite_errorcode = number
 
-    said = faults.explained(error, "/data/jobs.db", 100)
+    said = errors.explained(error, "/data/jobs.db", 100)
     assert isinstance(said, BrokerError)
     assert "SQLite database /data/jobs.db: " in str(said) and "strange" in str(said)

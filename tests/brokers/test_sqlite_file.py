@@ -15,7 +15,7 @@ import pytest
 from attrs import evolve
 
 from fq.brokers import SqliteBroker
-from fq.brokers.sqlite import database, filecheck, schema, turns
+from fq.brokers.sqlite import database, file_check, schema, turn_recovery
 from fq.brokers.sqlite.turn import Taken, take_turn
 from fq.errors import BrokerUnavailable
 from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, outcome, posts, state, want
@@ -25,9 +25,9 @@ from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, outcome, pos
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look and sign every time, and do not wait for a file to be written to the end."""
     monkeypatch.setattr(database, "SIGN", 0.0)
-    monkeypatch.setattr(filecheck, "LOOK", 0.0)
-    monkeypatch.setattr(filecheck, "PAUSE", 0.0)
-    monkeypatch.setattr(filecheck, "_refused", {})
+    monkeypatch.setattr(file_check, "LOOK", 0.0)
+    monkeypatch.setattr(file_check, "PAUSE", 0.0)
+    monkeypatch.setattr(file_check, "_refused", {})
 
 
 @pytest.fixture
@@ -95,12 +95,12 @@ def moves_once(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """Let the file be moved while the next turn is applied to it."""
 
     def take_and_move(*arguments: object) -> Taken:
-        monkeypatch.setattr(turns, "take_turn", take_turn)
+        monkeypatch.setattr(turn_recovery, "take_turn", take_turn)
         taken = take_turn(*arguments)
         move(path, "aside.db")
         return taken
 
-    monkeypatch.setattr(turns, "take_turn", take_and_move)
+    monkeypatch.setattr(turn_recovery, "take_turn", take_and_move)
 
 
 def test_what_a_turn_did_to_a_file_that_was_moved_meanwhile_is_heard_of_once_it_is_back(
@@ -280,7 +280,7 @@ def test_a_copy_that_is_written_over_the_file_is_refused_by_who_has_it_open(
 def test_a_copy_that_is_written_over_the_file_is_refused_by_who_comes_later(path: Path, broker: SqliteBroker) -> None:
     copy = written_over(path, broker)
     shutil.copy(copy, path)
-    filecheck._refused.clear()
+    file_check._refused.clear()
 
     assert "found that something else has written over it" in refusal(lambda: others(path).enqueue(posts("during")))
 
@@ -373,7 +373,7 @@ def test_of_a_link_it_is_the_log_of_the_file_that_is_listened_to(path: Path) -> 
     path.symlink_to("real/jobs.db")
     broker = SqliteBroker(path)
     broker.enqueue(posts("m"))
-    log = filecheck.log_of(str(path))
+    log = file_check.log_of(str(path))
     is_there = os.path.exists(log)  # noqa: PTH110  # a text, as SQLite has it
     broker.close()
 

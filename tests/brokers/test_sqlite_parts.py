@@ -13,12 +13,12 @@ import pytest
 from fq.brokers import SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Disposition, Keep, Replace, Want
-from fq.brokers.rules import DEAD_TTL
-from fq.brokers.sqlite import poller
-from fq.brokers.sqlite.bulk import ROWS, SIZE, cut, pack
-from fq.brokers.sqlite.filewatch import FileWatch
+from fq.brokers.sqlite import change_poller
+from fq.brokers.sqlite.bulk_sql import ROWS, SIZE, cut, pack
+from fq.brokers.sqlite.change_poller import Pace
 from fq.brokers.sqlite.groups import Progress, arrive
-from fq.brokers.sqlite.poller import Pace
+from fq.brokers.sqlite.inotify import FileWatch
+from fq.brokers.validation import DEAD_TTL
 from tests.brokers.kit import FAULT, PATIENCE, claim, claim_one, commit, ids, in_thread, join, post, posts, splice, want
 
 
@@ -205,7 +205,7 @@ def test_without_word_from_the_kernel_the_poller_looks_for_itself(path: Path, mo
     def none(_: str) -> FileWatch:
         raise OSError("no inotify here")
 
-    monkeypatch.setattr(poller, "FileWatch", none)
+    monkeypatch.setattr(change_poller, "FileWatch", none)
 
     assert other_message_ends_the_wait(path)
 
@@ -228,7 +228,7 @@ def test_a_file_system_that_does_not_tell_is_found_out(path: Path, monkeypatch: 
             super().wait(0)
             return False
 
-    monkeypatch.setattr(poller, "FileWatch", Deaf)
+    monkeypatch.setattr(change_poller, "FileWatch", Deaf)
 
     assert other_message_ends_the_wait(path)
 
@@ -264,16 +264,16 @@ def test_looks_follow_a_write_at_growing_distances_and_a_missed_one_is_noticed(t
             waits.append(seconds)
             return next(heard)
 
-    monkeypatch.setattr(poller, "FileWatch", Scripted)
-    monkeypatch.setattr(poller.time, "sleep", lambda seconds: waits.append(-seconds))
+    monkeypatch.setattr(change_poller, "FileWatch", Scripted)
+    monkeypatch.setattr(change_poller.time, "sleep", lambda seconds: waits.append(-seconds))
     pace = Pace("log")
     for _ in range(15):
         pace.wait(opened=1, changed=False)
-    assert waits[:4] == [poller.FIRST, poller.FIRST, 2 * poller.FIRST, 4 * poller.FIRST]
-    assert waits[-1] == poller.LAST
+    assert waits[:4] == [change_poller.FIRST, change_poller.FIRST, 2 * change_poller.FIRST, 4 * change_poller.FIRST]
+    assert waits[-1] == change_poller.LAST
 
     pace.wait(opened=1, changed=True)
-    assert waits[-1] == -poller.GAP, "a change that nobody was told of: look again and again from now on"
+    assert waits[-1] == -change_poller.GAP, "a change that nobody was told of: look again and again from now on"
 
     pace.wait(opened=2, changed=True)
     assert waits[-1] > 0, "another file may be on another file system"

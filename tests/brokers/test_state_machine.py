@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Splice, Want
-from fq.fault import Fault
+from fq.core.fault import Fault
 from tests.brokers import model as m
 from tests.brokers.harness import Kind
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, Keep, Post
 from tests.brokers.harness import Harness
 from tests.brokers.kit import claim, claim_one, ids, outcome, post, posts, settle, state, want

@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from tests.brokers.harness import Harness
 from tests.brokers.kit import LEASE, PATIENCE, claim, claim_one, commit, ids, in_thread, outcome, post, posts, settle, want
 

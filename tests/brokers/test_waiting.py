@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from fq.brokers import waiting
-from fq.brokers.waiting import Awaited
+from fq.brokers import waiters
+from fq.brokers.waiters import Awaited
 from fq.errors import BrokerUnavailable
 
 Wait = Callable[[int, Callable[[], bytes | None]], bytes | None]
@@ -35,7 +35,7 @@ def in_a_coroutine(timeout: int, look: Callable[[], bytes | None]) -> bytes | No
 
 @pytest.fixture(params=[in_a_thread, in_a_coroutine])
 def wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Wait:
-    monkeypatch.setattr(waiting, "LONG", 0.001)
+    monkeypatch.setattr(waiters, "LONG", 0.001)
     return request.param
 
 
@@ -53,7 +53,7 @@ def test_who_waits_long_gets_none_in_the_end(wait: Wait) -> None:
 
 
 def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "LONG", 3_600.0)
     looks: list[int] = []
 
     assert wait(5, lambda: looks.append(1)) is None
@@ -61,7 +61,7 @@ def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait, monkeypat
 
 
 def test_who_was_not_told_of_a_result_finds_it_when_the_time_is_over(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "LONG", 3_600.0)
     looks = iter([None, b"1"])
 
     assert wait(20, lambda: next(looks)) == b"1"
@@ -75,7 +75,7 @@ def test_who_does_not_wait_looks_once(wait: Wait) -> None:
 
 
 def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "LONG", 3_600.0)
     looks: list[int] = []
 
     def look() -> None:
@@ -88,8 +88,8 @@ def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wai
 
 
 def test_the_last_look_is_not_waited_for_without_end(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LONG", 3_600.0)
-    monkeypatch.setattr(waiting, "LAST_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(waiters, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "LAST_LOOK_SECONDS", 0.05)
     opened, looks = threading.Event(), []
 
     def look() -> None:

@@ -7,9 +7,9 @@ from threading import Event
 import pytest
 
 from fq import App
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Want
-from fq.ids import fresh_worker_name
+from fq.runtime.fresh_ids import fresh_worker_name
 from tests.until import until
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, Keep, Post, Splice
 from tests.brokers.harness import Harness
 from tests.brokers.kit import claim, ids, join, outcome, posts, run, splice, want

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fq.brokers import Broker, SqliteBroker, broker_from_url
 from fq.brokers.clock import SystemClock
-from fq.brokers.host import Host, wall_ms
+from fq.brokers.host_clocks import Host, wall_ms
 
 
 def broker(environment: Mapping[str, str]) -> Broker:

@@ -15,7 +15,7 @@ import weakref
 from pathlib import Path
 
 from fq import App, Step
-from fq.message import Message
+from fq.core.message import Message
 from tests.chaos.tasks import note
 
 app = App(os.environ.get("FQ_URL", "memory://"))

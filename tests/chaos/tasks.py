@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from fq import App, Middleware, compose, default_middleware, get_current_message
-from fq.events import Committed, Event
+from fq.core.events import Committed, Event
 from tests.chaos.brokers import broker
 
 

@@ -21,7 +21,7 @@ from attrs import define, field
 from returns.result import Result, Success
 
 from fq import App, Fault, Handle
-from fq.handle import TaskError
+from fq.calls.handle import TaskError
 from tests.chaos import outages
 from tests.chaos.brokers import step
 from tests.chaos.harness import Rig, children, kill_all

@@ -16,7 +16,7 @@ from attrs import define, field
 
 from fq import App, Handle
 from fq.brokers import Broker, broker_from_url
-from fq.call import Call
+from fq.calls.call import Call
 from fq.errors import BrokerUnavailable
 from tests.chaos.harness import Rig, kill_all
 from tests.chaos.test_kills import settle

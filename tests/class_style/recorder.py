@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from fq.class_style.names import HOOKS
+from fq.class_style.hook_names import HOOKS
 
 Call = tuple[str, str]  # who and which hook, and the name of the thread
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fq.worker import helpers
-from fq.worker.helpers import Helpers
+from fq.worker.supervisor import sidecars
+from fq.worker.supervisor.sidecars import Helpers
 from tests.until import until
 
 TASKS = """
@@ -67,7 +67,7 @@ def test_fq_worker_runs_the_forks_of_its_middleware_for_as_long_as_it_runs_itsel
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(helpers, "PAUSE", 0.0)
+    monkeypatch.setattr(sidecars, "PAUSE", 0.0)
     logging.getLogger("fq.worker").setLevel(logging.CRITICAL)
     yield
     logging.getLogger("fq.worker").setLevel(logging.NOTSET)
@@ -105,7 +105,7 @@ def test_a_helper_that_dies_is_started_again_and_one_that_returns_is_not(tmp_pat
 
 
 def test_stopping_ends_a_helper_that_does_not_listen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(helpers, "LAST_WAIT", 0.2)
+    monkeypatch.setattr(sidecars, "LAST_WAIT", 0.2)
     file = tmp_path / "pid"
 
     def stubborn() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from fq import ConfigError, Message, OptionError
 from fq.class_style import BrokerView, MessageView
-from fq.codec import decode
 from fq.testing import message
+from fq.wire.codec import decode
 
 GIVEN = message("add", 1, [2], message_id="m1", queue_name="q", kwargs={"c": 3}, message_timestamp=1_500, retries=1)
 

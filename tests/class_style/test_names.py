@@ -7,7 +7,7 @@ import pytest
 
 from fq import StackError, compose, hooks
 from fq.class_style import Middleware
-from fq.class_style.names import HOOKS
+from fq.class_style.hook_names import HOOKS
 
 
 class Nothing:

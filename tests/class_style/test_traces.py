@@ -15,8 +15,8 @@ from fq import App, SkipMessage, compose, hooks, pipelines, results, retries
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Post
 from fq.class_style import BrokerView
-from fq.class_style.names import HOOKS
-from fq.events import ProcessBooted
+from fq.class_style.hook_names import HOOKS
+from fq.core.events import ProcessBooted
 from tests.class_style.recorder import MESSAGE_HOOKS, Call, Recorder, names
 from tests.until import until
 

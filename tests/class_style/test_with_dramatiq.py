@@ -28,7 +28,7 @@ from fq import (
 )
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView
-from fq.class_style.foreign import foreign, is_deliberate, is_interrupt, is_skip
+from fq.class_style.dramatiq_compat import foreign, is_deliberate, is_interrupt, is_skip
 from fq.testing import message
 from tests.until import until
 
@@ -221,9 +221,7 @@ def test_without_dramatiq_nothing_is_foreign(without_dramatiq: None) -> None:
 
 
 def test_fq_does_not_import_dramatiq() -> None:
-    code = (
-        "import sys, fq, fq.class_style; from fq.class_style.foreign import foreign; foreign('Interrupt'); print('dramatiq' in sys.modules)"
-    )
+    code = "import sys, fq, fq.class_style; from fq.class_style.dramatiq_compat import foreign; foreign('Interrupt'); print('dramatiq' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 

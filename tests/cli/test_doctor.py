@@ -13,11 +13,11 @@ from fq.brokers import MemoryBroker, SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Bury, Commit, Post, QueueStats, Want, WorkerStats
-from fq.brokers.sqlite import checkup
+from fq.brokers.sqlite import diagnostics
 from fq.cli.diagnosis import Site
 from fq.cli.doctor import examine
+from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
-from fq.fault import Fault
 from tests.cli.conftest import Fq
 
 POST = Post("m", "default", "add", 0, 0, b"{}")
@@ -160,7 +160,7 @@ def test_a_file_that_a_loss_of_power_may_destroy_is_bad(fq: Fq, monkeypatch: pyt
 
 
 def test_a_disk_with_little_room_is_worth_a_warning(fq: Fq, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "LITTLE", 2**80)
+    monkeypatch.setattr(diagnostics, "LITTLE", 2**80)
     code, findings = looked(fq, "tasks:app")
 
     assert (code, findings["disk"]["level"]) == (0, "warn")

@@ -9,7 +9,7 @@ import pytest
 
 from fq.brokers.records import Want
 from fq.brokers.redis import RedisBroker
-from fq.brokers.redis.checkup import checkup, clock
+from fq.brokers.redis.diagnostics import checkup, clock
 from tests.brokers.kit import post
 from tests.cli.conftest import Fq
 from tests.redis.servers import FLAVOURS, Server, binaries, free_port

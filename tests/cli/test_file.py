@@ -6,7 +6,7 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import Post
-from fq.cli import file
+from fq.cli import database_file
 from tests.cli.conftest import Fq
 
 
@@ -40,7 +40,7 @@ def test_shrinking_asks_first_if_it_takes_long_and_says_what_came_of_it(fq: Fq, 
     broker.enqueue([Post(f"m{number}", "default", "add", 0, 0, b"x" * 10_000) for number in range(300)])
     broker.purge("default")
     broker.close()
-    monkeypatch.setattr(file, "MUCH", 0)
+    monkeypatch.setattr(database_file, "MUCH", 0)
     asked = fq("shrink", "tasks:app")
     ran = fq("shrink", "tasks:app", "--yes")
 

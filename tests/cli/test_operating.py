@@ -13,7 +13,7 @@ from fq.brokers.clock import Clock, ManualClock, SystemClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Bury, Commit, Post, Want
 from fq.cli.message import _all
-from fq.fault import Fault
+from fq.core.fault import Fault
 from tests.cli.conftest import Fq
 
 URL = "sqlite:///jobs.db"

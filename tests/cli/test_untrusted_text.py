@@ -9,7 +9,7 @@ import pytest
 
 from fq import App
 from fq.brokers.records import Post
-from fq.observe.logs import JsonFormatter, TextFormatter
+from fq.worker.log_setup import JsonFormatter, TextFormatter
 from tests.cli.conftest import Fq
 
 EVIL = "\x1b]0;owned\x07\x1b[2J[red]red[/red]\r\n2030-01-01 00:00:00,000 INFO forged \u202e\x9b31m \udc80"

@@ -10,8 +10,8 @@ from attrs import define, field, frozen
 
 from fq import Message, Outcome, Step
 from fq.layers import default_middleware
-from fq.middleware import AsyncHandler, Handler
-from fq.stack import Stack
+from fq.middleware.base import AsyncHandler, Handler
+from fq.middleware.stack import Stack
 from fq.testing import message
 from fq.testing.laws import MESSAGES, OUTCOMES
 

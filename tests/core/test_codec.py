@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from returns.result import Failure, Success
 
 from fq import DecodeError, InvalidResult, Message, Retry, retries
-from fq.codec import as_json, decode, decode_result, encode, encode_result, encode_value, not_json
-from fq.fault import Fault
-from fq.message import restamp
-from fq.outcome import Outcome
+from fq.core.fault import Fault
+from fq.core.message import restamp
+from fq.core.outcome import Outcome
 from fq.testing import message
+from fq.wire.codec import as_json, decode, decode_result, encode, encode_result, encode_value, not_json
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 

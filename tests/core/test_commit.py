@@ -7,13 +7,13 @@ from returns.result import Failure, Success
 
 from fq import Dead, Drop, Enqueue, InvalidResult, Message, Outcome, Retry, Store, TimeLimitExceeded
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Replace, Splice
-from fq.brokers.rules import spliced
-from fq.codec import decode, decode_result, encode
-from fq.commit import lower, post
-from fq.fault import Fault
-from fq.message import restamp
-from fq.outcome import Arrive, Effect
+from fq.brokers.validation import spliced
+from fq.core.fault import Fault
+from fq.core.message import restamp
+from fq.core.outcome import Arrive, Effect
+from fq.execution.outcome_encoding import lower, post
 from fq.testing import message
+from fq.wire.codec import decode, decode_result, encode
 
 DELIVERY = Delivery("m1", "default", "add", b"", token=7, deliveries=1, received_at=0)
 MESSAGE = message("add", 1, 2, message_id="m1")

@@ -32,8 +32,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fq.convert import Misfit, converter, decoder, encoder, from_json, to_json
-from fq.frozen import FrozenDict
+from fq.core.frozen import FrozenDict
+from fq.wire.convert import Misfit, converter, decoder, encoder, from_json, to_json
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -514,7 +514,7 @@ def test_what_holds_itself_is_refused():
 def test_a_class_that_nobody_can_convert_is_refused_with_advice():
     expected = (
         "x: expected a type that can be converted, which Opaque is not, found Opaque(); "
-        "make it an attrs class or a dataclass, or register hooks with fq.convert.converter"
+        "make it an attrs class or a dataclass, or register hooks with fq.wire.convert.converter"
     )
 
     assert said(Opaque(), Opaque) == expected

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fq import OptionError
-from fq.duration import LONGEST, limit_ms, optional_ms, to_ms
+from fq.core.duration import LONGEST, limit_ms, optional_ms, to_ms
 
 INFINITE = float("inf")
 

@@ -6,8 +6,9 @@ import attrs
 import pytest
 from attrs import frozen
 
-from fq import Message, Middleware, Outcome, Stack, compose, events
-from fq.events import Announcing, Event
+from fq import Message, Middleware, Outcome, Stack, compose
+from fq.core import events
+from fq.core.events import Announcing, Event
 from fq.testing import message
 
 MESSAGE = message("add")

@@ -20,7 +20,7 @@ from fq import (
     retries,
     time_limit,
 )
-from fq.explain import Ring
+from fq.middleware.explain import Ring
 from fq.testing import message
 
 STACK = compose(results(), age_limit(max_age=1_000), retries(max_retries=1), time_limit(time_limit=5))

@@ -5,9 +5,9 @@ from traceback import format_exception
 
 import pytest
 
+from fq.core.fault import MAX_TEXT, MAX_TRACEBACK, Fault
 from fq.errors import TimeLimitExceeded
-from fq.fault import MAX_TEXT, MAX_TRACEBACK, Fault
-from fq.tracebacks import prints, traceback_of
+from fq.errors.exception_text import prints, traceback_of
 
 
 def raised(error: BaseException) -> BaseException:

@@ -9,7 +9,7 @@ import pytest
 from attrs import frozen
 from attrs.exceptions import FrozenInstanceError
 
-from fq.frozen import NOTHING, FrozenDict, frozen_dict, quick
+from fq.core.frozen import NOTHING, FrozenDict, frozen_dict, quick
 
 FROZEN: FrozenDict[str, int] = FrozenDict(a=1, b=2)
 

@@ -5,8 +5,8 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fq.identity import child_id, jitter
-from fq.ids import fresh_id
+from fq.core.derived_ids import child_id, jitter
+from fq.runtime.fresh_ids import fresh_id
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 

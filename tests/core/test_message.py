@@ -8,7 +8,7 @@ from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
 from fq import Key, Message, OptionError
-from fq.message import RETRIES, restamp
+from fq.core.message import RETRIES, restamp
 from fq.testing import message
 
 MESSAGE = message("add", 1, 2, message_id="m1", retries=1, tenant="a")

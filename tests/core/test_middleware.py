@@ -24,8 +24,8 @@ from fq import (
     class_style,
     compose,
 )
-from fq.class_style.names import HOOKS
-from fq.duration import to_ms
+from fq.class_style.hook_names import HOOKS
+from fq.core.duration import to_ms
 from fq.errors import TimeLimitExceeded
 from fq.testing import message
 

@@ -3,7 +3,7 @@
 import typing
 
 from fq import App, Middleware, default_middleware
-from fq.options import OWN, CallOptions, Options
+from fq.middleware.options import OWN, CallOptions, Options
 
 
 def names(options: type) -> set[str]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from returns.result import Result
 
 from fq.errors import InvalidArguments, InvalidResult
-from fq.signature import Signature
+from fq.wire.signature import Signature
 
 P = ParamSpec("P")
 

@@ -28,7 +28,7 @@ from fq import (
     retries,
     time_limit,
 )
-from fq.stack import summary
+from fq.middleware.stack import summary
 
 
 @frozen

@@ -22,10 +22,10 @@ from fq import (
     retries,
 )
 from fq.brokers.memory import MemoryBroker
+from fq.core.message import ITS_OWN
+from fq.core.outcome import Enqueue
 from fq.errors import TimeLimitExceeded
 from fq.layers import Retries
-from fq.message import ITS_OWN
-from fq.outcome import Enqueue
 from fq.testing import message
 
 ERROR = ValueError("no")

@@ -31,7 +31,7 @@ from fq.errors import BrokerUnavailable, OptionError
 from fq.limits import Refused, Slot
 from fq.limits.concurrency_limit import has_run
 from fq.limits.limits import Limits
-from fq.limits.terms import Granted
+from fq.limits.policy import Granted
 from fq.testing import message
 
 

@@ -29,10 +29,10 @@ from fq import (
     retries,
     shutdown_notifications,
 )
-from fq.identity import child_id
-from fq.message import restamp
-from fq.outcome import Arrive
-from fq.own_options import GROUP
+from fq.core.derived_ids import child_id
+from fq.core.message import restamp
+from fq.core.outcome import Arrive
+from fq.core.reserved_options import GROUP
 from tests.messages import message
 
 ERROR = ValueError("no")

@@ -4,9 +4,9 @@ import pytest
 from returns.result import Failure
 
 from fq import App, GroupFailed, LayerError, Message, Outcome, Pipelines, Retry, compose, pipelines, retries
-from fq.identity import child_id
-from fq.outcome import Enqueue
-from fq.own_options import GROUP, PIPE
+from fq.core.derived_ids import child_id
+from fq.core.outcome import Enqueue
+from fq.core.reserved_options import GROUP, PIPE
 from tests.messages import message
 
 ERROR = ValueError("no")

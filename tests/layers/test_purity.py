@@ -32,8 +32,8 @@ from fq import (
     TimeLimitExceeded,
     default_middleware,
 )
+from fq.core.message import restamp
 from fq.errors import FqError
-from fq.message import restamp
 from tests.messages import message
 
 

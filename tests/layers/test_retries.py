@@ -35,9 +35,9 @@ from fq import (
     retries,
     time_limit,
 )
-from fq.duration import LONGEST
-from fq.identity import jitter
-from fq.message import RETRIES
+from fq.core.derived_ids import jitter
+from fq.core.duration import LONGEST
+from fq.core.message import RETRIES
 from fq.testing import message
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy

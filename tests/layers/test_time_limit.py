@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from fq import Dead, LayerError, Message, Outcome, Retry, TimeLimit, TimeLimitExceeded, compose, default_middleware, retries, time_limit
-from fq.handler import sync_handler
+from fq.core.message import TIME_LIMIT
+from fq.execution.handler import sync_handler
 from fq.layers.time_limit import exceeded
-from fq.message import TIME_LIMIT
-from fq.signature import Signature
 from fq.testing import message
+from fq.wire.signature import Signature
 
 INFINITE = float("inf")
 

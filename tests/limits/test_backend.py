@@ -8,7 +8,7 @@ from fq import App, ConcurrentRateLimiter
 from fq.brokers import MemoryBroker, SqliteBroker
 from fq.errors import ConfigError
 from fq.limits import Limits, limiter_backend
-from fq.limits.local import LocalStore
+from fq.limits.local_store import LocalStore
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///nowhere.db", "redis://localhost:1"])

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fq import Barrier
+from fq.core.outcome import Outcome
 from fq.errors import OptionError
 from fq.layers import current_message
 from fq.limits import BarrierNotFound
-from fq.outcome import Outcome
 from fq.testing import message
 from tests.limits.places import Place
 

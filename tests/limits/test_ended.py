@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from fq.brokers.records import ACK, Bury, Commit, Delivery, Keep, Post, Replace, Want
-from fq.fault import Fault
+from fq.core.fault import Fault
 from fq.limits import Limits, Slots
-from fq.limits import ended as module
-from fq.limits.terms import Refused, Slot
+from fq.limits import ended_holders as module
+from fq.limits.policy import Refused, Slot
 from tests.limits.places import Place
 
 ONE = Slots(1, ttl=900_000)

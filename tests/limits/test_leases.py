@@ -13,7 +13,7 @@ from fq import ConcurrentRateLimiter
 from fq.brokers import SqliteBroker
 from fq.errors import BrokerUnavailable
 from fq.limits import Limits, Slot, Slots, limiter_backend
-from fq.limits.leases import Leases
+from fq.limits.slot_renewal import Leases
 from tests.limits.places import Place
 
 
@@ -110,7 +110,7 @@ def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():
 
 
 def test_the_thread_ends_when_nothing_has_been_held_for_a_while_and_starts_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fq.limits.leases.LINGER", 0.01)
+    monkeypatch.setattr("fq.limits.slot_renewal.LINGER", 0.01)
     renewed: list[str] = []
     leases = Leases(lambda slot: renewed.append(slot.key))
     for key in ("first", "second"):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fq.errors import OptionError
-from fq.limits.terms import FIRST_GUESS, SOON, Bucket, First, Slots, Window, admits, learnt, nap, planned
+from fq.limits.policy import FIRST_GUESS, SOON, Bucket, First, Slots, Window, admits, learnt, nap, planned
 
 limits = st.one_of(
     st.builds(Slots, st.integers(1, 100), st.integers(1, 10**9)),

@@ -10,8 +10,8 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from fq.observe.meter import WIDTH, Meter
-from fq.observe.own import Families, Together, families_of, from_bytes, kept_in, lasting, merged, to_bytes
-from fq.observe.table import NOTE, Table
+from fq.observe.shared_counters import NOTE, Table
+from fq.observe.user_metrics import Families, Together, families_of, from_bytes, kept_in, lasting, merged, to_bytes
 from tests.observe.test_endpoint import Worker
 from tests.until import until
 

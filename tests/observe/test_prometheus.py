@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from fq import App, Outcome, Prometheus, Retries, Snooze, compose, default_middleware, prometheus, retries
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Post, QueueStats
+from fq.core.events import Committed, Started
+from fq.core.outcome import Enqueue
 from fq.errors import BrokerUnavailable
-from fq.events import Committed, Started
-from fq.observe.collect import queue_metrics
+from fq.observe.collector import queue_metrics
 from fq.observe.layer import counted
 from fq.observe.meter import ERRORS, IN_PROGRESS, MESSAGES, REJECTS, RETRIES, Tally
-from fq.outcome import Enqueue
 from fq.testing import message
 from tests.until import until
 

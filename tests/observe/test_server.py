@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from fq.observe.server import BoundedServer
+from fq.observe.bounded_server import BoundedServer
 from tests.until import until
 
 

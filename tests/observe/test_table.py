@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from fq.observe.table import ELSEWHERE, ROWS, Part, Table
+from fq.observe.shared_counters import ELSEWHERE, ROWS, Part, Table
 
 LABELS = ("default", "add")
 
@@ -99,6 +99,6 @@ def test_labels_may_be_long() -> None:
 
 
 def test_nothing_has_a_name_that_could_be_left_behind() -> None:
-    code = "from fq.observe.table import Table; import os; t = Table(1, 1); print(os.readlink(f'/proc/self/fd/{t.descriptor}'))"
+    code = "from fq.observe.shared_counters import Table; import os; t = Table(1, 1); print(os.readlink(f'/proc/self/fd/{t.descriptor}'))"
 
     assert "(deleted)" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

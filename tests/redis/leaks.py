@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import redis
 
-from fq.brokers.redis.wire import PLACE
+from fq.brokers.redis.script_protocol import PLACE
 
 ONCE = {
     "messages": "hash",

@@ -1,7 +1,7 @@
 """Which commits share a script, and which do not, decided without a server."""
 
 from fq.brokers.records import ACK, Change, Commit, Join, Keep, Post, Splice
-from fq.brokers.redis.batches import batches
+from fq.brokers.redis.commit_batches import batches
 
 
 def commit(message_id: str, *changes: Change) -> Commit:

@@ -14,8 +14,8 @@ import redis
 
 from fq.brokers.records import Want
 from fq.brokers.redis import RedisBroker
-from fq.brokers.redis.advice import advice
-from fq.brokers.redis.connect import Guides
+from fq.brokers.redis.connections import Guides
+from fq.brokers.redis.error_advice import advice
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import in_thread, post, run
 from tests.redis.kit import done, drain

@@ -8,8 +8,8 @@ import redis
 
 from fq.brokers.records import ACK, Bury, Commit, Join, Keep, Want
 from fq.brokers.redis import RedisBroker
+from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from fq.fault import Fault
 from tests.brokers.kit import post
 from tests.redis.kit import BODY, done, drain, fill
 from tests.redis.leaks import ONCE, PER_QUEUE, leaks

@@ -11,9 +11,9 @@ import redis
 
 from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Splice, Want
 from fq.brokers.redis import RedisBroker
-from fq.brokers.redis import turns as turns_module
+from fq.brokers.redis import worker_turns as turns_module
+from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
-from fq.fault import Fault
 from tests.brokers.kit import post
 from tests.redis.faults import break_at, mend
 from tests.redis.leaks import leaks

@@ -8,8 +8,8 @@ import redis
 
 from fq.brokers.records import ACK, RELEASE, Bury, Want
 from fq.brokers.redis import RedisBroker
+from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
-from fq.fault import Fault
 from tests.brokers.kit import ids, in_thread, post, posts, state
 from tests.redis.kit import done, drain
 from tests.redis.servers import Server

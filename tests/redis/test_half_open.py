@@ -14,9 +14,9 @@ from returns.result import Success
 
 from fq import App
 from fq.brokers.records import Want
-from fq.brokers.redis import RedisBroker, ear, line, results
+from fq.brokers.redis import RedisBroker, client, results, subscriber
+from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
-from fq.handle import Handle
 from fq.limits import ConcurrentRateLimiter
 from tests.brokers.kit import in_thread, post
 from tests.redis.kit import done, drain
@@ -37,7 +37,7 @@ def proxy(valkey: Server) -> Iterator[Proxy]:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait long for a reply before they ask why there is none."""
-    monkeypatch.setattr(line, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(client, "PROBE_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_lease_is_renewed_in_time_though_the_connection_is_dead(
     proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, lease: int
 ) -> None:
     """Whatever the timeouts: a renewal that comes after half of a lease must have come through long before the other half is over."""
-    monkeypatch.setattr(line, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(client, "PROBE_SECONDS", 1.0)
     broker = through(timeout=30_000, patience=30_000)
     broker.renew(["w"], lease)
     proxy.freeze()
@@ -261,7 +261,7 @@ def test_a_result_is_waited_for_though_nothing_can_be_heard_yet(proxy: Proxy, ap
 def test_a_connection_that_hears_nothing_is_asked_and_kept_while_it_answers(
     proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ear, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(subscriber, "CHECK_SECONDS", 0.05)
     broker = through()
     broker.wait(WANT, 0)
     (link,) = proxy.listening()
@@ -275,8 +275,8 @@ def test_a_connection_that_hears_nothing_is_asked_and_kept_while_it_answers(
 def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
     proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, way: dict[str, bool]
 ) -> None:
-    monkeypatch.setattr(ear, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(ear, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(subscriber, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(subscriber, "ANSWER_SECONDS", 0.2)
     broker = through()
     waiter = idle(broker)
     (link,) = proxy.listening()
@@ -291,7 +291,7 @@ def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
 def test_new_channels_do_not_hide_that_the_connection_is_dead(
     proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ear, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(subscriber, "ANSWER_SECONDS", 0.2)
     broker = through()
     broker.wait(WANT, 0)
     proxy.freeze(*proxy.listening())
@@ -320,7 +320,7 @@ def test_a_slot_that_is_given_back_by_a_repeated_call_has_not_lapsed(
 def test_a_slot_is_renewed_in_time_though_the_connection_is_dead(
     proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(client, "PROBE_SECONDS", 1.0)
     mine, others = (ConcurrentRateLimiter(broker, "mutex", ttl=1_500) for broker in (through(), connect()))
     with mine.acquire():
         proxy.freeze()

@@ -10,7 +10,7 @@ from fq.brokers.records import ACK, Commit, Join, Keep, Splice, Want
 from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
-from fq.limits.terms import Refused, Slots
+from fq.limits.policy import Refused, Slots
 from tests.brokers.kit import post
 from tests.redis.test_faults import OPERATIONS, prepare
 

@@ -5,7 +5,7 @@ import redis
 
 from fq.brokers.redis import RedisBroker
 from fq.limits import Slots, limiter_backend
-from fq.limits.terms import Slot
+from fq.limits.policy import Slot
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server
 

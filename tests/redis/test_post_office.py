@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from fq.brokers.records import Post
-from fq.brokers.redis.post_office import TOGETHER, TOGETHER_BYTES, PostOffice
+from fq.brokers.redis.async_batcher import TOGETHER, TOGETHER_BYTES, PostOffice
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import post
 

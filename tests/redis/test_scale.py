@@ -8,7 +8,7 @@ import redis
 from fq import App
 from fq.brokers.records import ACK, Bury, Commit, Delivery, Join, Splice, Want
 from fq.brokers.redis import RedisBroker
-from fq.fault import Fault
+from fq.core.fault import Fault
 from tests.brokers.kit import post
 from tests.redis.kit import Efforts, done, drain, fill
 from tests.redis.servers import Server

@@ -7,8 +7,8 @@ import redis
 
 from fq.brokers.records import Bury, Commit, Keep, Post, Replace, Want
 from fq.brokers.redis import RedisBroker
+from fq.core.fault import Fault
 from fq.errors import BrokerError
-from fq.fault import Fault
 from tests.brokers.kit import bury, post
 from tests.redis.kit import done
 from tests.redis.leaks import ONCE

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from fq.brokers import waiting
+from fq.brokers import waiters
 from fq.brokers.records import ACK, Keep, Post, Want
-from fq.brokers.redis import RedisBroker, results, turns
+from fq.brokers.redis import RedisBroker, results, worker_turns
 from tests.brokers.kit import bury, in_thread, post, run
 from tests.redis.kit import done
 from tests.redis.servers import Server
@@ -183,8 +183,8 @@ def test_a_worker_that_waits_asks_the_server_nothing(connect: Callable[..., Redi
 def test_an_idle_worker_asks_less_than_one_command_a_second(
     connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert turns.LONGEST >= 1, "a wait lasts that long, in seconds, if nothing happens"
-    monkeypatch.setattr(turns, "LONGEST", 0.1)
+    assert worker_turns.LONGEST >= 1, "a wait lasts that long, in seconds, if nothing happens"
+    monkeypatch.setattr(worker_turns, "LONGEST", 0.1)
     broker = connect()
     broker.wait(WANT, 0)
     before = scripts_called(client)
@@ -334,7 +334,7 @@ def test_a_result_that_does_not_come_leaves_nothing_behind(broker: RedisBroker, 
 def test_who_waits_for_ever_is_registered_for_a_bounded_time_and_again_while_it_waits(
     connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "LONG", 0.01)
+    monkeypatch.setattr(waiters, "LONG", 0.01)
     reader, writer = connect(), connect()
     wait = in_thread(lambda: reader.wait_result("m", 10**15))
     wait_for(lambda: client.exists("{fq}:result:m"))

@@ -7,9 +7,9 @@ from attrs import evolve
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.memory.items import Group, Item
-from fq.brokers.memory.store import Store
+from fq.brokers.memory.state import Store
 from fq.brokers.records import Change, Commit, Delivery, Join, Keep, Release, Want
-from fq.brokers.rules import DEAD_TTL, spliced
+from fq.brokers.validation import DEAD_TTL, spliced
 
 
 class Unfenced(Store):

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from fq.brokers.memory.items import Group
-from fq.brokers.memory.operators import _Seen
-from fq.brokers.memory.store import Store
+from fq.brokers.memory.operations import _Seen
+from fq.brokers.memory.state import Store
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Change, Post
-from fq.brokers.requeue import Plan, View, afresh, plan
+from fq.execution.requeue_plan import Plan, View, afresh, plan
 
 
 class RequeuesAllButOne(Store):

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 import fq.layers
 from fq import Around, AsyncHandler, Enqueue, Handler, Message, Middleware, Outcome, Retry, SkipMessage, Step, default_middleware
-from fq.own_options import PIPE
+from fq.core.reserved_options import PIPE
 from fq.testing import check_step
 from tests.messages import message
 

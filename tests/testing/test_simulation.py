@@ -11,7 +11,7 @@ from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Dead, Enqueue, Message, Outcome, Retries, Retry, Rule, Step, default_middleware
-from fq.brokers.memory.store import Store
+from fq.brokers.memory.state import Store
 from fq.testing import Faults, Run, SimulationError, simulate
 from tests.messages import message
 from tests.testing import planted

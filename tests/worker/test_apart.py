@@ -12,8 +12,8 @@ from fq import App, Fault
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Bury, Commit, Keep, Replace, Turn, Want
 from fq.errors import BrokerError, BrokerUnavailable
-from fq.worker import pump
-from fq.worker.apart import LARGE
+from fq.worker.process import dispatcher
+from fq.worker.process.isolated_commits import LARGE
 from tests.until import until
 
 
@@ -223,7 +223,7 @@ def test_outcomes_that_meet_a_broker_that_comes_and_goes_are_blamed_for_nothing(
 
     handles = [say.send(f"{number}") for number in range(5)]
     monkeypatch.setattr(broker, "turn", turn)
-    monkeypatch.setattr(pump, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(dispatcher, "PAUSES", (0.01, 0.01))
     with app.worker(threads=2):
         results = [handle.get() for handle in handles]
         monkeypatch.undo()

@@ -10,9 +10,9 @@ from returns.result import Success
 from fq import App
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import CLAIM_BYTES, Commit, Turn, Want
-from fq.events import Event, ThreadBooted, ThreadStopping
-from fq.middleware import Middleware
-from fq.worker.board import Board
+from fq.core.events import Event, ThreadBooted, ThreadStopping
+from fq.middleware.base import Middleware
+from fq.worker.scoreboard import Board
 from tests.until import until
 
 
@@ -144,7 +144,7 @@ def test_a_worker_that_is_stopped_leaves_no_thread_and_no_lease(app: App) -> Non
 
 
 def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fq.worker.pump.STUCK", 0.05)
+    monkeypatch.setattr("fq.worker.process.dispatcher.STUCK", 0.05)
     blocks: list[Callable[[], int]] = []
 
     class Blocks(Middleware):

@@ -26,9 +26,9 @@ from fq import (
     poison_limit,
     rate_limit,
 )
-from fq.codec import decode_result
 from fq.testing import message
-from fq.worker.prefetch import Prefetch
+from fq.wire.codec import decode_result
+from fq.worker.process.prefetch import Prefetch
 
 
 def fault(result: object) -> str:

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from fq.worker.child_process import CALM, calm_collector
+from fq.worker.process.main import CALM, calm_collector
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 
 from fq import App, Cancelled, Fault, TimeLimitExceeded
 from fq.brokers import broker_from_url
+from fq.core.message import Message, limited
 from fq.limits import Barrier
-from fq.message import Message, limited
-from fq.shield import HERE, breathe, shielded
+from fq.runtime.interrupt_mask import HERE, breathe, shielded
 from fq.testing import message
-from fq.worker.deadlines import Deadlines
-from fq.worker.swallowed import notice
+from fq.worker.executors.interrupts import Deadlines
+from fq.worker.executors.lost_interrupts import notice
 
 LATE: Message = limited(message("late"), 0)
 """A message whose limit is over when it begins."""

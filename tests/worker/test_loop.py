@@ -12,7 +12,7 @@ from returns.result import Success
 
 from fq import App, Fault, Message, Outcome, default_middleware
 from fq.brokers.memory import MemoryBroker
-from fq.middleware import AsyncHandler, Middleware
+from fq.middleware.base import AsyncHandler, Middleware
 from tests.until import until
 
 

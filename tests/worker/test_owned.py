@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fq.worker.owned import Owned
+from fq.worker.executors.step_observer import Owned
 
 
 def run(coroutine: Coroutine[Any, Any, object], begun: list[str] | None = None) -> object:

@@ -1,8 +1,8 @@
 """Who has a place, and when the next comes: children that die young make the next wait, wherever they were."""
 
-from fq.worker.board import Board
-from fq.worker.place import YOUNG, Place, pause
-from fq.worker.ward import Ward
+from fq.worker.scoreboard import Board
+from fq.worker.supervisor.child import Ward
+from fq.worker.supervisor.child_slot import YOUNG, Place, pause
 
 NOW = 1_000.0
 

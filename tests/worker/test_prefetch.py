@@ -1,6 +1,6 @@
 """How much a worker claims: pure decisions."""
 
-from fq.worker.prefetch import MOST, WINDOW, Prefetch
+from fq.worker.process.prefetch import MOST, WINDOW, Prefetch
 
 
 def test_a_worker_that_has_measured_nothing_asks_for_its_free_threads() -> None:

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from fq.worker.board import Board
-from fq.worker.reload import INHERITED, Legacy, inherited, is_replacing
-from fq.worker.ward import Ward
+from fq.worker.scoreboard import Board
+from fq.worker.supervisor.child import Ward
+from fq.worker.supervisor.reload import INHERITED, Legacy, inherited, is_replacing
 
 
 def a_ward(**known: object) -> Ward:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from returns.result import Success
 
 from fq import App, Fault, LayerError, Message, Outcome, Retries, RetryAfter, Snooze, Step, cancellation, default_middleware, hooks
-from fq.brokers.base import Broker
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Post
 from fq.brokers.sqlite import SqliteBroker
 from tests.core.test_fault import Hostile

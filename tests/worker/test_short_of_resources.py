@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fq import App
-from fq.limits.leases import Leases
-from fq.limits.terms import Slot
-from fq.worker import loop as loop_module
-from fq.worker.helpers import Helpers
+from fq.limits.policy import Slot
+from fq.limits.slot_renewal import Leases
+from fq.worker.executors import event_loop as loop_module
+from fq.worker.supervisor.sidecars import Helpers
 from tests.until import until
 
 

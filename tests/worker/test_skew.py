@@ -7,13 +7,13 @@ import pytest
 from returns.result import Success
 
 from fq import App, Fault
-from fq.brokers.base import Broker
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Post
 from fq.brokers.sqlite import SqliteBroker
-from fq.codec import encode
-from fq.message import Message
+from fq.core.message import Message
+from fq.wire.codec import encode
 from tests.until import until
 
 

@@ -8,7 +8,7 @@ import pytest
 from fq import App
 from fq.brokers import SqliteBroker
 from fq.brokers.clock import SystemClock
-from fq.brokers.host import Host, boot_id, wall_ms
+from fq.brokers.host_clocks import Host, boot_id, wall_ms
 from fq.brokers.records import Want
 from tests.until import until
 

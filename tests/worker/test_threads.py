@@ -13,8 +13,8 @@ from returns.result import Success
 from fq import App, Fault, Message, Middleware, Outcome, Step, compose, default_middleware
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Turn, Want
-from fq.events import Claimed, Committed, Committing, Event, Started
-from fq.worker.deadlines import raise_thread_exception
+from fq.core.events import Claimed, Committed, Committing, Event, Started
+from fq.worker.executors.interrupts import raise_thread_exception
 from tests.until import until
 
 RESTARTABLE = ["fq-deadlines", "fq-heart", "fq-loop", "fq-loop-watch", "fq-worker-0"]

@@ -3,9 +3,9 @@
 import pytest
 from attrs import evolve
 
-from fq.worker.board import Reading, Running
+from fq.worker.scoreboard import Reading, Running
 from fq.worker.settings import WorkerSettings
-from fq.worker.ward import Facts, overran, verdict
+from fq.worker.supervisor.child import Facts, overran, verdict
 
 NOW = 1_000.0
 SETTINGS = WorkerSettings(heartbeat=1_000, hard_limit_grace=5_000, max_tasks_per_child=100, max_memory_per_child=50)

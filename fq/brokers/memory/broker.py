@@ -1,17 +1,17 @@
-"""`MemoryBroker`: everything in this process, gone with it. Its rules are in `fq.brokers.memory.store`; here are the lock and the waiting."""
+"""`MemoryBroker`: everything in this process, gone with it. Its rules are in ``fq.brokers.memory.state``; here are the lock and the waiting."""
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from fq.brokers.base import CALLED_BY_ACTORS
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
-from fq.brokers.memory.store import Store
+from fq.brokers.memory.state import Store
+from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
-from fq.brokers.waiting import Awaited, Bell
-from fq.shield import shields
+from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.waiters import Awaited, Bell
+from fq.runtime.interrupt_mask import shields
 
 LONGEST_IDLE = 60_000
 """The longest that a turn tells anybody to be idle, in ms."""

@@ -1,4 +1,4 @@
-"""What a `Store` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with `fq.brokers.memory.store`."""
+"""What a `Store` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with ``fq.brokers.memory.state``."""
 
 from bisect import insort
 from collections import Counter
@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 from attrs import define, field
 
 from fq.brokers.records import Delivery, QueueStats, Splice, WorkerStats
-from fq.fault import Fault
-from fq.message import CANCELLED
+from fq.core.fault import Fault
+from fq.core.message import CANCELLED
 
 V = TypeVar("V")
 

@@ -3,23 +3,23 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
-from fq.brokers.base import CALLED_BY_ACTORS
 from fq.brokers.findings import Finding
-from fq.brokers.process import pid
+from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.redis import inspect
-from fq.brokers.redis.checkup import examined
-from fq.brokers.redis.clock import ServerClock
+from fq.brokers.redis import inspection
+from fq.brokers.redis.client import probe_for
+from fq.brokers.redis.diagnostics import examined
+from fq.brokers.redis.endpoint import from_client, from_url
 from fq.brokers.redis.keys import Keys
-from fq.brokers.redis.line import probe_for
-from fq.brokers.redis.local import Local
-from fq.brokers.redis.place import from_client, from_url
-from fq.brokers.redis.requeues import requeue
-from fq.brokers.redis.server import Server
-from fq.brokers.rules import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
-from fq.brokers.together import Together
+from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.process_state import Local
+from fq.brokers.redis.requeue import requeue
+from fq.brokers.redis.server_clock import ServerClock
+from fq.brokers.single_flight import Together
+from fq.brokers.validation import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
 from fq.errors import ConfigError
-from fq.shield import shields
+from fq.runtime.interrupt_mask import shields
+from fq.runtime.process_id import pid
 
 
 @shields(*CALLED_BY_ACTORS, "enqueue_ahead")
@@ -31,7 +31,7 @@ class RedisBroker:
     RedisBroker('redis://fq:***@localhost:6379/0', namespace='shop')
 
     Args:
-        url: where the server is; all forms are in `fq.brokers.redis.place`.
+        url: where the server is; all forms are in ``fq.brokers.redis.endpoint``.
 
         client: instead of a URL, a `redis.Redis` or `redis.RedisCluster` whose settings to use.
 
@@ -161,20 +161,20 @@ class RedisBroker:
     def status(self, message_id: str) -> Status:
         """Return where a message is."""
         check_names("message_id", message_id)
-        return inspect.status(self._server, message_id)
+        return inspection.status(self._server, message_id)
 
     def queues(self) -> tuple[QueueStats, ...]:
         """Return all queues that hold, or have held, anything, by name."""
-        return inspect.queues(self._server)
+        return inspection.queues(self._server)
 
     def workers(self) -> tuple[WorkerStats, ...]:
         """Return all workers with a lease, by name."""
-        return inspect.workers(self._server)
+        return inspection.workers(self._server)
 
     def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
         check_names("worker", worker)
-        return inspect.held(self._server, worker, limit)
+        return inspection.held(self._server, worker, limit)
 
     def cancel(self, message_id: str) -> bool:
         """Cancel a message that waits or is held; return whether there is one."""
@@ -184,7 +184,7 @@ class RedisBroker:
         """Cancel messages that wait or are held, and what comes after *groups*; return how many of the messages there are."""
         check_names("message_id", *message_ids)
         check_names("group", *groups)
-        return inspect.cancel(self._server, message_ids, groups)
+        return inspection.cancel(self._server, message_ids, groups)
 
     def dead(
         self,
@@ -197,7 +197,7 @@ class RedisBroker:
     ) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
         check_search(queue=queue, actor=actor, error=error)
-        return inspect.dead(self._server, queue, actor, error, limit, until)
+        return inspection.dead(self._server, queue, actor, error, limit, until)
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues; return how many there were."""
@@ -207,12 +207,12 @@ class RedisBroker:
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""
         check_names("message_id", *message_ids)
-        return inspect.discard(self._server, message_ids)
+        return inspection.discard(self._server, message_ids)
 
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue*; return how many messages that was."""
         check_names("queue", queue)
-        return inspect.purge(self._server, queue)
+        return inspection.purge(self._server, queue)
 
     def pause(self, queue: str) -> None:
         """Let nobody claim from *queue* until it is resumed."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
+from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.scripts import script
-from fq.brokers.redis.server import Server
-from fq.brokers.waiting import LONG, Awaited
+from fq.brokers.waiters import LONG, Awaited
 from fq.errors import BrokerUnavailable
 
 REGISTERED = 2 * round(LONG * 1_000)

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import cast
 
 from fq.brokers.records import Post
+from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.script_protocol import Argument, Sheet, posts_written
 from fq.brokers.redis.scripts import script
-from fq.brokers.redis.server import Server
-from fq.brokers.redis.wire import Argument, Sheet, posts_written
 from fq.errors import BrokerError
 
 ONE = script("one")

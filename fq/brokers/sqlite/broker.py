@@ -5,26 +5,26 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from fq.brokers.base import CALLED_BY_ACTORS, InThreads
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
+from fq.brokers.protocol import CALLED_BY_ACTORS, InThreads
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
-from fq.brokers.rules import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
-from fq.brokers.sqlite import forks, inspection
-from fq.brokers.sqlite.cancels import cancel
-from fq.brokers.sqlite.checkup import checkup
+from fq.brokers.single_flight import Together
+from fq.brokers.sqlite import fork_safety, inspection
+from fq.brokers.sqlite.cancellation import cancel
 from fq.brokers.sqlite.claims import release, renew
 from fq.brokers.sqlite.database import Database, Settings
+from fq.brokers.sqlite.diagnostics import checkup
+from fq.brokers.sqlite.enqueue import insert
 from fq.brokers.sqlite.groups import cancel_groups
-from fq.brokers.sqlite.listening import Listener
-from fq.brokers.sqlite.posts import insert
-from fq.brokers.sqlite.requeues import requeue
-from fq.brokers.sqlite.turns import Turns
-from fq.brokers.sqlite.upkeep import Upkeep
-from fq.brokers.sqlite.wholefile import WholeFile
-from fq.brokers.together import Together
+from fq.brokers.sqlite.listener import Listener
+from fq.brokers.sqlite.maintenance import Upkeep
+from fq.brokers.sqlite.requeue import requeue
+from fq.brokers.sqlite.turn_recovery import Turns
+from fq.brokers.sqlite.whole_file import WholeFile
+from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
 from fq.errors import ConfigError
-from fq.shield import shields
+from fq.runtime.interrupt_mask import shields
 
 BUSY_TIMEOUT = 15_000
 """How long a call waits while other processes write unless told otherwise, ms."""
@@ -78,7 +78,7 @@ class SqliteBroker(WholeFile, InThreads):
         self._listener = Listener(self._reader, self.clock, self.path)
         self._turns = Turns(self._writer, self.clock, Upkeep(dead_ttl))
         self._clock_read = Together(self._reader.read_clock)
-        forks.register(self)
+        fork_safety.register(self)
 
     def __str__(self) -> str:
         return f"sqlite:///{quote(self.path)}"

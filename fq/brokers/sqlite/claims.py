@@ -8,9 +8,9 @@ from operator import itemgetter
 from attrs import evolve, frozen
 
 from fq.brokers.records import Delivery, Want
-from fq.brokers.rules import rotated
-from fq.brokers.sqlite.bulk import LARGE, cut, from_json, to_json
+from fq.brokers.sqlite.bulk_sql import LARGE, cut, from_json, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
+from fq.brokers.validation import rotated
 
 BOUND = 1_000
 """At most so many messages become ready, or are taken back, in one turn; the rest in the next."""

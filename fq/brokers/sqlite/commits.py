@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 
 from fq.brokers.records import Ack, Bury, Commit, Join, Keep, Post, Release, Replace
-from fq.brokers.rules import spliced
-from fq.brokers.sqlite.bulk import BODY, pack, sql_field, to_json
-from fq.brokers.sqlite.cancels import cancel, unknown
+from fq.brokers.sqlite.bulk_sql import BODY, pack, sql_field, to_json
+from fq.brokers.sqlite.cancellation import cancel, unknown
+from fq.brokers.sqlite.enqueue import insert, keep, list_queues
 from fq.brokers.sqlite.groups import join_groups
-from fq.brokers.sqlite.posts import insert, keep, list_queues
 from fq.brokers.sqlite.schema import DELAYED, READY
-from fq.fault import Fault
+from fq.brokers.validation import spliced
+from fq.core.fault import Fault
 
 BURY = """
     INSERT OR REPLACE INTO dead (message_id, queue, actor, priority, error, fault, died_at, body)

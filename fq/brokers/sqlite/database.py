@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from attrs import field, frozen, validators
 
 from fq.brokers.clock import LOOK_MS, Clock
-from fq.brokers.sqlite import meta
-from fq.brokers.sqlite.faults import BROKEN, BUSY, check_place, code, explained
-from fq.brokers.sqlite.filecheck import FileCheck, Key, uri
-from fq.brokers.sqlite.forks import leave_behind
+from fq.brokers.sqlite import file_state
+from fq.brokers.sqlite.errors import BROKEN, BUSY, check_place, code, explained
+from fq.brokers.sqlite.file_check import FileCheck, Key, uri
+from fq.brokers.sqlite.fork_safety import leave_behind
 from fq.brokers.sqlite.schema import check_library, prepare
 from fq.errors import BrokerUnavailable, ConfigError
-from fq.log import logger
+from fq.runtime.logger import logger
 
 log = logger("fq.sqlite")
 
@@ -61,7 +61,7 @@ class Database:
     Mutable: one connection, used by one thread at a time.
 
     It is opened when it is needed, and opened again after `close`, after a fork, when the file has been replaced by another database of fq's, and after an
-    error that may be the file's fault. See `fq.brokers.sqlite.forks` for `before_fork` and what follows it. It lets *clock* agree with other processes.
+    error that may be the file's fault. See ``fq.brokers.sqlite.fork_safety`` for `before_fork` and what follows it. It lets *clock* agree with other processes.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -181,7 +181,7 @@ class Database:
             raise
         if self._began >= self._read_clock_at:
             self._read_clock_at = self._began + LOOK_MS / 1_000
-            meta.read_clock(connection, self._clock)
+            file_state.read_clock(connection, self._clock)
         return connection
 
     def _open(self) -> sqlite3.Connection:
@@ -220,11 +220,11 @@ class Database:
     def _sign(self, connection: sqlite3.Connection) -> None:
         """Before all else that a transaction writes: say what must be known of the file, if that has not been said a moment ago."""
         if self._fence:
-            meta.fence(connection)
+            file_state.fence(connection)
         if self._file.unmarked or self._began >= self._sign_at:
             self._sign_at = self._began + SIGN
-            meta.mark(connection, self._file.in_main_file)
-            meta.keep_clock(connection, self._clock)
+            file_state.mark(connection, self._file.in_main_file)
+            file_state.keep_clock(connection, self._clock)
 
     def _signed(self, connection: sqlite3.Connection) -> None:
         """After a commit: what it wrote counts if the file is still the one at the path."""

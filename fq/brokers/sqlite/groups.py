@@ -11,10 +11,10 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Join, Splice
-from fq.brokers.rules import remembered
-from fq.brokers.sqlite.bulk import BODY, cut, from_json, pack, sql_field, to_json
-from fq.brokers.sqlite.followups import keep, take
-from fq.brokers.sqlite.posts import release
+from fq.brokers.sqlite.bulk_sql import BODY, cut, from_json, pack, sql_field, to_json
+from fq.brokers.sqlite.enqueue import release
+from fq.brokers.sqlite.group_followups import keep, take
+from fq.brokers.validation import remembered
 
 COMPLETE, CANCELLED = 1, 2
 """What the column ``complete`` says, added up. To an older fq a cancelled group is complete, and so nothing comes after it."""

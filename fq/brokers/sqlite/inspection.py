@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
-from fq.brokers.sqlite.bulk import from_json, to_json
-from fq.brokers.sqlite.cancels import forget
+from fq.brokers.sqlite.bulk_sql import from_json, to_json
+from fq.brokers.sqlite.cancellation import forget
 from fq.brokers.sqlite.commits import fault_from_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
-from fq.fault import Fault
+from fq.core.fault import Fault
 
 STATES = {DELAYED: "delayed", READY: "ready", RUNNING: "running"}
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from fq.brokers.sqlite import meta
+from fq.brokers.sqlite import file_state
 from fq.errors import ConfigError
 
 OLDEST_SQLITE = (3, 35, 0)
@@ -133,7 +133,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in (*_missing(_version(connection, path)), *meta.TABLE):  # none if somebody was faster
+        for statement in (*_missing(_version(connection, path)), *file_state.TABLE):  # none if somebody was faster
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from fq.brokers.records import Commit, Keep, Turn, Want
-from fq.brokers.sqlite.cancels import cancel, forget_ended, marked, tell
+from fq.brokers.sqlite.cancellation import cancel, forget_ended, marked, tell
 from fq.brokers.sqlite.claims import claim, look, next_due, register, settle
 from fq.brokers.sqlite.commits import change, dispose, sort
-from fq.brokers.sqlite.upkeep import Upkeep
+from fq.brokers.sqlite.maintenance import Upkeep
 
 LONGEST_IDLE = 60_000
 """The longest that a turn tells anybody to be idle, in ms."""

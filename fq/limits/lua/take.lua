@@ -1,4 +1,4 @@
--- Takes a slot: `fq.limits.terms` where the data is, line by line the same decisions.
+-- Takes a slot: `fq.limits.policy` where the data is, line by line the same decisions.
 --
 -- ARGV[2]   kind: "slots", "window" or "bucket"
 -- ARGV[3]   how many slots there are

@@ -1,8 +1,8 @@
 """
 `simulate`: several workers on one thread, and everything that can go wrong between them, drawn from a seed.
 
-The workers take turns at single steps, the handlers and the broker are real, the clock is not. `fq.testing.simulation.play` plays one seed,
-`fq.testing.simulation.ledger` keeps the account that the broker is held against.
+The workers take turns at single steps, the handlers and the broker are real, the clock is not. ``fq.testing.simulation.player`` plays one seed,
+``fq.testing.simulation.ledger`` keeps the account that the broker is held against.
 """
 
 import logging
@@ -12,13 +12,13 @@ from contextlib import closing, contextmanager
 
 from attrs import frozen
 
-from fq.app import App
-from fq.brokers.base import Broker
+from fq.app.app import App
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
+from fq.brokers.protocol import Broker
 from fq.testing.simulation.faults import Faults
 from fq.testing.simulation.ledger import Flaw
-from fq.testing.simulation.play import Play
+from fq.testing.simulation.player import Play
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.worker import Cast
 

@@ -1,7 +1,7 @@
 """
 `Ledger`: an account of what a broker was told and what it gave; whatever does not add up is a `Flaw`.
 
-It knows what `fq.brokers.base` promises and nothing of how a broker keeps the promise. Mutable shell.
+It knows what ``fq.brokers.protocol`` promises and nothing of how a broker keeps the promise. Mutable shell.
 """
 
 from collections import Counter
@@ -13,10 +13,10 @@ from attrs import frozen
 from returns.pipeline import is_successful
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.brokers.rules import remembered, spliced
-from fq.codec import decode_result
-from fq.message import CANCELLED, RETRIES, Message
-from fq.testing.simulation.entries import Assembly, Entry
+from fq.brokers.validation import remembered, spliced
+from fq.core.message import CANCELLED, RETRIES, Message
+from fq.testing.simulation.tracked import Assembly, Entry
+from fq.wire.codec import decode_result
 
 MANY = 5
 """So many messages are named where there are more."""

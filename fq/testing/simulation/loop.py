@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar, TypeVarTuple, Unpack, cast
 
-from fq.worker.aside import resumed
+from fq.worker.coroutine_runner import resumed
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -5,11 +5,11 @@ from collections import Counter
 from attrs import define, field
 from returns.result import Result
 
-from fq.app import App
-from fq.codec import decode_result
-from fq.fault import Fault
-from fq.handle import Handle
+from fq.app.app import App
+from fq.calls.handle import Handle
+from fq.core.fault import Fault
 from fq.testing.simulation.ledger import Ledger
+from fq.wire.codec import decode_result
 
 
 @define(eq=False)

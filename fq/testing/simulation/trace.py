@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from returns.pipeline import is_successful
 
-from fq.brokers.base import Broker
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Turn, Want
-from fq.outcome import Dead, Outcome, Retry
+from fq.core.outcome import Dead, Outcome, Retry
 from fq.testing.simulation.ledger import Ledger
 
 LENGTH = 40

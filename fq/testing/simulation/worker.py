@@ -10,19 +10,19 @@ from typing import cast
 from attrs import define, field
 from returns.result import Failure
 
-from fq.app import App
+from fq.app.app import App
 from fq.brokers.records import Bury, Commit, Join, Keep, Post, Replace, Want
-from fq.handler import cancelled_itself, of_the_actor
+from fq.core.message import Message
+from fq.core.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
+from fq.execution.handler import cancelled_itself, of_the_actor
 from fq.layers.time_limit import exceeded
-from fq.message import Message
-from fq.middleware import AsyncHandler
-from fq.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
+from fq.middleware.base import AsyncHandler
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.loop import NeverEndsError, TimelessLoop
-from fq.testing.simulation.tap import Tap
-from fq.worker.aside import Aside
+from fq.testing.simulation.recorder import Tap
+from fq.worker.coroutine_runner import Aside
+from fq.worker.executors.thread_pool import hand_back
 from fq.worker.job import Chains, Job
-from fq.worker.pool import hand_back
 from fq.worker.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(processes=1)

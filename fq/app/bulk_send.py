@@ -1,0 +1,81 @@
+"""`in_batches`: many messages, one round trip a thousand; while the broker takes one batch, the next one is made."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias, TypeVar
+
+from fq.brokers.protocol import Broker, SendsAhead
+from fq.brokers.records import Post
+from fq.core.outcome import Enqueue
+from fq.execution.outcome_encoding import pack
+
+C = TypeVar("C")
+H = TypeVar("H")
+Finish: TypeAlias = Callable[[], None]
+
+BATCH = 1_000
+BATCH_BYTES = 2**24
+"""How many messages, or bytes of them, go into one round trip."""
+
+
+def in_batches(
+    broker: Broker, calls: Iterable[C], prepared: Callable[[C], tuple[Sequence[Enqueue], H]], announce: Callable[[Enqueue], None]
+) -> list[H]:
+    """
+    Send *calls*; return what *prepared* says came of each, in the same order.
+
+    What it says is to be sent has passed the send side; *announce* is called with it once it has been sent. After an error, the batches before it
+    have been sent.
+    """
+    results: list[H] = []
+    batch: list[Enqueue] = []
+    posts: list[Post] = []
+    size = 0
+    under_way: Finish = _nothing
+    try:
+        for call in calls:
+            enqueues, result = prepared(call)
+            results.append(result)
+            batch += enqueues
+            for enqueue in enqueues:
+                posts.append(post := pack(enqueue))
+                size += len(post.body)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
+                finish, under_way = under_way, _nothing
+                finish()
+                under_way, batch, posts, size = _begun(broker, batch, posts, announce), [], [], 0
+    finally:
+        under_way()
+    if batch:
+        _begun(broker, batch, posts, announce)()
+    return results
+
+
+def unsent(enqueues: Sequence[Enqueue], new: int) -> str:
+    """Return what to say of *enqueues* of which only *new* are messages that were not there."""
+    if len(enqueues) == 1:
+        message = enqueues[0].message
+        return f"{message} was not sent: a message with its id, {message.message_id}, waits or runs already, and stays as it is"
+    return f"{len(enqueues) - new} of {len(enqueues)} messages were not sent: messages with their ids wait or run already, and stay as they are"
+
+
+def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[Post], announce: Callable[[Enqueue], None]) -> Finish:
+    """Begin to send *posts*; return what waits until they have been sent, and then announces *batch*, which they are made of."""
+    waits = _ahead(broker, posts)
+
+    def finish() -> None:
+        waits()
+        for enqueue in batch:
+            announce(enqueue)
+
+    return finish
+
+
+def _ahead(broker: Broker, posts: Sequence[Post]) -> Finish:
+    if isinstance(broker, SendsAhead):
+        return broker.enqueue_ahead(posts)
+    broker.enqueue(posts)
+    return _nothing
+
+
+def _nothing() -> None:
+    """Nothing is under way."""

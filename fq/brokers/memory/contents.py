@@ -1,0 +1,84 @@
+"""`Kept`: what a `MemoryBroker` keeps, and how messages move in it. Mutable; told the time by whoever calls. Go on with ``fq.brokers.memory.operations``."""
+
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+
+from fq.brokers.memory.items import Expiring, Group, Item, Queue, Worker
+from fq.brokers.memory.results import Results
+from fq.brokers.records import DeadLetter, Post
+
+
+class Kept:
+    """Heaps and dicts."""
+
+    def __init__(self, dead_ttl: int) -> None:
+        self._dead_ttl = dead_ttl
+        self._items: dict[str, Item] = {}
+        self._queues: dict[str, Queue] = {}
+        self._delayed: list[tuple[int, int, Item]] = []
+        self._workers: dict[str, Worker] = {}
+        self._dead: dict[str, tuple[DeadLetter, int]] = {}  # with the priority; the oldest first
+        self._groups: Expiring[Group] = Expiring()
+        self._results = Results()
+        self._numbers = 0
+        self._token = 0
+
+    # Where a message goes.
+
+    def post(self, post: Post, now: int, cancelled: bool = False) -> bool:
+        """Put *post* on its queue, *cancelled* or not, and return True; return False if a message of its id waits or runs."""
+        if post.message_id in self._items:
+            return False
+        self._numbers += 1
+        item = Item(
+            post.message_id, self.queue(post.queue_name), post.actor_name, post.priority, post.body, now + post.delay, self._numbers
+        )
+        item.cancelled = cancelled
+        self._items[post.message_id] = item
+        self._enter(item, now)
+        return True
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue called *name*, a new one if need be."""
+        if name not in self._queues:
+            self._queues[name] = Queue(name)
+        return self._queues[name]
+
+    def _enter(self, item: Item, now: int) -> None:
+        """Let *item*, which nobody holds, wait."""
+        item.token, item.worker = 0, ""
+        if item.cancelled:
+            item.due = min(item.due, now)
+        if item.due <= now:
+            item.become("ready")
+            item.queue.push(item)
+        else:
+            item.become("delayed")
+            heappush(self._delayed, (item.due, item.number, item))
+
+    def _leave(self, item: Item) -> None:
+        """Forget *item*."""
+        item.become("")
+        item.body = b""  # its entry in a heap may stay there for long
+        del self._items[item.message_id]
+
+    def promote(self, now: int) -> None:
+        """Make ready what has fallen due."""
+        while (due := self._first_due()) is not None and due <= now:
+            self._enter(heappop(self._delayed)[2], now)
+
+    def _first_due(self) -> int | None:
+        while self._delayed and self._delayed[0][2].state != "delayed":
+            heappop(self._delayed)
+        return self._delayed[0][0] if self._delayed else None
+
+    def letters(self, message_ids: Iterable[str] | None, now: int) -> Iterator[DeadLetter]:
+        """Return the dead letters of *message_ids*, or all of them, the latest first."""
+        found = reversed(self._dead.values()) if message_ids is None else (self._dead[key] for key in message_ids if key in self._dead)
+        return (letter for letter, _ in found if letter.died_at + self._dead_ttl > now)
+
+    def _unbury(self, message_id: str) -> None:
+        """Take a dead letter out, if it is there."""
+        if message_id in self._dead:
+            letter = self._dead.pop(message_id)[0]
+            self.queue(letter.queue_name).counts["dead"] -= 1

@@ -1,0 +1,130 @@
+"""`Operators`: what operators ask of a `MemoryBroker`. Only `purge` and `queue_stats` look at more than they change. Go on with ``fq.brokers.memory.state``."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import frozen
+
+from fq.brokers.memory.contents import Kept
+from fq.brokers.memory.items import Group, Worker
+from fq.brokers.records import OPEN_GROUP_TTL_MS, DeadLetter, Held, Post, QueueStats, Status, WorkerStats
+from fq.execution.requeue_plan import Alive, plan
+
+
+class Operators(Kept):
+    """See `Broker` for what each call is for."""
+
+    def result(self, message_id: str, now: int) -> bytes | None:
+        """Return the result of a message."""
+        return self._results.get(message_id, now)
+
+    def status(self, message_id: str, now: int) -> Status:
+        """Return where a message is."""
+        if item := self._items.get(message_id):
+            due = item.due if item.state == "delayed" else 0
+            return Status(message_id, item.state, item.queue.name, item.actor_name, item.deliveries, due, item.worker, item.fault)
+        if letter := next(self.letters([message_id], now), None):
+            return Status(message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
+        return Status(message_id, "unknown" if self.result(message_id, now) is None else "done")
+
+    def held(self, worker: str) -> Iterator[Held]:
+        """Return what a worker holds, those claimed first first."""
+        for item in self._workers.get(worker, Worker()).held.values():
+            yield Held(item.message_id, item.queue.name, item.actor_name, worker, item.since)
+
+    def cancel(self, message_ids: Iterable[str], groups: Iterable[str], now: int) -> int:
+        """Let messages, and what comes after *groups*, end without being run, and return how many of the messages there are."""
+        for name in groups:
+            group = self._groups.get(name, now)
+            if group is None:
+                group = Group()
+                self._groups.put(name, group, now + OPEN_GROUP_TTL_MS)
+            group.cancelled = not group.complete
+        found = [item for key in dict.fromkeys(message_ids) if (item := self._items.get(key))]
+        for item in found:
+            item.cancelled = True
+            if item.state == "running":
+                self._workers[item.worker].untold.append(item.message_id)
+            elif item.state == "delayed":
+                item.become("")
+                self._enter(item, now)
+        return len(found)
+
+    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+        """Post dead letters again, open the groups that failed with them, and return how many there were."""
+        chosen = dict.fromkeys(message_ids)
+        todo = plan(chosen, _Seen(self, now), now)
+        for message_id in todo.waiting:
+            self._leave(self._items[message_id])
+        for group, numbers in todo.removed.items():
+            if found := self._groups.get(group, now):
+                found.values = {number: value for number, value in found.values.items() if number not in numbers}
+        for one in todo.reopened:
+            self._groups.put(one.group, Group(dict(one.values), one.then), now + OPEN_GROUP_TTL_MS)
+        for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
+            self._unbury(message_id)
+        for post in todo.posts:
+            self.post(post, now)
+        return len(todo.posts) + len(chosen.keys() & set(todo.letters))
+
+    def as_posted(self, letter: DeadLetter) -> Post:
+        """Return *letter* as it would be posted again."""
+        return Post(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
+
+    def alive(self, message_ids: Iterable[str]) -> dict[str, Alive]:
+        """Return those of *message_ids* that wait or are held."""
+        found = [item for key in message_ids if (item := self._items.get(key))]
+        return {
+            item.message_id: Alive(
+                Post(item.message_id, item.queue.name, item.actor_name, item.priority, 0, item.body), item.state == "running"
+            )
+            for item in found
+        }
+
+    def open(self, groups: Iterable[str], now: int) -> set[str]:
+        """Return those of *groups* at which members have arrived, and which are not complete."""
+        return {name for name in groups if (group := self._groups.get(name, now)) and not group.complete}
+
+    def discard(self, message_ids: Iterable[str], now: int) -> int:
+        """Delete dead letters and waiting messages, and return how many there were."""
+        ids = dict.fromkeys(message_ids)
+        letters = list(self.letters(ids, now))
+        for letter in letters:
+            self._unbury(letter.message_id)
+        waiting = [item for key in ids if (item := self._items.get(key)) and item.state != "running"]
+        for item in waiting:
+            self._leave(item)
+        return len(letters) + len(waiting)
+
+    def purge(self, queue: str) -> int:
+        """Delete what waits in *queue*, and return how many messages that was."""
+        waiting = [item for item in self._items.values() if item.queue.name == queue and item.state != "running"]
+        for item in waiting:
+            self._leave(item)
+        return len(waiting)
+
+    def queue_stats(self, now: int) -> Iterator[QueueStats]:
+        """Return all queues that hold, or have held, anything."""
+        for name in sorted(name for name, queue in self._queues.items() if queue.counts or queue.paused):
+            yield self._queues[name].stats(now)
+
+    def worker_stats(self, now: int) -> Iterator[WorkerStats]:
+        """Return all workers with a lease."""
+        for name, worker in sorted(self._workers.items()):
+            yield worker.stats(name, now)
+
+
+@frozen
+class _Seen:
+    """What is to be seen of *kept* at the time *now*, before a requeue: see `fq.execution.requeue_plan.View`."""
+
+    kept: Operators
+    now: int
+
+    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+        return {letter.message_id: self.kept.as_posted(letter) for letter in self.kept.letters(message_ids, self.now)}
+
+    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
+        return self.kept.alive(message_ids)
+
+    def open(self, groups: Sequence[str]) -> set[str]:
+        return self.kept.open(groups, self.now)

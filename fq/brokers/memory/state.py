@@ -1,0 +1,156 @@
+"""`Store`: the rules of a `MemoryBroker`, without locks or waiting: what time does, workers, commits. Mutable; told the time by whoever calls."""
+
+from collections.abc import Collection, Mapping
+
+from fq.brokers.memory.items import Group, Item, Worker
+from fq.brokers.memory.operations import Operators
+from fq.brokers.records import (
+    Ack,
+    Bury,
+    Change,
+    Commit,
+    DeadLetter,
+    Delivery,
+    Join,
+    Keep,
+    Post,
+    Release,
+    Replace,
+    Want,
+)
+from fq.brokers.validation import remembered, rotated, spliced
+
+
+class Store(Operators):
+    """All that is kept."""
+
+    # What time does.
+
+    def settle(self, now: int) -> None:
+        """Make ready what has fallen due, take back what expired leases hold, and forget what is past its time."""
+        self.promote(now)
+        for name in [name for name, worker in self._workers.items() if worker.until <= now]:
+            self.release(name, {}, None, now)
+        while self._dead and (oldest := next(iter(self._dead.values()))[0]).died_at + self._dead_ttl <= now:
+            self._unbury(oldest.message_id)
+        self._results.expire(now)
+        self._groups.expire(now)
+
+    def next_due(self, worker: str) -> float:
+        """Return when the next delayed message or the lease of a worker other than *worker* falls due; infinity for never."""
+        due = self._first_due()
+        leases = (other.until for name, other in self._workers.items() if name != worker)
+        return min(float("inf") if due is None else due, min(leases, default=float("inf")))
+
+    # What workers do.
+
+    def register(self, name: str, until: int) -> None:
+        """Let the lease of the worker called *name* run until then, and count one turn more."""
+        worker = self._workers.setdefault(name, Worker())
+        worker.until = until
+        worker.turns += 1
+
+    def remember(self, want: Want) -> None:
+        """Remember which queues a worker asks for."""
+        self._workers[want.worker].queues.update(want.queues)
+
+    def renew(self, name: str, until: int) -> None:
+        """Let the lease of the worker called *name* run until then, if it still has one."""
+        if name in self._workers:
+            self._workers[name].until = until
+
+    def release(self, name: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> int:
+        """Forget the worker called *name*, take back what it holds, and return how many messages that was."""
+        worker = self._workers.pop(name, Worker())
+        for item in worker.held.values():
+            item.interrupted = interrupted.get(item.message_id, "")
+            item.deliveries -= counted is not None and item.message_id not in counted
+            self._enter(item, now)
+        return len(worker.held)
+
+    def may_claim(self, want: Want) -> bool:
+        """Is anything ready that *want* asks for?"""
+        return any(queue.counts["ready"] for queue in map(self.queue, want.queues) if not queue.paused)
+
+    def claim(self, want: Want, now: int) -> tuple[Delivery, ...]:
+        """Return what *want* asks for, held by its worker from now on."""
+        worker, left = self._workers[want.worker], want.max_bytes
+        self._token += 1
+        claimed: list[Delivery] = []
+        for queue in map(self.queue, rotated(want.queues, worker.turns)):
+            while len(claimed) < want.limit and not queue.paused and (item := queue.first()):
+                left -= len(item.body)
+                if left < 0 and claimed:
+                    return tuple(claimed)
+                queue.pop()
+                item.run(self._token, want.worker, now)
+                worker.held[item.message_id] = item
+                claimed.append(item.delivery(now))
+        return tuple(claimed)
+
+    def told(self, worker: str) -> tuple[str, ...]:
+        """Return what a worker holds that has been cancelled, each once."""
+        held, untold = self._workers[worker].held, self._workers[worker].untold
+        self._workers[worker].untold = []
+        return tuple(message_id for message_id in untold if message_id in held)
+
+    # What commits do.
+
+    def commit(self, commit: Commit, now: int) -> bool:
+        """Apply *commit* if its token is current, and return whether it is."""
+        item = self._items.get(commit.message_id)
+        if item is None or item.state != "running" or item.token != commit.token:
+            return False
+        del self._workers[item.worker].held[item.message_id]
+        self._dispose(item, commit, now)
+        for change in commit.changes:
+            self._change(change, now, item.cancelled)
+        return True
+
+    def _dispose(self, item: Item, commit: Commit, now: int) -> None:
+        match commit.disposition:
+            case Ack():
+                self._leave(item)
+            case Replace(post, fault):
+                item.become("")
+                item.queue, item.actor_name = self.queue(post.queue_name), post.actor_name
+                item.priority, item.body = post.priority, post.body
+                item.due, item.deliveries, item.interrupted, item.fault = now + post.delay, 0, "", fault or item.fault
+                self._enter(item, now)
+            case Bury(fault):
+                self._unbury(item.message_id)
+                letter = DeadLetter(item.message_id, item.queue.name, item.actor_name, item.body, fault, now)
+                self._dead[item.message_id] = letter, item.priority
+                item.queue.counts["dead"] += 1
+                self._leave(item)
+            case Release(counted, interrupted):
+                item.deliveries -= not counted
+                item.interrupted = interrupted
+                self._enter(item, now)
+
+    def _change(self, change: Change, now: int, cancelled: bool = False) -> None:
+        match change:
+            case Post(continues=continues):
+                self.post(change, now, cancelled and continues)
+            case Keep(hold=hold):
+                group = self._groups.get(hold, now) if hold else None
+                self._results.keep(change, hold != "" and not (group and group.complete), now)
+            case Join():
+                self._join(change, now)
+
+    def _join(self, join: Join, now: int) -> None:
+        known = self._groups.get(join.group, now)
+        group = known or Group()
+        if group.complete or join.member in group.values:
+            return
+        group.values[join.member] = join.value
+        group.then = group.then or join.then
+        complete = len(group.values) >= join.size
+        if known or join.size > 1 or group.then:
+            self._groups.put(join.group, group, now + remembered(join, complete))
+        if complete:
+            values, then = [value for _, value in sorted(group.values.items())], join.then or group.then
+            group.complete, group.values, group.then = True, {}, ()
+            for splice in then:
+                self.post(spliced(splice, values, now), now, group.cancelled)
+            self._results.release(join.group, now)

@@ -1,0 +1,289 @@
+"""
+`Line`: calls scripts on the server, over connections that are kept, and repeats a call while the server is away.
+
+Mutable shell. Any thread may call; a forked child opens connections of its own.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+from hiredis import pack_command
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import TimeoutError as TimedOut
+
+from fq.brokers.redis.connections import Connection, Place
+from fq.brokers.redis.error_advice import advice
+from fq.brokers.redis.scripts import Script
+from fq.errors import BrokerError, BrokerUnavailable
+from fq.runtime.process_id import pid
+
+T = TypeVar("T")
+Once: TypeAlias = Callable[[Connection], T]
+Argument: TypeAlias = str | bytes | int | float
+
+pack: Callable[[tuple[Argument, ...]], bytes] = pack_command  # type: ignore[assignment]  # its stub knows tuples of one only
+
+PASSING = (NotConnected, TimedOut, BusyLoadingError, ReadOnlyError, MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError)
+"""Errors that go by: the server is being started, replaced, or was looked for at the wrong address."""
+
+PASSING_WORDS = ("READONLY ", "LOADING ", "BUSY ", "CLUSTERDOWN ", "MASTERDOWN ")
+"""The same, as a script of Redis 6.2 and a busy server report them: within a text."""
+
+REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
+"""Errors that redis-py takes for a lost connection in part, but that will not go by."""
+
+SPARE = 16
+"""So many idle connections are kept."""
+
+PROBE_SECONDS = 1.0
+"""When a reply has not come for so long, the server is asked over another connection if it is there."""
+
+SLOW = 100_000
+"""A large request has as much longer as it takes at this pace, in bytes a second: it may still be on its way."""
+
+LEASE_SHARE = 10
+"""How many waits for a reply fit into a lease: it is renewed in time even if a connection is dead, and another is hard to make."""
+
+LARGE = 65_536
+"""A request of this many bytes may take longer to send than to be answered. It is sent in pieces of this size, each with the whole timeout."""
+
+BUFFERED = 4 * 2**20
+"""How many bytes of a request may still be in the buffers of the system and of the network when all of it has been sent."""
+
+
+def probe_for(lease: int) -> float:
+    """Return after how many seconds without a reply a call that renews a *lease*, ms, finds out why there is none."""
+    return min(PROBE_SECONDS, lease / 1_000 / LEASE_SHARE)
+
+
+class Silent(TimedOut):
+    """A reply did not come, and the server did not answer over another connection either."""
+
+
+class Line:
+    """
+    Calls the server at *place*; for *patience* seconds a call is repeated while it is away.
+
+    A connection can be dead and look alive: a firewall forgot it, or the host at its other end failed. So a call that gets no reply for a while asks over a
+    new connection if the server is there. If it is, it would have replied, since it serves one call after the other: the call is repeated over
+    a new connection. If it is not, or is busy, the call waits on, for as long as the timeout of the connection says. And a call that fails on a connection
+    that was kept is repeated over a new one, however little patience there is.
+    """
+
+    def __init__(self, place: Place, patience: float) -> None:
+        self.place = place
+        self.patience = patience
+        self._idle: deque[Connection] = deque(maxlen=SPARE)
+        self._pid = pid()
+        self.failed = float("-inf")
+        """When a call last met with a server that was away, in seconds of `time.monotonic`."""
+
+    def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float = PROBE_SECONDS) -> object:
+        """
+        Return the reply of *script*; after *probe* seconds without one, find out why there is none.
+
+        Raises:
+            BrokerUnavailable: the server could not be reached in time.
+
+            BrokerError: it refuses.
+        """
+        return self.begin(script, keys, arguments, probe)()
+
+    def begin(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float = PROBE_SECONDS
+    ) -> Callable[[], object]:
+        """Send what `call` sends, and return at once: what is returned must be called, and reads the reply, or repeats the call."""
+        deadline = time.monotonic() + self.patience
+        connection: Connection | None = None
+        kept = len(self._idle) > 0
+        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+        try:
+            connection = self._take(probe)
+            _send(connection, packed)
+        except RedisError as error:
+            return partial(self._again, connection, error, self._calling(script, keys, arguments, probe), deadline, kept, probe)
+
+        def finish() -> object:
+            try:
+                reply = self._read(connection, len(packed), probe)
+            except RedisError as error:
+                return self._again(connection, error, self._calling(script, keys, arguments, probe), deadline, kept, probe)
+            except BaseException:
+                connection.disconnect()
+                raise
+            self._idle.append(connection)
+            return reply
+
+        return finish
+
+    def _again(
+        self, connection: Connection | None, error: RedisError, once: Once[object], deadline: float, kept: bool, probe: float
+    ) -> object:
+        """Return what *once* returns, after *error* on *connection*, which may have been *kept* from an earlier call; raise if that is no use."""
+        if connection is not None and isinstance(error, NoScriptError):
+            self._idle.append(connection)
+            return self._repeat(once, deadline, probe)
+        pause = self._failed(connection, error, deadline, 0.0, kept)
+        return self._repeat(once, deadline, probe, pause, anew=True)
+
+    def command(self, *words: Argument) -> object:
+        """Return the reply of one plain command; raises as `call` does."""
+        packed = pack(words)
+        return self._repeat(lambda connection: self._exchange(connection, packed, PROBE_SECONDS), time.monotonic() + self.patience)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().disconnect()
+
+    def _repeat(self, once: Once[T], deadline: float, probe: float = PROBE_SECONDS, pause: float = 0.0, *, anew: bool = False) -> T:
+        """
+        Return what *once* returns for a connection, tried again, after growing pauses, until *deadline* while the server is away.
+
+        *anew* says that none which was kept will do, and so it is after the first try.
+        """
+        while True:
+            connection: Connection | None = None
+            kept = not anew and len(self._idle) > 0
+            try:
+                connection = self._open(probe) if anew else self._take(probe)
+                reply = once(connection)
+            except RedisError as error:
+                pause = self._failed(connection, error, deadline, pause, kept)
+                anew, probe = True, 2 * probe
+            except BaseException:
+                if connection is not None:
+                    connection.disconnect()  # half of a reply may still be on its way
+                raise
+            else:
+                self._idle.append(connection)
+                return reply
+
+    def _failed(self, connection: Connection | None, error: RedisError, deadline: float, pause: float, kept: bool) -> float:
+        """Sleep for *pause* if a call is worth another try, and return how long to sleep the next time; raise if it is not."""
+        self._clear_up(connection, error)
+        self.failed = time.monotonic()
+        if kept and not isinstance(error, Silent):
+            return pause  # the connection may have been dead before the call
+        if time.monotonic() + pause > deadline:
+            raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {error}; {advice(error)}") from error
+        time.sleep(pause)
+        return min(2 * pause, 0.5) or 0.005
+
+    def _take(self, probe: float) -> Connection:
+        if self._pid != pid():
+            self._pid, self._idle = pid(), deque(maxlen=SPARE)  # the parent's connections stay the parent's
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._open(probe)
+
+    def _open(self, probe: float) -> Connection:
+        """Return a new connection; a call with less time than usual gives it less time to be made."""
+        connection = self.place.connect() if probe >= PROBE_SECONDS else self.place.connect(2 * probe)
+        connection._sock.settimeout(min(PROBE_SECONDS, connection.socket_timeout))
+        return connection
+
+    def _read(self, connection: Connection, size: int, probe: float) -> object:
+        """Return the reply to a request of *size* bytes, or raise what tells why there is none."""
+        if probe >= PROBE_SECONDS:
+            return self._reply(connection, PROBE_SECONDS, size)
+        usual = connection._sock.gettimeout()
+        connection._sock.settimeout(min(probe, connection.socket_timeout))
+        try:
+            return self._reply(connection, probe, size)
+        finally:
+            if connection._sock is not None:
+                connection._sock.settimeout(usual)
+
+    def _reply(self, connection: Connection, probe: float, size: int) -> object:
+        started, asked, under_way = time.monotonic(), False, min(size, BUFFERED) / SLOW
+        while True:
+            try:
+                return connection.read_response(disable_decoding=True, disconnect_on_error=False)
+            except TimedOut as error:
+                waited = time.monotonic() - started
+                if waited >= probe + under_way:
+                    asked = True
+                    if self._answers(probe) and not connection.can_read(timeout=0):
+                        raise
+                if waited >= connection.socket_timeout + under_way:
+                    raise (Silent(str(error)) if asked else error) from None
+
+    def _answers(self, within: float) -> bool:
+        """Return whether the server answers over a new connection."""
+        try:
+            connection = self.place.connect(within)
+        except RedisError:
+            return False
+        try:
+            connection.send_command("PING", check_health=False)
+            connection.read_response(disable_decoding=True)
+        except RedisError:
+            return False
+        finally:
+            connection.disconnect()
+        return True
+
+    def _clear_up(self, connection: Connection | None, error: RedisError) -> None:
+        """Return if the call is worth another try, raise if not."""
+        if isinstance(error, REFUSED):
+            if connection is not None:
+                connection.disconnect()
+            raise BrokerError(f"{self.place.name} does not let fq in: {error}; check user, password and permissions") from error
+        if isinstance(error, PASSING) or any(word in str(error) for word in PASSING_WORDS):
+            if connection is not None:
+                connection.disconnect()
+            self.close()  # the others lead to the same server
+            self.place.moved(error)
+            return
+        if connection is not None and isinstance(error, ResponseError):
+            self._idle.append(connection)  # it has brought an answer: it is in order
+        elif connection is not None:
+            connection.disconnect()
+        raise BrokerError(f"{self.place.name} refuses: {error}; {advice(error, 'nothing of this call was applied')}") from error
+
+    def _calling(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float) -> Once[object]:
+        """Return what calls *script* on a connection, with the whole of it if the server does not know it."""
+        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+
+        def once(connection: Connection) -> object:
+            try:
+                return self._exchange(connection, packed, probe)
+            except NoScriptError:
+                return self._exchange(connection, pack((b"EVAL", script.text, len(keys), *keys, *arguments)), probe)
+
+        return once
+
+    def _exchange(self, connection: Connection, packed: bytes, probe: float) -> object:
+        _send(connection, packed)
+        return self._read(connection, len(packed), probe)
+
+
+def _send(connection: Connection, packed: bytes) -> None:
+    if len(packed) < LARGE or connection._sock is None:
+        connection.send_packed_command((packed,), check_health=False)
+        return
+    usual = connection._sock.gettimeout()
+    connection._sock.settimeout(connection.socket_timeout)
+    pieces = [packed[start : start + LARGE] for start in range(0, len(packed), LARGE)]
+    connection.send_packed_command(pieces, check_health=False)
+    connection._sock.settimeout(usual)

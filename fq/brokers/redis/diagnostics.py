@@ -1,0 +1,117 @@
+"""What ``fq doctor`` has to say about a Redis or Valkey server."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from fq.brokers.findings import Finding, refusal
+from fq.brokers.redis import inspection
+from fq.brokers.redis.namespace import Server
+from fq.errors import BrokerError, BrokerUnavailable
+
+OLDEST = (6, 2)
+SKEW = 1_000
+"""So many ms between two clocks are worth a word: nothing depends on it, but timestamps made by senders are off by it."""
+
+
+def examined(server: Server, ask_time: Callable[[], int]) -> tuple[Finding, ...]:
+    """
+    Ask *server*, and return what there is to say; what it does not let us ask is a finding by itself. *ask_time* returns its clock, ms.
+
+    Raises:
+        BrokerError: nothing can be asked at all.
+    """
+    looks: dict[str, Callable[[], Iterable[Finding]]] = {
+        "server": lambda: checkup(inspection.info(server), inspection.settings(server), server.line.place.name),
+        "clock": lambda: (clock(ask_time(), time.time_ns() // 1_000_000),),
+        "keys": lambda: (_keys(server),),
+    }
+    findings: list[Finding] = []
+    refused: dict[str, BrokerError] = {}
+    for what, look in looks.items():
+        try:
+            findings += look()
+        except BrokerError as error:
+            refused[what] = error
+            if isinstance(error, BrokerUnavailable):
+                break  # the next look would wait for as long
+    if not findings:
+        raise next(iter(refused.values()))
+    return (*findings, *(refusal(what, error) for what, error in refused.items()))
+
+
+def checkup(info: Mapping[str, str], settings: Mapping[str, str], name: str) -> tuple[Finding, ...]:
+    """Return what there is to say, given the *name* of a server, its INFO and its CONFIG, which is empty where the server does not tell."""
+    return (_version(info, name), _role(info), _eviction(info, settings), _memory(info), _persistence(info, settings))
+
+
+def _keys(server: Server) -> Finding:
+    """Run a script that looks at nothing but the keys that a namespace has once, and their types."""
+    server.run_for("stats", ())
+    return Finding("keys", "good", f"{server.keys.prefix}*, scripts run")
+
+
+def _version(info: Mapping[str, str], name: str) -> Finding:
+    product = "Valkey" if "valkey_version" in info else "Redis"
+    version = info.get("valkey_version") or info.get("redis_version", "0")
+    found = f"{name}, {product} {version}"
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
+        return Finding("server", "bad", found, "fq needs Redis 6.2 or Valkey 7.2, or newer")
+    return Finding("server", "good", found)
+
+
+def _role(info: Mapping[str, str]) -> Finding:
+    if info.get("role", "master") != "master":
+        return Finding("role", "bad", "a replica, which nothing can be written to", "give the URL of the primary, or use redis+sentinel://")
+    return Finding("role", "good", f"primary with {info.get('connected_slaves', '0')} replicas")
+
+
+def _eviction(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
+    policy = settings.get("maxmemory-policy") or info.get("maxmemory_policy", "")
+    if not policy:
+        return Finding("eviction", "warn", "the server does not tell its maxmemory-policy", "see to it that it is noeviction")
+    if policy == "noeviction":
+        return Finding("eviction", "good", "noeviction")
+    return Finding(
+        "eviction", "bad", f"maxmemory-policy is {policy}: the server may delete messages", "CONFIG SET maxmemory-policy noeviction"
+    )
+
+
+def _memory(info: Mapping[str, str]) -> Finding:
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    found = f"{used / 1024**2:,.0f} MB used" + (f" of {most / 1024**2:,.0f} MB" if most else ", no limit set")
+    if most and used > 0.9 * most:
+        return Finding("memory", "warn", found, "raise maxmemory, or let workers catch up: a full server refuses messages")
+    return Finding("memory", "good", found)
+
+
+def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
+    if info.get("aof_enabled") == "1":
+        pace = settings.get("appendfsync", "not told")
+        found = f"append-only file, appendfsync {pace}"
+        return Finding(
+            "persistence", "good", found if pace == "always" else f"{found}: a crash of the server's machine loses up to a second or so"
+        )
+    if settings.get("save"):
+        return Finding(
+            "persistence",
+            "warn",
+            f"snapshots only ({settings['save']}): a crash of the server loses what came since the last",
+            "CONFIG SET appendonly yes",
+        )
+    if not settings:
+        return Finding(
+            "persistence",
+            "warn",
+            "no append-only file; if there are snapshots, the server does not tell",
+            "see to it that appendonly is yes",
+        )
+    return Finding("persistence", "warn", "none: a restart of the server loses everything", "CONFIG SET appendonly yes")
+
+
+def clock(server_now: int, host_now: int) -> Finding:
+    """Return what there is to say about the server's clock beside that of this host, both in ms."""
+    skew = server_now - host_now
+    found = f"the server's is {abs(skew)} ms {'ahead of' if skew > 0 else 'behind'} this host's"
+    if abs(skew) > SKEW:
+        return Finding("clock", "warn", found, "run NTP on both; fq goes by the server's clock, so nothing breaks")
+    return Finding("clock", "good", found)

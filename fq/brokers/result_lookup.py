@@ -1,0 +1,122 @@
+"""`Looker`: looks for results on behalf of others, in one thread for all of them, so that no event loop blocks and no coroutine needs a thread."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import TypeAlias, TypeVar
+
+from attrs import Factory, define
+
+from fq.errors import BrokerUnavailable
+from fq.runtime.process_id import pid
+
+T = TypeVar("T")
+Promise: TypeAlias = Future[T] | asyncio.Future[T]
+"""What a thread waits for, or a coroutine."""
+
+LINGER_SECONDS = 5.0
+"""How long the thread stays when nothing is asked."""
+
+
+def settle(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
+    """Let *promises* come true, or fail, from any thread, unless that has been done: those of an event loop in one go."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[T]]] = {}
+    for promise in promises:
+        if isinstance(promise, asyncio.Future):
+            loops.setdefault(promise.get_loop(), []).append(promise)
+        else:
+            _settle_all((promise,), with_)
+    for loop, theirs in loops.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(_settle_all, theirs, with_)
+
+
+def _settle_all(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
+    for promise in promises:
+        with suppress(InvalidStateError, asyncio.InvalidStateError):
+            if isinstance(with_, BaseException):
+                promise.set_exception(with_)
+            else:
+                promise.set_result(with_)
+
+
+@define
+class Round:
+    """What is looked for together: for how long, ms, each result is awaited, and who is to be told that it was looked for. Mutable."""
+
+    asked: dict[str, int] = Factory(dict)
+    looked: dict[str, list[Promise[None]]] = Factory(dict)
+
+    def tell(self, error: BaseException | None) -> None:
+        """Tell that everything was looked for, or what went wrong."""
+        settle((each for promises in self.looked.values() for each in promises), error)
+
+
+class Looker:
+    """
+    Mutable shell: calls *look*, in its thread, with everything that was asked for since it last did.
+
+    *look* takes, by message id, for how many ms each result is awaited from now on, and delivers what it finds by itself.
+    """
+
+    def __init__(self, look: Callable[[Mapping[str, int]], None]) -> None:
+        self._look = look
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = pid()
+        self._condition = threading.Condition()
+        self._next = Round()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def ask(self, message_id: str, timeout: int, looked: Promise[None]) -> None:
+        """Look for the result of *message_id*, awaited for *timeout* ms. That it was *looked* for comes true then, or raises what *look* raises."""
+        if self._pid != pid():
+            self._begin()  # the parent's thread is not here
+        with self._condition:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="fq-results", daemon=True)
+                thread.start()
+                self._thread = thread
+            asked = self._next.asked
+            asked[message_id] = max(timeout, asked.get(message_id, 0))
+            self._next.looked.setdefault(message_id, []).append(looked)
+            self._condition.notify()
+
+    def close(self) -> None:
+        """End the thread, after what has been asked; another begins when somebody asks again."""
+        with self._condition:
+            thread, self._closed = self._thread, True
+            self._condition.notify()
+        if thread is not None and self._pid == pid():
+            thread.join()
+        self._closed = False
+
+    def _run(self) -> None:
+        while (taken := self._taken()) is not None:
+            self._answer(taken)
+
+    def _taken(self) -> Round | None:
+        """Return what has been asked, once there is something; None if there is nothing for long: then the thread is at its end."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._next.asked or self._closed, LINGER_SECONDS)
+            if not self._next.asked:
+                self._thread = None
+                return None
+            taken, self._next = self._next, Round()
+            return taken
+
+    def _answer(self, taken: Round) -> None:
+        error: BaseException | None = None
+        try:
+            self._look(taken.asked)
+        except BaseException as raised:  # whatever it was: a thread that has ended would leave all waiting
+            error = raised
+        if error is None or len(taken.asked) == 1 or isinstance(error, BrokerUnavailable):
+            taken.tell(error)
+        else:  # one of them is to blame
+            for message_id, timeout in taken.asked.items():
+                self._answer(Round({message_id: timeout}, {message_id: taken.looked[message_id]}))

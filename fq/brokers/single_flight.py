@@ -1,0 +1,43 @@
+"""`Together`: one blocking call, in a thread, for all coroutines that want its result at the same time. Mutable shell."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from fq.brokers.result_lookup import Promise, settle
+from fq.runtime.process_id import pid
+
+T = TypeVar("T")
+
+
+class Together(Generic[T]):
+    """Awaits *call*, which blocks, without blocking an event loop: callers that come while it is under way share what it returns, or raises."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._waiting: list[Promise[T]] | None = None
+        self._pid = pid()
+
+    async def result(self) -> T:
+        """Return what the call returns."""
+        here: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._pid != pid():
+            self._pid, self._lock, self._waiting = pid(), threading.Lock(), None  # the parent's thread is not here
+        with self._lock:
+            if self._waiting is None:
+                threading.Thread(target=self._run, name="fq-together", daemon=True).start()
+                self._waiting = []
+            self._waiting.append(here)
+        return await here
+
+    def _run(self) -> None:
+        result: T | BaseException
+        try:
+            result = self._call()
+        except BaseException as error:  # whatever it was: those who wait would wait for ever
+            result = error
+        with self._lock:
+            waiting, self._waiting = self._waiting or [], None
+        settle(waiting, result)

@@ -1,0 +1,124 @@
+"""What ``fq doctor`` has to say about a SQLite database and the disk that it is on."""
+
+import shutil
+import sqlite3
+import stat
+from pathlib import Path
+from time import monotonic
+
+from fq.brokers.findings import Finding
+from fq.brokers.sqlite.backup import Room, room
+from fq.brokers.sqlite.errors import code
+from fq.brokers.sqlite.file_check import log_of
+
+LITTLE = 1024**3
+"""Less free space than this, in bytes, is worth a word."""
+
+LARGE_LOG = 2**28
+"""A larger log than this, in bytes, has not begun anew for long: it is cut back to a quarter of that whenever it does."""
+
+LARGE_ROOM = 2**28
+"""More than this left free in the file, in bytes, is worth a word, if it is most of it."""
+
+CHECK_SECONDS = 5
+"""How long to look for damage."""
+
+
+def checkup(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool) -> tuple[Finding, ...]:
+    """Return what there is to say; *is_new*: the file was not there until somebody asked."""
+    return (
+        _file(path, is_new),
+        _rights(path),
+        _soundness(connection, path),
+        _journal(connection),
+        _log(path),
+        _room(room(connection)),
+        _durability(synchronous),
+        _disk(path),
+    )
+
+
+def _file(path: str, is_new: bool) -> Finding:
+    if is_new:
+        return Finding(
+            "database", "warn", f"{path} was not there, an empty one has been made", "see if it is the file that workers and producers use"
+        )
+    return Finding("database", "good", f"{path}, {_megabytes(Path(path).stat().st_size)}, SQLite {sqlite3.sqlite_version}")
+
+
+def _journal(connection: sqlite3.Connection) -> Finding:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal":
+        return Finding("journal", "good", "write-ahead log")
+    return Finding("journal", "bad", f"mode {mode}", "keep the file on a local disk: a write-ahead log does not work over a network")
+
+
+def _rights(path: str) -> Finding:
+    mode = stat.S_IMODE(Path(path).stat().st_mode)
+    if mode & 0o007:
+        return Finding(
+            "rights", "warn", f"mode {mode:o}: every user of this machine may read messages, or write some", f"chmod o= {path} {path}-*"
+        )
+    return Finding("rights", "good", f"mode {mode:o}")
+
+
+def _soundness(connection: sqlite3.Connection, path: str) -> Finding:
+    """Look for damage, for a bounded time."""
+    deadline = monotonic() + CHECK_SECONDS
+    connection.set_progress_handler(lambda: monotonic() > deadline, 1_000)
+    try:
+        found = [text for (text,) in connection.execute("PRAGMA quick_check(3)")]
+    except sqlite3.OperationalError as error:
+        if code(error) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return Finding("soundness", "good", f"no damage found in {CHECK_SECONDS} s, the rest has not been looked at")
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found == ["ok"]:
+        return Finding("soundness", "good", "no damage found")
+    return Finding("soundness", "bad", "; ".join(found), f"stop all, restore a copy, or rescue it with `sqlite3 {path} .recover`")
+
+
+def _log(path: str) -> Finding:
+    log = Path(log_of(path))
+    size = log.stat().st_size if log.exists() else 0
+    if size > LARGE_LOG:
+        return Finding(
+            "log",
+            "warn",
+            f"{_megabytes(size)} of write-ahead log: somebody reads for so long that it cannot begin anew",
+            f"end the process that keeps a transaction open (a database browser?): try `fuser {path}`",
+        )
+    return Finding("log", "good", f"{_megabytes(size)} of write-ahead log")
+
+
+def _room(found: Room) -> Finding:
+    text = f"{_megabytes(found.free)} of {_megabytes(found.size)} are free for what comes"
+    if found.free > LARGE_ROOM and found.free > found.size // 2:
+        return Finding("room", "warn", text, "give it back to the disk when there is little to do: fq shrink APP")
+    return Finding("room", "good", text)
+
+
+def _durability(synchronous: str) -> Finding:
+    if synchronous == "NORMAL":
+        return Finding(
+            "durability",
+            "good",
+            "synchronous=NORMAL: a loss of power may undo the last moments, wholly; the death of a process undoes nothing",
+        )
+    if synchronous == "OFF":
+        return Finding("durability", "bad", "synchronous=OFF: a loss of power may destroy the file", "set synchronous to NORMAL or FULL")
+    return Finding("durability", "good", f"synchronous={synchronous}: what was committed survives a loss of power")
+
+
+def _disk(path: str) -> Finding:
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < LITTLE:
+        return Finding("disk", "warn", f"{_megabytes(free)} free", "make room: on a full disk nothing can be sent or committed")
+    return Finding("disk", "good", f"{_megabytes(free)} free")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024**2:,.0f} MB"

@@ -1,0 +1,80 @@
+"""Putting posts on their queues, and keeping results: plain inserts, one or thousands."""
+
+import sqlite3
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep, Post
+from fq.brokers.sqlite.bulk_sql import BODY, pack, sql_field, to_json
+from fq.brokers.sqlite.schema import DELAYED, READY
+
+_COLUMNS = "message_id, queue, actor, priority, state, due, body"
+
+INSERT_ONE = f"INSERT INTO messages ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING"
+
+INSERT_MANY = f"""
+    INSERT INTO messages ({_COLUMNS})
+    SELECT {", ".join(map(sql_field, range(6)))}, {BODY} FROM json_each(?1) WHERE true
+    ON CONFLICT (message_id) DO NOTHING
+"""
+
+INSERT_QUEUES = "INSERT INTO queues (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT (name) DO NOTHING"
+
+KEEP = f"""
+    INSERT INTO results (message_id, until, body)
+    SELECT {sql_field(0)}, {sql_field(1)}, {BODY} FROM json_each(?1) WHERE true
+    ON CONFLICT (message_id) DO UPDATE SET until = excluded.until, body = excluded.body, hold = '', ttl = 0
+"""
+
+HOLD = """
+    UPDATE results
+    SET until = ?1 + max(json_extract(value, '$[1]'), ?2), ttl = json_extract(value, '$[1]'), hold = json_extract(value, '$[2]')
+    FROM json_each(?3) WHERE message_id = json_extract(value, '$[0]')
+    AND NOT EXISTS (SELECT 1 FROM groups WHERE name = json_extract(value, '$[2]') AND complete & 1 AND groups.until > ?1)
+"""
+
+RELEASE = (
+    "UPDATE results SET until = ?1 + ttl, hold = '', ttl = 0 WHERE hold <> '' AND hold IN (SELECT value FROM json_each(?2)) AND until > ?1"
+)
+
+
+def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known: set[str]) -> None:
+    """Let *queues* be listed from now on. *known* are queues that are, and grows."""
+    if new := queues - known:
+        connection.execute(INSERT_QUEUES, (to_json(sorted(new)),))
+        known |= new
+
+
+def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> int:
+    """
+    Put *posts* on their queues, except those whose messages wait or run already, and return how many are new.
+
+    *known* are queues that are listed.
+    """
+    list_queues(connection, {post.queue_name for post in posts}, known)
+    if len(posts) == 1:
+        body, fields = _row(posts[0], now)
+        return connection.execute(INSERT_ONE, (*fields, body)).rowcount
+    packed = pack(_row(post, now) for post in posts)
+    return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
+
+
+def keep(connection: sqlite3.Connection, keeps: Sequence[Keep], now: int) -> None:
+    """Keep results; a later one takes the place of an earlier one."""
+    for rows, bodies in pack((kept.body, (kept.message_id, now + kept.ttl)) for kept in keeps):
+        connection.execute(KEEP, (rows, bodies))
+    if any(kept.hold for kept in keeps):
+        latest = {kept.message_id: kept for kept in keeps}.values()
+        held = [(kept.message_id, kept.ttl, kept.hold) for kept in latest if kept.hold]
+        connection.execute(HOLD, (now, OPEN_GROUP_TTL_MS, to_json(held)))
+
+
+def release(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) -> None:
+    """Let the time run of results that wait for *groups*."""
+    if groups:
+        connection.execute(RELEASE, (now, to_json(list(groups))))
+
+
+def _row(post: Post, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:
+    state = DELAYED if post.delay else READY
+    return post.body, (post.message_id, post.queue_name, post.actor_name, post.priority, state, now + post.delay)

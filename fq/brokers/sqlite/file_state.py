@@ -1,0 +1,92 @@
+"""
+What a file says of itself, one row: which database it is, how far its main file is behind its log, and what time it is.
+
+The functions here are called with the connection of a `Database`. The table is not part of the version of the others: an fq that does not know it works on.
+"""
+
+import sqlite3
+
+from attrs import frozen
+
+from fq.brokers.clock import Clock, SystemClock
+from fq.brokers.steady_time import Course
+
+TABLE = (
+    """
+    CREATE TABLE IF NOT EXISTS meta (
+        row    INTEGER PRIMARY KEY CHECK (row = 1),
+        id     TEXT NOT NULL,
+        marks  INTEGER NOT NULL DEFAULT 0,
+        behind INTEGER NOT NULL DEFAULT 0,
+        boot   TEXT NOT NULL DEFAULT '',
+        base   INTEGER NOT NULL DEFAULT 0,
+        offset INTEGER NOT NULL DEFAULT 0,
+        since  INTEGER NOT NULL DEFAULT 0,
+        latest INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    "INSERT OR IGNORE INTO meta (row, id) VALUES (1, lower(hex(randomblob(16))))",
+)
+"""`marks` grows with every mark, `behind` is what it was in the main file then; the rest is the clock: a `Course`, and the latest time that was told."""
+
+READ_MARKS = "SELECT id, marks, behind FROM meta"
+
+READ_CLOCK = "SELECT boot, base, offset, since, latest FROM meta"
+
+MARK = "UPDATE meta SET marks = marks + 1, behind = max(behind, ?)"
+
+KEEP_CLOCK = "UPDATE meta SET boot = ?, base = ?, offset = ?, since = ?, latest = max(latest, ?)"
+
+NEW_LIFE = (
+    "UPDATE meta SET id = lower(hex(randomblob(16)))",
+    "UPDATE tokens SET latest = latest + 1 + (random() & 0xFFFFFFFFFF)",
+)
+"""What makes a copy another database than the one that it was copied from."""
+
+
+@frozen
+class Marks:
+    """Which database it is, how many marks were made in it, and how many of them were in the main file at the last one."""
+
+    id: str
+    marks: int
+    behind: int
+
+
+def read_marks(connection: sqlite3.Connection) -> Marks:
+    """Return the marks that *connection* sees."""
+    return Marks(*connection.execute(READ_MARKS).fetchone())
+
+
+def mark(connection: sqlite3.Connection, in_main_file: int) -> None:
+    """Make one mark more, of which *in_main_file* are in the main file by now."""
+    connection.execute(MARK, (in_main_file,))
+
+
+def read_clock(connection: sqlite3.Connection, clock: Clock) -> None:
+    """Let *clock* go by the course that all processes go by."""
+    if isinstance(clock, SystemClock):
+        clock.share(*_kept(connection))
+
+
+def keep_clock(connection: sqlite3.Connection, clock: Clock) -> None:
+    """Do the same, and keep what *clock* has found out about the host meanwhile; in a transaction that writes."""
+    if isinstance(clock, SystemClock):
+        course = clock.share(*_kept(connection))
+        connection.execute(KEEP_CLOCK, (course.boot, course.base, course.offset, course.since, clock.unadvanced))
+
+
+def begin_new_life(connection: sqlite3.Connection) -> None:
+    """Make the database another one: no claim of the one it is a copy of is current in it."""
+    for statement in NEW_LIFE:
+        connection.execute(statement)
+
+
+def fence(connection: sqlite3.Connection) -> None:
+    """Let no claim that is made from now on have the token of one that was made in another file at the same path."""
+    connection.execute(NEW_LIFE[1])
+
+
+def _kept(connection: sqlite3.Connection) -> tuple[Course | None, int]:
+    boot, base, offset, since, latest = connection.execute(READ_CLOCK).fetchone()
+    return Course(boot, base, offset, since) if boot else None, latest

@@ -1,0 +1,48 @@
+"""What comes after a group, kept from the first arrival that brings it to the last. All inside one transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from fq.brokers.records import Post, Splice
+from fq.brokers.sqlite.bulk_sql import BODY, cut, from_json, pack, sql_field, to_json
+
+WRITE = f"""
+    INSERT INTO followups (group_name, number, message_id, queue, actor, priority, delay, head, tail, body)
+    SELECT {", ".join(map(sql_field, range(9)))}, {BODY} FROM json_each(?1)
+"""
+
+READ = """
+    SELECT json_group_array(json_array(message_id, queue, actor, priority, delay, head, tail, length(body))),
+        CAST(group_concat(CAST(body AS TEXT), '') AS BLOB)
+    FROM (SELECT * FROM followups WHERE group_name = ? ORDER BY number)
+"""
+
+FORGET = "DELETE FROM followups WHERE group_name IN (SELECT value FROM json_each(?))"
+
+
+def keep(connection: sqlite3.Connection, splices: Iterable[tuple[str, tuple[Splice, ...]]]) -> None:
+    """Keep what comes after groups, each of which is named with it, and of which nothing is kept yet."""
+    for rows, bodies in pack(_rows(splices)):
+        connection.execute(WRITE, (rows, bodies))
+
+
+def _rows(splices: Iterable[tuple[str, tuple[Splice, ...]]]) -> Iterator[tuple[bytes, tuple[int | str, ...]]]:
+    for group, then in splices:
+        for number, splice in enumerate(then):
+            post = splice.post
+            where = (group, number, post.message_id, post.queue_name, post.actor_name, post.priority, post.delay)
+            yield splice.head + splice.tail + splice.rest, (*where, len(splice.head), len(splice.tail))
+
+
+def take(connection: sqlite3.Connection, group: str) -> tuple[Splice, ...]:
+    """Return what comes after *group*, and forget it."""
+    found, bodies = connection.execute(READ, (group,)).fetchone()
+    rows = from_json(found)
+    then = []
+    for (message_id, queue, actor, priority, delay, head, tail, _), body in zip(
+        rows, cut(bodies or b"", [row[-1] for row in rows]), strict=True
+    ):
+        post = Post(message_id, queue, actor, priority, delay, b"")
+        then.append(Splice(post, body[:head], body[head : head + tail], body[head + tail :]))
+    connection.execute(FORGET, (to_json([group]),))
+    return tuple(then)

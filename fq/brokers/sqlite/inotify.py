@@ -1,0 +1,43 @@
+"""
+`FileWatch`: hearing from the kernel that somebody has written to a file.
+
+Linux only (inotify); elsewhere, and where a file system does not tell, ``fq.brokers.sqlite.change_poller`` looks for itself.
+"""
+
+import ctypes
+import os
+import select
+
+IN_MODIFY = 2
+SOME = 65_536
+
+
+class FileWatch:
+    """
+    Mutable: hears of writes to the file at *path*, by any process of this machine, from now on.
+
+    Raises:
+        OSError: there is nothing to hear with.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._fd = -1
+        libc = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(libc, "inotify_init1"):
+            raise OSError("no inotify here")
+        self._fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd < 0 or libc.inotify_add_watch(self._fd, os.fsencode(path), IN_MODIFY) < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+        self._events = select.poll()
+        self._events.register(self._fd, select.POLLIN)
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def wait(self, seconds: float) -> bool:
+        """Block until there has been a write, or *seconds* have passed, and return whether there has."""
+        if not self._events.poll(seconds * 1_000):
+            return False
+        os.read(self._fd, SOME)
+        return True

@@ -1,0 +1,92 @@
+"""`Listener`: everybody of this process who waits for work or for results, and how they hear of it, whoever brings it about."""
+
+from collections.abc import Iterable
+
+from fq.brokers.clock import Clock
+from fq.brokers.records import Keep, Want
+from fq.brokers.sqlite.bulk_sql import to_json
+from fq.brokers.sqlite.change_poller import Poller
+from fq.brokers.sqlite.claims import NEVER, OUTLOOK
+from fq.brokers.sqlite.database import Database
+from fq.brokers.waiters import Awaited, Bell
+from fq.errors import FqError
+
+RESULT = "SELECT body FROM results WHERE message_id = ? AND until > ?"
+
+RESULTS = "SELECT message_id, body FROM results WHERE message_id IN (SELECT value FROM json_each(?)) AND until > ?"
+
+
+class Listener:
+    """
+    Mutable: waits on behalf of callers.
+
+    It reads through *reader*, which must be another connection than the one that writes; *path* is that of the database.
+    """
+
+    def __init__(self, reader: Database, clock: Clock, path: str) -> None:
+        self._reader = reader
+        self._path = path
+        self._clock = clock
+        self._begin()
+        clock.watch(self.changed)
+
+    def _begin(self) -> None:
+        self._bell = Bell()
+        self._awaited = Awaited(self._find)
+        self._poller = Poller(self._reader.version, self._hear, self._path)
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: those who waited, and the thread that listened, are in the parent."""
+        self._begin()
+
+    def changed(self) -> None:
+        """Tell who waits for work that there may be some."""
+        self._bell.changed()
+
+    def wake(self) -> None:
+        """Send away who waits for work."""
+        self._bell.ring()
+
+    def kept(self, keeps: Iterable[Keep]) -> None:
+        """Tell who waits for one of these results."""
+        for keep in keeps:
+            self._awaited.deliver(keep.message_id, keep.body)
+
+    def wait(self, want: Want, timeout: int) -> None:
+        """See `Broker.wait`."""
+        with self._poller.watching():
+            self._bell.wait(want.worker, timeout, lambda: self._seconds_left(want))
+
+    def result(self, message_id: str) -> bytes | None:
+        """See `Broker.result`."""
+        rows = self._reader.query(RESULT, (message_id, self._clock.now))
+        return bytes(rows[0][0]) if rows else None
+
+    def wait_result(self, message_id: str, timeout: int) -> bytes | None:
+        """See `Broker.wait_result`."""
+        with self._poller.watching():
+            return self._awaited.wait(message_id, timeout)
+
+    async def await_result(self, message_id: str, timeout: int) -> bytes | None:
+        """See `Broker.await_result`."""
+        with self._poller.watching():
+            return await self._awaited.await_(message_id, timeout)
+
+    def _seconds_left(self, want: Want) -> float:
+        """Return how long there will be nothing to claim, in seconds, as far as is known."""
+        if want.limit <= 0:
+            return float("inf")
+        due, until, is_ready = self._reader.query(OUTLOOK, (NEVER, want.worker, to_json(want.queues)))[0]
+        return 0.0 if is_ready else self._clock.seconds_until(min(due, until))
+
+    def _hear(self) -> None:
+        """Something has changed, here or in another process."""
+        self._bell.changed()
+        if ids := self._awaited.ids():
+            try:
+                self._awaited.look(dict.fromkeys(ids, 0))
+            except FqError as error:
+                self._awaited.fail(error)
+
+    def _find(self, message_ids: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+        return self._reader.query(RESULTS, (to_json(list(message_ids)), self._clock.now))

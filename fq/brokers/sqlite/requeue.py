@@ -1,0 +1,83 @@
+"""Requeueing dead letters: what ``fq.execution.requeue_plan`` asks for, read from the tables and written into them. Inside one transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from attrs import frozen
+
+from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
+from fq.brokers.sqlite.bulk_sql import from_json, pack, to_json
+from fq.brokers.sqlite.cancellation import forget
+from fq.brokers.sqlite.enqueue import insert
+from fq.brokers.sqlite.group_followups import keep, take
+from fq.brokers.sqlite.groups import COMPLETE, WRITE_GROUPS, WRITE_MEMBERS
+from fq.brokers.sqlite.schema import RUNNING
+from fq.execution.requeue_plan import Alive, Reopened, plan
+
+LETTERS = """
+    SELECT message_id, queue, actor, priority, body FROM json_each(?) CROSS JOIN dead WHERE message_id = value AND died_at > ?
+"""
+
+ALIVE = "SELECT message_id, queue, actor, priority, body, state FROM json_each(?) CROSS JOIN messages WHERE message_id = value"
+
+OPEN = f"""
+    SELECT json_group_array(name) FROM json_each(?) CROSS JOIN groups WHERE name = value AND until > ? AND NOT complete & {COMPLETE}
+"""
+
+UNBURY = "DELETE FROM dead WHERE message_id IN (SELECT value FROM json_each(?))"
+
+TAKE_BACK = f"DELETE FROM messages WHERE message_id IN (SELECT value FROM json_each(?)) AND state <> {RUNNING}"
+
+REMOVE_MEMBERS = "DELETE FROM members WHERE group_name = ? AND member IN (SELECT value FROM json_each(?))"
+
+FEWER = "UPDATE groups SET arrived = arrived - ? WHERE name = ?"
+
+
+@frozen
+class _Seen:
+    """What there is to see; letters died after *since*. See `fq.execution.requeue_plan.View`."""
+
+    connection: sqlite3.Connection
+    now: int
+    since: int
+
+    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+        rows = self.connection.execute(LETTERS, (to_json(list(message_ids)), self.since)).fetchall()
+        return {message_id: Post(message_id, queue, actor, priority, 0, bytes(body)) for message_id, queue, actor, priority, body in rows}
+
+    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
+        rows = self.connection.execute(ALIVE, (to_json(list(message_ids)),)).fetchall()
+        return {
+            message_id: Alive(Post(message_id, queue, actor, priority, 0, bytes(body)), state == RUNNING)
+            for message_id, queue, actor, priority, body, state in rows
+        }
+
+    def open(self, groups: Sequence[str]) -> AbstractSet[str]:
+        return set(from_json(self.connection.execute(OPEN, (to_json(list(groups)), self.now)).fetchone()[0]))
+
+
+def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], now: int, since: int, known: set[str]) -> int:
+    """Post dead letters that died after *since* again, open the groups that failed with them, and return how many there were."""
+    todo = plan(message_ids, _Seen(connection, now, since), now)
+    if todo.waiting:
+        connection.execute(TAKE_BACK, (to_json(list(todo.waiting)),))
+        forget(connection)
+    for group, numbers in todo.removed.items():
+        removed = connection.execute(REMOVE_MEMBERS, (group, to_json(sorted(numbers)))).rowcount
+        connection.execute(FEWER, (removed, group))
+    for one in todo.reopened:
+        _reopen(connection, one, now)
+    connection.execute(UNBURY, (to_json([*todo.letters, *(post.message_id for post in todo.posts)]),))
+    if todo.posts:
+        insert(connection, todo.posts, now, known)
+    return len(todo.posts) + len(set(message_ids) & set(todo.letters))
+
+
+def _reopen(connection: sqlite3.Connection, one: Reopened, now: int) -> None:
+    connection.execute("DELETE FROM members WHERE group_name = ?", (one.group,))
+    for rows, bodies in pack((value, (one.group, number)) for number, value in one.values.items()):
+        connection.execute(WRITE_MEMBERS, (rows, bodies))
+    connection.execute(WRITE_GROUPS, (to_json([(one.group, len(one.values), 0, now + OPEN_GROUP_TTL_MS)]),))
+    take(connection, one.group)
+    keep(connection, [(one.group, one.then)])

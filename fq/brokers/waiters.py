@@ -1,0 +1,220 @@
+"""
+Waiting, for brokers that live in the same process as those who wait: `Bell` for threads that want work, `Awaited` for those who want a result.
+
+Mutable shell. Timeouts are the caller's and pass in real time; what falls due, falls due by the broker's clock.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from functools import partial
+from time import monotonic
+from typing import TypeVar
+
+from fq.brokers.result_lookup import Looker, Promise, settle
+from fq.brokers.validation import LONGEST
+from fq.errors import BrokerUnavailable
+from fq.runtime.interrupt_mask import breath, breathe
+
+T = TypeVar("T")
+
+MANY = 1_000
+"""So many workers, and `Bell` forgets what they have heard; the price is that each returns once too early."""
+
+LONG = 3_600.0
+"""Nobody sleeps longer than this, in seconds, without looking again."""
+
+
+LAST_LOOK_SECONDS = 1.5
+"""For so long a coroutine whose time is over waits for the last look: enough to find that a connection is dead, and to make another."""
+
+
+def seconds(timeout: int) -> float:
+    """Return *timeout*, ms, in seconds; one of more than 142,000 years, which is more than a float may hold, as so many."""
+    return min(timeout, LONGEST) / 1_000
+
+
+def in_ms(left: float) -> int:
+    """Return *left*, in seconds, in ms."""
+    return max(0, round(left * 1_000))
+
+
+class Bell:
+    """
+    Wakes threads that wait for work, because something has changed or because somebody rang.
+
+    A change wakes those who wait now. A ring is kept for every worker until it has heard it, so that of two workers of one process neither can take
+    the other's.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._changes = 0
+        self._rings = 0
+        self._heard: dict[str, int] = {}
+
+    def changed(self) -> None:
+        """Let all who wait look again if there is something for them."""
+        with self._condition:
+            self._changes += 1
+            self._condition.notify_all()
+
+    def ring(self) -> None:
+        """Send away all who wait now, and every other worker when it next would wait."""
+        with self._condition:
+            self._rings += 1
+            self._condition.notify_all()
+
+    def wait(self, worker: str, timeout: int, seconds_left: Callable[[], float]) -> None:
+        """
+        Block *worker* until somebody rings, *timeout* ms have passed, or *seconds_left* says that its time has come.
+
+        *seconds_left* is asked first, and again after every change; it returns 0 when there is something to claim now.
+        """
+        deadline = monotonic() + seconds(timeout)
+        while True:
+            changes = self._changes  # before the look, so that a change after it is not missed
+            left = 0.0 if self._is_rung(worker) else min(seconds_left(), deadline - monotonic())
+            with self._condition:
+                if left > 0:
+                    self._condition.wait_for(partial(self._has_news, worker, changes), min(left, LONG))
+                if left <= 0 or self._is_rung(worker):
+                    self._hear(worker)
+                    return
+
+    def _has_news(self, worker: str, changes: int) -> bool:
+        return self._changes != changes or self._is_rung(worker)
+
+    def _is_rung(self, worker: str) -> bool:
+        return self._heard.get(worker, 0) != self._rings
+
+    def _hear(self, worker: str) -> None:
+        if len(self._heard) >= MANY:
+            self._heard.clear()
+        self._heard[worker] = self._rings
+
+
+class Awaited:
+    """
+    Who waits for the result of which message: threads and coroutines alike, without a thread for each coroutine.
+
+    *find* looks for results: it takes, by message id, for how long each is awaited from now on, ms, none if this is the last look, and returns what it
+    finds. Once somebody waits, `deliver` tells them; the last look, when the time is over, is for what `deliver` was not told of.
+    """
+
+    def __init__(self, find: Callable[[Mapping[str, int]], Iterable[tuple[str, bytes]]]) -> None:
+        self._find = find
+        self._lock = threading.Lock()
+        self._promises: dict[str, list[Promise[bytes]]] = {}
+        self._looker = Looker(self.look)
+
+    def ids(self) -> list[str]:
+        """Return the ids of the messages whose results are awaited."""
+        with self._lock:
+            return list(self._promises)
+
+    def look(self, asked: Mapping[str, int]) -> None:
+        """Look for the results of messages, each of which is awaited for so many ms, and deliver what there is."""
+        for message_id, body in self._find(asked):
+            self.deliver(message_id, body)
+
+    def deliver(self, message_id: str, body: bytes) -> None:
+        """Give *body* to all who wait for the result of *message_id*."""
+        if message_id in self._promises:
+            settle(self._waiting(message_id), body)
+
+    def fail(self, error: Exception) -> None:
+        """Raise *error* in all who wait for any result."""
+        for message_id in self.ids():
+            settle(self._waiting(message_id), error)
+
+    def close(self) -> None:
+        """End the thread that looks on behalf of coroutines."""
+        self._looker.close()
+
+    def wait(self, message_id: str, timeout: int) -> bytes | None:
+        """Return the result of a message, which is there or comes within *timeout* ms, or None."""
+        deadline = monotonic() + seconds(timeout)
+        future: Future[bytes] = Future()
+        with self._registered(message_id, future):
+            left = deadline - monotonic()
+            while True:
+                self.look({message_id: in_ms(left)})
+                body = _delivered(future, min(left, LONG))
+                left = deadline - monotonic()
+                if body is not None or timeout <= 0:
+                    return body
+                if left <= 0:
+                    break
+            looked: Future[None] = Future()
+            self._looker.ask(message_id, 0, looked)
+            with suppress(BrokerUnavailable):  # it did not come in time: that the broker is away now is for the next call to find
+                _delivered(looked, LAST_LOOK_SECONDS)
+            return _delivered(future, 0)
+
+    async def await_(self, message_id: str, timeout: int) -> bytes | None:
+        """`wait` for coroutines; what blocks runs in one thread for all of them."""
+        deadline, loop = monotonic() + seconds(timeout), asyncio.get_running_loop()
+        here: asyncio.Future[bytes] = loop.create_future()
+        with self._registered(message_id, here):
+            while (left := deadline - monotonic()) > 0:
+                looked: asyncio.Future[None] = loop.create_future()
+                looked.add_done_callback(partial(_pass_error_on, here))
+                self._looker.ask(message_id, in_ms(left), looked)
+                await asyncio.wait((here,), timeout=min(left, LONG))
+                if here.done():
+                    return here.result()
+            await self._last_look(message_id, loop.create_future(), LAST_LOOK_SECONDS if timeout > 0 else LONG)
+            return here.result() if here.done() else None
+
+    async def _last_look(self, message_id: str, looked: "asyncio.Future[None]", within: float) -> None:
+        """Look for a result that is not awaited any longer, and return when that is done, *within* so many seconds."""
+        self._looker.ask(message_id, 0, looked)
+        looked.add_done_callback(_seen)
+        await asyncio.wait((looked,), timeout=within)
+        if looked.done() and not (within < LONG and isinstance(looked.exception(), BrokerUnavailable)):
+            looked.result()
+
+    def _waiting(self, message_id: str) -> list[Promise[bytes]]:
+        with self._lock:
+            return list(self._promises.get(message_id, ()))
+
+    @contextmanager
+    def _registered(self, message_id: str, promise: Promise[bytes]) -> Iterator[None]:
+        with self._lock:
+            self._promises.setdefault(message_id, []).append(promise)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._promises[message_id].remove(promise)
+                if not self._promises[message_id]:
+                    del self._promises[message_id]
+
+
+def _pass_error_on(here: "asyncio.Future[bytes]", looked: "asyncio.Future[None]") -> None:
+    """Let *here* raise what looking for it raised."""
+    error = looked.exception()
+    if error is not None and not here.done():
+        here.set_exception(error)
+        here.exception()  # it may be that nobody waits for it any more
+
+
+def _seen(future: "asyncio.Future[None]") -> None:
+    """Let what *future* raised be no news."""
+    future.exception()
+
+
+def _delivered(future: Future[T], within: float) -> T | None:
+    """Return what *future* comes to *within* so many seconds, None if nothing comes."""
+    deadline = monotonic() + within
+    while True:
+        left = deadline - monotonic()
+        try:
+            return future.result(max(0.0, min(left, breath())))
+        except TimeoutError:
+            if left <= 0:
+                return None
+        breathe()

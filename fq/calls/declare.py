@@ -1,0 +1,121 @@
+"""`actor`, the decorator that makes an `Actor` of a function, with the overloads that keep its types."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from types import ModuleType
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+
+from attrs import field, frozen
+from returns.result import Result
+
+from fq.calls.actor import Actor, AnyActor, check_queue_name, parted
+from fq.core.frozen import frozen_dict
+from fq.core.reserved_options import check_open
+from fq.errors import DeclarationError
+from fq.middleware.base import Middleware
+from fq.middleware.options import OWN, Options
+from fq.middleware.stack import Stack
+from fq.wire.signature import Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E")
+
+
+class Declare(Protocol):
+    """What ``actor(max_retries=3)`` returns: the decorator proper."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Actor[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Result[R, E]], /) -> Actor[P, R, Result[R, E]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
+
+
+@frozen
+class ActorDecorator:
+    """
+    ``actor`` and ``app.actor``: makes an `Actor` of a function, bare or with layers and options.
+
+    *register* is told of each one. Layers replace the layer of their class, or are added; options override fields of layers.
+
+    Raises:
+        OptionError: an unknown option, with the nearest name, or a value that it cannot take.
+        DeclarationError: a bad name, or one that is taken.
+    """
+
+    register: Callable[[AnyActor], None] = field(repr=False)
+
+    @overload
+    def __call__(self, *changes: Middleware, **options: Unpack[Options]) -> Declare: ...
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Actor[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Result[R, E]], /) -> Actor[P, R, Result[R, E]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """Declare an actor, or return the decorator that will."""
+        if len(given) == 1 and not options and callable(given[0]) and not isinstance(given[0], Middleware | type):
+            return self._declare(given[0], (), {})
+        layers = Stack(given).layers
+        return cast(Declare, lambda fn: self._declare(fn, layers, options))
+
+    def _declare(self, fn: Callable[..., Any], layers: tuple[Middleware, ...], options: Mapping[str, Any]) -> AnyActor:
+        if isinstance(fn, Actor):
+            raise DeclarationError(f"{fn.name} is an actor already")
+        if not callable(fn):
+            raise DeclarationError(f"found {fn!r}, expected a function")
+        name = options.get("name", getattr(fn, "__name__", "")) or _unnamed(fn)
+        queue = options.get("queue", "default")
+        check_queue_name(queue)
+        check_open(options.get("options", {}))
+        extra, kept = parted(options.get("options", {}))
+        named = {key: value for key, value in options.items() if key not in OWN}
+        declared: AnyActor = Actor(
+            fn,
+            name,
+            queue,
+            options.get("priority", 0),
+            frozen_dict(named),
+            layers,
+            options.get("stack"),
+            extra,
+            signature=Signature.of(fn),
+            kept=kept,
+        )
+        self.register(declared)
+        return declared
+
+
+def _unnamed(fn: object) -> NoReturn:
+    raise DeclarationError(f"{fn!r} has no name: give it one with name=...")
+
+
+actor = ActorDecorator(lambda _: None)
+"""Declares an actor that belongs to no app yet; ``app.include`` binds it."""
+
+
+def actors_in(thing: object) -> list[AnyActor]:
+    """
+    Return the actors that *thing* is, or, of a module, has.
+
+    Raises:
+        DeclarationError: there are none.
+    """
+    found = [thing] if isinstance(thing, Actor) else []
+    if isinstance(thing, ModuleType):
+        found = [value for value in vars(thing).values() if isinstance(value, Actor)]
+    if not found:
+        raise DeclarationError(f"found {thing!r}, expected an actor or a module with actors in it")
+    return found
+
+
+def taken(first: AnyActor, second: AnyActor) -> DeclarationError:
+    """Return the error of two actors having one name."""
+    where = " and ".join(f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', fn)}" for fn in (first.fn, second.fn))
+    return DeclarationError(f"two actors are called {first.name}: {where}; give one of them another name with name=...")

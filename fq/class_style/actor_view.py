@@ -1,0 +1,100 @@
+"""`ActorView`, an actor as class-style middleware sees it."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fq.calls.actor import AnyActor
+from fq.class_style.message_view import FIELDS, MessageView, whole_ms
+from fq.core.duration import Duration
+from fq.core.message import Message
+from fq.core.reserved_options import check_open
+from fq.runtime.fresh_ids import fresh_id
+
+if TYPE_CHECKING:
+    from fq.class_style.broker_view import BrokerView
+
+
+class ActorView:
+    """
+    Mutable: an actor as the hooks see it. Any attribute may be set on it, to be found there by a later hook.
+
+    Attributes:
+        actor_name, queue_name, priority: as declared.
+
+        options: those that the actor was declared with, by name, and those that class-style layers of its stack have for it.
+
+        fn: the function.
+
+        logger: called ``<module>.<actor name>``.
+    """
+
+    def __init__(self, broker: "BrokerView", actor: AnyActor) -> None:
+        self.broker = broker
+        self.actor_name = actor.name
+        self.queue_name = actor.queue_name
+        self.priority = actor.priority
+        self.options: dict[str, object] = {**_of_layers(broker, actor), **actor.options, **actor.extra, **actor.kept}
+        self.fn: Callable[..., object] = actor.fn
+        self.logger = logging.getLogger(f"{getattr(actor.fn, '__module__', None) or '_'}.{actor.name}")
+        self._actor = actor
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Call the function, here and now."""
+        return self.fn(*args, **kwargs)
+
+    def message(self, *args: object, **kwargs: object) -> MessageView:
+        """Return a message with these arguments, not sent."""
+        return self.message_with_options(args=args, kwargs=kwargs)
+
+    def message_with_options(
+        self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object
+    ) -> MessageView:
+        """Return a message with these arguments and *options*, not sent."""
+        check_open(options)
+        now = time.time_ns() // 1_000_000
+        (enqueue,) = self._actor.call(*args, **(kwargs or {})).enqueues(fresh_id(now), now)
+        return MessageView(self.broker, enqueue.message.with_options(**options))
+
+    def send(self, *args: object, **kwargs: object) -> MessageView:
+        """Send a message with these arguments, and return it."""
+        return self.broker.enqueue(self.message(*args, **kwargs))
+
+    def send_with_options(
+        self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, delay: Duration | None = None, **options: object
+    ) -> MessageView:
+        """Send a message with these arguments and *options*, to run after *delay* (ms or timedelta), and return it."""
+        return self.broker.enqueue(self.message_with_options(args=args, kwargs=kwargs, **options), delay=delay)
+
+    def __str__(self) -> str:
+        return f"Actor({self.actor_name})"
+
+    def __repr__(self) -> str:
+        return f"ActorView({self._actor!r})"
+
+
+def _of_layers(broker: "BrokerView", actor: AnyActor) -> dict[str, object]:
+    """Return what the class-style layers of the stack of *actor* have as its options."""
+    layers = [layer for layer in broker.app.stack_of(actor) if hasattr(layer, "hooks")]
+    return {name: layer.option(name) for layer in layers for name in layer.takes() if name in getattr(layer, "options", ())}
+
+
+def as_message(given: object) -> Message:
+    """
+    Return *given*, a view, an ``fq.Message``, or any object with the fields of a message, as a message.
+
+    Such an object may have a float as its timestamp, as class-style code writes it.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(given, Message):
+        return given
+    if isinstance(given, MessageView):
+        return given.folded()
+    try:
+        fields = {name: getattr(given, name) for name in FIELDS}
+    except AttributeError:
+        raise TypeError(f"found {given!r}, expected a message") from None
+    return Message(**whole_ms(fields))

@@ -1,0 +1,251 @@
+"""`BrokerView`, an app as class-style middleware sees it; and the lesser views that hooks are given."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from fq.calls.actor import Actor
+from fq.calls.handle import TaskHandle
+from fq.class_style.actor_view import ActorView, as_message
+from fq.class_style.deliveries import Deliveries
+from fq.class_style.dramatiq_compat import foreign, is_deliberate
+from fq.class_style.message_view import MessageView
+from fq.core.duration import Duration, to_ms
+from fq.core.frozen import NOTHING
+from fq.core.message import Message, restamp
+from fq.core.outcome import Enqueue
+from fq.errors import ActorNotFound, ConfigError
+from fq.layers import Results
+from fq.middleware.stack import Stack
+from fq.runtime.logger import logger
+
+if TYPE_CHECKING:
+    from fq.app.app import App
+
+T = TypeVar("T")
+log = logger("fq.class_style")
+
+
+class BrokerView:
+    """
+    Mutable: an app as the hooks see it; each app has one. Any attribute may be set on it, to be found there by a later hook.
+
+    What there is of it in an app's absence, when a layer is called as a pure function, has no actors and can send nothing.
+
+    Attributes:
+        logger: for middleware that has none of its own.
+
+        deliveries: the views of the messages that are being run.
+    """
+
+    def __init__(self, app: "App | None" = None) -> None:
+        self.logger = logging.getLogger("fq.broker")
+        self.deliveries = Deliveries()
+        self._app = app
+        self._actors: dict[str, ActorView] = {}
+        self._workers: dict[str, WorkerView] = {}
+
+    @property
+    def app(self) -> "App":
+        """
+        The app.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if self._app is None:
+            raise ConfigError("this layer belongs to no app: put it into the middleware of one to send messages")
+        return self._app
+
+    @property
+    def actors(self) -> dict[str, ActorView]:
+        """The declared actors, by name."""
+        return {} if self._app is None else {name: self.get_actor(name) for name in self._app.actors}
+
+    @property
+    def actor_options(self) -> set[str]:
+        """The names of all options that actors may have."""
+        return set(self._stack.takes())
+
+    @property
+    def middleware(self) -> list[object]:
+        """The layers of the app, outermost first; class-style ones as they were before they were adapted."""
+        return [getattr(layer, "middleware", layer) for layer in self._stack]
+
+    @property
+    def queues(self) -> dict[str, None]:
+        """The names of the queues, in the order of declaration."""
+        return dict.fromkeys(() if self._app is None else self._app.queues)
+
+    @property
+    def delay_queues(self) -> set[str]:
+        """What the queues of delayed messages would be called if there were any: in fq, messages wait in their own queue."""
+        return {delay_queue(queue) for queue in self.queues}
+
+    def get_declared_actors(self) -> set[str]:
+        """Return the names of the declared actors."""
+        return set(self.actors)
+
+    def get_declared_queues(self) -> set[str]:
+        """Return the names of the queues."""
+        return set(self.queues)
+
+    def get_declared_delay_queues(self) -> set[str]:
+        """Return `delay_queues`."""
+        return self.delay_queues
+
+    def get_actor(self, actor_name: str) -> ActorView:
+        """
+        Return the actor called *actor_name*.
+
+        Raises:
+            ActorNotFound: there is none. It is Dramatiq's exception of that name, too, where Dramatiq is in use.
+        """
+        if actor_name in self._actors:
+            return self._actors[actor_name]
+        try:
+            actor = self.app.get_actor(actor_name)
+        except (ActorNotFound, ConfigError) as error:
+            raise _not_found(str(error)) from None
+        return self._actors.setdefault(actor_name, ActorView(self, actor))
+
+    def declare_actor(self, actor: object) -> None:
+        """Declare an actor that was made with the free ``fq.calls.actor``; one that is declared already is left as it is."""
+        if isinstance(actor, Actor):
+            self.app.include(actor)
+        elif not isinstance(actor, ActorView):
+            raise TypeError(f"found {actor!r}, expected an actor")
+
+    def enqueue(self, message: object, *, delay: Duration | None = None) -> MessageView:
+        """
+        Send *message*, and return it as it was sent.
+
+        It may be a view, or any object with the fields of a message; it runs after *delay*, ms or timedelta.
+
+        Where that very message runs here right now, it is put back: whatever the hooks or the actor go on to do, the outcome is that it
+        runs again, after *delay*, and that is committed in one step. Where it waits, or runs elsewhere, it stays as it is, and a
+        warning in the log says so.
+
+        Raises:
+            BrokerError: it runs here, and the process hooks, which could put it back, are not being called.
+        """
+        made, wait = as_message(message), 0 if delay is None else to_ms(delay)
+        running = self.deliveries.uncommitted(made.message_id)
+        if not isinstance(message, Message | MessageView):  # it has no priority of its own
+            made = restamp(made, priority=self._priority(made.actor_name) if running is None else running._message.priority)
+        if running is None:
+            (sent,) = self.app.enqueue(Enqueue(made, wait))
+            return MessageView(self, sent.message)
+        self.deliveries.put_back(running, made, wait)
+        return MessageView(self, made)
+
+    def add_middleware(self, middleware: object, *, before: type | None = None, after: type | None = None) -> None:
+        """
+        Put *middleware* into the app's stack.
+
+        It goes innermost, or just outside the first one of class *before*, or just inside the first one of class *after*.
+        For set-up code: a worker that has begun keeps the stack that it began with. The hooks that follow a declaration are
+        called for what is declared already.
+
+        Raises:
+            StackError: no middleware of that class, or an order that is wrong.
+        """
+        from fq.class_style.setup import add_middleware  # noqa: PLC0415  # it needs the layer, which needs this module
+
+        add_middleware(self.app, middleware, before, after)
+
+    def emit_before(self, signal: str, *args: object, **kwargs: object) -> None:
+        """Call this ``before_`` hook of all class-style middleware, outermost first; errors are logged, unless raised on purpose."""
+        for hook in self._hooks(f"before_{signal}"):
+            try:
+                hook(self, *args, **kwargs)
+            except Exception as error:
+                if is_deliberate(error):
+                    raise
+                log.exception("a hook for before_%s failed", signal)
+
+    def emit_after(self, signal: str, *args: object, **kwargs: object) -> None:
+        """Call the ``after_`` hook of all class-style middleware, innermost first. Errors are logged."""
+        for hook in reversed(self._hooks(f"after_{signal}")):
+            try:
+                hook(self, *args, **kwargs)
+            except Exception:
+                log.exception("a hook for after_%s failed", signal)
+
+    def get_results_backend(self) -> "ResultsView":
+        """
+        Return where results are kept.
+
+        Raises:
+            RuntimeError: the app's stack has no `Results`.
+        """
+        if Results not in self._stack:
+            raise RuntimeError("the app's stack has no Results layer: put results() into it")
+        return ResultsView(self)
+
+    def worker(self, name: str) -> "WorkerView":
+        """Return the worker called *name*."""
+        return self._workers.setdefault(name, WorkerView(self, name))
+
+    def forget_worker(self, name: str) -> None:
+        """Forget a worker that has stopped."""
+        self._workers.pop(name, None)
+
+    def _priority(self, actor_name: str) -> int:
+        actor = None if self._app is None else self._app.actors.get(actor_name)
+        return 0 if actor is None else actor.priority
+
+    @property
+    def _stack(self) -> Stack:
+        return Stack() if self._app is None else self._app.stack
+
+    def _hooks(self, name: str) -> list[Callable[..., object]]:
+        found: list[Mapping[str, Callable[..., object]]] = [getattr(layer, "hooks", NOTHING) for layer in self._stack]
+        return [hooks[name] for hooks in found if name in hooks]
+
+
+class WorkerView:
+    """
+    Mutable: a worker as the hooks see it. Any attribute may be set on it, to be found there by a later hook.
+
+    Attributes:
+        name: what it is known by to the broker.
+    """
+
+    def __init__(self, broker: BrokerView, name: str) -> None:
+        self.broker = broker
+        self.name = name
+        self.logger = logging.getLogger("fq.worker")
+
+    def __repr__(self) -> str:
+        return f"WorkerView({self.name!r})"
+
+
+class ResultsView:
+    """Where results are kept, as class-style code asks for them."""
+
+    def __init__(self, broker: BrokerView) -> None:
+        self._broker = broker
+
+    def get_result(self, message: MessageView, *, block: bool = False, timeout: Duration | None = None) -> object:
+        """
+        Return what the actor of *message* returned; with *block*, wait up to *timeout* (ms or timedelta, default 10 s) for it.
+
+        Raises:
+            ResultError: see `Handle.get_result`.
+        """
+        app = self._broker.app
+        actor = app.get_actor(message.actor_name)
+        handle: TaskHandle[object] = TaskHandle(message.message_id, actor.name, True, actor.signature, app)
+        return handle.get_result(block=block, timeout=10_000 if timeout is None else timeout)
+
+
+def delay_queue(queue_name: str) -> str:
+    """Return what Dramatiq calls the queue for the delayed messages of *queue_name*."""
+    return f"{queue_name}.DQ"
+
+
+def _not_found(text: str) -> ActorNotFound:
+    theirs = foreign("ActorNotFound", "dramatiq.errors")
+    # Theirs prints its attribute *message*, which their constructor would set.
+    return type("ActorNotFound", (ActorNotFound, *theirs), {"message": text})(text) if theirs else ActorNotFound(text)

@@ -1,0 +1,87 @@
+"""
+`Fault`, an error as data: what is left of an exception once it is stored.
+
+The core may hold one; only the shell makes one, since it reads source lines. How a traceback is written is in ``fq.errors.exception_text``.
+"""
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from fq.errors.exception_text import name_of, text_of, traceback_of
+
+MAX_TEXT = 2_000
+"""How much of an error's text is stored, in characters."""
+
+MAX_TRACEBACK = 8_000
+"""How much of its traceback is stored, in characters."""
+
+
+@frozen
+class Fault:
+    """
+    Why a task failed for good, as it is stored with dead letters and results: at most `MAX_TEXT` and `MAX_TRACEBACK` characters of it.
+
+    Attributes:
+        type: name of the exception's class.
+
+        message: its text.
+
+        traceback: as Python prints it, ``""`` where the error never had one.
+
+        whole: was nothing cut? Known only where the fault is made.
+    """
+
+    type: str
+    message: str
+    traceback: str = ""
+    whole: bool = field(default=True, eq=False, repr=False)
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Fault":
+        """Return *error* as data, whatever that does when it is looked at; the exception itself may then be let go, with every frame that it holds."""
+        text, traceback = _sound(text_of(error)), _sound(traceback_of(error))
+        whole = len(text) <= MAX_TEXT and len(traceback) <= MAX_TRACEBACK
+        return cls(_sound(name_of(error)), cut(text, MAX_TEXT), cut(traceback, MAX_TRACEBACK), whole)
+
+    def as_json(self) -> dict[str, str]:
+        """Return the wire form."""
+        return {"type": self.type, "message": self.message, "traceback": self.traceback}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, object]) -> "Fault":
+        """Return the fault whose wire form is *fields*; what is missing is empty."""
+        return cls(str(fields.get("type", "")), str(fields.get("message", "")), str(fields.get("traceback", "")))
+
+
+def fault_data(error: BaseException | None) -> dict[str, object]:
+    """
+    Return *error* as callbacks and collecting groups see it.
+
+    >>> fault_data(ValueError("no"))
+    {'type': 'ValueError', 'message': 'no'}
+    """
+    return {"type": type(None).__name__ if error is None else name_of(error), "message": shown(error)}
+
+
+def shown(error: BaseException | None) -> str:
+    """Return the text of *error*, cut to `MAX_TEXT` characters."""
+    return str(error) if error is None else cut(_sound(text_of(error)), MAX_TEXT)
+
+
+def cut(text: str, limit: int) -> str:
+    """
+    Return *text* in at most *limit* characters and a note: its beginning and its end.
+
+    >>> cut("abcdefghij", 4)
+    'ab... (6 characters cut) ...ij'
+    """
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}... ({len(text) - 2 * half} characters cut) ...{text[len(text) - half :]}"
+
+
+def _sound(text: str) -> str:
+    r"""Return *text* such that every broker can keep it: a lone surrogate, as in a file name that is not UTF-8, becomes ``\udc80``."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,175 @@
+"""`Message`, the immutable record that everything passes around, and `Key`, a typed slot in its options. Continue with ``fq.core.outcome``."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeAlias, TypeVar, cast
+
+from attrs import Attribute, field, frozen, validators
+
+from fq.core.frozen import NOTHING, frozen_dict, quick
+from fq.errors import OptionError
+
+T = TypeVar("T")
+
+
+def _as_tuple(values: Iterable[object]) -> tuple[object, ...]:
+    return tuple(values)
+
+
+def _whole_number(_: object, attribute: "Attribute[int]", value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        meant = f": write round({value!r})" if isinstance(value, float) else ""
+        raise OptionError(f"{attribute.name}: found {value!r}, expected a whole number, as the wire form has it{meant}")
+
+
+@frozen(kw_only=True, weakref_slot=False)
+class Message:
+    """
+    One call of an actor, as it travels.
+
+    >>> message = Message(message_id="m1", actor_name="add", args=(1, 2))
+    >>> message.with_options(retries=1).options
+    {'retries': 1}
+
+    Attributes:
+        message_id: identity; retries keep it.
+
+        actor_name: which actor it is for.
+
+        queue_name: which queue it waits in.
+
+        args, kwargs: what the actor is called with, as JSON values.
+
+        options: an open mapping of JSON values that travels with the message and survives retries. Names of fields of layers in
+            it override those fields for this message alone; ``retries`` counts the retries so far; headers of tracers live here.
+
+        message_timestamp: when it was made, ms since the epoch.
+
+        priority: lower runs sooner.
+
+        received_at: when it was claimed, ms since the epoch on the broker's clock. Never encoded.
+
+        deliveries: how often it has been claimed since it last had an outcome, this time included. Never encoded.
+
+        interrupted: why the previous delivery was cut short, ``""`` if it was not. Never encoded.
+
+        time_limit: how long this delivery may run, ms; stamped by `TimeLimit`, enforced by the worker. Never encoded.
+
+        extra: fields of the wire form that this version does not know; kept, so that a newer version's messages pass through.
+
+        origin: *args*, *kwargs* and *options* as they were received, and the bytes that they were read from. Never encoded.
+            See ``fq.workflows.group_results.pristine``.
+
+    No field can be set. *args* is a tuple; *kwargs* and *options* refuse changes. A list or a dict *inside* of them is a plain one: what an actor does to it is
+    seen by the rest of this delivery, but not by a retry or a callback, which get what was sent.
+    """
+
+    message_id: str = field(validator=validators.min_len(1))
+    actor_name: str = field(validator=validators.min_len(1))
+    queue_name: str = "default"
+    args: tuple[object, ...] = field(default=(), converter=_as_tuple)
+    kwargs: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    message_timestamp: int = field(default=0, validator=_whole_number)
+    priority: int = field(default=0, validator=_whole_number)
+    received_at: int = field(default=0)
+    deliveries: int = 1
+    interrupted: str = ""
+    time_limit: float = float("inf")
+    extra: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    origin: "Origin | None" = field(default=None, eq=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash(self.message_id)
+
+    def __str__(self) -> str:
+        """Return the call that this message stands for: ``add(1, k=2)``; of arguments that are nested too deeply to be shown, ``add(...)``."""
+        try:
+            arguments = [repr(value) for value in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        except RecursionError:
+            return f"{self.actor_name}(...)"
+        return f"{self.actor_name}({', '.join(arguments)})"
+
+    def with_options(self, **options: object) -> "Message":
+        """Return this message with *options* added to, or replacing, those it has."""
+        return restamp(self, options=frozen_dict({**self.options, **options}))
+
+    def without_options(self, *names: str) -> "Message":
+        """Return this message without the options called *names*."""
+        return restamp(self, options=frozen_dict({k: v for k, v in self.options.items() if k not in names}))
+
+
+Options: TypeAlias = Mapping[str, object]
+Origin: TypeAlias = tuple[tuple[object, ...], Options, Options, bytes]
+
+new_message = cast(
+    "Callable[[str, str, str, tuple[object, ...], Options, Options, int, int, int, int, str, float, Options, Origin | None], Message]",
+    quick(Message),
+)
+"""`Message` by position, for the hot path; the values must fit already."""
+
+
+def restamp(message: Message, **changes: object) -> Message:
+    """Return *message* with *changes*: `attrs.evolve` for the hot path, four times as fast; the values must fit already."""
+    changed = limited(message, message.time_limit)
+    for name, value in changes.items():
+        object.__setattr__(changed, name, value)
+    return changed
+
+
+def limited(message: Message, time_limit: float) -> Message:
+    """Return *message* with *time_limit*."""
+    return new_message(
+        message.message_id,
+        message.actor_name,
+        message.queue_name,
+        message.args,
+        message.kwargs,
+        message.options,
+        message.message_timestamp,
+        message.priority,
+        message.received_at,
+        message.deliveries,
+        message.interrupted,
+        time_limit,
+        message.extra,
+        message.origin,
+    )
+
+
+@frozen
+class Key(Generic[T]):
+    """
+    A typed slot in a message's options.
+
+    >>> attempts = Key("attempts", int, 0)
+    >>> message = attempts.set(Message(message_id="m1", actor_name="add"), 2)
+    >>> attempts.get(message)
+    2
+
+    A value of another type, which only a foreign producer can have put there, raises `OptionError`.
+    """
+
+    name: str
+    kind: type[T]
+    default: T
+
+    def get(self, message: Message) -> T:
+        """Return the value in *message*, or the default."""
+        value = message.options.get(self.name, self.default)
+        if value is self.default or type(value) is self.kind or isinstance(value, self.kind):
+            return value  # pyright: ignore[reportReturnType]  # it is of the kind, or the default
+        raise OptionError(f"option {self.name} of message {message.message_id}: found {value!r}, expected {self.kind.__name__}")
+
+    def set(self, message: Message, value: T) -> Message:
+        """Return *message* with *value* in this slot."""
+        return message.with_options(**{self.name: value})
+
+
+TIME_LIMIT = "time_limit"
+CANCELLED = "cancelled"
+"""What `Message.interrupted` may say: the process had to be killed to enforce the time limit; somebody cancelled the message."""
+
+RETRIES = Key("retries", int, 0)
+
+ITS_OWN = ""
+"""As the `queue_name` of a message about to be sent: the queue of its actor, and what else the actor says of its messages; the app looks it up."""

@@ -1,0 +1,170 @@
+"""
+What a handler returns: an `Outcome`, which says everything that must now happen.
+
+The failure side of an outcome *is* the disposition of the message, so no illegal pair can be written; effects are what is committed
+along with it. The broker applies all of it or nothing. Continue with ``fq.middleware.base``.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from attrs import field, frozen
+from returns.pipeline import is_successful
+from returns.result import Failure, Result, Success
+
+from fq.core.frozen import quick
+from fq.core.message import Message
+from fq.errors import Error, SkipMessage
+from fq.errors.exception_text import is_a, text_of
+
+
+@frozen
+class Retry:
+    """Put *message* in this one's place, to run after *delay* ms. *error* is why, or None when no attempt was used up."""
+
+    message: Message
+    delay: int = 0
+    error: Error | None = None
+
+
+@frozen
+class Dead:
+    """
+    Move the message to the dead letters, with *error* as the reason.
+
+    *exhausted*, where no retry was left, is how many there were, of how many; *final*: no retry is wanted, whatever the error is.
+    """
+
+    error: Error
+    exhausted: tuple[int, int | None] | None = field(default=None, eq=False, repr=False)
+    final: bool = field(default=False, eq=False, repr=False, kw_only=True)
+
+
+@frozen
+class Drop:
+    """Acknowledge the message without a result; *reason* is for the log."""
+
+    reason: str = ""
+
+
+Setback: TypeAlias = Retry | Dead | Drop
+
+
+@frozen(weakref_slot=False)
+class Enqueue:
+    """
+    Send *message*, to run after *delay* ms.
+
+    *continues*: is it the next part of the workflow of the message whose outcome this is? Then it does not start if that message was cancelled.
+    """
+
+    message: Message
+    delay: int = 0
+    continues: bool = False
+
+
+new_enqueue = quick(Enqueue)
+
+
+@frozen(weakref_slot=False)
+class Store:
+    """Keep *result* under *message_id* for *ttl* ms; with *hold*, the name of a group, for as long from when that group is complete."""
+
+    message_id: str
+    result: Result[object, Error]
+    ttl: int
+    hold: str = ""
+
+
+new_store = quick(Store)
+
+
+@frozen
+class Arrive:
+    """
+    Report member number *member* (from 0) of *group*, which has *size* members, with *value*.
+
+    Arrivals are a set, so a redelivered member cannot count twice. The last one to arrive enqueues *then*, in the same commit, with the list
+    of all values, in the order of the members, as the last positional argument. What is kept of the group goes away *ttl* ms after its latest arrival.
+
+    *then* may come with any one member: the broker keeps it until the last one arrives.
+    """
+
+    group: str
+    member: int
+    size: int
+    value: object
+    then: tuple[Enqueue, ...] = ()
+    ttl: int = 86_400_000
+
+
+Effect: TypeAlias = Enqueue | Store | Arrive
+
+
+@frozen
+class Outcome:
+    """
+    What came of a message: its result, and what else must be committed with it.
+
+    >>> Outcome.success(3).also(Enqueue(Message(message_id="m2", actor_name="report")))
+    Outcome(result=<Success: 3>, effects=(Enqueue(message=...), delay=0, continues=False),))
+
+    A success acknowledges the message. A failure says what becomes of it: `Retry`, `Dead` or `Drop`.
+    """
+
+    result: Result[object, Setback]
+    effects: tuple[Effect, ...] = ()
+
+    @classmethod
+    def success(cls, value: object = None) -> "Outcome":
+        """Return the outcome of an actor that returned *value*."""
+        return cls(Success(value))
+
+    @classmethod
+    def failure(cls, error: Error) -> "Outcome":
+        """Return the outcome of an actor that raised *error*: a dead letter, unless a layer outside refines it."""
+        return cls(Failure(Dead(error)))
+
+    @classmethod
+    def drop(cls, reason: str) -> "Outcome":
+        """Return the outcome of a message that is acknowledged without having run."""
+        return cls(Failure(Drop(reason)))
+
+    @classmethod
+    def raised(cls, error: Error) -> "Outcome":
+        """Return what an exception stands for: `SkipMessage` drops the message, anything else is a failure."""
+        return cls.drop(text_of(error)) if is_a(error, SkipMessage) else cls.failure(error)
+
+    @property
+    def succeeded(self) -> bool:
+        """Did the actor return?"""
+        return is_successful(self.result)
+
+    @property
+    def final(self) -> bool:
+        """Is this the last word on the message, that is anything but a retry?"""
+        return is_successful(self.result) or not isinstance(self.result.failure(), Retry)
+
+    @property
+    def error(self) -> Error | None:
+        """The error of a failure, None for a success or a message that was dropped or snoozed."""
+        if is_successful(self.result):
+            return None
+        setback = self.result.failure()
+        return None if isinstance(setback, Drop) else setback.error
+
+    def alt(self, change: Callable[[Setback], Setback]) -> "Outcome":
+        """Return this outcome with its setback changed; a success stays as it is."""
+        if is_successful(self.result):
+            return self
+        before = self.result.failure()
+        after = change(before)
+        return self if after is before else Outcome(Failure(after), self.effects)
+
+    def also(self, *effects: Effect) -> "Outcome":
+        """Return this outcome with *effects* to be committed along with it."""
+        return Outcome(self.result, (*self.effects, *effects)) if effects else self
+
+
+DONE = Outcome.success()
+"""The outcome of an actor that returned None: one for all of them."""

@@ -1,0 +1,83 @@
+"""
+`EndedHolders`: gives back the slots of messages that have ended, or run no longer, without having given them back. Mutable shell.
+
+A slot belongs to its message. A process that dies leaves it behind, and the message may then end without reaching its limit again: as poison, expired,
+cancelled, discarded, or after a hard kill. Nothing is done for that when a message ends, which would cost every message something; the
+holders are looked at when another message is refused.
+"""
+
+import threading
+from time import monotonic
+from weakref import ref
+
+from fq.brokers.protocol import Broker
+from fq.errors import BrokerError
+from fq.limits.policy import Slot
+from fq.limits.store import LimitStore
+from fq.runtime.logger import logger
+
+log = logger("fq.limits")
+
+OF_CLAIMED_MESSAGE = "m"
+"""Ends the token of a slot whose owner is a message that was claimed from the broker that keeps the slot: when that broker knows it no more, it has ended."""
+
+OF_SOME_MESSAGE = "o"
+"""Ends the token of a slot whose owner is a message, but perhaps one of another broker."""
+
+LOOK_AGAIN_SECONDS = 1.0
+"""The holders of a key are looked at no more often than this by a process."""
+
+MAX_HOLDERS = 16
+"""How many holders are looked at each time: those that lapse first, since a slot that is in use is renewed."""
+
+MAX_KEYS = 1_000
+
+
+class EndedHolders:
+    """Looks at the holders of slots in *store*, whose messages are in *broker*."""
+
+    def __init__(self, store: LimitStore, broker: Broker) -> None:
+        self._store = store
+        self._broker = ref(broker)  # which owns the limits, and not they it
+        self._looked: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def give_back(self, key: str) -> bool:
+        """Give back the slots of *key* whose messages have ended, or run no longer; was there any? A broker that cannot be asked is left alone."""
+        broker = self._broker()
+        if broker is None or not self._may_look(key):
+            return False
+        try:
+            found = [slot for slot in self._slots(key) if is_over(slot, broker.status(slot.owner).state)]
+            given_back = [slot for slot in found if self._store.release(slot, learn=False)]
+        except BrokerError as error:
+            log.debug("the holders of %s cannot be looked at: %s", key, error)
+            return False
+        if given_back:
+            log.info("gave back %d slots of %s, whose messages ended without it", len(given_back), key)
+        return bool(given_back)
+
+    def _slots(self, key: str) -> list[Slot]:
+        marks = (OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE)
+        return [Slot(key, owner, token) for owner, token in self._store.holders(key, MAX_HOLDERS) if token.endswith(marks)]
+
+    def _may_look(self, key: str) -> bool:
+        now = monotonic()
+        with self._lock:
+            if now - self._looked.get(key, -LOOK_AGAIN_SECONDS) < LOOK_AGAIN_SECONDS:
+                return False
+            if len(self._looked) >= MAX_KEYS:
+                self._looked.clear()
+            self._looked[key] = now
+            return True
+
+
+def is_over(slot: Slot, state: str) -> bool:
+    """
+    Has the message that owns *slot* ended, or been put back, when its broker says that its *state* is this?
+
+    >>> slot = Slot("mail", "m1", "0f" + OF_CLAIMED_MESSAGE)
+    >>> is_over(slot, "running"), is_over(slot, "delayed"), is_over(slot, "unknown")
+    (False, True, True)
+    """
+    return state in ("ready", "delayed", "dead", "done") or (state == "unknown" and slot.token.endswith(OF_CLAIMED_MESSAGE))

@@ -1,0 +1,117 @@
+"""`LocalStore`: the state of limiters in SQLite: in the file of a `SqliteBroker`, or in memory, next to a `MemoryBroker`. Mutable shell."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
+from typing import Protocol
+
+from fq.brokers.clock import Clock
+from fq.limits import tables
+from fq.limits.policy import Ask, Granted, Refused, Slot
+from fq.runtime.interrupt_mask import breathe, shields
+
+LOOK = 0.008
+"""How often one who waits at a barrier looks who has come, in seconds."""
+
+
+class Tables(Protocol):
+    """A database: ``Database``, or `InMemory`."""
+
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Do all that is done with the connection, or nothing of it."""
+        ...
+
+    def query(self, statement: str, parameters: tuple[str | int, ...]) -> list[tuple[int]]:
+        """Return the rows of one statement that reads."""
+        ...
+
+
+class InMemory:
+    """A database that nobody else sees. Mutable."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+    def __del__(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Do all that is done with the connection, or nothing of it."""
+        with self._lock, self._connection:
+            self._connection.execute("BEGIN")
+            yield self._connection
+
+    def query(self, statement: str, parameters: tuple[str | int, ...]) -> list[tuple[int]]:
+        """Return the rows of one statement that reads."""
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+
+@shields("create", "arrive", "wait")
+class LocalStore:
+    """A `LimitStore` in *database*, by *clock*."""
+
+    def __init__(self, database: Tables, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._prepared: sqlite3.Connection | None = None
+        self._arrived = threading.Condition()
+
+    def take(self, ask: Ask) -> Granted | Refused:
+        """See `LimitStore.take`."""
+        with self._writing() as connection:
+            return tables.take(connection, ask, self._clock.now)
+
+    def renew(self, slot: Slot) -> bool:
+        """See `LimitStore.renew`."""
+        with self._writing() as connection:
+            return tables.renew(connection, slot, self._clock.now)
+
+    def release(self, slot: Slot, learn: bool) -> bool:
+        """See `LimitStore.release`."""
+        with self._writing() as connection:
+            return tables.release(connection, slot, learn, self._clock.now)
+
+    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+        """See `LimitStore.holders`."""
+        with self._writing() as connection:
+            return tables.holders(connection, key, most, self._clock.now)
+
+    def create(self, key: str, parties: int, ttl: int) -> bool:
+        """See `LimitStore.create`."""
+        with self._writing() as connection:
+            return tables.create(connection, key, parties, ttl, self._clock.now)
+
+    def arrive(self, key: str, party: str, ttl: int) -> int | None:
+        """See `LimitStore.arrive`."""
+        with self._writing() as connection:
+            missing = tables.arrive(connection, key, party, ttl, self._clock.now)
+        with self._arrived:
+            self._arrived.notify_all()
+        return missing
+
+    def wait(self, key: str, timeout: float) -> bool:
+        """See `LimitStore.wait`."""
+        deadline = monotonic() + timeout
+        while True:
+            missing = self._database.query(tables.MISSING, (key, self._clock.now))
+            left = deadline - monotonic()
+            if missing in ([], [(0,)]) or left <= 0:
+                return missing == [(0,)]
+            with self._arrived:  # threads of this process are told; what other processes do has to be looked for
+                self._arrived.wait(min(left, LOOK))
+            breathe()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on a connection that has the tables: every time that it is another one, they are made if need be."""
+        with self._database.writing() as connection:
+            if connection is not self._prepared:
+                for statement in tables.TABLES:
+                    connection.execute(statement)
+            yield connection
+        self._prepared = connection

@@ -1,0 +1,106 @@
+"""`RedisStore`: the state of limiters on the server of a `RedisBroker`, over its connections. What is decided there is in ``lua/``."""
+
+from functools import cache
+from importlib.resources import files
+from time import monotonic
+from typing import cast
+
+from fq.brokers.redis.client import PROBE_SECONDS, Argument, probe_for
+from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.scripts import Script
+from fq.limits.policy import ABSENT, FIRST_GUESS, GRAIN, PART, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
+from fq.runtime.interrupt_mask import breathe, shields
+
+BLOCK = 500
+"""How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
+
+
+@cache
+def script(name: str) -> Script:
+    """Return the script in ``lua/<name>.lua``, with what it shares with others put before it."""
+    parts = ("common", name) if name in ("create", "arrive") else ("common", "slots", name)
+    folder = files("fq") / "limits" / "lua"
+    return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))
+
+
+@shields("create", "arrive", "wait")
+class RedisStore:
+    """A `LimitStore` on *server*, by its clock; *now*, ms since the epoch, is for tests that have to stop the time."""
+
+    def __init__(self, server: Server, now: int | None = None) -> None:
+        self._server = server
+        self.now = now
+
+    def take(self, ask: Ask) -> Granted | Refused:
+        """See `LimitStore.take`."""
+        arguments = (
+            *_written(ask.limit),
+            ask.owner,
+            ask.token,
+            int(ask.waits),
+            ask.priority,
+            ABSENT,
+            FIRST_GUESS,
+            GRAIN,
+            SOON,
+            PART,
+            PATIENCE,
+        )
+        granted, number = cast(list[int], self._run("take", ask.key, *arguments))
+        return Granted(number) if granted else Refused(number)
+
+    def renew(self, slot: Slot) -> bool:
+        """See `LimitStore.renew`."""
+        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl, probe=probe_for(slot.ttl)) == 1
+
+    def release(self, slot: Slot, learn: bool) -> bool:
+        """See `LimitStore.release`."""
+        failed = self._server.line.failed
+        released = self._run("release", slot.key, slot.owner, slot.token, int(learn)) == 1
+        return (
+            released or self._server.line.failed != failed
+        )  # the call was repeated: it was the first time that gave it back, unless it had lapsed
+
+    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+        """See `LimitStore.holders`."""
+        pairs = cast("list[list[bytes]]", self._run("holders", key, most))
+        return [(owner.decode(), token.decode()) for owner, token in pairs]
+
+    def create(self, key: str, parties: int, ttl: int) -> bool:
+        """See `LimitStore.create`."""
+        return self._run("create", key, parties, ttl) == 1
+
+    def arrive(self, key: str, party: str, ttl: int) -> int | None:
+        """See `LimitStore.arrive`."""
+        missing = cast(int, self._run("arrive", key, party, ttl))
+        return missing if missing >= 0 else None
+
+    def wait(self, key: str, timeout: float) -> bool:
+        """See `LimitStore.wait`; polls nothing."""
+        deadline = monotonic() + timeout
+        (opened,) = self._keys(key, "opened")
+        while True:
+            left = int((deadline - monotonic()) * 1_000)
+            if self._server.line.command("XREAD", "BLOCK", max(1, min(left, BLOCK)), "STREAMS", opened, "0") is not None:
+                return True
+            if left <= 0 or self._server.line.command("EXISTS", *self._keys(key, "barrier")) == 0:
+                return False
+            breathe()
+
+    def _run(self, name: str, key: str, *arguments: Argument, probe: float = PROBE_SECONDS) -> object:
+        kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "waiting", "returns")
+        clock: Argument = self._server.offset if self.now is None else f"={self.now}"
+        return self._server.line.call(script(name), self._keys(key, *kinds), (clock, *arguments), probe)
+
+    def _keys(self, key: str, *kinds: str) -> list[str]:
+        return [f"{self._server.keys.prefix}limit:{key}:{kind}" for kind in kinds]
+
+
+def _written(limit: Limit) -> tuple[str, int, int]:
+    match limit:
+        case Slots(limit=count, ttl=ttl):
+            return "slots", count, ttl
+        case Window(limit=count, window=length):
+            return "window", count, length
+        case Bucket(limit=count, bucket=length):
+            return "bucket", count, length

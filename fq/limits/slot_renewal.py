@@ -1,0 +1,98 @@
+"""`Leases`: the slots that this process holds, and the thread that renews them. Mutable shell."""
+
+import os
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from fq.limits.policy import Slot
+from fq.runtime.watched_threads import watched
+
+LINGER = 5.0
+"""For how long the thread stays when no slot is held, in seconds."""
+
+
+class Leases:
+    """
+    Calls *renew* for every slot that is held, each third of its ttl, until it is let go.
+
+    So a ttl may be short: it says how long a slot outlives a process that died with it, not how long it may be held. The thread starts with
+    the first slot, and ends when none has been held for a while.
+    """
+
+    def __init__(self, renew: Callable[[Slot], None]) -> None:
+        self._renew = renew
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._due: dict[Slot, float] = {}
+        self._owners: set[tuple[str, str]] = set()
+        self._thread: threading.Thread | None = None
+        self._asleep_until = 0.0
+
+    def reserve(self, key: str, owner: str) -> bool:
+        """Let *owner* have its slot of *key* under its own name, unless it has one in this process already."""
+        self._begin_if_forked()
+        with self._changed:
+            is_new = (key, owner) not in self._owners
+            self._owners.add((key, owner))
+            return is_new
+
+    def unreserve(self, key: str, owner: str) -> None:
+        """Let *owner* have no slot of *key* under its own name any more."""
+        with self._changed:
+            self._owners.discard((key, owner))
+
+    def hold(self, slot: Slot) -> None:
+        """
+        Renew *slot* from now on.
+
+        Raises:
+            RuntimeError: the machine has no thread to spare for it.
+        """
+        self._begin_if_forked()
+        due = monotonic() + slot.ttl / 3_000
+        with self._changed:
+            self._due[slot] = due
+            if self._thread is None:
+                self._start(slot)
+            elif due < self._asleep_until:
+                self._changed.notify()
+
+    def _start(self, slot: Slot) -> None:
+        """Start the thread. If that cannot be done, *slot* is not held, and it is tried again with the next one."""
+        thread = watched("fq-limits", self._run)
+        try:
+            thread.start()
+        except RuntimeError:
+            del self._due[slot]
+            raise
+        self._thread = thread
+
+    def let_go(self, slot: Slot) -> None:
+        """Renew *slot* no more."""
+        with self._changed:
+            self._due.pop(slot, None)
+            self._owners.discard((slot.key, slot.owner))
+
+    def _begin_if_forked(self) -> None:
+        if self._pid != os.getpid():
+            self._begin()  # what the parent holds, the parent renews
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                now = monotonic()
+                due = [slot for slot, at in self._due.items() if at <= now]
+                if not due:
+                    self._asleep_until = min(self._due.values(), default=now + LINGER)
+                    told = self._changed.wait(self._asleep_until - now)
+                    if not told and not self._due:
+                        self._thread = None
+                        return
+                    continue
+                self._due.update((slot, now + slot.ttl / 3_000) for slot in due)
+            for slot in due:
+                self._renew(slot)

@@ -1,0 +1,1 @@
+"""What a layer is, and how layers compose into one handler."""

@@ -1,0 +1,59 @@
+"""Where the options of a layer come from: the message, the actor or the stack, in this order of precedence."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from fq.calls.actor import AnyActor
+from fq.core.frozen import NOTHING
+from fq.middleware.base import Middleware
+from fq.middleware.stack import Stack, summary
+
+Source: TypeAlias = Literal["message", "actor", "stack"]
+
+
+@frozen
+class Option:
+    """An option of a layer, its *value* in force, and its *source*."""
+
+    name: str
+    value: object
+    source: Source
+
+
+@frozen
+class Sourced:
+    """A layer as it is in force, and its options with their sources; ``str()`` is one line, which names what does not come from the stack."""
+
+    layer: Middleware
+    options: tuple[Option, ...]
+
+    def __str__(self) -> str:
+        told = [f"{option.name}: {option.source}" for option in self.options if option.source != "stack"]
+        return f"{summary(self.layer)}  # {', '.join(told)}" if told else summary(self.layer)
+
+
+def sourced(
+    layer: Middleware, message_options: Mapping[str, object] = NOTHING, actor: AnyActor | None = None, base: Stack | None = None
+) -> Sourced:
+    """
+    Return *layer*, of the stack of *actor* in an app whose own stack is *base*, with *message_options* in force.
+
+    >>> from fq import retries
+    >>> print(sourced(retries(), {"max_retries": 1}))
+    Retries(max_retries=1, min_backoff=15000, max_backoff=604800000)  # max_retries: message
+
+    Raises:
+        OptionError: a value in *message_options* that the layer cannot take.
+    """
+    below = None if base is None else base.get(type(layer))
+    in_force = layer.overridden(message_options)
+
+    def source(name: str) -> Source:
+        if name in message_options:
+            return "message"
+        said = actor is not None and (name in actor.options or below is None or below.option(name) != layer.option(name))
+        return "actor" if said else "stack"
+
+    return Sourced(in_force, tuple(Option(name, in_force.option(name), source(name)) for name in sorted(layer.takes())))

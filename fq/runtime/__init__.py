@@ -1,0 +1,1 @@
+"""What the imperative shell stands on: its logger, watched threads, interrupts that wait, fresh ids."""

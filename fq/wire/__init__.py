@@ -1,0 +1,1 @@
+"""Values to JSON bytes and back: messages, results, and arguments by their annotations."""

@@ -1,0 +1,158 @@
+"""`Parameters`: which argument of a call goes to which parameter of a function, and what is wrong when one goes to none."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from inspect import Parameter as Declared
+from inspect import Signature as Inspected
+from itertools import product
+from math import prod
+from typing import Never, TypeAlias, Unpack, get_args, get_origin
+
+from attrs import frozen
+
+from fq.wire.convert import Coder, at_path, coder
+from fq.wire.convert.records import record
+
+Args: TypeAlias = tuple[object, ...]
+Kwargs: TypeAlias = Mapping[str, object]
+
+_POSITIONAL = (Declared.POSITIONAL_ONLY, Declared.POSITIONAL_OR_KEYWORD)
+_NAMED = (Declared.POSITIONAL_OR_KEYWORD, Declared.KEYWORD_ONLY)
+_STARS = (Declared.VAR_POSITIONAL, Declared.VAR_KEYWORD)
+_MOST_COMBINATIONS = 256
+
+
+@frozen(slots=False, eq=False)
+class Parameter:
+    """One parameter: *hint* is its annotation, which is compiled when the first value comes."""
+
+    name: str
+    kind: int
+    hint: object
+    is_required: bool = False
+
+    @cached_property
+    def coder(self) -> Coder:
+        """How its values are converted."""
+        return coder(self.hint)
+
+    @cached_property
+    def passing(self) -> frozenset[type]:
+        """Values of exactly these types are what they become."""
+        return self.coder.passing
+
+    def encode(self, value: object, path: str) -> object:
+        """Return the JSON of *value*, which errors call *path*."""
+        return at_path(path, self.coder.encode, value)
+
+    def decode(self, tree: object, path: str) -> object:
+        """Return what the function gets for *tree*, which errors call *path*."""
+        return at_path(path, self.coder.decode, tree)
+
+
+Side: TypeAlias = Callable[[Parameter, object, str], object]
+_ABSENT = Parameter("", Declared.VAR_POSITIONAL, Never)
+
+
+@frozen(slots=False, eq=False)
+class Parameters:
+    """The parameters of a function, in order."""
+
+    all: tuple[Parameter, ...]
+
+    @classmethod
+    def of(cls, declared: Inspected, resolve: Callable[[object], object]) -> "Parameters":
+        """Return the parameters in *declared*; *resolve* looks up the names in an annotation."""
+        return cls(tuple(each for parameter in declared.parameters.values() for each in _parameters(parameter, resolve)))
+
+    @cached_property
+    def passing(self) -> frozenset[tuple[type, ...]]:
+        """The types of positional arguments that are what they become, in each combination that makes a complete call."""
+        if any(p.is_required and p.kind == Declared.KEYWORD_ONLY for p in self.all):
+            return frozenset()
+        least = sum(p.is_required for p in self._positional)
+        calls = [[p.passing for p in self._positional[:n]] for n in range(least, len(self._positional) + 1)]
+        few = (call for call in calls if prod(map(len, call)) <= _MOST_COMBINATIONS)
+        return frozenset(types for call in few for types in product(*call))
+
+    def convert(self, side: Side, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        """
+        Return the arguments of a call without `fault`, each converted by *side* of its parameter.
+
+        Raises:
+            Misfit: an argument that does not fit; its path begins with the name of the parameter.
+        """
+        pairs = zip(self._positional, args, strict=False)
+        positional = [value if type(value) in p.passing else side(p, value, p.name) for p, value in pairs]
+        if rest := args[len(positional) :]:
+            positional += [side(self._rest, value, f"{self._rest.name}[{at}]") for at, value in enumerate(rest)]
+        named = {}
+        for name, value in kwargs.items():
+            p = self._named.get(name, self._others)
+            named[name] = value if type(value) in p.passing else side(p, value, name)
+        return tuple(positional), named
+
+    def fault(self, args: Args, kwargs: Kwargs, *, partial: bool = False) -> str:
+        """
+        Return what is wrong with the number of arguments or with their names, in Python's words; ``""`` if nothing is.
+
+        Arguments may be missing in a *partial* call.
+        """
+        if len(args) > len(self._positional) and self._rest is _ABSENT:
+            return f"takes {self._count} but {len(args)} {'was' if len(args) == 1 else 'were'} given"
+        needed, free = self._left[min(len(args), len(self._positional))]
+        if not kwargs.keys() <= free and (said := self._misnamed(kwargs, free)):
+            return said
+        missing = needed - (kwargs.keys() & free)
+        if partial or not missing:
+            return ""
+        return f"missing a required argument: {next(p.name for p in self.all if p.name in missing)!r}"
+
+    def _misnamed(self, kwargs: Kwargs, free: frozenset[str]) -> str:
+        for name in (name for name in kwargs if name not in free):
+            if name in self._named:
+                return f"got multiple values for argument {name!r}"
+            if self._others is _ABSENT:
+                return f"got an unexpected keyword argument {name!r}"
+        return ""
+
+    @cached_property
+    def _positional(self) -> tuple[Parameter, ...]:
+        return tuple(p for p in self.all if p.kind in _POSITIONAL)
+
+    @cached_property
+    def _named(self) -> Mapping[str, Parameter]:
+        return {p.name: p for p in self.all if p.kind in _NAMED}
+
+    @cached_property
+    def _rest(self) -> Parameter:
+        """What ``*args`` go to."""
+        return next((p for p in self.all if p.kind == Declared.VAR_POSITIONAL), _ABSENT)
+
+    @cached_property
+    def _others(self) -> Parameter:
+        """What ``**kwargs`` go to."""
+        return next((p for p in self.all if p.kind == Declared.VAR_KEYWORD), _ABSENT)
+
+    @cached_property
+    def _left(self) -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+        """For each number of positional arguments: the names that are still needed, and those that are still free."""
+        required, named = frozenset(p.name for p in self.all if p.is_required), frozenset(self._named)
+        taken = [frozenset(p.name for p in self._positional[:n]) for n in range(len(self._positional) + 1)]
+        return tuple((required - names, named - names) for names in taken)
+
+    @property
+    def _count(self) -> str:
+        most, least = len(self._positional), sum(p.is_required for p in self._positional)
+        return f"{most if least == most else f'from {least} to {most}'} positional argument{'' if most == 1 else 's'}"
+
+
+def _parameters(declared: Declared, resolve: Callable[[object], object]) -> Iterator[Parameter]:
+    """Return the parameter that is *declared*; of ``**options: Unpack[Options]``, one for each key of the TypedDict."""
+    hint = resolve(declared.annotation)
+    if declared.kind == Declared.VAR_KEYWORD and get_origin(hint) is Unpack:
+        for field, _ in record(get_args(hint)[0], coder).fields:
+            yield Parameter(field.name, Declared.KEYWORD_ONLY, field.hint, field.is_required)
+    else:
+        is_required = declared.default is Declared.empty and declared.kind not in _STARS
+        yield Parameter(declared.name, declared.kind, hint, is_required)

@@ -1,0 +1,46 @@
+"""What a decorated function takes: `declared` looks at the wrapper before it looks at the function inside."""
+
+from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature
+from types import MethodType
+
+from fq.wire.convert.annotations import signature_of
+
+_STARS = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def declared(function: Callable[..., object]) -> tuple[Signature, bool]:
+    """
+    Return what *function* takes, and whether it is open: whether a wrapper that takes ``*args, **kwargs`` may add arguments of its own.
+
+    A wrapper that `functools.wraps` made takes what its own parameters say, with the annotations that it has from the function inside, or what its
+    ``__signature__`` says. Only for its ``*args`` and ``**kwargs`` does that function say more.
+
+    Raises:
+        ValueError: it is built in, and does not say.
+    """
+    if isinstance(function, MethodType) or not hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
+        return signature_of(function), False
+    inside: Callable[..., object] = getattr(function, "__wrapped__")  # noqa: B009  # not every function has it
+    inner, is_open = declared(inside)
+    try:
+        own = signature_of(function, follow_wrapped=False)
+    except ValueError:  # such as that of functools.lru_cache, which passes all arguments on
+        return inner, is_open
+    if not any(parameter.kind in _STARS for parameter in own.parameters.values()):
+        return own, False
+    return _merged(own, inner), True
+
+
+def _merged(own: Signature, inner: Signature) -> Signature:
+    """Return *own* with the parameters of *inner* in the place of ``*args`` and ``**kwargs``; *inner* where that makes no signature."""
+    try:
+        return inner.replace(parameters=sorted(_parameters(own, inner), key=lambda parameter: parameter.kind))
+    except ValueError:
+        return inner
+
+
+def _parameters(own: Signature, inner: Signature) -> Iterator[Parameter]:
+    named = {parameter.name: parameter for parameter in own.parameters.values() if parameter.kind not in _STARS}
+    yield from named.values()
+    yield from (parameter for parameter in inner.parameters.values() if parameter.name not in named)

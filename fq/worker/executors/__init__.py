@@ -1,0 +1,1 @@
+"""What runs actors in a worker process: a thread pool and an event loop, both of which can be interrupted."""

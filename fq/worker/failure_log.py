@@ -1,0 +1,77 @@
+"""
+`report`: what the log says of a message that did not succeed.
+
+Errors are logged with their tracebacks. One that is too large, or that `logging` could not write down, is logged as it is stored: cut; and in full where the
+level ``DEBUG`` is asked for.
+"""
+
+import logging
+
+from returns.pipeline import is_successful
+
+from fq.core.fault import Fault, cut
+from fq.core.message import RETRIES, Message
+from fq.core.outcome import Dead, Drop, Outcome, Retry
+from fq.errors import Cancelled, Error, Shutdown
+from fq.errors.exception_text import frames_of, is_a, prints
+from fq.execution.actor_plan import Plan
+from fq.layers.retries import Retries
+from fq.runtime.logger import logger
+
+log = logger("fq.worker")
+
+MAX_CALL = 1_000
+"""How much of a call is logged, in characters."""
+
+
+def report(message: Message, outcome: Outcome, plan: Plan, fault: Fault | None = None) -> None:
+    """
+    Log a failure: as an error when it is final, as a warning when it will be tried again, and as information when it may be.
+
+    *fault* is its error as data, where that has been made.
+    """
+    if is_successful(outcome.result):
+        return
+    call = cut(str(message), MAX_CALL)
+    match outcome.result.failure():
+        case Retry(_, delay, error):
+            if error is not None:
+                _log(logging.WARNING, f"{call} failed and will be tried again in {delay} ms", error, message, plan, fault)
+        case Drop(reason):
+            log.info("%s was dropped: %s", call, reason)
+        case Dead(error):
+            if is_a(error, expected_errors(plan)):
+                fault = fault or Fault.of(error)
+                log.info("%s failed, as it may: %s: %s", call, fault.type, fault.message)
+            else:
+                _log(logging.ERROR, f"{call} failed and is now a dead letter", error, message, plan, fault)
+
+
+def _log(level: int, what: str, error: Error, message: Message, plan: Plan, fault: Fault | None) -> None:
+    if not log.isEnabledFor(level):
+        return
+    fault = fault or Fault.of(error)
+    whole = fault.whole and prints(error)
+    line = (what, fault.type, fault.message, message.message_id, attempt(message, plan))
+    if whole:
+        log.log(level, "%s: %s: %s (message %s, attempt %s)", *line, exc_info=(type(error), error, frames_of(error)))
+        return
+    log.log(level, "%s: %s: %s (message %s, attempt %s)\n%s", *line, fault.traceback)
+    log.debug("message %s failed with, in full:", message.message_id, exc_info=(type(error), error, frames_of(error)))
+
+
+def attempt(message: Message, plan: Plan) -> str:
+    """Return which attempt at *message* this is, of how many: ``3 of 21``."""
+    try:
+        number = RETRIES.get(message) + 1
+        layer = plan.stack.get(Retries)
+        most = None if layer is None or layer.retry_when is not None else layer.overridden(message.options).max_retries
+    except ValueError:  # an option of a foreign producer
+        return "?"
+    return str(number) if most is None else f"{number} of {most + 1}"
+
+
+def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:
+    """Return the errors that are no fault of an actor: those that it raises on purpose, and those that a worker or an operator asked for."""
+    retries = plan.stack.get(Retries)
+    return (*(() if retries is None else retries.throws), Shutdown, Cancelled)

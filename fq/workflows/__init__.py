@@ -1,0 +1,1 @@
+"""Pipelines and groups, as they travel in messages. Pure."""
