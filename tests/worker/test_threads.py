@@ -98,10 +98,10 @@ def test_a_worker_whose_pump_is_lost_hands_back_what_it_holds_and_raises_at_its_
         started.wait(10)
         broker.sick = True
         worker.pump.flush()
+        go_on.set()  # its outcome makes the pump ask for more, which it does not survive
         until(lambda: not worker.pump.alive)
         assert running.status().state == waiting.status().state == "ready"
         broker.sick = False
-        go_on.set()
     assert isinstance(raised.value.__cause__, Struck)
     with app.worker(threads=1):
         assert [running.get(), waiting.get()] == [Success(1), Success(1)]
