@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_certificate_is_said_with_what_to_do(found: str, ex
 @pytest.fixture
 def sentinels() -> Iterator[tuple[Server, Server, Server]]:
     """A master, its replica, and a sentinel that watches both."""
-    master = Server("valkey").start()
+    master = Server("valkey", "--repl-diskless-sync-delay", "0").start()  # else it waits 5 s for more replicas
     replica = Server("valkey", "--replicaof", "127.0.0.1", str(master.port)).start()
     with master.client() as client:
         wait_for(lambda: client.info("replication").get("slave0", {}).get("state") == "online")

@@ -37,7 +37,7 @@ def proxy(valkey: Server) -> Iterator[Proxy]:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait long for a reply before they ask why there is none."""
-    monkeypatch.setattr(client, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(client, "PROBE_SECONDS", 0.1)
 
 
 @pytest.fixture
