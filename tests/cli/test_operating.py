@@ -170,7 +170,7 @@ def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: 
     def fails() -> None:
         raise ValueError
 
-    app.send_many(fails.call() for _ in range(2_500))
+    app.send_many(fails.call() for _ in range(250))
     app.run_until_idle()
     requeue, requeued = app.broker.requeue, Counter[str]()
 
@@ -180,11 +180,11 @@ def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: 
         app.run_until_idle()
         return count
 
-    with mock.patch.object(app.broker, "requeue", requeue_and_run):
-        assert _all(app, None, None, None, (), True) == 2_500
+    with mock.patch.object(app.broker, "requeue", requeue_and_run), mock.patch("fq.cli.message.MANY", 100):
+        assert _all(app, None, None, None, (), True) == 250
 
     assert set(requeued.values()) == {1}
-    assert len(app.broker.dead(limit=5_000)) == 2_500
+    assert len(app.broker.dead(limit=500)) == 250
 
 
 def test_requeueing_and_discarding_at_once_is_refused(fq: Fq) -> None:

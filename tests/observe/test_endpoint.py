@@ -158,8 +158,8 @@ def test_the_layer_says_where_to_serve_when_nothing_else_does(start: Callable[..
 
 
 def test_children_in_fresh_interpreters_count_too(start: Callable[..., Worker]) -> None:
-    worker = start(*FOUR, "--spawn")
-    until(lambda: worker.sees("fq_workers_total", "", 4))
+    worker = start("--processes", "2", "--metrics", "127.0.0.1:0", "--spawn")
+    until(lambda: worker.sees("fq_workers_total", "", 2))
     worker.send("app.send_many(add.call(n, 1) for n in range(100))")
 
     until(lambda: worker.sees("fq_messages_total", "add", 100))
