@@ -1,5 +1,5 @@
 """
-Waiting, for brokers that live in the same process as those who wait: `Bell` for threads that want work, `Awaited` for those who want a result.
+Waiting, for brokers that live in the same process as those who wait: `WorkSignal` for threads that want work, `Awaited` for those who want a result.
 
 Mutable shell. Timeouts are the caller's and pass in real time; what falls due, falls due by the broker's clock.
 """
@@ -20,8 +20,8 @@ from fq.runtime.interrupt_mask import breath, breathe
 
 T = TypeVar("T")
 
-MANY = 1_000
-"""So many workers, and `Bell` forgets what they have heard; the price is that each returns once too early."""
+MAX_HEARD_WORKERS = 1_000
+"""For this many workers `WorkSignal` remembers which wake-ups they have heard; beyond that it forgets, and each returns once too early."""
 
 LONG = 3_600.0
 """Nobody sleeps longer than this, in seconds, without looking again."""
@@ -41,59 +41,67 @@ def in_ms(left: float) -> int:
     return max(0, round(left * 1_000))
 
 
-class Bell:
+class WorkSignal:
     """
-    Wakes threads that wait for work, because something has changed or because somebody rang.
+    Wakes the threads of this process that wait for work: after a change, or because they are asked to return.
 
-    A change wakes those who wait now. A ring is kept for every worker until it has heard it, so that of two workers of one process neither can take
-    the other's.
+    `notify_work` wakes the workers that wait now. `wake` and `wake_all` are remembered for each worker until its wait ends, so that of two
+    workers of one process neither can take the other's wake-up. Mutable, and safe to share between threads.
     """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._changes = 0
-        self._rings = 0
+        self._woken: set[str] = set()
+        self._wakes_of_all = 0
         self._heard: dict[str, int] = {}
 
-    def changed(self) -> None:
-        """Let all who wait look again if there is something for them."""
+    def notify_work(self) -> None:
+        """Let all workers that wait look again whether there is something for them."""
         with self._condition:
             self._changes += 1
             self._condition.notify_all()
 
-    def ring(self) -> None:
-        """Send away all who wait now, and every other worker when it next would wait."""
+    def wake(self, worker: str) -> None:
+        """End the wait of *worker*, or its next one."""
         with self._condition:
-            self._rings += 1
+            self._woken.add(worker)
+            self._condition.notify_all()
+
+    def wake_all(self) -> None:
+        """End all waits, and the next one of every other worker."""
+        with self._condition:
+            self._wakes_of_all += 1
             self._condition.notify_all()
 
     def wait(self, worker: str, timeout: int, seconds_left: Callable[[], float]) -> None:
         """
-        Block *worker* until somebody rings, *timeout* ms have passed, or *seconds_left* says that its time has come.
+        Block *worker* until it is woken, *timeout* ms have passed, or *seconds_left* returns no more than 0.
 
-        *seconds_left* is asked first, and again after every change; it returns 0 when there is something to claim now.
+        *seconds_left* is asked first, unless the worker has been woken already, and again after every change.
         """
         deadline = monotonic() + seconds(timeout)
         while True:
-            changes = self._changes  # before the look, so that a change after it is not missed
-            left = 0.0 if self._is_rung(worker) else min(seconds_left(), deadline - monotonic())
+            changes = self._changes  # read before the look, so that a change after it is not missed
+            left = 0.0 if self._is_woken(worker) else min(seconds_left(), deadline - monotonic())
             with self._condition:
                 if left > 0:
                     self._condition.wait_for(partial(self._has_news, worker, changes), min(left, LONG))
-                if left <= 0 or self._is_rung(worker):
-                    self._hear(worker)
+                if left <= 0 or self._is_woken(worker):
+                    self._forget_wake_up(worker)
                     return
 
     def _has_news(self, worker: str, changes: int) -> bool:
-        return self._changes != changes or self._is_rung(worker)
+        return self._changes != changes or self._is_woken(worker)
 
-    def _is_rung(self, worker: str) -> bool:
-        return self._heard.get(worker, 0) != self._rings
+    def _is_woken(self, worker: str) -> bool:
+        return worker in self._woken or self._heard.get(worker, 0) != self._wakes_of_all
 
-    def _hear(self, worker: str) -> None:
-        if len(self._heard) >= MANY:
+    def _forget_wake_up(self, worker: str) -> None:
+        self._woken.discard(worker)
+        if len(self._heard) >= MAX_HEARD_WORKERS:
             self._heard.clear()
-        self._heard[worker] = self._rings
+        self._heard[worker] = self._wakes_of_all
 
 
 class Awaited:

@@ -10,7 +10,7 @@ from fq.brokers.memory.state import Store
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
 from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
-from fq.brokers.waiters import Awaited, Bell
+from fq.brokers.waiters import Awaited, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
 LONGEST_IDLE = 60_000
@@ -40,9 +40,9 @@ class MemoryBroker:
         self.clock: Clock = SystemClock() if clock is None else clock
         self._store = Store(dead_ttl)
         self._lock = threading.Lock()
-        self._bell = Bell()
+        self._signal = WorkSignal()
         self._awaited = Awaited(self._find)
-        self.clock.watch(self._bell.changed)
+        self.clock.watch(self._signal.notify_work)
 
     def __str__(self) -> str:
         return "memory://"
@@ -67,7 +67,7 @@ class MemoryBroker:
         with self._lock:
             now = self.clock.now
             new = sum([self._store.post(post, now) for post in posts])
-        self._bell.changed()
+        self._signal.notify_work()
         return new
 
     async def aenqueue(self, posts: Sequence[Post]) -> None:
@@ -94,7 +94,7 @@ class MemoryBroker:
             cancelled = self._store.told(want.worker)
             deliveries = self._store.claim(want, now) if want.limit > 0 else ()
             idle_for = min(LONGEST_IDLE, max(0, self._store.next_due(want.worker) - now))
-        self._bell.changed()
+        self._signal.notify_work()
         for message_id, body in kept.items():
             self._awaited.deliver(message_id, body)
         return Turn(deliveries, tuple(stale), int(idle_for), cancelled)
@@ -102,7 +102,7 @@ class MemoryBroker:
     def wait(self, want: Want, timeout: int) -> None:
         """See `Broker.wait`."""
         check_want(want)
-        self._bell.wait(want.worker, timeout, lambda: self._seconds_left(want))
+        self._signal.wait(want.worker, timeout, lambda: self._seconds_left(want))
 
     def _seconds_left(self, want: Want) -> float:
         if want.limit <= 0:
@@ -115,7 +115,7 @@ class MemoryBroker:
 
     def wake(self) -> None:
         """See `Broker.wake`."""
-        self._bell.ring()
+        self._signal.wake_all()
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """See `Broker.renew`."""
@@ -129,7 +129,7 @@ class MemoryBroker:
         check_names("worker", worker)
         with self._lock:
             count = self._store.release(worker, interrupted, counted, self.clock.now)
-        self._bell.changed()
+        self._signal.notify_work()
         return count
 
     def result(self, message_id: str) -> bytes | None:
@@ -218,7 +218,7 @@ class MemoryBroker:
         check_names("group", *groups)
         with self._lock:
             found = self._store.cancel(message_ids, groups, self.clock.now)
-        self._bell.changed()
+        self._signal.notify_work()
         return found
 
     def requeue(self, message_ids: Sequence[str]) -> int:
@@ -226,7 +226,7 @@ class MemoryBroker:
         check_names("message_id", *message_ids)
         with self._lock:
             count = self._store.requeue(message_ids, self.clock.now)
-        self._bell.changed()
+        self._signal.notify_work()
         return count
 
     def discard(self, message_ids: Sequence[str]) -> int:
@@ -254,7 +254,7 @@ class MemoryBroker:
     def _set_paused(self, queue: str, paused: bool) -> None:
         with self._lock:
             self._store.queue(queue).paused = paused
-        self._bell.changed()
+        self._signal.notify_work()
 
     def checkup(self) -> tuple[Finding, ...]:
         """See `Broker.checkup`."""

@@ -125,7 +125,7 @@ class RedisBroker:
 
     def wake(self) -> None:
         """End a `wait` that is under way in another thread, or the next one."""
-        self._here.doorbell.wake()
+        self._here.signal.wake_all()
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """Renew the leases of *workers* that have not been taken back."""

@@ -10,8 +10,8 @@ from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.results import Results
 from fq.brokers.redis.sender import Sender
 from fq.brokers.redis.subscriber import Ear
-from fq.brokers.redis.wakeups import Doorbell
 from fq.brokers.redis.worker_turns import Turns
+from fq.brokers.waiters import WorkSignal
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.runtime.logger import logger
 from fq.runtime.process_id import pid
@@ -25,8 +25,8 @@ class Local:
     def __init__(self, server: Server, dead_ttl: int) -> None:
         self.pid = pid()
         self.sender = Sender(server)
-        self.doorbell = Doorbell()
-        self.turns = Turns(server, self.doorbell, dead_ttl)
+        self.signal = WorkSignal()
+        self.turns = Turns(server, self.signal, dead_ttl)
         self.results = Results(server, self.hears, self.listen)
         self._server = server
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class Local:
             with _going_on():
                 self.results.heard(text)
         else:
-            self.doorbell.ring(channel.removeprefix(self._server.keys.bell("")))
+            self.signal.wake(channel.removeprefix(self._server.keys.bell("")))
 
     def _on_return(self) -> None:
         """The ear was deaf for a while: whoever waits looks again."""

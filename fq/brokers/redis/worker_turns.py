@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import cast
 
@@ -13,9 +14,8 @@ from fq.brokers.redis.commit_batches import batches
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.script_protocol import Argument, commits_written, queues_remembered, strays_written
 from fq.brokers.redis.unfinished_turns import MAX_BYTES, NUMBER, REMEMBERED, Begun, Reply, Script, is_later
-from fq.brokers.redis.wakeups import Doorbell
 from fq.brokers.validation import check_commits
-from fq.brokers.waiters import LONG, seconds
+from fq.brokers.waiters import WorkSignal
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.runtime.logger import logger
 
@@ -45,9 +45,9 @@ class Armed:
 class Turns:
     """Takes turns for the workers of this process."""
 
-    def __init__(self, server: Server, doorbell: Doorbell, dead_ttl: int) -> None:
+    def __init__(self, server: Server, signal: WorkSignal, dead_ttl: int) -> None:
         self._server = server
-        self._doorbell = doorbell
+        self._signal = signal
         self._dead_ttl = dead_ttl
         self._armed: dict[str, Armed] = {}
         self._begun: dict[str, Begun] = {}
@@ -221,25 +221,24 @@ class Turns:
         self._server.run("unbury", sheet, [argument for pair in pairs for argument in pair])
 
     def wait(self, want: Want, timeout: int, channel: str) -> None:
-        """Block until the bell rings, something falls due, or *timeout* ms have passed."""
-        if self._doorbell.answered(want.worker):
-            return
+        """Block until the worker is woken, something falls due, or *timeout* ms have passed."""
+        self._signal.wait(want.worker, timeout, partial(self._seconds_left, want, channel, time.monotonic() + LONGEST))
+
+    def _seconds_left(self, want: Want, channel: str, latest: float) -> float:
+        """Return for how long a worker may wait, which is registered as waiting by then if it wants messages; until *latest* at most."""
         if want.limit <= 0:
-            self._doorbell.wait(want.worker, min(seconds(timeout), LONG))
-            return
+            return float("inf")
         armed = self._armed.get(want.worker)
         if armed is None or armed.queues != want.queues:
             idle = cast(int, self._server.run_for("arm", want.queues, channel))
             armed = self._armed[want.worker] = Armed(want.queues, time.monotonic() + idle / 1_000)
-        left = min(seconds(timeout), LONGEST, armed.deadline - time.monotonic())
-        if left > 0:
-            self._doorbell.wait(want.worker, left)
+        return min(latest, armed.deadline) - time.monotonic()
 
     def disarm(self) -> None:
         """Forget all registrations: bells may have been missed."""
         for worker in list(self._armed):
             self._armed.pop(worker, None)
-            self._doorbell.ring(worker)
+            self._signal.wake(worker)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
         """Take back everything that *worker* holds; return how many messages that was."""

@@ -8,7 +8,7 @@ from fq.brokers.sqlite.bulk_sql import to_json
 from fq.brokers.sqlite.change_poller import Poller
 from fq.brokers.sqlite.claims import NEVER, OUTLOOK
 from fq.brokers.sqlite.database import Database
-from fq.brokers.waiters import Awaited, Bell
+from fq.brokers.waiters import Awaited, WorkSignal
 from fq.errors import FqError
 
 RESULT = "SELECT body FROM results WHERE message_id = ? AND until > ?"
@@ -31,7 +31,7 @@ class Listener:
         clock.watch(self.changed)
 
     def _begin(self) -> None:
-        self._bell = Bell()
+        self._signal = WorkSignal()
         self._awaited = Awaited(self._find)
         self._poller = Poller(self._reader.version, self._hear, self._path)
 
@@ -41,11 +41,11 @@ class Listener:
 
     def changed(self) -> None:
         """Tell who waits for work that there may be some."""
-        self._bell.changed()
+        self._signal.notify_work()
 
     def wake(self) -> None:
         """Send away who waits for work."""
-        self._bell.ring()
+        self._signal.wake_all()
 
     def kept(self, keeps: Iterable[Keep]) -> None:
         """Tell who waits for one of these results."""
@@ -55,7 +55,7 @@ class Listener:
     def wait(self, want: Want, timeout: int) -> None:
         """See `Broker.wait`."""
         with self._poller.watching():
-            self._bell.wait(want.worker, timeout, lambda: self._seconds_left(want))
+            self._signal.wait(want.worker, timeout, lambda: self._seconds_left(want))
 
     def result(self, message_id: str) -> bytes | None:
         """See `Broker.result`."""
@@ -81,7 +81,7 @@ class Listener:
 
     def _hear(self) -> None:
         """Something has changed, here or in another process."""
-        self._bell.changed()
+        self._signal.notify_work()
         if ids := self._awaited.ids():
             try:
                 self._awaited.look(dict.fromkeys(ids, 0))
