@@ -5,7 +5,7 @@ How a delivery passes through it is in ``passage.py``, what other events call in
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias, TypeVar
+from typing import ClassVar, Literal, Self, TypeAlias, TypeVar
 
 from attrs import Factory, evolve, field, frozen, validators
 
@@ -16,13 +16,11 @@ from fq.class_style.hook_run import Passage, tolerated
 from fq.class_style.message_view import MessageView
 from fq.core.events import Committed, Committing, Event, Released, Started, WorkerStopped
 from fq.core.frozen import NOTHING, frozen_dict
+from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.layers import Retries
 from fq.middleware.base import AsyncHandler, Handler, Middleware, caught, guards_itself
-
-if TYPE_CHECKING:
-    from fq.app.app import App
 
 T = TypeVar("T")
 FailOpen: TypeAlias = bool | Literal["after"]
@@ -104,7 +102,7 @@ class Hooks(Middleware):
         mine = {name: value for name, value in options.items() if name in self._takes}
         return evolve(self, options={**self.options, **mine}) if mine else self
 
-    def bound(self, app: "App", outside: tuple[Middleware, ...]) -> Self:
+    def bound(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*, inside the layers *outside*."""
         return evolve(self, broker=app.own(BrokerView), retried=any(isinstance(layer, Retries) for layer in outside))
 

@@ -14,8 +14,8 @@ from fq.core.frozen import NOTHING, frozen_dict
 from fq.core.message import Message, restamp
 from fq.core.outcome import Retry
 from fq.core.reserved_options import OWN, check_sent
+from fq.layers.received import as_received
 from fq.wire.codec import encode_value
-from fq.workflows.group_results import pristine
 
 if TYPE_CHECKING:
     from fq.class_style.broker_view import BrokerView, ResultsView
@@ -166,7 +166,7 @@ class MessageView:
 
     def asdict(self) -> dict[str, object]:
         """Return the fields that a message of Dramatiq has, by name."""
-        message = pristine(self.folded())
+        message = as_received(self.folded())
         fields: dict[str, object] = {name: getattr(message, name) for name in FIELDS}
         return {**fields, "kwargs": dict(message.kwargs), "options": {**message.options, **self._noted}}
 

@@ -22,7 +22,7 @@ def stack(app_path: str, actor: str, given: tuple[str, ...], as_json: bool) -> N
         known_actor(app, actor)
         declared = app.get_actor(actor)
         options = dict(map(_option, given))
-        layers = [sourced(layer, options, declared, app.stack) for layer in app.stack_of(declared)]
+        layers = [sourced(layer, options, declared.options, app.stack) for layer in app.stack_of(declared)]
         if unknown := options.keys() - app.stack_of(declared).takes():
             raise Refused(
                 f"--with: no layer takes {', '.join(sorted(unknown))}: expected some of {', '.join(sorted(app.stack_of(declared).takes()))}"

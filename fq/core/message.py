@@ -57,7 +57,7 @@ class Message:
         extra: fields of the wire form that this version does not know; kept, so that a newer version's messages pass through.
 
         origin: *args*, *kwargs* and *options* as they were received, and the bytes that they were read from. Never encoded.
-            See ``fq.workflows.group_results.pristine``.
+            See ``fq.layers.received.as_received``.
 
     No field can be set. *args* is a tuple; *kwargs* and *options* refuse changes. A list or a dict *inside* of them is a plain one: what an actor does to it is
     seen by the rest of this delivery, but not by a retry or a callback, which get what was sent.

@@ -18,8 +18,9 @@ from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry,
 from fq.errors import Cancelled, Error, InvalidResult
 from fq.errors.exception_text import is_a
 from fq.errors.propagation import escapes
+from fq.layers.received import as_received
 from fq.wire.codec import decode, encode, encode_result, encode_value
-from fq.workflows.group_results import GROUP_TTL, arrivals, pristine, unreached, workflow_of
+from fq.workflows.group_results import GROUP_TTL, arrivals, unreached, workflow_of
 
 RESULT_TTL = 600_000
 """How long a failure is kept that no layer asked to store, ms."""
@@ -38,7 +39,7 @@ def post(enqueue: Enqueue, send_side: SendSide) -> Post:
 def pack(enqueue: Enqueue, continues: bool = False) -> Post:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
-    body = encode(message if message.origin is None else pristine(message))
+    body = encode(message if message.origin is None else as_received(message))
     return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
 
 

@@ -10,9 +10,10 @@ from fq.core.fault import fault_data
 from fq.core.message import ITS_OWN, Message
 from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.errors import OptionError
+from fq.layers.received import as_received
 from fq.middleware.base import Step
 from fq.wire.codec import as_json
-from fq.workflows.group_results import legible, pristine
+from fq.workflows.group_results import legible
 
 _FIELDS = frozenset(as_json(Message(message_id="m", actor_name="a")))
 
@@ -82,7 +83,7 @@ class Callbacks(Step):
         """Enqueue the callbacks that this outcome calls for."""
         if self.on_success is self.on_failure is self.on_retry_exhausted is None:
             return outcome
-        sent = pristine(legible(message))
+        sent = as_received(legible(message))
         return outcome.also(*(_call(sent, kind, target, said) for kind, target, said in self.due(outcome) if target is not None))
 
     def due(self, outcome: Outcome) -> Iterator[tuple[str, str | None, object]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from attrs import Attribute, evolve, field, frozen
 from returns.result import Failure
 
+from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Outcome, Retry
 from fq.errors import ConfigError
@@ -25,6 +26,10 @@ MessageKey = str | Callable[[Message], str] | None
 
 def _backend(where: Backend | None) -> Limits | None:
     return None if where is None else limiter_backend(where)
+
+
+def _app(app: "App") -> "App":
+    return app
 
 
 def _check(_: object, __: "Attribute[MessageKey]", found: object) -> None:
@@ -70,12 +75,13 @@ class Limited(Middleware):
             raise ConfigError(f"found {self!r} in no app and without a backend, expected one of them: write backend=app")
         return limiter_backend(self.home)  # whose broker may be another one in a test
 
-    def bound(self, app: "App", outside: tuple[Middleware, ...]) -> Self:
+    def bound(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*, whose broker it uses unless it names a backend itself."""
         if self.backend is not None:
             return self
-        limiter_backend(app)  # says at once if it has no limiters
-        return evolve(self, home=app)
+        home = app.own(_app)
+        limiter_backend(home)  # says at once if it has no limiters
+        return evolve(self, home=home)
 
     def key_of(self, message: Message) -> str:
         """Return what *message* is limited under."""

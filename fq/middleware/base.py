@@ -7,20 +7,18 @@ Start with `Step`. Stacks of layers are in ``fq.middleware.stack``.
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias, TypeVar
+from typing import ClassVar, Self, TypeAlias, TypeVar
 
 import attrs
 from attrs import evolve, frozen
 
 from fq.core.events import Event
+from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Enqueue, Outcome
 from fq.errors import LayerError, OptionError, SkipMessage, StackError
 from fq.errors.exception_text import came_after, is_a
 from fq.errors.propagation import aescapes, escapes
-
-if TYPE_CHECKING:
-    from fq.app.app import App
 
 Handler: TypeAlias = Callable[[Message], Outcome]
 AsyncHandler: TypeAlias = Callable[[Message], Awaitable[Outcome]]
@@ -107,7 +105,7 @@ class Middleware:
         """The class by which edits of a stack find this layer, beside its own."""
         return type(self)
 
-    def bound(self, app: "App", outside: tuple["Middleware", ...]) -> Self:
+    def bound(self, app: Host, outside: tuple["Middleware", ...]) -> Self:
         """Return this layer as it is in *app*, inside the layers *outside*: for a layer that has to know where it is."""
         return self
 

@@ -5,7 +5,6 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from fq.calls.actor import AnyActor
 from fq.core.frozen import NOTHING
 from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack, summary
@@ -35,10 +34,13 @@ class Sourced:
 
 
 def sourced(
-    layer: Middleware, message_options: Mapping[str, object] = NOTHING, actor: AnyActor | None = None, base: Stack | None = None
+    layer: Middleware,
+    message_options: Mapping[str, object] = NOTHING,
+    actor_options: Mapping[str, object] | None = None,
+    base: Stack | None = None,
 ) -> Sourced:
     """
-    Return *layer*, of the stack of *actor* in an app whose own stack is *base*, with *message_options* in force.
+    Return *layer*, of the stack of an actor with *actor_options* in an app whose own stack is *base*, with *message_options* in force.
 
     >>> from fq import retries
     >>> print(sourced(retries(), {"max_retries": 1}))
@@ -53,7 +55,7 @@ def sourced(
     def source(name: str) -> Source:
         if name in message_options:
             return "message"
-        said = actor is not None and (name in actor.options or below is None or below.option(name) != layer.option(name))
+        said = actor_options is not None and (name in actor_options or below is None or below.option(name) != layer.option(name))
         return "actor" if said else "stack"
 
     return Sourced(in_force, tuple(Option(name, in_force.option(name), source(name)) for name in sorted(layer.takes())))

@@ -7,20 +7,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import attrs
 from attrs import field, frozen
 
 from fq.core.events import Announcing, Event
+from fq.core.host import Host
 from fq.core.outcome import Enqueue
 from fq.errors import OptionError, StackError
 from fq.errors.propagation import escapes
 from fq.middleware.base import AsyncHandler, Handler, Middleware, guards_itself
 from fq.middleware.fast_path import awrapped, wrapped
-
-if TYPE_CHECKING:
-    from fq.app.app import App
 
 L = TypeVar("L", bound=Middleware)
 _ANNOUNCING = frozenset(Announcing)
@@ -182,7 +180,7 @@ class Stack(Middleware):
         """Return the names of all options that the layers take."""
         return frozenset().union(*(layer.takes() for layer in self.layers))
 
-    def bound(self, app: "App", outside: tuple[Middleware, ...] = ()) -> "Stack":
+    def bound(self, app: Host, outside: tuple[Middleware, ...] = ()) -> "Stack":
         """Return the stack with every layer told where it is: in *app*, inside *outside* and the layers before it."""
         return Stack(tuple(layer.bound(app, (*outside, *self.layers[:at])) for at, layer in enumerate(self.layers)))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from attrs import evolve, field, frozen, validators
 
 from fq.core.events import Committed, Event, Started, WorkerBooting, WorkerStopped
+from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Dead, Enqueue, Outcome, Retry
 from fq.middleware.base import AsyncHandler, Handler, Middleware
@@ -66,9 +67,9 @@ class Prometheus(Middleware):
         """Actors have no options here."""
         return frozenset()
 
-    def bound(self, app: "App", outside: tuple[Middleware, ...]) -> Self:
+    def bound(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*: it counts together with all others of the app."""
-        return evolve(self, app=app, meter=app.own(_meter))
+        return evolve(self, app=app.own(_app), meter=app.own(_meter))
 
     def wrap(self, next: Handler) -> Handler:
         """Return *next*, timed."""
@@ -142,6 +143,10 @@ class Prometheus(Middleware):
             due = message.options.get(DUE)
             ready = max(due, message.message_timestamp) if isinstance(due, int) else message.message_timestamp  # later: it was requeued
             self.meter.waited(labels, max(0, message.received_at - ready))
+
+
+def _app(app: "App") -> "App":
+    return app
 
 
 def _meter(_: "App") -> Meter:

@@ -23,7 +23,6 @@ from fq.core.outcome import Arrive, Drop, Outcome
 from fq.core.reserved_options import GATHERED, GROUP, PIPE, WORKFLOW
 from fq.errors import GroupFailed, LayerError, OptionError, SkipMessage
 from fq.errors.exception_text import is_a
-from fq.wire.codec import decode
 from fq.workflows.nodes import Pipe, Place, as_pipe
 from fq.workflows.pipeline import (
     FIRST,
@@ -150,29 +149,6 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
 def legible(message: Message) -> Message:
     """Return *message* as its actor sees it; if members failed, so that it does not, as it is."""
     return opened(message).value_or(message) if GATHERED in message.options else message
-
-
-def pristine(message: Message) -> Message:
-    """
-    Return *message* with the arguments and options that it was received with, whatever its actor has done to the lists and dicts in them.
-
-    What a layer has replaced stays replaced. Where there are no lists and dicts, nothing is read again.
-    """
-    if message.origin is None or not any(
-        isinstance(value, list | dict) for value in (*message.args, *message.kwargs.values(), *message.options.values())
-    ):
-        return message
-    args, kwargs, options, body = message.origin
-    received = decode(body)
-    if GATHERED in received.options and GATHERED not in options:
-        received = opened(received).unwrap()
-    kept = {name: received.options.get(name) if options.get(name) is value else value for name, value in message.options.items()}
-    return restamp(
-        message,
-        args=received.args if message.args is args else message.args,
-        kwargs=received.kwargs if message.kwargs is kwargs else message.kwargs,
-        options=frozen_dict(kept),
-    )
 
 
 def _behind(message: Message) -> int:

@@ -1,0 +1,30 @@
+"""`as_received`: a message without what its actor has done to its lists and dicts."""
+
+from fq.core.frozen import frozen_dict
+from fq.core.message import Message, restamp
+from fq.core.reserved_options import GATHERED
+from fq.wire.codec import decode
+from fq.workflows.group_results import opened
+
+
+def as_received(message: Message) -> Message:
+    """
+    Return *message* with the arguments and options that it was received with, whatever its actor has done to the lists and dicts in them.
+
+    What a layer has replaced stays replaced. Where there are no lists and dicts, nothing is decoded again.
+    """
+    if message.origin is None or not any(
+        isinstance(value, list | dict) for value in (*message.args, *message.kwargs.values(), *message.options.values())
+    ):
+        return message
+    args, kwargs, options, body = message.origin
+    received = decode(body)
+    if GATHERED in received.options and GATHERED not in options:
+        received = opened(received).unwrap()
+    kept = {name: received.options.get(name) if options.get(name) is value else value for name, value in message.options.items()}
+    return restamp(
+        message,
+        args=received.args if message.args is args else message.args,
+        kwargs=received.kwargs if message.kwargs is kwargs else message.kwargs,
+        options=frozen_dict(kept),
+    )
