@@ -5,6 +5,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Never, TypeVar
 
@@ -26,6 +27,7 @@ from fq.worker.supervisor.preflight import rehearsing
 from fq.worker.supervisor.reload import is_replacing, watcher
 from fq.worker.supervisor.sidecars import Helpers
 from fq.worker.supervisor.signals import Signals
+from fq.worker.supervisor.spawn import fork_child, spawn_child
 from fq.worker.supervisor.supervisor import Supervisor
 
 log = logger("fq.worker")
@@ -33,6 +35,9 @@ log = logger("fq.worker")
 F = TypeVar("F", bound=Callable[..., object])
 
 MEGABYTE = 1024 * 1024
+
+CHILD_MAIN = "fq.cli.child_main"
+"""The module that a child with an interpreter of its own runs first."""
 
 
 def duration(name: str, default: int, help: str, least: int = 0) -> Callable[[F], F]:
@@ -96,7 +101,8 @@ def worker(
     with Signals(booting=not is_replacing()) as signals, plain_errors(), pid_file(pid_path):
         app, settings, helpers = prepare(options)
         with watcher(watch):
-            raise SystemExit(Supervisor(app, settings, app_path, spawns=spawn, logs=logs, helpers=helpers).run(signals))
+            start = partial(spawn_child, CHILD_MAIN, app_path, settings, logs=logs) if spawn else partial(fork_child, app, settings)
+            raise SystemExit(Supervisor(app.broker, settings, start, helpers).run(signals))
 
 
 @frozen

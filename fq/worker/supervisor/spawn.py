@@ -4,14 +4,11 @@ import json
 import os
 import signal
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import evolve
 
-from fq.runtime.logger import logger
-from fq.worker.inherited_descriptors import handed_to_child, leave_to_parent, take_over
+from fq.worker.inherited_descriptors import handed_to_child, leave_to_parent
 from fq.worker.interpreter import python
 from fq.worker.log_setup import LogSettings
 from fq.worker.process.control_signals import ORDERS, Orders
@@ -24,10 +21,8 @@ from fq.worker.standard_streams import flush
 if TYPE_CHECKING:
     from fq.app.app import App
 
-log = logger("fq.worker")
 
-
-def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
+def fork_child(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
     """
     Fork a child that runs *app*, and return its process id. What it is told meanwhile waits until it listens.
 
@@ -51,48 +46,17 @@ def fork(app: "App", settings: WorkerSettings, name: str, board: Board) -> int:
     run_child(lambda: app, settings, name, supervisor, board, Orders())
 
 
-def spawn(app_path: str, settings: WorkerSettings, name: str, board: Board, logs: LogSettings | None = None) -> int:
+def spawn_child(entry_point: str, app_path: str, settings: WorkerSettings, name: str, board: Board, logs: LogSettings) -> int:
     """
-    Start a fresh interpreter that imports *app_path* and runs it, logging as *logs* say, and return its process id.
+    Start a fresh interpreter that calls ``main`` of the module *entry_point* with all the rest as JSON, and return its process id.
 
     Raises:
-        OSError: the machine has no process to spare, or the interpreter is gone.
+        OSError: the machine cannot start another process, or the interpreter is gone.
     """
     fields = {"app": app_path, "settings": attrs.asdict(settings), "name": name, "supervisor": os.getpid(), "board": board.descriptor}
-    order = json.dumps({**fields, "logs": None if logs is None else logs.to_json()})
+    order = json.dumps({**fields, "logs": logs.to_json()})
     with handed_to_child([board.descriptor]) as environment:
-        return os.posix_spawn(sys.executable, python("fq.worker.supervisor.spawn", order), environment, setsigmask=ORDERS)
-
-
-def main(order: str) -> None:
-    """What a spawned child does first: listen, find the app, and run it."""
-    take_over()
-    lead_a_session()
-    orders = Orders()
-    orders.listen()
-    fields = json.loads(order)
-    if fields["logs"] is not None:
-        _log_as(LogSettings.from_json(fields["logs"]))
-    settings = WorkerSettings(**fields["settings"])
-    board = Board(slots(settings), fields["board"])
-    run_child(partial(_app_at, fields["app"]), settings, fields["name"], fields["supervisor"], board, orders)
-
-
-def _log_as(logs: LogSettings) -> None:
-    try:
-        logs.set_up()
-    except OSError as error:  # the folder of the file is gone, say, which keeps no child that has the file open from working
-        evolve(logs, file=None).set_up()
-        log.error("%s: the log cannot be written: %s", logs.file, error.strerror)
-
-
-def _app_at(path: str) -> "App":
-    from fq.cli.common import load_app
-    from fq.observe.endpoint import join_metrics
-
-    app = load_app(path)
-    join_metrics(app)
-    return app
+        return os.posix_spawn(sys.executable, python(entry_point, order), environment, setsigmask=ORDERS)
 
 
 def slots(settings: WorkerSettings) -> int:

@@ -7,15 +7,14 @@ handing back at once what that child held; it kills a child whose message overra
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from fq.brokers.protocol import Broker
 from fq.runtime.fresh_ids import fresh_worker_name
 from fq.runtime.logger import logger
-from fq.worker.log_setup import LogSettings
 from fq.worker.process_hygiene import kill_group, kill_what_is_left
 from fq.worker.scoreboard import Board
 from fq.worker.settings import WorkerSettings
@@ -26,10 +25,7 @@ from fq.worker.supervisor.lease_renewal import Leases
 from fq.worker.supervisor.preflight import Rehearsal
 from fq.worker.supervisor.sidecars import Helpers
 from fq.worker.supervisor.signals import Signals
-from fq.worker.supervisor.spawn import fork, memory_of, slots, spawn
-
-if TYPE_CHECKING:
-    from fq.app.app import App
+from fq.worker.supervisor.spawn import memory_of, slots
 
 log = logger("fq.worker")
 
@@ -43,16 +39,14 @@ LOOK = 0.5
 @define(eq=False)
 class Supervisor:
     """
-    Keeps ``settings.processes`` children of *app* running until it is told to stop.
+    Keeps ``settings.processes`` children running, and renews their leases at *broker*, until it is told to stop.
 
-    *app_path* is needed to start children in fresh interpreters (*spawns*), which log as *logs* say. *helpers* run beside the children.
+    *start_child* starts a child of this name, with this board, and returns its process id. *helpers* run beside the children.
     """
 
-    app: "App"
+    broker: Broker
     settings: WorkerSettings
-    app_path: str = ""
-    spawns: bool = False
-    logs: LogSettings | None = None
+    start_child: Callable[[str, Board], int]
     helpers: Helpers = field(factory=Helpers)
     _leases: Leases = field(init=False)
     _rehearsal: Rehearsal = field(init=False, factory=Rehearsal)
@@ -66,7 +60,7 @@ class Supervisor:
     _advised: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._leases = Leases(self.app.broker, self.settings)
+        self._leases = Leases(self.broker, self.settings)
         self._places = [Place() for _ in range(self.settings.processes)]
         legacy = reload.inherited()
         self._retiring, self._quiet, self._born = legacy.wards, legacy.quiet, legacy.born
@@ -212,9 +206,7 @@ class Supervisor:
 
     def _launched(self, name: str, board: Board) -> int:
         try:
-            if self.spawns:
-                return spawn(self.app_path, self.settings, name, board, self.logs)
-            return fork(self.app, self.settings, name, board)
+            return self.start_child(name, board)
         except OSError:
             board.close()
             raise
