@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -92,6 +94,25 @@ def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         return psutil.Process(process.pid).children()
     except psutil.NoSuchProcess:
         return []
+
+
+def suspend_between_writes(process: psutil.Process, file: Path) -> None:
+    """Stop *process* at a moment when it does not write to the database in *file*: all others would wait until it goes on."""
+    process.suspend()
+    while not _can_be_written(file):
+        process.resume()
+        time.sleep(0.01)
+        process.suspend()
+
+
+def _can_be_written(file: Path) -> bool:
+    with closing(sqlite3.connect(file, timeout=0.2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fq import App, Step
 from fq.core.message import Message
+from fq.worker import process_hygiene
 from tests.chaos.tasks import note
 
 app = App(os.environ.get("FQ_URL", "memory://"))
@@ -27,6 +28,7 @@ if "FQ_CHAOS_LOG" in os.environ:  # in a worker
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     note("folder", folder.name)
     if os.environ.get("STUCK"):
+        process_hygiene.EXIT_SECONDS = 1.0
         atexit.register(time.sleep, 600)
 
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Handle
-from tests.chaos.harness import ROOT, Rig, children, kill_all
+from tests.chaos.harness import ROOT, Rig, children, kill_all, suspend_between_writes
 from tests.until import until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300")
@@ -148,7 +149,7 @@ def test_a_stopped_child_loses_its_messages_and_its_late_outcome_changes_nothing
         until(lambda: rig.runs("nap"), what="the first run")
         holder = next(worker for worker in app.broker.workers() if worker.in_flight)
         stopped = int((rig.folder / "account").read_text().split()[2])
-        os.kill(stopped, signal.SIGSTOP)
+        suspend_between_writes(psutil.Process(stopped), rig.folder / "chaos.db")
         result = handle.get(20_000)
         os.kill(stopped, signal.SIGCONT)
         until(lambda: "came too late" in rig.log(), what="the late outcome")

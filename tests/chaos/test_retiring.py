@@ -1,6 +1,7 @@
 """Children that others have taken the place of: they finish what runs, however long that takes, and only a stop of the worker hurries them."""
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
@@ -9,7 +10,7 @@ import pytest
 from returns.pipeline import is_successful
 
 from fq import App
-from tests.chaos.harness import Rig, children
+from tests.chaos.harness import ROOT, Rig, children, suspend_between_writes
 from tests.until import until
 
 IMPATIENT = ("--processes", "1", "--threads", "2", "--shutdown-timeout", "300")
@@ -41,35 +42,42 @@ HOW = pytest.mark.parametrize(("replace", "options"), [(reload, ()), (recycle, (
 
 
 @HOW
-@pytest.mark.parametrize("kind", ["nap", "anap"])
+@pytest.mark.parametrize("kind", ["wait_at_gate", "await_gate"])
 def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_would_wait(
     app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...], kind: str
 ) -> None:
     from tests.chaos import tasks
 
     with rig.worker(*IMPATIENT, *options) as process:
-        handle = getattr(tasks, kind).send(4.0)
-        until(lambda: rig.runs(kind), what="the first run")
+        handle = getattr(tasks, kind).send(4)
+        until(lambda: rig.runs("waits"), what="the first run")
         replace(app, rig, process)
         replace(app, rig, process)
+        time.sleep(0.6)  # twice as long as a stop would wait
+        tasks.gate_of(rig.folder).touch()
 
         assert is_successful(handle.get(20_000))
-        assert rig.runs(kind) == {"4.0": 1}
+        assert rig.runs("waits") == {"4": 1}
 
 
 @HOW
 def test_one_stop_does_not_count_as_the_second_of_a_child_that_retires(
     app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...]
 ) -> None:
-    from tests.chaos.tasks import nap
+    from tests.chaos.tasks import gate_of, wait_at_gate
 
-    with rig.worker("--processes", "1", "--threads", "2", *options) as process:
-        handle = nap.send(4.0)
-        until(lambda: rig.runs("nap"), what="the first run")
-        replace(app, rig, process)
+    process = rig.start("--processes", "1", "--threads", "2", *options)
+    handle = wait_at_gate.send(4)
+    until(lambda: rig.runs("waits"), what="the first run")
+    replace(app, rig, process)
+    process.send_signal(signal.SIGTERM)
+    until(lambda: "stopping" in rig.log(), what="the stop")
+    time.sleep(0.5)  # by now the child has heard of it
+    gate_of(rig.folder).touch()
 
+    assert process.wait(30) == 0
     assert handle.status().state == "done"
-    assert rig.runs("nap") == {"4.0": 1}
+    assert rig.runs("waits") == {"4": 1}
 
 
 def test_a_stop_sets_children_that_retire_a_limit(app: App, rig: Rig) -> None:
@@ -110,10 +118,16 @@ def test_a_child_that_retires_ends_when_its_supervisor_is_killed(app: App, rig: 
     until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
 
 
-def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_after_the_shutdown_timeout(app: App, rig: Rig) -> None:
+def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_after_the_shutdown_timeout(
+    app: App, rig: Rig, tmp_path: Path
+) -> None:
     from tests.chaos.tasks import grip
 
-    process = rig.start(*IMPATIENT)
+    (tmp_path / "hurried.py").write_text(
+        "from fq.worker.supervisor import supervisor\nfrom tests.chaos.tasks import *\nsupervisor.LAST_WAIT = 1.0\n"
+    )
+    rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    process = rig.start(*IMPATIENT, app="hurried:app")
     handle = grip.send(50)
     until(lambda: rig.runs("grip"), what="the first run")
     process.send_signal(signal.SIGTERM)
@@ -129,7 +143,7 @@ def test_a_child_that_is_stopped_when_its_worker_reloads_is_still_known_to_be(ap
         handle = nap.send(1.0)
         until(lambda: rig.runs("nap"), what="the first run")
         (stopped,) = children(process)
-        stopped.suspend()
+        suspend_between_writes(stopped, rig.folder / "chaos.db")
         until(lambda: "was stopped" in rig.log(), what="the notice")
         process.send_signal(signal.SIGHUP)
         result = handle.get(20_000)
