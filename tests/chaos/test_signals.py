@@ -64,8 +64,17 @@ OVERRIDES = {
 }
 
 
-@pytest.mark.parametrize("how", [(), ("--spawn",)], ids=["fork", "spawn"])
-@pytest.mark.parametrize("code", OVERRIDES.values(), ids=OVERRIDES.keys())
+INHERITED = ("none for TERM", "TERM held back")
+"""What a program takes over from the one that starts it: the children in fresh interpreters meet it before they import anything."""
+
+FORKED = [pytest.param((), code, id=f"fork-{name}") for name, code in OVERRIDES.items()]
+SPAWNED = [
+    pytest.param(("--spawn",), code, id=f"spawn-{name}", marks=[] if name in INHERITED else [pytest.mark.chaos])
+    for name, code in OVERRIDES.items()
+]
+
+
+@pytest.mark.parametrize(("how", "code"), FORKED + SPAWNED)
 def test_what_the_app_does_about_signals_when_it_is_imported_keeps_the_worker_from_nothing(
     app: App, rig: Rig, tmp_path: Path, code: str, how: tuple[str, ...]
 ) -> None:

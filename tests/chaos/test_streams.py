@@ -52,8 +52,15 @@ def test_what_the_app_prints_while_it_is_imported_may_find_no_room(rig: Rig, tmp
     assert process.wait(20) == 0
 
 
-@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("how", [(), ("--spawn",)])
+ALL = "<&- >&- 2>&-"
+CLOSED = ("<&-", ">&-", "2>&-", ALL)
+"""In the language of the shell: standard input, standard output, standard error, and all of them."""
+
+FORKED = [pytest.param((), streams) for streams in CLOSED]
+SPAWNED = [pytest.param(("--spawn",), streams, marks=[pytest.mark.chaos] if streams != ALL else []) for streams in CLOSED]
+
+
+@pytest.mark.parametrize(("how", "streams"), FORKED + SPAWNED)
 def test_a_worker_without_streams_works_and_reloads(app: App, rig: Rig, streams: str, how: tuple[str, ...]) -> None:
     from tests.chaos.tasks import say
 
