@@ -352,7 +352,7 @@ class BrokerMachine(RuleBasedStateMachine):
 def test_a_broker_does_what_the_model_says(kind: Kind) -> None:
     """With FQ_EXAMPLES=1000 in the environment it looks for longer."""
     machine = type("Machine", (BrokerMachine,), {"kind": staticmethod(kind)})
-    examples = int(os.environ.get("FQ_EXAMPLES", "20"))
+    examples = int(os.environ.get("FQ_EXAMPLES", "12"))
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=checks)

@@ -129,14 +129,14 @@ def test_leases_are_renewed_while_the_new_code_is_tried_and_last_while_it_is_imp
     from tests.chaos.tasks import grip
 
     changing.start("--heartbeat", "500")
-    handle = grip.send(10)
+    handle = grip.send(7)
     until(lambda: changing.rig.runs("grip"), what="the first run")
     with changing.rig.worker("--processes", "1", "--heartbeat", "500"):  # it takes what nobody holds
-        changing.change("time.sleep(3)")
+        changing.change("time.sleep(1.5)")
         changing.says("retires")
         assert handle.get(30_000) == Success(0)
 
-    assert changing.rig.runs("grip") == {"10": 1}
+    assert changing.rig.runs("grip") == {"7": 1}
     changing.stop()
 
 
