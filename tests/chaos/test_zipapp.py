@@ -1,5 +1,6 @@
 """A worker that runs from a zip file, with all of its code in it: its children and what watches files find it there, too."""
 
+import compileall
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import zipapp
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from subprocess import Popen
 from textwrap import dedent
 
@@ -29,17 +31,25 @@ TASKS = """
 """
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """A zip file with fq and an application in it, in a folder of its own."""
-    source, target = tmp_path / "source", tmp_path / "there" / "app.pyz"
-    source.mkdir()
-    target.parent.mkdir()
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip file with fq and an application in it."""
+    source = tmp_path_factory.mktemp("source")
+    target = tmp_path_factory.mktemp("zipped") / "app.pyz"
     (source / "zipped.py").write_text(dedent(TASKS))
     (source / "__main__.py").write_text("from fq.cli import main\nmain(prog_name='fq')\n")
     shutil.copytree(ROOT / "fq", source / "fq", ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(source / "fq", quiet=1, legacy=True, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    (source / "fq" / "__init__.pyc").unlink()  # or it would be its __file__
     zipapp.create_archive(source, target)
     return target
+
+
+@pytest.fixture
+def archive(zipped: Path, tmp_path: Path) -> Path:
+    """A copy of it, in a folder of its own."""
+    (tmp_path / "there").mkdir()
+    return Path(shutil.copy(zipped, tmp_path / "there"))
 
 
 @pytest.fixture
