@@ -6,6 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from fq.cli import main
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -20,18 +23,18 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",)])
 def test_help_lists_the_commands(arguments: tuple[str, ...]) -> None:
-    ran = run(*arguments)
+    ran = CliRunner().invoke(main, arguments, prog_name="fq")
 
-    assert ran.returncode == 0
+    assert ran.exit_code == 0
     for command in ("worker", "stack", "send", "queues"):
         assert f"\n  {command} " in ran.stdout
 
 
 @pytest.mark.parametrize("command", ["worker", "stack", "send", "queues"])
 def test_every_command_explains_itself(command: str) -> None:
-    ran = run(command, "--help")
+    ran = CliRunner().invoke(main, [command, "--help"], prog_name="fq")
 
-    assert ran.returncode == 0
+    assert ran.exit_code == 0
     assert ran.stdout.startswith(f"Usage: fq {command} [OPTIONS] APP")
 
 
