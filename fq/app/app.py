@@ -1,7 +1,7 @@
 """`App`: where actors, a stack and a broker meet. Mutable: actors are added, and the broker is made at the first use."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
@@ -23,6 +23,7 @@ from fq.errors import ActorNotFound, ConfigError, DeclarationError
 from fq.execution.actor_plan import Plan
 from fq.execution.declared_queues import AppQueues
 from fq.execution.outcome_encoding import pack
+from fq.execution.requeue_plan import plan_requeue
 from fq.layers import default_middleware
 from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack, compose
@@ -145,12 +146,7 @@ class App:
         return cast(T, self._owned[kind])
 
     def get_actor(self, name: str) -> AnyActor:
-        """
-        Return the actor called *name*.
-
-        Raises:
-            ActorNotFound: there is none.
-        """
+        """Return the actor called *name*; raises `ActorNotFound` if there is none."""
         try:
             return self._actors[name]
         except KeyError:
@@ -206,6 +202,10 @@ class App:
         for enqueue in sent if new else ():
             self.announce(enqueue)
         return sent
+
+    def requeue(self, message_ids: Sequence[str]) -> int:
+        """Put dead letters back on their queues, as if they were sent now, and open the groups that failed with them; return how many there were."""
+        return self._broker.requeue(message_ids, plan_requeue)
 
     def send_side(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* as the stack of its actor sends it."""

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from fq.brokers.findings import Finding
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.requeue import RequeuePlanner
 
 CALLED_BY_ACTORS = (
     *("enqueue", "result", "kept", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "held", "dead"),
@@ -143,14 +144,11 @@ class Broker(Protocol):
         """
         ...
 
-    def requeue(self, message_ids: Sequence[str]) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """
-        Put dead letters back on their queues, as if they were sent now, and return how many there were.
+        Put dead letters back on their queues as *plan* says, and return how many there were; `App.requeue` hands in the plan.
 
-        They have no retries used up, and no age. A group that failed with such a message is open again, and goes on once it is complete: what came after it,
-        and could not be called, is a dead letter no longer. A letter stays dead while a worker holds what comes after its group, to find out that it cannot be
-        called.
-        See ``fq.execution.requeue_plan``.
+        The plan is made of what the broker has, and is carried out if that is unchanged: in one transaction, or else it is made again.
         """
         ...
 

@@ -109,7 +109,7 @@ def _all(app: App, queue: str | None, actor: str | None, error: str | None, ids:
 
     Each of them once, and no others: those that die while this goes on, perhaps again, are left.
     """
-    change = app.broker.requeue if requeue else app.broker.discard
+    change = app.requeue if requeue else app.broker.discard
     if ids:
         return change(ids)
     until, seen, count = app.broker.now(), set[str](), 0

@@ -1,18 +1,17 @@
 """
-What a requeue of dead letters comes to: messages that start afresh, and groups that are open again. Pure; each broker looks, and carries out the `Plan`.
+The plan of a requeue of dead letters: messages that start afresh, and groups that are open again. Pure: reads messages, and no store.
 
-A group that failed with a member goes on when that has succeeded after all: its other arrivals are still there, in the message that was to come after it
-and could not be called. That message is taken back, and is posted again when the group is complete.
+A requeued message has no retries used up, and no age. A group that failed with a member goes on when that has succeeded after all: its other arrivals are
+still there, in the message that was to come after it and could not be called. That message is taken back, and is posted again when the group is complete.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Protocol
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 from returns.pipeline import is_successful
 
 from fq.brokers.records import Post, Splice
+from fq.brokers.requeue import ReopenedGroup, RequeuePlan, RequeueView
 from fq.core.frozen import frozen_dict
 from fq.core.message import RETRIES, Message, restamp
 from fq.core.outcome import Enqueue
@@ -27,70 +26,13 @@ USED_UP = (RETRIES.name, UNKNOWN_SINCE)
 """Options that count what a message has used up."""
 
 
-@frozen
-class Alive:
-    """A message that waits or, if it *runs*, is held; *post* is how it would be posted again."""
-
-    post: Post
-    runs: bool
-
-
-class View(Protocol):
-    """What a broker is asked before it requeues."""
-
-    def letters(self, message_ids: Sequence[str]) -> Mapping[str, Post]:
-        """Return the dead letters of *message_ids*, as they would be posted again."""
-        ...
-
-    def alive(self, message_ids: Sequence[str]) -> Mapping[str, Alive]:
-        """Return those of *message_ids* that wait or are held."""
-        ...
-
-    def open(self, groups: Sequence[str]) -> AbstractSet[str]:
-        """Return those of *groups* at which members have arrived, and which are not complete."""
-        ...
-
-
-@frozen
-class Reopened:
-    """A *group* that is open again: the *values* that are there, by the numbers of its members, and what comes *then*."""
-
-    group: str
-    values: Mapping[int, bytes]
-    then: tuple[Splice, ...]
-
-
-@frozen
-class Plan:
-    """
-    What a broker has to do, all or nothing.
-
-    Attributes:
-        posts: what is posted again, each a dead letter that goes.
-
-        letters: other dead letters that go: their groups will post them.
-
-        waiting: messages that wait and go, for the same reason.
-
-        reopened: what there is of groups that were complete, and are open again.
-
-        removed: by group, which is open, the numbers of the members that have not arrived any more.
-    """
-
-    posts: tuple[Post, ...] = ()
-    letters: tuple[str, ...] = ()
-    waiting: tuple[str, ...] = ()
-    reopened: tuple["Reopened", ...] = ()
-    removed: Mapping[str, AbstractSet[int]] = {}
-
-
-def plan(message_ids: Iterable[str], view: View, now: int) -> Plan:
+def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
     """
     Return what a requeue of *message_ids* at the time *now* comes to.
 
     A member of a group stays dead for the moment while what comes after the group is held by a worker, which finds out that it cannot be called.
     """
-    letters = dict(view.letters(list(dict.fromkeys(message_ids))))
+    letters = dict(view.dead_letters(list(dict.fromkeys(message_ids))))
     while True:
         draft = _Draft(view)
         draft.reopen_for(letters)
@@ -121,10 +63,10 @@ class _Stand:
 class _Draft:
     """Mutable: a plan in the making. Letters that are *blocked* must wait."""
 
-    view: View
+    view: RequeueView
     blocked: set[str] = field(factory=set)
     open: set[str] = field(factory=set)
-    reopened: dict[str, Reopened] = field(factory=dict)
+    reopened: dict[str, ReopenedGroup] = field(factory=dict)
     numbers: dict[str, set[int]] = field(factory=dict)
     taken: dict[str, None] = field(factory=dict)
     waiting: dict[str, None] = field(factory=dict)
@@ -135,33 +77,33 @@ class _Draft:
         while level:
             stands = _stands(level)
             new = [group for group in stands if group not in self.numbers]
-            self.open |= self.view.open(new)
+            self.open |= self.view.open_groups(new)
             level = [found for group in new if group not in self.open for found in self._reopen(group, stands[group])]
             for group, stand in stands.items():
                 self.numbers.setdefault(group, set()).update(stand.numbers)
 
     def _reopen(self, group: str, stand: _Stand) -> Iterator[tuple[Message, set[str]]]:
         """Open *group*, if it failed, and return the messages after it that are dead letters for that."""
-        letters, alive = self.view.letters(stand.following), self.view.alive(stand.following)
+        letters, alive = self.view.dead_letters(stand.following), self.view.live_messages(stand.following)
         found = {**letters, **{message_id: one.post for message_id, one in alive.items()}}
         failed = {message_id: message for message_id, post in found.items() if (message := uncallable(post))}
-        if any(message_id in alive and alive[message_id].runs for message_id in failed):
+        if any(message_id in alive and alive[message_id].running for message_id in failed):
             self.blocked |= stand.roots
         elif failed:
             values = arrivals_before(next(iter(failed.values())))
             arrived = {number: encode_value(value) for number, value in enumerate(values)}
-            self.reopened[group] = Reopened(group, arrived, tuple(map(_cut_open, failed.values())))
+            self.reopened[group] = ReopenedGroup(group, arrived, tuple(map(_cut_open, failed.values())))
             self.taken.update(dict.fromkeys(message_id for message_id in failed if message_id in letters))
             self.waiting.update(dict.fromkeys(message_id for message_id in failed if message_id in alive))
             yield from ((message, stand.roots) for message_id, message in failed.items() if message_id not in alive)
 
-    def plan(self, letters: Mapping[str, Post], now: int) -> Plan:
+    def plan(self, letters: Mapping[str, Post], now: int) -> RequeuePlan:
         """Return the plan to requeue *letters*, but for those that their groups will post."""
         reopened = tuple(
             evolve(one, values={number: value for number, value in one.values.items() if number not in self.numbers[one.group]})
             for one in self.reopened.values()
         )
-        return Plan(
+        return RequeuePlan(
             tuple(afresh(post, now) for message_id, post in letters.items() if message_id not in self.taken),
             tuple(self.taken),
             tuple(self.waiting),

@@ -7,6 +7,7 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import bury, claim, post, posts, run, state, want
 
 BAD = ["", "a\0b", "lone \udc80 surrogate", None, 7]
@@ -18,7 +19,7 @@ CALLS: dict[str, Callable[[Broker, str], object]] = {
     "await_result": lambda broker, name: asyncio.run(broker.await_result(name, 0)),
     "status": lambda broker, name: broker.status(name),
     "cancel": lambda broker, name: broker.cancel(name),
-    "requeue": lambda broker, name: broker.requeue(["m", name]),
+    "requeue": lambda broker, name: broker.requeue(["m", name], plan_requeue),
     "discard": lambda broker, name: broker.discard(["m", name]),
     "held": lambda broker, name: broker.held(name),
     "renew": lambda broker, name: broker.renew(["w1", name], 1_000),

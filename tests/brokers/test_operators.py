@@ -6,6 +6,7 @@ from fq.brokers.protocol import Broker
 from fq.brokers.records import RELEASE, Bury, Keep, Post, Replace
 from fq.brokers.validation import DEAD_TTL
 from fq.core.fault import Fault
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, LEASE, bury, claim, claim_one, commit, ids, outcome, post, posts, run, settle, state, want
 
@@ -200,7 +201,8 @@ def test_dead_letters_are_kept_for_seven_days(harness: Harness, broker: Broker) 
 
     assert before == ["young", "old"]
     assert [letter.message_id for letter in broker.dead()] == ["young"]
-    assert (state(broker, "old"), broker.queues()[0].dead, broker.requeue(["old"]), broker.discard(["old"])) == ("unknown", 1, 0, 0)
+    assert (state(broker, "old"), broker.queues()[0].dead) == ("unknown", 1)
+    assert (broker.requeue(["old"], plan_requeue), broker.discard(["old"])) == (0, 0)
 
 
 # Requeue.
@@ -211,7 +213,7 @@ def test_a_requeued_letter_is_ready_at_once_as_it_was_sent(broker: Broker, other
     bury(broker, Post("m", "r", "add", -1, 0, b"\xffbody"))
     broker.enqueue([post("n", "r")])
 
-    assert other.requeue(["m"]) == 1
+    assert other.requeue(["m"], plan_requeue) == 1
     assert broker.status("m").actor_name == "add"
     assert [(delivery.message_id, delivery.body, delivery.deliveries) for delivery in claim(broker, "w1", "r")] == [
         ("m", b"\xffbody", 1),
@@ -225,14 +227,14 @@ def test_requeue_counts_only_dead_letters(broker: Broker) -> None:
         bury(broker, post(name))
     broker.enqueue(posts("waiting"))
 
-    assert broker.requeue(["a", "waiting", "unknown", "b", "a"]) == 2
-    assert broker.requeue(["a"]) == broker.requeue([]) == 0
+    assert broker.requeue(["a", "waiting", "unknown", "b", "a"], plan_requeue) == 2
+    assert broker.requeue(["a"], plan_requeue) == broker.requeue([], plan_requeue) == 0
 
 
 def test_a_letter_whose_id_waits_again_gives_way_to_the_message_that_waits(broker: Broker) -> None:
     bury(broker, post("m", body=b"dead"))
     broker.enqueue([post("m", body=b"alive")])
-    broker.requeue(["m"])
+    broker.requeue(["m"], plan_requeue)
 
     assert [delivery.body for delivery in claim(broker)] == [b"alive"]
     assert broker.dead() == ()
@@ -243,7 +245,7 @@ def test_thousands_of_letters_can_be_requeued_at_once(broker: Broker) -> None:
     broker.enqueue(posts(*names))
     broker.turn([outcome(delivery, Bury(FAULT)) for delivery in claim(broker, limit=5_000)], want(limit=0))
 
-    assert broker.requeue(names) == 3_000
+    assert broker.requeue(names, plan_requeue) == 3_000
     assert ids(claim(broker, limit=5_000)) == names
 
 

@@ -55,7 +55,7 @@ class Service:
         return handle
 
     def requeue(self, *message_ids: str) -> int:
-        count = self.broker.requeue(message_ids)
+        count = self.app.requeue(message_ids)
         self.app.run_until_idle()
         return count
 
@@ -217,7 +217,7 @@ def test_a_member_that_is_requeued_while_others_run_fails_nobody(service: Servic
     handle = (group([service.part.call(0), service.part.call(1), slow]) | service.report).send()
     service.app.run_until_idle()
     service.broken = set()
-    service.broker.requeue(service.dead())
+    service.app.requeue(service.dead())
     service.broker.resume("slow")
     service.app.run_until_idle()
 
@@ -233,7 +233,7 @@ def test_what_waits_after_a_failed_group_is_taken_back_when_a_member_is_requeued
     service.broken = set()
 
     assert service.broker.status(handle.message_id).state == "ready"
-    service.broker.requeue(service.dead("part"))
+    service.app.requeue(service.dead("part"))
     assert service.broker.status(handle.message_id).state == "unknown"
     service.app.run_until_idle()
     service.broker.resume("later")
@@ -252,7 +252,7 @@ def test_a_member_stays_dead_while_a_worker_finds_out_that_its_group_has_failed(
     (held,) = service.broker.turn([], Want("w", ("later",), 1)).deliveries
     (member,) = service.dead("part")
 
-    assert service.broker.requeue([member]) == 0
+    assert service.app.requeue([member]) == 0
     service.broker.turn(
         [Commit(held.message_id, held.queue_name, held.token, Bury(Fault("GroupFailed", "1 failed")))], Want("w", ("later",), 0)
     )

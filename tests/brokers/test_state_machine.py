@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Splice, Want
 from fq.core.fault import Fault
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers import model as m
 from tests.brokers.harness import Kind
 
@@ -203,7 +204,7 @@ class BrokerMachine(RuleBasedStateMachine):
         dead = sorted({letter.message_id for letter in m.letters(self.model)})
         names = draw(st.lists(st.sampled_from(dead + IDS[:2]), max_size=3))
 
-        assert self.broker.requeue(names) == len(set(dead) & set(names))
+        assert self.broker.requeue(names, plan_requeue) == len(set(dead) & set(names))
         self.model = m.requeue(self.model, names)
 
     def discard(self, draw) -> None:

@@ -6,6 +6,7 @@ from time import monotonic
 import pytest
 
 from fq.brokers.protocol import Broker
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.harness import Harness
 from tests.brokers.kit import LEASE, PATIENCE, claim, claim_one, commit, ids, in_thread, outcome, post, posts, settle, want
 
@@ -85,7 +86,7 @@ def test_a_requeued_letter_ends_the_wait(broker: Broker, other: Broker) -> None:
 
     bury(other, post("m"))
     wait = waiting(broker)
-    other.requeue(["m"])
+    other.requeue(["m"], plan_requeue)
 
     assert came_back(wait)
 

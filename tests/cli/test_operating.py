@@ -172,7 +172,7 @@ def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: 
 
     app.send_many(fails.call() for _ in range(250))
     app.run_until_idle()
-    requeue, requeued = app.broker.requeue, Counter[str]()
+    requeue, requeued = app.requeue, Counter[str]()
 
     def requeue_and_run(message_ids: Sequence[str]) -> int:
         requeued.update(message_ids)
@@ -180,7 +180,7 @@ def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: 
         app.run_until_idle()
         return count
 
-    with mock.patch.object(app.broker, "requeue", requeue_and_run), mock.patch("fq.cli.message.MANY", 100):
+    with mock.patch.object(app, "requeue", requeue_and_run), mock.patch("fq.cli.message.MANY", 100):
         assert _all(app, None, None, None, (), True) == 250
 
     assert set(requeued.values()) == {1}

@@ -14,6 +14,7 @@ from fq.brokers.redis import RedisBroker
 from fq.brokers.redis import worker_turns as turns_module
 from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import post
 from tests.redis.faults import break_at, mend
 from tests.redis.leaks import leaks
@@ -93,7 +94,7 @@ OPERATIONS: dict[str, Callable[[RedisBroker], object]] = {
     "enqueue_ahead": enqueue_ahead,
     "turns": turns,
     "release_one": release_one,
-    "requeue": uncounted(lambda broker: broker.requeue(["m0"])),
+    "requeue": uncounted(lambda broker: broker.requeue(["m0"], plan_requeue)),
     "discard": uncounted(lambda broker: broker.discard(["m3", "late"])),
     "purge": uncounted(lambda broker: broker.purge("q")),
     "release": uncounted(lambda broker: broker.release("gone", {"m1": "time_limit"})),

@@ -10,6 +10,7 @@ from fq.brokers.records import ACK, RELEASE, Bury, Want
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import ids, in_thread, post, posts, state
 from tests.redis.kit import done, drain
 from tests.redis.servers import Server
@@ -142,7 +143,7 @@ def test_such_a_dead_letter_can_be_put_back_and_thrown_away(broker: RedisBroker,
     put(client, b"\xff", b"junk")
     broker.turn((), WANT)
     (letter,) = broker.dead()
-    assert broker.requeue([letter.message_id]) == 1
+    assert broker.requeue([letter.message_id], plan_requeue) == 1
     (delivery,) = broker.turn((), WANT).deliveries
 
     assert (delivery.message_id, delivery.actor_name, delivery.body) == ("\\xff", "", b"junk")

@@ -9,6 +9,7 @@ from fq import App
 from fq.brokers.records import ACK, Bury, Commit, Delivery, Join, Splice, Want
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import post
 from tests.redis.kit import Efforts, done, drain, fill
 from tests.redis.servers import Server
@@ -64,7 +65,7 @@ def test_very_many_dead_letters(connect: Callable[..., RedisBroker], client: red
 
     assert [letter.message_id for letter in rare] == ["m0000000"]
     assert [letter.message_id for letter in broker.dead(limit=2)] == [f"m{count - 1:07}", f"m{count - 2:07}"]
-    assert broker.requeue([f"m{number:07}" for number in range(10_000)]) == 10_000
+    assert broker.requeue([f"m{number:07}" for number in range(10_000)], plan_requeue) == 10_000
     assert len(drain(broker)) == 10_000
     broker.offset = 8 * 24 * 3_600_000
     assert broker.dead() == ()

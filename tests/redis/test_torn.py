@@ -9,6 +9,7 @@ from fq.brokers.records import Bury, Commit, Keep, Post, Replace, Want
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import bury, post
 from tests.redis.kit import done
 from tests.redis.leaks import ONCE
@@ -29,7 +30,7 @@ CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
     "a claim": lambda broker, one, two: broker.turn((), WANT),
     "a dead worker": lambda broker, one, two: broker.release("w", {}),
     "a renewal": lambda broker, one, two: broker.renew(["w"], 5_000),
-    "a dead letter put back": lambda broker, one, two: broker.requeue(["dead"]),
+    "a dead letter put back": lambda broker, one, two: broker.requeue(["dead"], plan_requeue),
     "a dead letter thrown away": lambda broker, one, two: broker.discard(["dead"]),
     "a cancellation": lambda broker, one, two: broker.cancel("waits"),
     "a purge": lambda broker, one, two: broker.purge("q"),
@@ -111,7 +112,7 @@ def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
         broker.enqueue([post("new")])
     assert broker.wait_result("z", 1) is None
     assert broker.cancel("late")
-    assert broker.requeue(["x"]) == broker.discard(["y"]) == 1
+    assert broker.requeue(["x"], plan_requeue) == broker.discard(["y"]) == 1
     broker.pause("q")
     broker.resume("q")
     broker.renew(["w"], 5_000)

@@ -12,6 +12,7 @@ import redis
 from fq.brokers import waiters
 from fq.brokers.records import ACK, Keep, Post, Want
 from fq.brokers.redis import RedisBroker, results, worker_turns
+from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import bury, in_thread, post, run
 from tests.redis.kit import done
 from tests.redis.servers import Server
@@ -123,7 +124,7 @@ def test_whatever_makes_a_message_ready_wakes_a_worker(connect: Callable[..., Re
         broker.offset = 15_000
         broker.turn((), Want("heir", ("elsewhere",), 0))
     if how == "requeued":
-        broker.requeue(["m"])
+        broker.requeue(["m"], plan_requeue)
     if how == "earlier":
         broker.enqueue([post("m", delay=100)])
 

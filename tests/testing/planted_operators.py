@@ -3,18 +3,19 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from fq.brokers.memory.items import Group
-from fq.brokers.memory.operations import _Seen
+from fq.brokers.memory.operations import View
 from fq.brokers.memory.state import Store
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Change, Post
-from fq.execution.requeue_plan import Plan, View, afresh, plan
+from fq.brokers.requeue import RequeuePlan, RequeuePlanner, RequeueView
+from fq.execution.requeue_plan import afresh
 
 
 class RequeuesAllButOne(Store):
     """Takes all letters that were chosen off the dead, and forgets to post the last of several."""
 
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+    def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
         before = set(self._items)
-        count = super().requeue(message_ids, now)
+        count = super().requeue(message_ids, plan, now)
         posted = [item for message_id, item in self._items.items() if message_id not in before]
         if len(posted) > 1:
             self._leave(posted[-1])
@@ -24,9 +25,9 @@ class RequeuesAllButOne(Store):
 class RequeuesUsedUp(Store):
     """Posts a letter as it died, with all its retries used up."""
 
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+    def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
         letters = {letter.message_id: letter.body for letter in self.letters(list(message_ids), now)}
-        count = super().requeue(letters, now)
+        count = super().requeue(letters, plan, now)
         for message_id, body in letters.items():
             if message_id in self._items:
                 self._items[message_id].body = body
@@ -36,9 +37,9 @@ class RequeuesUsedUp(Store):
 class KeepsLetters(Store):
     """Posts a letter, and keeps it among the dead, too."""
 
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+    def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
         chosen = {message_id: self._dead[message_id] for message_id in message_ids if message_id in self._dead}
-        count = super().requeue(chosen, now)
+        count = super().requeue(chosen, plan, now)
         for message_id, letter in chosen.items():
             if message_id in self._items:
                 self._dead[message_id] = letter
@@ -49,7 +50,7 @@ class KeepsLetters(Store):
 class LeavesGroups(Store):
     """Requeues a letter, and leaves the groups alone that have failed with it."""
 
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+    def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
         letters = list(self.letters(dict.fromkeys(message_ids), now))
         for letter in letters:
             self._unbury(letter.message_id)
@@ -60,10 +61,10 @@ class LeavesGroups(Store):
 class ForgetsArrivals(Store):
     """Opens a group again, and forgets who had arrived."""
 
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
+    def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
         chosen = list(dict.fromkeys(message_ids))
-        reopened = plan(chosen, _Seen(self, now), now).reopened
-        count = super().requeue(chosen, now)
+        reopened = plan(chosen, View(self, now), now).reopened
+        count = super().requeue(chosen, plan, now)
         for one in reopened:
             self._groups.put(one.group, Group({}, one.then), now + OPEN_GROUP_TTL_MS)
         return count
@@ -100,7 +101,7 @@ class TellsNobody(Store):
         return ()
 
 
-def ignores_groups(message_ids: Iterable[str], view: View, now: int) -> Plan:
+def ignores_groups(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
     """A plan, which broker and ledger share, that posts letters and knows nothing of groups."""
-    letters = view.letters(list(dict.fromkeys(message_ids)))
-    return Plan(tuple(afresh(post, now) for post in letters.values()))
+    letters = view.dead_letters(list(dict.fromkeys(message_ids)))
+    return RequeuePlan(tuple(afresh(post, now) for post in letters.values()))

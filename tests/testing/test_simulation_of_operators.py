@@ -6,10 +6,8 @@ import pytest
 from returns.pipeline import is_successful
 
 from fq import App, Handle
-from fq.brokers.memory import operations
 from fq.brokers.memory.state import Store
 from fq.testing import Faults, Run, SimulationError, simulate
-from fq.testing.simulation import requeues
 from tests.testing import planted, planted_operators
 
 app = App("memory://")
@@ -131,7 +129,6 @@ def test_a_seed_in_which_an_operator_fails_fails_again_in_the_same_way(store: ty
 
 
 def test_what_the_ledger_itself_gets_wrong_of_a_mend_is_found_in_what_has_not_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (operations, requeues):
-        monkeypatch.setattr(module, "plan", planted_operators.ignores_groups)
+    monkeypatch.setattr("fq.app.app.plan_requeue", planted_operators.ignores_groups)
 
     assert {flaw.kind for flaw in failure_with(range(200)).flaws} == {"stuck"}

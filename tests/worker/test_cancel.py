@@ -240,6 +240,6 @@ def test_what_was_cancelled_is_no_dead_letter_and_no_error(app: App, caplog: pyt
     app.run_until_idle()
 
     assert app.broker.dead() == ()
-    assert app.broker.requeue([handle.message_id]) == 0
+    assert app.requeue([handle.message_id]) == 0
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert heard == ["Cancelled"]

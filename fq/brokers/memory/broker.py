@@ -9,6 +9,7 @@ from fq.brokers.findings import Finding
 from fq.brokers.memory.state import Store
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.requeue import RequeuePlanner
 from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
 from fq.brokers.waiters import Awaited, WorkSignal
 from fq.runtime.interrupt_mask import shields
@@ -221,11 +222,11 @@ class MemoryBroker:
         self._signal.notify_work()
         return found
 
-    def requeue(self, message_ids: Sequence[str]) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """See `Broker.requeue`."""
         check_names("message_id", *message_ids)
         with self._lock:
-            count = self._store.requeue(message_ids, self.clock.now)
+            count = self._store.requeue(message_ids, plan, self.clock.now)
         self._signal.notify_work()
         return count
 

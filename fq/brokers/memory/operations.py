@@ -7,7 +7,7 @@ from attrs import frozen
 from fq.brokers.memory.contents import Kept
 from fq.brokers.memory.items import Group, Worker
 from fq.brokers.records import OPEN_GROUP_TTL_MS, DeadLetter, Held, Post, QueueStats, Status, WorkerStats
-from fq.execution.requeue_plan import Alive, plan
+from fq.brokers.requeue import LiveMessage, RequeuePlanner
 
 
 class Operators(Kept):
@@ -49,38 +49,38 @@ class Operators(Kept):
                 self._enter(item, now)
         return len(found)
 
-    def requeue(self, message_ids: Iterable[str], now: int) -> int:
-        """Post dead letters again, open the groups that failed with them, and return how many there were."""
+    def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
+        """Carry out the *plan* for dead letters, and return how many it requeued."""
         chosen = dict.fromkeys(message_ids)
-        todo = plan(chosen, _Seen(self, now), now)
-        for message_id in todo.waiting:
+        todo = plan(chosen, View(self, now), now)
+        for message_id in todo.taken_messages:
             self._leave(self._items[message_id])
         for group, numbers in todo.removed.items():
             if found := self._groups.get(group, now):
                 found.values = {number: value for number, value in found.values.items() if number not in numbers}
         for one in todo.reopened:
             self._groups.put(one.group, Group(dict(one.values), one.then), now + OPEN_GROUP_TTL_MS)
-        for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
+        for message_id in todo.deleted_letters:
             self._unbury(message_id)
         for post in todo.posts:
             self.post(post, now)
-        return len(todo.posts) + len(chosen.keys() & set(todo.letters))
+        return todo.count(chosen)
 
     def as_posted(self, letter: DeadLetter) -> Post:
         """Return *letter* as it would be posted again."""
         return Post(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
 
-    def alive(self, message_ids: Iterable[str]) -> dict[str, Alive]:
-        """Return those of *message_ids* that wait or are held."""
+    def live_messages(self, message_ids: Iterable[str]) -> dict[str, LiveMessage]:
+        """Return those of *message_ids* that wait or run."""
         found = [item for key in message_ids if (item := self._items.get(key))]
         return {
-            item.message_id: Alive(
+            item.message_id: LiveMessage(
                 Post(item.message_id, item.queue.name, item.actor_name, item.priority, 0, item.body), item.state == "running"
             )
             for item in found
         }
 
-    def open(self, groups: Iterable[str], now: int) -> set[str]:
+    def open_groups(self, groups: Iterable[str], now: int) -> set[str]:
         """Return those of *groups* at which members have arrived, and which are not complete."""
         return {name for name in groups if (group := self._groups.get(name, now)) and not group.complete}
 
@@ -114,17 +114,17 @@ class Operators(Kept):
 
 
 @frozen
-class _Seen:
-    """What is to be seen of *kept* at the time *now*, before a requeue: see `fq.execution.requeue_plan.View`."""
+class View:
+    """A `RequeueView` of *kept* at the time *now*."""
 
     kept: Operators
     now: int
 
-    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
         return {letter.message_id: self.kept.as_posted(letter) for letter in self.kept.letters(message_ids, self.now)}
 
-    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
-        return self.kept.alive(message_ids)
+    def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
+        return self.kept.live_messages(message_ids)
 
-    def open(self, groups: Sequence[str]) -> set[str]:
-        return self.kept.open(groups, self.now)
+    def open_groups(self, groups: Sequence[str]) -> set[str]:
+        return self.kept.open_groups(groups, self.now)

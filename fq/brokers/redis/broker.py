@@ -15,6 +15,7 @@ from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.process_state import Local
 from fq.brokers.redis.requeue import requeue
 from fq.brokers.redis.server_clock import ServerClock
+from fq.brokers.requeue import RequeuePlanner
 from fq.brokers.single_flight import Together
 from fq.brokers.validation import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
 from fq.errors import ConfigError
@@ -199,10 +200,10 @@ class RedisBroker:
         check_search(queue=queue, actor=actor, error=error)
         return inspection.dead(self._server, queue, actor, error, limit, until)
 
-    def requeue(self, message_ids: Sequence[str]) -> int:
-        """Put dead letters back on their queues; return how many there were."""
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
+        """Put dead letters back on their queues, as *plan* says; return how many there were."""
         check_names("message_id", *message_ids)
-        return requeue(self._server, message_ids, self.now())
+        return requeue(self._server, message_ids, plan, self.now())
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""

@@ -1,4 +1,4 @@
-"""Requeueing dead letters: what ``fq.execution.requeue_plan`` asks for is read, and its plan is carried out by one script if nothing has changed meanwhile."""
+"""Requeueing dead letters: what the planner asks for is read, and its plan is carried out by one script if nothing has changed meanwhile."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -8,8 +8,8 @@ from attrs import define, field
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.script_protocol import PLACE, Argument, Sheet
+from fq.brokers.requeue import LiveMessage, RequeuePlan, RequeuePlanner
 from fq.errors import BrokerError
-from fq.execution.requeue_plan import Alive, Plan, plan
 
 AT_ONCE = 500
 """How many letters one script requeues, with the groups that they open."""
@@ -19,18 +19,14 @@ TRIES = 100
 
 
 @define
-class _Seen:
-    """
-    Mutable: remembers of the letters that it has shown the queue and when they died, of messages the queue and the place.
-
-    See `fq.execution.requeue_plan.View`.
-    """
+class _View:
+    """A `RequeueView`. Mutable: remembers of the letters that it has shown the queue and when they died, of messages the queue and the place."""
 
     server: Server
     died: dict[str, tuple[str, bytes]] = field(factory=dict)
     places: dict[str, tuple[str, bytes]] = field(factory=dict)
 
-    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
         found: dict[str, Post] = {}
         for message_id, letter in self._read(self.server.keys.letters, message_ids):
             died, _, _, record = letter.split(b"\0", 3)
@@ -38,15 +34,15 @@ class _Seen:
             self.died[message_id] = post.queue_name, died
         return found
 
-    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
-        found: dict[str, Alive] = {}
+    def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
+        found: dict[str, LiveMessage] = {}
         for message_id, record in self._read(self.server.keys.messages, message_ids):
             post = _post(message_id, record)
             self.places[message_id] = post.queue_name, record[:PLACE]
-            found[message_id] = Alive(post, not self._waits(post, record[:PLACE]))
+            found[message_id] = LiveMessage(post, not self._waits(post, record[:PLACE]))
         return found
 
-    def open(self, groups: Sequence[str]) -> set[str]:
+    def open_groups(self, groups: Sequence[str]) -> set[str]:
         ask = self.server.line.command
         keys = {group: self.server.keys.group(group) for group in groups}
         return {group for group, key in keys.items() if ask("EXISTS", key) and ask("HGET", key, "done") != b"1"}
@@ -79,18 +75,18 @@ def _post(message_id: str, record: bytes) -> Post:
     return Post(message_id, queue.decode("utf-8", "backslashreplace"), actor.decode("utf-8", "backslashreplace"), number, 0, body)
 
 
-def requeue(server: Server, message_ids: Sequence[str], now: int) -> int:
+def requeue(server: Server, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:
     """Put dead letters back on their queues at the time *now*, and open the groups that failed with them; return how many there were."""
     distinct = list(dict.fromkeys(message_ids))
-    return sum(_requeue(server, distinct[first : first + AT_ONCE], now) for first in range(0, len(distinct), AT_ONCE))
+    return sum(_requeue(server, distinct[first : first + AT_ONCE], plan, now) for first in range(0, len(distinct), AT_ONCE))
 
 
-def _requeue(server: Server, message_ids: Sequence[str], now: int) -> int:
+def _requeue(server: Server, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:
     for _ in range(TRIES):
-        seen = _Seen(server)
+        seen = _View(server)
         todo = plan(message_ids, seen, now)
         sheet = server.sheet()
-        if not (todo.posts or todo.letters):
+        if not todo.deleted_letters:
             return 0
         count = cast(int, server.run("requeue", sheet, _written(sheet, todo, seen, set(message_ids))))
         if count >= 0:
@@ -98,15 +94,14 @@ def _requeue(server: Server, message_ids: Sequence[str], now: int) -> int:
     raise BrokerError(f"what was to be requeued changed {TRIES} times while it was looked at, expected it to stay for a moment; try again")
 
 
-def _written(sheet: Sheet, todo: Plan, seen: _Seen, asked: set[str]) -> list[Argument]:
+def _written(sheet: Sheet, todo: RequeuePlan, seen: _View, asked: set[str]) -> list[Argument]:
     """Return the arguments of ``lua/requeue.lua``."""
-    letters = (*todo.letters, *(post.message_id for post in todo.posts))
-    arguments: list[Argument] = [len(letters)]
-    for message_id in letters:
+    arguments: list[Argument] = [len(todo.deleted_letters)]
+    for message_id in todo.deleted_letters:
         queue, died = seen.died[message_id]
         arguments += (sheet.queue(queue), message_id, died, int(message_id in asked))
-    arguments.append(len(todo.waiting))
-    for message_id in todo.waiting:
+    arguments.append(len(todo.taken_messages))
+    for message_id in todo.taken_messages:
         queue, place = seen.places[message_id]
         arguments += (sheet.queue(queue), message_id, place)
     arguments.append(len(todo.removed))

@@ -9,6 +9,7 @@ from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.protocol import CALLED_BY_ACTORS, InThreads
 from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.requeue import RequeuePlanner
 from fq.brokers.single_flight import Together
 from fq.brokers.sqlite import fork_safety, inspection
 from fq.brokers.sqlite.cancellation import cancel
@@ -209,12 +210,12 @@ class SqliteBroker(WholeFile, InThreads):
         self._listener.changed()
         return found
 
-    def requeue(self, message_ids: Sequence[str]) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """See `Broker.requeue`."""
         check_names("message_id", *message_ids)
         with self._writer.writing() as connection:
             now = self.clock.now
-            count = requeue(connection, message_ids, now, now - self._dead_ttl, self._writer.known)
+            count = requeue(connection, message_ids, plan, now, now - self._dead_ttl, self._writer.known)
         self._listener.changed()
         return count
 

@@ -1,4 +1,4 @@
-"""Requeueing dead letters: what ``fq.execution.requeue_plan`` asks for, read from the tables and written into them. Inside one transaction."""
+"""Requeueing dead letters: the tables as a `RequeueView`, and a `RequeuePlan` written into them. Inside one transaction."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from collections.abc import Set as AbstractSet
 from attrs import frozen
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
+from fq.brokers.requeue import LiveMessage, ReopenedGroup, RequeuePlanner
 from fq.brokers.sqlite.bulk_sql import from_json, pack, to_json
 from fq.brokers.sqlite.cancellation import forget
 from fq.brokers.sqlite.enqueue import insert
 from fq.brokers.sqlite.group_followups import keep, take
 from fq.brokers.sqlite.groups import COMPLETE, WRITE_GROUPS, WRITE_MEMBERS
 from fq.brokers.sqlite.schema import RUNNING
-from fq.execution.requeue_plan import Alive, Reopened, plan
 
 LETTERS = """
     SELECT message_id, queue, actor, priority, body FROM json_each(?) CROSS JOIN dead WHERE message_id = value AND died_at > ?
@@ -35,46 +35,46 @@ FEWER = "UPDATE groups SET arrived = arrived - ? WHERE name = ?"
 
 
 @frozen
-class _Seen:
-    """What there is to see; letters died after *since*. See `fq.execution.requeue_plan.View`."""
+class _View:
+    """A `RequeueView` of the tables; letters died after *since*."""
 
     connection: sqlite3.Connection
     now: int
     since: int
 
-    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
         rows = self.connection.execute(LETTERS, (to_json(list(message_ids)), self.since)).fetchall()
         return {message_id: Post(message_id, queue, actor, priority, 0, bytes(body)) for message_id, queue, actor, priority, body in rows}
 
-    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
+    def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         rows = self.connection.execute(ALIVE, (to_json(list(message_ids)),)).fetchall()
         return {
-            message_id: Alive(Post(message_id, queue, actor, priority, 0, bytes(body)), state == RUNNING)
+            message_id: LiveMessage(Post(message_id, queue, actor, priority, 0, bytes(body)), state == RUNNING)
             for message_id, queue, actor, priority, body, state in rows
         }
 
-    def open(self, groups: Sequence[str]) -> AbstractSet[str]:
+    def open_groups(self, groups: Sequence[str]) -> AbstractSet[str]:
         return set(from_json(self.connection.execute(OPEN, (to_json(list(groups)), self.now)).fetchone()[0]))
 
 
-def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], now: int, since: int, known: set[str]) -> int:
-    """Post dead letters that died after *since* again, open the groups that failed with them, and return how many there were."""
-    todo = plan(message_ids, _Seen(connection, now, since), now)
-    if todo.waiting:
-        connection.execute(TAKE_BACK, (to_json(list(todo.waiting)),))
+def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], plan: RequeuePlanner, now: int, since: int, known: set[str]) -> int:
+    """Carry out the *plan* for dead letters that died after *since*, and return how many it requeued."""
+    todo = plan(message_ids, _View(connection, now, since), now)
+    if todo.taken_messages:
+        connection.execute(TAKE_BACK, (to_json(list(todo.taken_messages)),))
         forget(connection)
     for group, numbers in todo.removed.items():
         removed = connection.execute(REMOVE_MEMBERS, (group, to_json(sorted(numbers)))).rowcount
         connection.execute(FEWER, (removed, group))
     for one in todo.reopened:
         _reopen(connection, one, now)
-    connection.execute(UNBURY, (to_json([*todo.letters, *(post.message_id for post in todo.posts)]),))
+    connection.execute(UNBURY, (to_json(todo.deleted_letters),))
     if todo.posts:
         insert(connection, todo.posts, now, known)
-    return len(todo.posts) + len(set(message_ids) & set(todo.letters))
+    return todo.count(message_ids)
 
 
-def _reopen(connection: sqlite3.Connection, one: Reopened, now: int) -> None:
+def _reopen(connection: sqlite3.Connection, one: ReopenedGroup, now: int) -> None:
     connection.execute("DELETE FROM members WHERE group_name = ?", (one.group,))
     for rows, bodies in pack((value, (one.group, number)) for number, value in one.values.items()):
         connection.execute(WRITE_MEMBERS, (rows, bodies))

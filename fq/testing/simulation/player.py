@@ -147,7 +147,7 @@ class Play:
 
     def _requeue_some(self, message_ids: list[str]) -> None:
         self.trace.note("what is broken is mended, and {} are requeued", message_ids)
-        self.tap.requeue(message_ids)
+        self.run.app.requeue(message_ids)
         self._rounds = 0
 
     def _recover(self, stalled: list[Worker]) -> None:
@@ -244,7 +244,7 @@ class Play:
             return False
         chosen = dead[int(self.random.random() * len(dead))]
         self.trace.note("somebody requeues {}", chosen)
-        self.tap.requeue([chosen])
+        self.run.app.requeue([chosen])
         return True
 
     def _cancel(self, worker: Worker) -> bool:

@@ -7,6 +7,7 @@ from attrs import define, field
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Commit, Keep, Post, Turn, Want
+from fq.brokers.requeue import RequeuePlanner
 from fq.testing.simulation.invariants import check_results
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.requeues import requeued
@@ -85,10 +86,10 @@ class Tap:
         self.stir()
         return found
 
-    def requeue(self, message_ids: Sequence[str]) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """See `Broker.requeue`."""
-        count = self.broker.requeue(message_ids)
-        requeued(self.ledger, message_ids, count, self.broker.now())
+        count = self.broker.requeue(message_ids, plan)
+        requeued(self.ledger, message_ids, plan, count, self.broker.now())
         self.stir()
         return count
 

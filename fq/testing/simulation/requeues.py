@@ -6,16 +6,16 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
+from fq.brokers.requeue import LiveMessage, RequeuePlanner
 from fq.brokers.validation import DEAD_TTL
-from fq.execution.requeue_plan import Alive, plan
 from fq.testing.simulation.ledger import Ledger
 
 
-def requeued(ledger: Ledger, message_ids: Iterable[str], count: int, now: int) -> None:
-    """Note in *ledger* that dead letters were put back, of which the broker says that there were *count*."""
+def requeued(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlanner, count: int, now: int) -> None:
+    """Note in *ledger* that dead letters were put back by *plan*, of which the broker says that there were *count*."""
     chosen = dict.fromkeys(message_ids)
-    todo = plan(chosen, _Seen(ledger, now), now)
-    for message_id in todo.waiting:
+    todo = plan(chosen, _View(ledger, now), now)
+    for message_id in todo.taken_messages:
         ledger.end(ledger.alive[message_id], "taken back")
     for group, numbers in todo.removed.items():
         for number in numbers:
@@ -23,32 +23,32 @@ def requeued(ledger: Ledger, message_ids: Iterable[str], count: int, now: int) -
     for one in todo.reopened:
         assembly = ledger.groups[one.group]
         assembly.values, assembly.then, assembly.cancelled, assembly.until = dict(one.values), one.then, False, now + OPEN_GROUP_TTL_MS
-    for message_id in (*todo.letters, *(post.message_id for post in todo.posts)):
+    for message_id in todo.deleted_letters:
         del ledger.dead[message_id]
     new = [post for post in todo.posts if post.message_id not in ledger.alive]
     ledger.sent(todo.posts, now)
     for post in new:
         ledger.alive[post.message_id].retries = 0
-    expected = len(todo.posts) + len(chosen.keys() & set(todo.letters))
+    expected = todo.count(chosen)
     if count != expected:
         ledger.flag("changed", f"{expected} of {ledger.names(list(chosen))} could be requeued, and the broker says {count}")
 
 
 @frozen
-class _Seen:
-    """See `fq.execution.requeue_plan.View`."""
+class _View:
+    """A `RequeueView` of *ledger* at the time *now*."""
 
     ledger: Ledger
     now: int
 
-    def letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
         found = ((message_id, *self.ledger.dead[message_id]) for message_id in message_ids if message_id in self.ledger.dead)
         return {message_id: evolve(post, delay=0) for message_id, post, died_at in found if died_at + DEAD_TTL > self.now}
 
-    def alive(self, message_ids: Sequence[str]) -> dict[str, Alive]:
+    def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         found = ((message_id, self.ledger.alive[message_id]) for message_id in message_ids if message_id in self.ledger.alive)
-        return {message_id: Alive(evolve(entry.post, delay=0), bool(entry.worker)) for message_id, entry in found}
+        return {message_id: LiveMessage(evolve(entry.post, delay=0), bool(entry.worker)) for message_id, entry in found}
 
-    def open(self, groups: Sequence[str]) -> AbstractSet[str]:
+    def open_groups(self, groups: Sequence[str]) -> AbstractSet[str]:
         found = {name: self.ledger.groups[name] for name in groups if name in self.ledger.groups}
         return {name for name, group in found.items() if group.until > self.now and not (group.size and len(group.values) >= group.size)}

@@ -1,0 +1,84 @@
+"""
+What passes between a broker and the planner of a requeue: the broker shows a `RequeueView` and carries out the `RequeuePlan` that the planner returns.
+
+A broker reads no message. Which groups a dead letter belongs to, and how a message starts afresh, is in message bodies: the planner reads them, see
+``fq.execution.requeue_plan``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol, TypeAlias
+
+from attrs import frozen
+
+from fq.brokers.records import Post, Splice
+
+
+@frozen
+class LiveMessage:
+    """A message that waits, or is *running*; *post* is how it would be posted again."""
+
+    post: Post
+    running: bool
+
+
+class RequeueView(Protocol):
+    """What a broker has at the moment of a requeue."""
+
+    def dead_letters(self, message_ids: Sequence[str]) -> Mapping[str, Post]:
+        """Return the dead letters of *message_ids*, as they would be posted again."""
+        ...
+
+    def live_messages(self, message_ids: Sequence[str]) -> Mapping[str, LiveMessage]:
+        """Return those of *message_ids* that wait or run."""
+        ...
+
+    def open_groups(self, groups: Sequence[str]) -> AbstractSet[str]:
+        """Return those of *groups* at which members have arrived, and which are not complete."""
+        ...
+
+
+@frozen
+class ReopenedGroup:
+    """A *group* that is open again: the *values* that have arrived, by member number, and what comes *then*."""
+
+    group: str
+    values: Mapping[int, bytes]
+    then: tuple[Splice, ...]
+
+
+@frozen
+class RequeuePlan:
+    """
+    What a broker does, all or nothing.
+
+    Attributes:
+        posts: dead letters to post again.
+
+        taken_letters: other dead letters to delete: their groups will post them.
+
+        taken_messages: waiting messages to delete, for the same reason.
+
+        reopened: groups that were complete, and are open again.
+
+        removed: member numbers to delete from the arrivals of open groups, by group.
+    """
+
+    posts: tuple[Post, ...] = ()
+    taken_letters: tuple[str, ...] = ()
+    taken_messages: tuple[str, ...] = ()
+    reopened: tuple[ReopenedGroup, ...] = ()
+    removed: Mapping[str, AbstractSet[int]] = {}
+
+    @property
+    def deleted_letters(self) -> tuple[str, ...]:
+        """The ids of all dead letters that the plan deletes."""
+        return (*self.taken_letters, *(post.message_id for post in self.posts))
+
+    def count(self, message_ids: Iterable[str]) -> int:
+        """Return how many of *message_ids*, for which this plan was made, it requeues."""
+        return len(self.posts) + len(set(message_ids).intersection(self.taken_letters))
+
+
+RequeuePlanner: TypeAlias = Callable[[Iterable[str], RequeueView, int], RequeuePlan]
+"""A pure function of the ids of dead letters, the view, and the broker's clock. A broker may call it again when what it showed has changed."""
