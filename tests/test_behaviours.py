@@ -38,7 +38,7 @@ def test_the_page_on_class_style_names_every_hook() -> None:
 
 
 def test_the_page_on_layers_names_every_layer_and_every_option() -> None:
-    options = {name for layer in default_middleware for name in layer.takes()}
+    options = {name for layer in default_middleware for name in layer.accepted_options()}
     factories = [*fq.layers.__all__, "rate_limit", "concurrency_limit", "prometheus", "hooks"]
     makes = {name for name in factories if name.islower() and name not in ("default_middleware", "get_current_message")}
 

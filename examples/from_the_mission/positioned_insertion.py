@@ -22,7 +22,7 @@ class AnotherMiddleware(class_style.Middleware):
 
 
 def names(stack: Stack) -> str:
-    return ", ".join(layer.stands_for.__name__ for layer in stack)
+    return ", ".join(layer.matched_class.__name__ for layer in stack)
 
 
 # fq's own: an edit returns a new stack. Outside and inside are places; before and after are times.

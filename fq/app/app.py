@@ -16,7 +16,7 @@ from fq.calls.group_handle import handle_for
 from fq.calls.handle import Handle
 from fq.calls.workflow import Grouping, check
 from fq.core.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event
-from fq.core.message import ITS_OWN
+from fq.core.message import ACTOR_DEFAULTS
 from fq.core.outcome import Enqueue
 from fq.core.reserved_options import check_sent
 from fq.errors import ActorNotFound, ConfigError, DeclarationError
@@ -81,7 +81,7 @@ class App:
             raise ConfigError(f"found the URL {url} and the broker {broker}, expected one of them")
         self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
         self._owned: dict[Callable[[App], object], object] = {}
-        self.stack = compose(middleware).bound(self)
+        self.stack = compose(middleware).bind(self)
         self.actor = ActorDecorator(self._add)
         self.group = Grouping(self)
         self._fresh_id: Callable[[int], str] = fresh_id
@@ -135,7 +135,7 @@ class App:
             StackError: layers that do not fit together.
             OptionError: an actor has an option that no layer takes any more.
         """
-        stack = compose(change(self.stack)).bound(self)
+        stack = compose(change(self.stack)).bind(self)
         plans = {name: self._plan(actor, stack) for name, actor in self._actors.items()}
         self.stack, self._base, self._plans = stack, Plan.of(stack), plans
 
@@ -210,7 +210,7 @@ class App:
     def send_side(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* as the stack of its actor sends it."""
         plan = self._plans.get(enqueue.message.actor_name, self._base)
-        if enqueue.message.queue_name == ITS_OWN:
+        if enqueue.message.queue_name == ACTOR_DEFAULTS:
             enqueue = plan.addressed(enqueue)
         return plan.sending.on_enqueue(enqueue) if plan.edits_sends else enqueue
 
@@ -271,7 +271,7 @@ class App:
         return enqueues, cast("Handle[R]", handle_for(self, call.stages, message_id))
 
     def _plan(self, actor: AnyActor, base: Stack) -> Plan:
-        return Plan.of(stack_for(actor, base).bound(self), actor)
+        return Plan.of(stack_for(actor, base).bind(self), actor)
 
     def _fresh(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
         """Return the id of *call*, and what is to be sent for it; *now* is the broker's: a host whose clock is wrong sends messages of the right age."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from fq.core.fault import Fault
-from fq.core.frozen import quick
+from fq.core.frozen import unchecked_constructor
 
 
 @frozen(weakref_slot=False)
@@ -32,7 +32,7 @@ class Post:
     continues: bool = False
 
 
-new_post = quick(Post)
+new_post = unchecked_constructor(Post)
 
 
 @frozen
@@ -67,7 +67,7 @@ class Keep:
     hold: str = ""
 
 
-new_keep = quick(Keep)
+new_keep = unchecked_constructor(Keep)
 
 
 @frozen
@@ -145,7 +145,7 @@ class Commit:
     changes: tuple[Change, ...] = ()
 
 
-new_commit = quick(Commit)
+new_commit = unchecked_constructor(Commit)
 
 
 CLAIM_BYTES = 2**24
@@ -195,7 +195,7 @@ class Delivery:
     interrupted: str = ""
 
 
-new_delivery = quick(Delivery)
+new_delivery = unchecked_constructor(Delivery)
 
 
 @frozen

@@ -9,7 +9,7 @@ from typing_extensions import TypeVar
 
 from fq.calls.call import Call
 from fq.calls.templates import Stage, new_stage
-from fq.core.frozen import NOTHING, frozen_dict
+from fq.core.frozen import EMPTY, frozen_dict
 from fq.core.reserved_options import check_open
 from fq.errors import DeclarationError, InvalidArguments, OptionError
 from fq.middleware.base import Middleware
@@ -93,12 +93,12 @@ class Actor(Generic[P, R, V]):
     name: str
     queue_name: str = "default"
     priority: int = 0
-    options: Mapping[str, object] = NOTHING
+    options: Mapping[str, object] = EMPTY
     layers: tuple[Middleware, ...] = ()
     edit: Callable[[Stack], Stack] | None = None
-    extra: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    extra: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     signature: Signature = field(kw_only=True)
-    kept: Mapping[str, object] = field(default=NOTHING, kw_only=True)
+    kept: Mapping[str, object] = field(default=EMPTY, kw_only=True)
     home: Home = field(factory=Home)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
@@ -145,7 +145,7 @@ class Actor(Generic[P, R, V]):
         call: Call[R] = Call((self.stage(args, kwargs),))
         return await self.app.asend(call)
 
-    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = NOTHING) -> Stage:
+    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = EMPTY) -> Stage:
         """Return the call with these arguments as a stage, with *options* of its own."""
         return self._stage(self.signature.dump(args, kwargs), options)
 
@@ -161,10 +161,10 @@ class Actor(Generic[P, R, V]):
         layers = self.layers if self.home.app is None else self.home.app.stack_of(self)
         return self.options.get("pipe_ignore", any(getattr(layer, "pipe_ignore", False) is True for layer in layers)) is True
 
-    def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = NOTHING) -> Stage:
+    def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = EMPTY) -> Stage:
         args, kwargs = arguments
         extra = frozen_dict({**self.extra, **options}) if options else self.extra
-        return new_stage(self, args, frozen_dict(kwargs) if kwargs else NOTHING, extra, self.queue_name, self.priority)
+        return new_stage(self, args, frozen_dict(kwargs) if kwargs else EMPTY, extra, self.queue_name, self.priority)
 
     def optioned(self, stage: Stage, options: CallOptions) -> Stage:
         """
@@ -175,7 +175,7 @@ class Actor(Generic[P, R, V]):
             DeclarationError: an actor of another app, or a queue name that is none.
         """
         check_targets(options, self.app)
-        check_open(options.get("options", NOTHING))
+        check_open(options.get("options", EMPTY))
         named = {name: value for name, value in options.items() if name not in OWN}
         stack = self.app.stack_of(self)
         checked = stack.with_options(named)
@@ -196,7 +196,7 @@ AnyActor: TypeAlias = Actor[..., Any, Any]
 
 def _taken(stack: Stack, name: str) -> object:
     """Return the value of option *name* as its layer holds it: checked, and in ms."""
-    value = next(layer.option(name) for layer in stack if name in layer.takes())
+    value = next(layer.option(name) for layer in stack if name in layer.accepted_options())
     if not_json(value, name):
         raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
     return value
@@ -235,8 +235,8 @@ def stack_for(declared: AnyActor, base: Stack) -> Stack:
     for layer in declared.layers:
         stack = stack.add(layer)
     if declared.kept:
-        stack = compose(*(layer.overridden(declared.kept) for layer in stack))
-    if declared.signature.returns_nothing and "store_results" not in declared.options and "store_results" in stack.takes():
+        stack = compose(*(layer.with_options(declared.kept) for layer in stack))
+    if declared.signature.returns_nothing and "store_results" not in declared.options and "store_results" in stack.accepted_options():
         stack = stack.with_options({"store_results": False})
     try:
         stack = stack.with_options(declared.options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from fq.core.frozen import NOTHING, frozen_dict, quick
+from fq.core.frozen import EMPTY, frozen_dict, unchecked_constructor
 from fq.core.message import Message, new_message
 from fq.errors import DeclarationError
 from fq.middleware.options import CallOptions
@@ -42,8 +42,8 @@ class Stage:
 
     actor: "AnyActor"
     args: tuple[object, ...] = ()
-    kwargs: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
-    options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    kwargs: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
+    options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     queue_name: str = "default"
     priority: int = 0
     delay: int = 0
@@ -65,7 +65,7 @@ class Stage:
             1,
             "",
             float("inf"),
-            NOTHING,
+            EMPTY,
             None,
         )
 
@@ -98,7 +98,7 @@ class Stage:
         yield self
 
 
-new_stage = quick(Stage)
+new_stage = unchecked_constructor(Stage)
 """`Stage` by position, for the hot path: mappings must be frozen already."""
 
 

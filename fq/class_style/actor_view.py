@@ -77,7 +77,7 @@ class ActorView:
 def _of_layers(broker: "BrokerView", actor: AnyActor) -> dict[str, object]:
     """Return what the class-style layers of the stack of *actor* have as its options."""
     layers = [layer for layer in broker.app.stack_of(actor) if hasattr(layer, "hooks")]
-    return {name: layer.option(name) for layer in layers for name in layer.takes() if name in getattr(layer, "options", ())}
+    return {name: layer.option(name) for layer in layers for name in layer.accepted_options() if name in getattr(layer, "options", ())}
 
 
 def as_message(given: object) -> Message:

@@ -15,12 +15,12 @@ from fq.class_style.hook_names import Hook, forks_of, hooks_of, option_names_of
 from fq.class_style.hook_run import Passage, tolerated
 from fq.class_style.message_view import MessageView
 from fq.core.events import Committed, Committing, Event, Released, Started, WorkerStopped
-from fq.core.frozen import NOTHING, frozen_dict
+from fq.core.frozen import EMPTY, frozen_dict
 from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.layers import Retries
-from fq.middleware.base import AsyncHandler, Handler, Middleware, caught, guards_itself
+from fq.middleware.base import AsyncHandler, Handler, Middleware, layer_failure, never_raises
 
 T = TypeVar("T")
 FailOpen: TypeAlias = bool | Literal["after"]
@@ -66,11 +66,11 @@ class Hooks(Middleware):
 
     middleware: object = field(repr=lambda middleware: f"{type(middleware).__name__}()")
     fail_open: FailOpen = field(default="after", validator=validators.in_((True, False, "after")), kw_only=True)
-    options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict, kw_only=True)
+    options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict, kw_only=True)
     broker: BrokerView = field(default=NOWHERE, eq=False, repr=False, kw_only=True)
     retried: bool = field(default=False, eq=False, repr=False, kw_only=True)  # is Retries outside of it?
     hooks: Mapping[str, Hook] = field(init=False, eq=False, repr=False, default=_of_middleware(hooks_of))
-    _takes: frozenset[str] = field(init=False, eq=False, repr=False, default=_of_middleware(option_names_of))
+    _accepted_options: frozenset[str] = field(init=False, eq=False, repr=False, default=_of_middleware(option_names_of))
 
     repeatable: ClassVar[bool] = True
 
@@ -85,28 +85,28 @@ class Hooks(Middleware):
         return forks_of(self.middleware)
 
     @property
-    def stands_for(self) -> type:
+    def matched_class(self) -> type:
         """The class of the middleware, by which edits of a stack find this layer."""
         return type(self.middleware)
 
-    def takes(self) -> frozenset[str]:
+    def accepted_options(self) -> frozenset[str]:
         """Return the options in the ``actor_options`` of the middleware."""
-        return self._takes
+        return self._accepted_options
 
     def option(self, name: str) -> object:
         """Return the value of the actor's option *name*."""
         return self.options[name]
 
-    def overridden(self, options: Mapping[str, object]) -> Self:
+    def with_options(self, options: Mapping[str, object]) -> Self:
         """Return this layer with those of *options* that it takes."""
-        mine = {name: value for name, value in options.items() if name in self._takes}
+        mine = {name: value for name, value in options.items() if name in self._accepted_options}
         return evolve(self, options={**self.options, **mine}) if mine else self
 
-    def bound(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
+    def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*, inside the layers *outside*."""
         return evolve(self, broker=app.own(BrokerView), retried=any(isinstance(layer, Retries) for layer in outside))
 
-    @guards_itself
+    @never_raises
     def wrap(self, next: Handler) -> Handler:
         """Return *next* between the process hooks, in the thread that runs the actor."""
         if not any(name in self.hooks for name in _PROCESS):
@@ -117,11 +117,11 @@ class Hooks(Middleware):
                 with Passage(self, message) as passage:
                     return passage.settled(passage.run(next, message))
             except BaseException as error:
-                return caught(self, error)
+                return layer_failure(self, error)
 
         return handler
 
-    @guards_itself
+    @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* between the process hooks, in the event loop's thread and the actor's own task."""
         if not any(name in self.hooks for name in _PROCESS):
@@ -132,7 +132,7 @@ class Hooks(Middleware):
                 with Passage(self, message) as passage:
                     return passage.settled(await passage.arun(next, message))
             except BaseException as error:
-                return caught(self, error, awaited=True)
+                return layer_failure(self, error, awaited=True)
 
         return handler
 

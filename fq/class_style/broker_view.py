@@ -11,8 +11,8 @@ from fq.class_style.deliveries import Deliveries
 from fq.class_style.dramatiq_compat import foreign, is_deliberate
 from fq.class_style.message_view import MessageView
 from fq.core.duration import Duration, to_ms
-from fq.core.frozen import NOTHING
-from fq.core.message import Message, restamp
+from fq.core.frozen import EMPTY
+from fq.core.message import Message, evolve_message
 from fq.core.outcome import Enqueue
 from fq.errors import ActorNotFound, ConfigError
 from fq.layers import Results
@@ -65,7 +65,7 @@ class BrokerView:
     @property
     def actor_options(self) -> set[str]:
         """The names of all options that actors may have."""
-        return set(self._stack.takes())
+        return set(self._stack.accepted_options())
 
     @property
     def middleware(self) -> list[object]:
@@ -132,7 +132,7 @@ class BrokerView:
         made, wait = as_message(message), 0 if delay is None else to_ms(delay)
         running = self.deliveries.uncommitted(made.message_id)
         if not isinstance(message, Message | MessageView):  # it has no priority of its own
-            made = restamp(made, priority=self._priority(made.actor_name) if running is None else running._message.priority)
+            made = evolve_message(made, priority=self._priority(made.actor_name) if running is None else running._message.priority)
         if running is None:
             (sent,) = self.app.enqueue(Enqueue(made, wait))
             return MessageView(self, sent.message)
@@ -200,7 +200,7 @@ class BrokerView:
         return Stack() if self._app is None else self._app.stack
 
     def _hooks(self, name: str) -> list[Callable[..., object]]:
-        found: list[Mapping[str, Callable[..., object]]] = [getattr(layer, "hooks", NOTHING) for layer in self._stack]
+        found: list[Mapping[str, Callable[..., object]]] = [getattr(layer, "hooks", EMPTY) for layer in self._stack]
         return [hooks[name] for hooks in found if name in hooks]
 
 

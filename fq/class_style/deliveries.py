@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fq.class_style.message_view import MessageView
-from fq.core.frozen import NOTHING
-from fq.core.message import Message, restamp
+from fq.core.frozen import EMPTY
+from fq.core.message import Message, evolve_message
 from fq.core.outcome import Retry
 from fq.errors import BrokerError
 
@@ -34,7 +34,7 @@ class Deliveries:
         """Return the view of the delivery that *message* came with, or was made from as a retry; None if none is open."""
         return self._views.get((message.message_id, message.deliveries, message.received_at))
 
-    def open(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = NOTHING) -> MessageView:
+    def open(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = EMPTY) -> MessageView:
         """Return the view of the delivery of *message*, with *defaults*, options of the actor, among its options."""
         key = (message.message_id, message.deliveries, message.received_at)
         view = self._views.get(key)
@@ -89,4 +89,4 @@ class Deliveries:
                     f"{message} runs right now, and its outcome can be changed no more: "
                     "put it back in before_process_message, after_process_message or after_skip_message; in an actor raise fq.Snooze"
                 )
-            view._again = Retry(restamp(message, received_at=live.received_at, deliveries=live.deliveries), delay)
+            view._again = Retry(evolve_message(message, received_at=live.received_at, deliveries=live.deliveries), delay)

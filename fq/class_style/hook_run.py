@@ -17,7 +17,7 @@ from fq.core.outcome import Dead, Drop, Outcome, Retry, Setback
 from fq.errors import FqError, LayerError, MessageFailed
 from fq.errors.exception_text import is_a, text_of
 from fq.errors.propagation import aescapes, escapes
-from fq.middleware.base import AsyncHandler, Handler, caught
+from fq.middleware.base import AsyncHandler, Handler, layer_failure
 from fq.runtime.logger import logger
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Passage:
             inward = self.enter(message)
             return inward if isinstance(inward, Outcome) else self.leave(self.call(next, inward))
         except BaseException as error:
-            return caught(self._layer, error)
+            return layer_failure(self._layer, error)
 
     async def arun(self, next: AsyncHandler, message: Message) -> Outcome:
         """`run`, for async actors."""
@@ -58,7 +58,7 @@ class Passage:
             inward = self.enter(message)
             return inward if isinstance(inward, Outcome) else self.leave(await self.acall(next, inward))
         except BaseException as error:
-            return caught(self._layer, error, awaited=True)
+            return layer_failure(self._layer, error, awaited=True)
 
     def settled(self, outcome: Outcome) -> Outcome:
         """Return *outcome*; where a hook has put the message back, the retry that this is. Nothing else of *outcome* is left then: it was not the last."""

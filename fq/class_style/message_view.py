@@ -10,8 +10,8 @@ from attrs import evolve
 
 from fq.core.duration import Duration
 from fq.core.fault import Fault
-from fq.core.frozen import NOTHING, frozen_dict
-from fq.core.message import Message, restamp
+from fq.core.frozen import EMPTY, frozen_dict
+from fq.core.message import Message, evolve_message
 from fq.core.outcome import Retry
 from fq.core.reserved_options import OWN, check_sent
 from fq.layers.received import as_received
@@ -46,7 +46,7 @@ class MessageView:
     message_id: str
     message_timestamp: int
 
-    def __init__(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = NOTHING) -> None:
+    def __init__(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = EMPTY) -> None:
         self._broker = broker
         self._users = 0  # how many hold this view; see Deliveries
         self._exception: BaseException | None = None
@@ -110,13 +110,13 @@ class MessageView:
         kept = {name: value for name, value in self._written.items() if value is not _REMOVED or name not in OWN}
         check_sent({name: value for name, value in kept.items() if value is not _REMOVED})
         options = {name: value for name, value in {**message.options, **_thawed_dict(kept)}.items() if value is not _REMOVED}
-        return message if options == message.options else restamp(message, options=frozen_dict(options))
+        return message if options == message.options else evolve_message(message, options=frozen_dict(options))
 
     def folded(self) -> Message:
         """Return the message that is shown, with everything that the hooks have written."""
         message = self.fold(self._message)
         if self.args is not message.args or self.kwargs != message.kwargs:
-            message = restamp(message, args=tuple(self.args), kwargs=frozen_dict(self.kwargs))
+            message = evolve_message(message, args=tuple(self.args), kwargs=frozen_dict(self.kwargs))
         return message
 
     def _collect(self) -> None:

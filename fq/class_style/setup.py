@@ -21,8 +21,8 @@ def add_middleware(app: "App", middleware: object, before: type | None = None, a
     if before is not None and after is not None:
         raise StackError(f"found both before={before.__name__} and after={after.__name__}, expected one of them")
     layer = middleware if isinstance(middleware, Middleware) else hooks(middleware)
-    if layer.stands_for in app.stack:
-        log.warning("the stack has a %s already; now it has one more", layer.stands_for.__name__)
+    if layer.matched_class in app.stack:
+        log.warning("the stack has a %s already; now it has one more", layer.matched_class.__name__)
     app.edit_stack(lambda stack: placed(stack, layer, before, after))
     if isinstance(layer, Hooks):
         replay(app.own(BrokerView), layer)

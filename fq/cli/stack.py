@@ -3,7 +3,7 @@
 import click
 
 from fq.cli.common import Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json, say
-from fq.middleware.option_sources import Sourced, sourced
+from fq.middleware.option_sources import SourcedLayer, with_option_sources
 
 
 @click.command()
@@ -22,11 +22,10 @@ def stack(app_path: str, actor: str, given: tuple[str, ...], as_json: bool) -> N
         known_actor(app, actor)
         declared = app.get_actor(actor)
         options = dict(map(_option, given))
-        layers = [sourced(layer, options, declared.options, app.stack) for layer in app.stack_of(declared)]
-        if unknown := options.keys() - app.stack_of(declared).takes():
-            raise Refused(
-                f"--with: no layer takes {', '.join(sorted(unknown))}: expected some of {', '.join(sorted(app.stack_of(declared).takes()))}"
-            )
+        layers = [with_option_sources(layer, options, declared.options, app.stack) for layer in app.stack_of(declared)]
+        known = app.stack_of(declared).accepted_options()
+        if unknown := options.keys() - known:
+            raise Refused(f"--with: no layer takes {', '.join(sorted(unknown))}: expected some of {', '.join(sorted(known))}")
         if as_json:
             print_json({"actor": actor, "layers": list(map(_as_json, layers))})
         else:
@@ -41,7 +40,7 @@ def _option(text: str) -> tuple[str, object]:
     return name, parsed(value)
 
 
-def _as_json(layer: Sourced) -> dict[str, object]:
+def _as_json(layer: SourcedLayer) -> dict[str, object]:
     options = {option.name: {"value": _plain(option.value), "from": option.source} for option in layer.options}
     return {"layer": type(layer.layer).__name__, "options": options}
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TypeAlias
 
-from fq.errors import LONGEST, OptionError
+from fq.errors import MAX_DURATION_MS, OptionError
 
 Duration: TypeAlias = int | timedelta
 
@@ -16,11 +16,13 @@ def to_ms(duration: Duration) -> int:
     (1500, 250)
 
     Raises:
-        OptionError: anything but an int (ms) or a timedelta, a negative one, or one longer than `LONGEST`.
+        OptionError: anything but an int (ms) or a timedelta, a negative one, or one longer than `MAX_DURATION_MS`.
     """
     milliseconds = duration // timedelta(milliseconds=1) if isinstance(duration, timedelta) else duration
-    if type(milliseconds) is not int or not 0 <= milliseconds <= LONGEST:
-        raise OptionError(f"found {duration!r}, expected a duration: a timedelta, or milliseconds, a whole number from 0 to {LONGEST}")
+    if type(milliseconds) is not int or not 0 <= milliseconds <= MAX_DURATION_MS:
+        raise OptionError(
+            f"found {duration!r}, expected a duration: a timedelta, or milliseconds, a whole number from 0 to {MAX_DURATION_MS}"
+        )
     return milliseconds
 
 
@@ -34,4 +36,4 @@ def limit_ms(duration: Duration | float) -> float:
     return duration if duration == float("inf") else to_ms(duration)  # type: ignore[return-value, arg-type]  # inf is the only float let through
 
 
-__all__ = ["LONGEST", "Duration", "limit_ms", "optional_ms", "to_ms"]
+__all__ = ["MAX_DURATION_MS", "Duration", "limit_ms", "optional_ms", "to_ms"]

@@ -5,7 +5,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 
 from attrs import Attribute, field, frozen, validators
 
-from fq.core.frozen import NOTHING, frozen_dict, quick
+from fq.core.frozen import EMPTY, frozen_dict, unchecked_constructor
 from fq.errors import OptionError
 
 T = TypeVar("T")
@@ -67,15 +67,15 @@ class Message:
     actor_name: str = field(validator=validators.min_len(1))
     queue_name: str = "default"
     args: tuple[object, ...] = field(default=(), converter=_as_tuple)
-    kwargs: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
-    options: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    kwargs: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
+    options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     message_timestamp: int = field(default=0, validator=_whole_number)
     priority: int = field(default=0, validator=_whole_number)
     received_at: int = field(default=0)
     deliveries: int = 1
     interrupted: str = ""
     time_limit: float = float("inf")
-    extra: Mapping[str, object] = field(default=NOTHING, converter=frozen_dict)
+    extra: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     origin: "Origin | None" = field(default=None, eq=False, repr=False)
 
     def __hash__(self) -> int:
@@ -91,11 +91,11 @@ class Message:
 
     def with_options(self, **options: object) -> "Message":
         """Return this message with *options* added to, or replacing, those it has."""
-        return restamp(self, options=frozen_dict({**self.options, **options}))
+        return evolve_message(self, options=frozen_dict({**self.options, **options}))
 
     def without_options(self, *names: str) -> "Message":
         """Return this message without the options called *names*."""
-        return restamp(self, options=frozen_dict({k: v for k, v in self.options.items() if k not in names}))
+        return evolve_message(self, options=frozen_dict({k: v for k, v in self.options.items() if k not in names}))
 
 
 Options: TypeAlias = Mapping[str, object]
@@ -103,20 +103,20 @@ Origin: TypeAlias = tuple[tuple[object, ...], Options, Options, bytes]
 
 new_message = cast(
     "Callable[[str, str, str, tuple[object, ...], Options, Options, int, int, int, int, str, float, Options, Origin | None], Message]",
-    quick(Message),
+    unchecked_constructor(Message),
 )
 """`Message` by position, for the hot path; the values must fit already."""
 
 
-def restamp(message: Message, **changes: object) -> Message:
+def evolve_message(message: Message, **changes: object) -> Message:
     """Return *message* with *changes*: `attrs.evolve` for the hot path, four times as fast; the values must fit already."""
-    changed = limited(message, message.time_limit)
+    changed = with_time_limit(message, message.time_limit)
     for name, value in changes.items():
         object.__setattr__(changed, name, value)
     return changed
 
 
-def limited(message: Message, time_limit: float) -> Message:
+def with_time_limit(message: Message, time_limit: float) -> Message:
     """Return *message* with *time_limit*."""
     return new_message(
         message.message_id,
@@ -171,5 +171,5 @@ CANCELLED = "cancelled"
 
 RETRIES = Key("retries", int, 0)
 
-ITS_OWN = ""
+ACTOR_DEFAULTS = ""
 """As the `queue_name` of a message about to be sent: the queue of its actor, and what else the actor says of its messages; the app looks it up."""

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from fq.core.frozen import quick
+from fq.core.frozen import unchecked_constructor
 from fq.core.message import Message
 from fq.errors import Error, SkipMessage
 from fq.errors.exception_text import is_a, text_of
@@ -63,7 +63,7 @@ class Enqueue:
     continues: bool = False
 
 
-new_enqueue = quick(Enqueue)
+new_enqueue = unchecked_constructor(Enqueue)
 
 
 @frozen(weakref_slot=False)
@@ -76,7 +76,7 @@ class Store:
     hold: str = ""
 
 
-new_store = quick(Store)
+new_store = unchecked_constructor(Store)
 
 
 @frozen

@@ -42,7 +42,7 @@ from typing import ClassVar, TypeAlias
 
 from fq.errors.exception_text import is_a, name_of, said_by, text_of
 
-LONGEST = 2**52 - 1
+MAX_DURATION_MS = 2**52 - 1
 """The longest duration, in ms: some 142,000 years; its sum with a clock is exact even in a double."""
 
 
@@ -208,7 +208,7 @@ class RetryAfter(FqError):
     Raises:
         TypeError: a *delay* that is neither an int nor a timedelta.
 
-        ValueError: one longer than `LONGEST`.
+        ValueError: one longer than `MAX_DURATION_MS`.
     """
 
     def __init__(self, delay: int | timedelta, message: str = "") -> None:
@@ -224,8 +224,8 @@ def _delay_ms(name: str, delay: object) -> int:
     milliseconds = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
     if type(milliseconds) is not int:
         raise TypeError(f"{name}({delay!r}): expected a timedelta, or milliseconds as an int")
-    if milliseconds > LONGEST:
-        raise ValueError(f"{name}({delay!r}): expected at most {LONGEST} ms")
+    if milliseconds > MAX_DURATION_MS:
+        raise ValueError(f"{name}({delay!r}): expected at most {MAX_DURATION_MS} ms")
     return max(0, milliseconds)
 
 

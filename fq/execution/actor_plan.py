@@ -4,7 +4,7 @@ from attrs import Factory, evolve, field, frozen
 
 from fq.calls.actor import AnyActor
 from fq.core.frozen import frozen_dict
-from fq.core.message import restamp
+from fq.core.message import evolve_message
 from fq.core.outcome import Enqueue
 from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack
@@ -49,9 +49,9 @@ class Plan:
         """Return *enqueue*, which only says for which actor it is, with the queue, priority and options of that actor's messages."""
         message, actor = enqueue.message, self.actor
         if actor is None:
-            return evolve(enqueue, message=restamp(message, queue_name="default"))
+            return evolve(enqueue, message=evolve_message(message, queue_name="default"))
         options = frozen_dict({**actor.extra, **message.options})
-        return evolve(enqueue, message=restamp(message, queue_name=actor.queue_name, priority=actor.priority, options=options))
+        return evolve(enqueue, message=evolve_message(message, queue_name=actor.queue_name, priority=actor.priority, options=options))
 
 
 def _with(stack: Stack, face: str) -> Stack:

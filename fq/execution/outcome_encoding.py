@@ -13,7 +13,7 @@ from returns.result import Failure, Result, Success
 from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Post, Replace, Splice, new_commit, new_keep, new_post
 from fq.brokers.validation import check_commits
 from fq.core.fault import Fault
-from fq.core.message import Message, restamp
+from fq.core.message import Message, evolve_message
 from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
 from fq.errors import Cancelled, Error, InvalidResult
 from fq.errors.exception_text import is_a
@@ -157,7 +157,7 @@ _MARK = "\x00fq:values\x00"
 def splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
     """Return *enqueue* cut open where the values of its group go, after its own arguments, and where the time goes at which it is made."""
     message: Message = enqueue.message
-    marked = post(Enqueue(restamp(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
+    marked = post(Enqueue(evolve_message(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
     parts = marked.body.split(encode_value(_MARK))
     if len(parts) != 2:
         raise InvalidResult(

@@ -13,7 +13,7 @@ from returns.pipeline import is_successful
 from fq.brokers.records import Post, Splice
 from fq.brokers.requeue import ReopenedGroup, RequeuePlan, RequeueView
 from fq.core.frozen import frozen_dict
-from fq.core.message import RETRIES, Message, restamp
+from fq.core.message import RETRIES, Message, evolve_message
 from fq.core.outcome import Enqueue
 from fq.core.reserved_options import GATHERED, UNKNOWN_SINCE
 from fq.errors import FqError
@@ -47,7 +47,7 @@ def afresh(post: Post, now: int) -> Post:
     if message is None:
         return post
     options = frozen_dict({name: value for name, value in message.options.items() if name not in USED_UP})
-    return evolve(post, body=encode(restamp(message, options=options, message_timestamp=now)))
+    return evolve(post, body=encode(evolve_message(message, options=options, message_timestamp=now)))
 
 
 @define
@@ -133,7 +133,7 @@ def _places(message: Message) -> Sequence[tuple[Place, range]]:
 
 def _cut_open(message: Message) -> Splice:
     """Return what posts *message* again, with other values of its group."""
-    return splice(Enqueue(restamp(message, args=message.args[:-1])), lambda enqueue: enqueue)
+    return splice(Enqueue(evolve_message(message, args=message.args[:-1])), lambda enqueue: enqueue)
 
 
 def _read(post: Post) -> Message | None:

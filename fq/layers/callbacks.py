@@ -7,7 +7,7 @@ from attrs import field, frozen
 from fq.calls.actor import Actor, AnyActor
 from fq.core.derived_ids import child_id
 from fq.core.fault import fault_data
-from fq.core.message import ITS_OWN, Message
+from fq.core.message import ACTOR_DEFAULTS, Message
 from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.errors import OptionError
 from fq.layers.received import as_received
@@ -105,7 +105,7 @@ def _call(message: Message, kind: str, target: str, said: object) -> Enqueue:
         Message(
             message_id=child_id(message.message_id, kind, message.options.get("retries", 0)),
             actor_name=target,
-            queue_name=ITS_OWN,
+            queue_name=ACTOR_DEFAULTS,
             args=(as_json(message), said),
             message_timestamp=message.received_at,
         )

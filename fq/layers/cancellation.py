@@ -30,7 +30,7 @@ class Cancellation(Middleware):
 
     def interrupts(self, message: Message) -> bool:
         """May the sync actor that runs *message* be interrupted?"""
-        return self.overridden(message.options).cancellable
+        return self.with_options(message.options).cancellable
 
 
 def cancellation(*, cancellable: bool = False) -> Cancellation:

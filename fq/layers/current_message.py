@@ -6,7 +6,7 @@ from attrs import frozen
 
 from fq.core.message import Message
 from fq.core.outcome import Outcome
-from fq.middleware.base import AsyncHandler, Handler, Middleware, guards_itself
+from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
 
 _current: ContextVar[Message | None] = ContextVar("fq_current_message", default=None)
 
@@ -22,7 +22,7 @@ class CurrentMessage(Middleware):
     <Success: add>
     """
 
-    @guards_itself
+    @never_raises
     def wrap(self, next: Handler) -> Handler:
         """Return *next* with the context variable set around it."""
 
@@ -35,7 +35,7 @@ class CurrentMessage(Middleware):
 
         return handler
 
-    @guards_itself
+    @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* with the context variable set around it."""
 

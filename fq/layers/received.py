@@ -1,7 +1,7 @@
 """`as_received`: a message without what its actor has done to its lists and dicts."""
 
 from fq.core.frozen import frozen_dict
-from fq.core.message import Message, restamp
+from fq.core.message import Message, evolve_message
 from fq.core.reserved_options import GATHERED
 from fq.wire.codec import decode
 from fq.workflows.group_results import opened
@@ -22,7 +22,7 @@ def as_received(message: Message) -> Message:
     if GATHERED in received.options and GATHERED not in options:
         received = opened(received).unwrap()
     kept = {name: received.options.get(name) if options.get(name) is value else value for name, value in message.options.items()}
-    return restamp(
+    return evolve_message(
         message,
         args=received.args if message.args is args else message.args,
         kwargs=received.kwargs if message.kwargs is kwargs else message.kwargs,

@@ -59,7 +59,7 @@ class ShutdownNotifications(Step):
 
     def tells(self, message: Message) -> bool:
         """Is the actor that runs *message* to be told?"""
-        return self.overridden(message.options).notify_shutdown is True
+        return self.with_options(message.options).notify_shutdown is True
 
     def call(self) -> None:
         """Call the function, if that is what *notify_shutdown* is: for the worker that stops."""

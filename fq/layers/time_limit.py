@@ -3,7 +3,7 @@
 from attrs import field, frozen
 
 from fq.core.duration import Duration, limit_ms, to_ms
-from fq.core.message import Message, limited
+from fq.core.message import Message, with_time_limit
 from fq.errors import TimeLimitExceeded
 from fq.middleware.base import Step
 
@@ -35,7 +35,7 @@ class TimeLimit(Step):
 
     def before(self, message: Message) -> Message:
         """Stamp the limit."""
-        return limited(message, self.time_limit)
+        return with_time_limit(message, self.time_limit)
 
 
 def exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:

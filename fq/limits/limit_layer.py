@@ -75,7 +75,7 @@ class Limited(Middleware):
             raise ConfigError(f"found {self!r} in no app and without a backend, expected one of them: write backend=app")
         return limiter_backend(self.home)  # whose broker may be another one in a test
 
-    def bound(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
+    def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*, whose broker it uses unless it names a backend itself."""
         if self.backend is not None:
             return self

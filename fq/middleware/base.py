@@ -91,7 +91,7 @@ class Middleware:
         fields: tuple[attrs.Attribute[object], ...] = getattr(cls, "__attrs_attrs__", ())
         return frozenset(field.name for field in fields if field.init)
 
-    def takes(self) -> frozenset[str]:
+    def accepted_options(self) -> frozenset[str]:
         """Return the options that this very layer takes: those of its class, unless a subclass says otherwise."""
         return self.option_names()
 
@@ -101,22 +101,22 @@ class Middleware:
         return value
 
     @property
-    def stands_for(self) -> type:
+    def matched_class(self) -> type:
         """The class by which edits of a stack find this layer, beside its own."""
         return type(self)
 
-    def bound(self, app: Host, outside: tuple["Middleware", ...]) -> Self:
+    def bind(self, app: Host, outside: tuple["Middleware", ...]) -> Self:
         """Return this layer as it is in *app*, inside the layers *outside*: for a layer that has to know where it is."""
         return self
 
-    def overridden(self, options: Mapping[str, object]) -> Self:
+    def with_options(self, options: Mapping[str, object]) -> Self:
         """
         Return this layer with those of *options* that it takes in the place of its fields.
 
         Raises:
             OptionError: a value that the field cannot take.
         """
-        changes = {name: options[name] for name in self.takes() if name in options}
+        changes = {name: options[name] for name in self.accepted_options() if name in options}
         if not changes:
             return self
         try:
@@ -135,35 +135,35 @@ def _try(layer: Middleware, name: str, value: object) -> None:
         raise OptionError(f"{name}: {error.args[0] if error.args else error}") from None  # attrs puts records of its own behind the text
 
 
-def guards_itself(face: F) -> F:
+def never_raises(face: F) -> F:
     """Mark *face*, a `wrap` or `awrap`, as one through which no exception of its layer gets anyway."""
     face.guarded = True  # type: ignore[attr-defined]  # read by __init_subclass__, which also sees re-made classes of attrs
     return face
 
 
-def caught(layer: object, error: BaseException, awaited: bool = False) -> Outcome:
+def layer_failure(layer: object, error: BaseException, awaited: bool = False) -> Outcome:
     """Return the outcome of *layer* having raised *error*, perhaps in what it *awaited*; raise it where it is not the layer's: ``fq.errors.propagation``."""
     if (aescapes if awaited else escapes)(error):
         raise error
     return Outcome.raised(error if is_a(error, (SkipMessage, LayerError)) else LayerError(layer, error))
 
 
-def checked(layer: object, face: str, found: object) -> Outcome:
+def checked_outcome(layer: object, face: str, found: object) -> Outcome:
     """
     Return *found*, which *face* of *layer* returned, if it is an outcome.
 
     A function of its own, so that no frame which an exception's traceback leads to has a local that leads back to the exception: it is freed at once.
     """
-    return found if isinstance(found, Outcome) else misreturned(layer, face, found)
+    return found if isinstance(found, Outcome) else wrong_return(layer, face, found)
 
 
-def misreturned(layer: object, face: str, found: object, expected: str = "an Outcome") -> Outcome:
+def wrong_return(layer: object, face: str, found: object, expected: str = "an Outcome") -> Outcome:
     """Return the outcome of *face* of *layer* having returned *found*, which is not what it must return."""
     hint = ""
     if isinstance(found, Coroutine):
         found.close()  # nobody will await it any more
         hint = ": await what next returns"
-    return caught(layer, TypeError(f"{face} returned {found!r}, expected {expected}{hint}"))
+    return layer_failure(layer, TypeError(f"{face} returned {found!r}, expected {expected}{hint}"))
 
 
 def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middleware, Handler], Handler]:
@@ -175,13 +175,13 @@ def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middlewa
 
         def handler(message: Message) -> Outcome:
             try:
-                return checked(self, "the handler of wrap", inner(message))
+                return checked_outcome(self, "the handler of wrap", inner(message))
             except BaseException as error:
-                return caught(self, error)
+                return layer_failure(self, error)
 
         return handler
 
-    return guards_itself(guarded)
+    return never_raises(guarded)
 
 
 def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callable[[Middleware, AsyncHandler], AsyncHandler]:
@@ -193,13 +193,13 @@ def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callab
 
         async def handler(message: Message) -> Outcome:
             try:
-                return checked(self, "the handler of awrap", await inner(message))
+                return checked_outcome(self, "the handler of awrap", await inner(message))
             except BaseException as error:
-                return caught(self, error, awaited=True)
+                return layer_failure(self, error, awaited=True)
 
         return handler
 
-    return guards_itself(guarded)
+    return never_raises(guarded)
 
 
 class Step(Middleware):
@@ -232,7 +232,7 @@ class Step(Middleware):
         """
         return False
 
-    @guards_itself
+    @never_raises
     def wrap(self, next: Handler) -> Handler:
         """Return a handler that calls `before`, *next* and `after`; a face left alone costs nothing."""
         enters, leaves = self._faces()
@@ -243,18 +243,18 @@ class Step(Middleware):
         def handler(message: Message) -> Outcome:
             options = message.options
             try:
-                step = self if not options or elsewhere(options) else self.overridden(options)
+                step = self if not options or elsewhere(options) else self.with_options(options)
                 inward = step.before(message) if enters else message
             except BaseException as error:
-                return caught(self, error)
+                return layer_failure(self, error)
             if type(inward) is not Message:
-                return answered(self, inward)
+                return short_circuited(self, inward)
             # No local for the outcome: through a traceback's frames it would keep its own exception alive.
-            return step.left(inward, next(inward)) if leaves else next(inward)
+            return step.run_after(inward, next(inward)) if leaves else next(inward)
 
         return handler
 
-    @guards_itself
+    @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return the same for async actors."""
         enters, leaves = self._faces()
@@ -265,31 +265,31 @@ class Step(Middleware):
         async def handler(message: Message) -> Outcome:
             options = message.options
             try:
-                step = self if not options or elsewhere(options) else self.overridden(options)
+                step = self if not options or elsewhere(options) else self.with_options(options)
                 inward = step.before(message) if enters else message
             except BaseException as error:
-                return caught(self, error)
+                return layer_failure(self, error)
             if type(inward) is not Message:
-                return answered(self, inward)
-            return step.left(inward, await next(inward)) if leaves else await next(inward)
+                return short_circuited(self, inward)
+            return step.run_after(inward, await next(inward)) if leaves else await next(inward)
 
         return handler
 
-    def left(self, message: Message, outcome: Outcome) -> Outcome:
+    def run_after(self, message: Message, outcome: Outcome) -> Outcome:
         """Return what `after` returns, or the failure that it raises, behind which that of the actor is still to be seen."""
         try:
-            left = self.after(message, outcome)
+            outward = self.after(message, outcome)
         except BaseException as error:
             if outcome.error is not None:
                 came_after(error, outcome.error)
-            return caught(self, error)
-        return left if isinstance(left, Outcome) else misreturned(self, "after", left)
+            return layer_failure(self, error)
+        return outward if isinstance(outward, Outcome) else wrong_return(self, "after", outward)
 
     def _faces(self) -> tuple[bool, bool]:
         """Are `before` and `after` overridden?"""
         return type(self).before is not Step.before, type(self).after is not Step.after
 
 
-def answered(layer: Step, inward: object) -> Outcome:
+def short_circuited(layer: Step, inward: object) -> Outcome:
     """Return *inward*, with which the `before` of *layer* answered in the actor's place."""
-    return inward if isinstance(inward, Outcome) else misreturned(layer, "before", inward, "a Message or an Outcome")
+    return inward if isinstance(inward, Outcome) else wrong_return(layer, "before", inward, "a Message or an Outcome")

@@ -8,7 +8,7 @@ from attrs import asdict, frozen
 from fq.core.message import Message
 from fq.core.outcome import Outcome
 from fq.middleware.base import Handler, Middleware
-from fq.middleware.option_sources import sourced
+from fq.middleware.option_sources import with_option_sources
 from fq.middleware.stack import Stack
 
 
@@ -38,7 +38,7 @@ class Explanation:
         lines = []
         for depth, ring in enumerate(self.rings):
             indent = "  " * depth
-            lines.append(indent + str(sourced(ring.layer, ring.entered.options)))
+            lines.append(indent + str(with_option_sources(ring.layer, ring.entered.options)))
             if ring.passed is None:
                 lines.append(f"{indent}  answered by itself: {ring.returned}")
             elif changed := _changes(ring.entered, ring.passed):

@@ -77,7 +77,7 @@ def _left(steps: Iterable[Step], message: Message, outcome: Outcome) -> Outcome:
     if type(outcome) is Outcome and type(outcome.result) is Success:
         return outcome
     for step in steps:
-        outcome = step.left(message, outcome)
+        outcome = step.run_after(message, outcome)
     return outcome
 
 

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from fq.core.frozen import NOTHING
+from fq.core.frozen import EMPTY
 from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack, summary
 
@@ -22,7 +22,7 @@ class Option:
 
 
 @frozen
-class Sourced:
+class SourcedLayer:
     """A layer as it is in force, and its options with their sources; ``str()`` is one line, which names what does not come from the stack."""
 
     layer: Middleware
@@ -33,24 +33,24 @@ class Sourced:
         return f"{summary(self.layer)}  # {', '.join(told)}" if told else summary(self.layer)
 
 
-def sourced(
+def with_option_sources(
     layer: Middleware,
-    message_options: Mapping[str, object] = NOTHING,
+    message_options: Mapping[str, object] = EMPTY,
     actor_options: Mapping[str, object] | None = None,
     base: Stack | None = None,
-) -> Sourced:
+) -> SourcedLayer:
     """
     Return *layer*, of the stack of an actor with *actor_options* in an app whose own stack is *base*, with *message_options* in force.
 
     >>> from fq import retries
-    >>> print(sourced(retries(), {"max_retries": 1}))
+    >>> print(with_option_sources(retries(), {"max_retries": 1}))
     Retries(max_retries=1, min_backoff=15000, max_backoff=604800000)  # max_retries: message
 
     Raises:
         OptionError: a value in *message_options* that the layer cannot take.
     """
     below = None if base is None else base.get(type(layer))
-    in_force = layer.overridden(message_options)
+    in_force = layer.with_options(message_options)
 
     def source(name: str) -> Source:
         if name in message_options:
@@ -58,4 +58,4 @@ def sourced(
         said = actor_options is not None and (name in actor_options or below is None or below.option(name) != layer.option(name))
         return "actor" if said else "stack"
 
-    return Sourced(in_force, tuple(Option(name, in_force.option(name), source(name)) for name in sorted(layer.takes())))
+    return SourcedLayer(in_force, tuple(Option(name, in_force.option(name), source(name)) for name in sorted(layer.accepted_options())))

@@ -17,7 +17,7 @@ from fq.core.host import Host
 from fq.core.outcome import Enqueue
 from fq.errors import OptionError, StackError
 from fq.errors.propagation import escapes
-from fq.middleware.base import AsyncHandler, Handler, Middleware, guards_itself
+from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
 from fq.middleware.fast_path import awrapped, wrapped
 
 L = TypeVar("L", bound=Middleware)
@@ -68,12 +68,12 @@ class Stack(Middleware):
         """A stack itself takes no options; its layers do."""
         return frozenset()
 
-    @guards_itself
+    @never_raises
     def wrap(self, next: Handler) -> Handler:
         """Return *next* inside all layers."""
         return wrapped(self.layers, next)
 
-    @guards_itself
+    @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* inside all layers, for async actors."""
         return awrapped(self.layers, next)
@@ -168,21 +168,21 @@ class Stack(Middleware):
         Raises:
             OptionError: no layer takes an option of this name, with the nearest name; or a value that the field cannot take.
         """
-        known = self.takes()
+        known = self.accepted_options()
         for name in options:
             if name not in known:
                 near = get_close_matches(name, known, 1)
                 meant = f": did you mean {near[0]}?" if near else f": the layers of this stack take {', '.join(sorted(known)) or 'none'}"
                 raise OptionError(f"unknown option {name}{meant}")
-        return Stack(tuple(layer.overridden(options) for layer in self.layers)) if options else self
+        return Stack(tuple(layer.with_options(options) for layer in self.layers)) if options else self
 
-    def takes(self) -> frozenset[str]:
+    def accepted_options(self) -> frozenset[str]:
         """Return the names of all options that the layers take."""
-        return frozenset().union(*(layer.takes() for layer in self.layers))
+        return frozenset().union(*(layer.accepted_options() for layer in self.layers))
 
-    def bound(self, app: Host, outside: tuple[Middleware, ...] = ()) -> "Stack":
+    def bind(self, app: Host, outside: tuple[Middleware, ...] = ()) -> "Stack":
         """Return the stack with every layer told where it is: in *app*, inside *outside* and the layers before it."""
-        return Stack(tuple(layer.bound(app, (*outside, *self.layers[:at])) for at, layer in enumerate(self.layers)))
+        return Stack(tuple(layer.bind(app, (*outside, *self.layers[:at])) for at, layer in enumerate(self.layers)))
 
     def _position(self, kind: type) -> int:
         if isinstance(kind, Middleware):
@@ -216,7 +216,7 @@ def summary(layer: Middleware) -> str:
 
 
 def _is(layer: Middleware, kind: object) -> bool:
-    return type(layer) is kind or layer.stands_for is kind
+    return type(layer) is kind or layer.matched_class is kind
 
 
 def _misplaced(layers: tuple[Middleware, ...]) -> str | None:

@@ -67,7 +67,7 @@ class Prometheus(Middleware):
         """Actors have no options here."""
         return frozenset()
 
-    def bound(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
+    def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*: it counts together with all others of the app."""
         return evolve(self, app=app.own(_app), meter=app.own(_meter))
 

@@ -13,7 +13,7 @@ from returns.result import Failure, Success
 
 import fq
 from fq.core import reserved_options
-from fq.core.message import TIME_LIMIT, Message, restamp
+from fq.core.message import TIME_LIMIT, Message, evolve_message
 from fq.core.outcome import Dead, Enqueue, Outcome, Retry, Store
 from fq.core.reserved_options import GROUP, PIPE, RETRIES
 from fq.errors import LayerError, MiddlewareError, OptionError, RetryAfter, TimeLimitExceeded
@@ -114,11 +114,11 @@ def _check_repr(layer: Middleware) -> None:
 
 
 def _check_options(layer: Middleware) -> None:
-    for name in sorted(layer.takes()):
+    for name in sorted(layer.accepted_options()):
         if name in OWN or name in FQ_OWN:
             _broken(layer, "its options have names of their own", option=name, hint="fq itself gives this one a meaning")
         try:
-            same = layer.overridden({name: layer.option(name)})
+            same = layer.with_options({name: layer.option(name)})
         except (AttributeError, OptionError, TypeError) as error:
             _broken(layer, "its options are its fields", option=name, raised=f"{type(error).__name__}: {error}")
         if same != layer:
@@ -128,7 +128,7 @@ def _check_options(layer: Middleware) -> None:
 def _check_send(layer: Middleware, sent: Message) -> None:
     enqueue, shown = Enqueue(sent, 5), repr(sent)
     try:
-        first, then = layer.on_enqueue(enqueue), layer.on_enqueue(Enqueue(restamp(sent), 5))
+        first, then = layer.on_enqueue(enqueue), layer.on_enqueue(Enqueue(evolve_message(sent), 5))
     except Exception as error:
         if not isinstance(error, MiddlewareError | OptionError):
             _broken(layer, "it never raises", sent, raised=f"on_enqueue: {type(error).__name__}: {error}")
@@ -152,7 +152,7 @@ def _check_handler(layer: Middleware, sent: Message, inside: Outcome, aside: Asi
         return await layer.awrap(answers)(sent)
 
     handle = layer.wrap(lambda _: inside)
-    first, then, later = handle(sent), handle(sent), layer.wrap(lambda _: inside)(restamp(sent))
+    first, then, later = handle(sent), handle(sent), layer.wrap(lambda _: inside)(evolve_message(sent))
     setback = None if first.succeeded else first.result.failure()
     error = setback.error if isinstance(setback, Dead) else None
     if isinstance(error, LayerError) and not isinstance(error.error, MiddlewareError | OptionError):

@@ -12,7 +12,7 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.core.fault import Fault
-from fq.core.frozen import NOTHING, FrozenDict
+from fq.core.frozen import EMPTY, FrozenDict
 from fq.core.message import Message, new_message
 from fq.core.reserved_options import read
 from fq.errors import DecodeError, InvalidResult
@@ -89,7 +89,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         raise DecodeError(f"found {_shortened(body)}, expected a message: a JSON object")
     get = fields.get
     message_id, actor_name, queue_name = get("message_id"), get("actor_name"), get("queue_name", "default")
-    args, kwargs, options = get("args", _NO_ARGS), get("kwargs", NOTHING), get("options", NOTHING)
+    args, kwargs, options = get("args", _NO_ARGS), get("kwargs", EMPTY), get("options", EMPTY)
     timestamp, priority = get("message_timestamp", 0), get("priority", 0)
     if not (
         type(message_id) is type(actor_name) is type(queue_name) is str
@@ -102,8 +102,8 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
     ):
         raise DecodeError(f"found {_shortened(body)}, expected a message: {_fault(fields)}")
     args = tuple(args)
-    kwargs = FrozenDict(kwargs) if kwargs else NOTHING
-    options = FrozenDict(read(options)) if options else NOTHING
+    kwargs = FrozenDict(kwargs) if kwargs else EMPTY
+    options = FrozenDict(read(options)) if options else EMPTY
     return new_message(
         message_id,
         actor_name,
@@ -117,7 +117,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         deliveries,
         interrupted,
         _INFINITE,
-        NOTHING if fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
+        EMPTY if fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
         (args, kwargs, options, body),
     )
 

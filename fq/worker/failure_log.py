@@ -65,7 +65,7 @@ def attempt(message: Message, plan: Plan) -> str:
     try:
         number = RETRIES.get(message) + 1
         layer = plan.stack.get(Retries)
-        most = None if layer is None or layer.retry_when is not None else layer.overridden(message.options).max_retries
+        most = None if layer is None or layer.retry_when is not None else layer.with_options(message.options).max_retries
     except ValueError:  # an option of a foreign producer
         return "?"
     return str(number) if most is None else f"{number} of {most + 1}"

@@ -16,9 +16,8 @@ from returns.result import Failure, Result, Success
 
 from fq.core.derived_ids import child_id
 from fq.core.fault import fault_data
-from fq.core.frozen import NOTHING as NO_OPTIONS
-from fq.core.frozen import frozen_dict
-from fq.core.message import Message, restamp
+from fq.core.frozen import EMPTY, frozen_dict
+from fq.core.message import Message, evolve_message
 from fq.core.outcome import Arrive, Drop, Outcome
 from fq.core.reserved_options import GATHERED, GROUP, PIPE, WORKFLOW
 from fq.errors import GroupFailed, LayerError, OptionError, SkipMessage
@@ -143,7 +142,7 @@ def opened(message: Message) -> Result[Message, GroupFailed]:
     args = (values, *own) if takes == FIRST else (*own,) if takes == NOTHING else (*own, values)
     frozen = frozen_dict(options)
     origin = None if message.origin is None else (args, message.kwargs, frozen, message.origin[-1])
-    return Success(restamp(message, args=args, options=frozen, origin=origin))
+    return Success(evolve_message(message, args=args, options=frozen, origin=origin))
 
 
 def legible(message: Message) -> Message:
@@ -196,7 +195,7 @@ def _named(failures: Sequence[Mapping[str, object]], members: int) -> str:
 
 
 def _gathered(message: Message) -> Mapping[str, object]:
-    return cast("Mapping[str, object]", message.options.get(GATHERED, NO_OPTIONS))
+    return cast("Mapping[str, object]", message.options.get(GATHERED, EMPTY))
 
 
 def arrivals_before(message: Message) -> Sequence[Arrival]:
@@ -210,12 +209,12 @@ def arrivals_before(message: Message) -> Sequence[Arrival]:
 def _from_first(arrived: Sequence[Arrival]) -> Mapping[str, object]:
     """Return what number 0 carried for all."""
     first = arrived[0] if arrived else ()
-    carried = first.get("rest", NO_OPTIONS) if isinstance(first, Mapping) else first[1] if len(first) > 1 else NO_OPTIONS
+    carried = first.get("rest", EMPTY) if isinstance(first, Mapping) else first[1] if len(first) > 1 else EMPTY
     return cast("Mapping[str, object]", carried)
 
 
 def _rest(message: Message) -> Mapping[str, object]:
     """Return the part of what number 0 carried that is for *message*: callbacks are told the values, and continue nothing."""
     if GATHERED not in message.options or _gathered(message).get("aside", False):
-        return NO_OPTIONS
+        return EMPTY
     return _from_first(arrivals_before(message))

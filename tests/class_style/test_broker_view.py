@@ -180,7 +180,7 @@ class One:
 
 
 def kinds(app: App) -> list[str]:
-    return [layer.stands_for.__name__ for layer in app.stack]
+    return [layer.matched_class.__name__ for layer in app.stack]
 
 
 def test_middleware_may_be_added_outside_inside_or_innermost() -> None:
@@ -269,7 +269,7 @@ CRON = Cron()
 GIVEN: dict[str, Callable[[Hooks], Callable[[App], Any]]] = {
     "keyword": lambda layer: lambda app: app.actor(periodic=CRON),  # type: ignore[call-overload]
     "options": lambda layer: lambda app: app.actor(options={"periodic": CRON, "tenant": "a"}),
-    "layer": lambda layer: lambda app: app.actor(layer.overridden({"periodic": CRON})),
+    "layer": lambda layer: lambda app: app.actor(layer.with_options({"periodic": CRON})),
     "stack": lambda layer: lambda app: app.actor(stack=lambda stack: stack.with_options({"periodic": CRON})),
 }
 

@@ -101,7 +101,7 @@ def test_a_hook_may_be_any_callable() -> None:
 def test_options_may_be_an_attribute_of_the_class(options: object) -> None:
     middleware = type("Options", (), {"actor_options": options})()
 
-    assert hooks(middleware).takes() == {"a", "b"}
+    assert hooks(middleware).accepted_options() == {"a", "b"}
 
 
 def test_options_may_be_a_property() -> None:
@@ -110,7 +110,7 @@ def test_options_may_be_a_property() -> None:
         def actor_options(self) -> set[str]:
             return {"a"}
 
-    assert hooks(Options()).takes() == {"a"}
+    assert hooks(Options()).accepted_options() == {"a"}
 
 
 def test_forks_are_those_of_the_middleware() -> None:

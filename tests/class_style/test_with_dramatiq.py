@@ -180,7 +180,7 @@ def test_its_classes_name_the_layers_of_fq_that_took_their_place() -> None:
     view.add_middleware(Audit(), before=dramatiq.middleware.Retries)
     view.add_middleware(TimeLimit(), after=dramatiq.middleware.Retries)
 
-    assert [layer.stands_for for layer in app.stack] == [Audit, Retries, TimeLimit]
+    assert [layer.matched_class for layer in app.stack] == [Audit, Retries, TimeLimit]
 
 
 def test_its_current_message_middleware_runs_unmodified() -> None:

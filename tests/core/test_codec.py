@@ -13,7 +13,7 @@ from returns.result import Failure, Success
 
 from fq import DecodeError, InvalidResult, Message, Retry, retries
 from fq.core.fault import Fault
-from fq.core.message import restamp
+from fq.core.message import evolve_message
 from fq.core.outcome import Outcome
 from fq.testing import message
 from fq.wire.codec import as_json, decode, decode_result, encode, encode_result, encode_value, not_json
@@ -109,13 +109,13 @@ def test_known_fields_of_any_type_are_a_sound_message_or_a_decode_error(fields: 
 def test_a_delivery_stamps_the_message() -> None:
     read = decode(encode(message("add")), received_at=5, deliveries=3, interrupted="time_limit")
 
-    assert read == restamp(message("add"), received_at=5, deliveries=3, interrupted="time_limit")
+    assert read == evolve_message(message("add"), received_at=5, deliveries=3, interrupted="time_limit")
 
 
 def test_the_facts_of_a_delivery_are_never_encoded() -> None:
     stamped = message("add", received_at=5, deliveries=3, interrupted="time_limit")
 
-    assert encode(restamp(stamped, time_limit=9)) == encode(message("add"))
+    assert encode(evolve_message(stamped, time_limit=9)) == encode(message("add"))
 
 
 def test_unknown_fields_travel_through_a_retry() -> None:

@@ -9,7 +9,7 @@ from fq import Dead, Drop, Enqueue, InvalidResult, Message, Outcome, Retry, Stor
 from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Replace, Splice
 from fq.brokers.validation import spliced
 from fq.core.fault import Fault
-from fq.core.message import restamp
+from fq.core.message import evolve_message
 from fq.core.outcome import Arrive, Effect
 from fq.execution.outcome_encoding import lower, post
 from fq.testing import message
@@ -89,7 +89,7 @@ def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None
 
 
 def test_a_post_says_where_and_when() -> None:
-    sent = restamp(FOLLOW_UP, priority=-3)
+    sent = evolve_message(FOLLOW_UP, priority=-3)
 
     assert post(Enqueue(sent, 9), unchanged) == Post("m2", "slow", "report", -3, 9, encode(sent))
 
@@ -136,11 +136,11 @@ IMPOSSIBLE = {
     "a negative delay": Outcome(Failure(Retry(MESSAGE, -1))),
     "a delay that is no number": Outcome(Failure(Retry(MESSAGE, "soon"))),  # type: ignore[arg-type]
     "a delay past the end of time": Outcome.success().also(Enqueue(FOLLOW_UP, 10**30)),
-    "a priority that is no number": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, priority="high"))),
-    "a priority past every range": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, priority=2**70))),
-    "a queue without a name": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, queue_name=""))),
-    "a queue whose name is no text": Outcome.success().also(Enqueue(restamp(FOLLOW_UP, queue_name=3))),
-    "an actor whose name cannot be kept": Outcome(Failure(Retry(restamp(MESSAGE, actor_name="\ud800")))),
+    "a priority that is no number": Outcome.success().also(Enqueue(evolve_message(FOLLOW_UP, priority="high"))),
+    "a priority past every range": Outcome.success().also(Enqueue(evolve_message(FOLLOW_UP, priority=2**70))),
+    "a queue without a name": Outcome.success().also(Enqueue(evolve_message(FOLLOW_UP, queue_name=""))),
+    "a queue whose name is no text": Outcome.success().also(Enqueue(evolve_message(FOLLOW_UP, queue_name=3))),
+    "an actor whose name cannot be kept": Outcome(Failure(Retry(evolve_message(MESSAGE, actor_name="\ud800")))),
     "a result without an end": Outcome.success().also(Store("m1", Success(3), -1)),
     "an error where a setback belongs": Outcome(Failure(ERROR)),  # type: ignore[arg-type]
     "a message where an effect belongs": Outcome.success().also(FOLLOW_UP),  # type: ignore[arg-type]
@@ -191,7 +191,7 @@ def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argume
 
     assert isinstance(splice, Splice)
     assert (posted.message_id, posted.delay) == ("m2", 9)
-    assert decode(posted.body) == restamp(FOLLOW_UP, args=(3, [json.loads(value) for value in values]), message_timestamp=5)
+    assert decode(posted.body) == evolve_message(FOLLOW_UP, args=(3, [json.loads(value) for value in values]), message_timestamp=5)
 
 
 def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_than_filled() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fq import OptionError
-from fq.core.duration import LONGEST, limit_ms, optional_ms, to_ms
+from fq.core.duration import MAX_DURATION_MS, limit_ms, optional_ms, to_ms
 
 INFINITE = float("inf")
 
@@ -15,7 +15,7 @@ INFINITE = float("inf")
     [
         (0, 0),
         (250, 250),
-        (LONGEST, LONGEST),
+        (MAX_DURATION_MS, MAX_DURATION_MS),
         (timedelta(0), 0),
         (timedelta(seconds=1.5), 1_500),
         (timedelta(days=7), 604_800_000),
@@ -27,7 +27,7 @@ def test_a_duration_is_ms_or_a_timedelta(duration: int | timedelta, milliseconds
 
 
 @pytest.mark.parametrize(
-    "duration", [-1, LONGEST + 1, 1.5, INFINITE, float("nan"), True, "1s", None, timedelta(seconds=-1), timedelta.max, [1]]
+    "duration", [-1, MAX_DURATION_MS + 1, 1.5, INFINITE, float("nan"), True, "1s", None, timedelta(seconds=-1), timedelta.max, [1]]
 )
 def test_anything_else_is_refused_with_what_was_found_and_expected(duration: object) -> None:
     with pytest.raises(OptionError) as caught:

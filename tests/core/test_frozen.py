@@ -9,7 +9,7 @@ import pytest
 from attrs import frozen
 from attrs.exceptions import FrozenInstanceError
 
-from fq.core.frozen import NOTHING, FrozenDict, frozen_dict, quick
+from fq.core.frozen import EMPTY, FrozenDict, frozen_dict, unchecked_constructor
 
 FROZEN: FrozenDict[str, int] = FrozenDict(a=1, b=2)
 
@@ -63,7 +63,7 @@ def test_freezing_copies_what_can_change_and_keeps_what_cannot() -> None:
 
     assert frozen == {"a": 1}
     assert frozen_dict(frozen) is frozen
-    assert frozen_dict(NOTHING) is NOTHING
+    assert frozen_dict(EMPTY) is EMPTY
 
 
 @frozen(weakref_slot=False)
@@ -73,7 +73,7 @@ class Point:
 
 
 def test_what_is_quickly_made_is_as_what_is_made() -> None:
-    made, quickly = Point(1), quick(Point)(1)
+    made, quickly = Point(1), unchecked_constructor(Point)(1)
 
     assert type(quickly) is Point
     assert quickly == made
@@ -82,4 +82,4 @@ def test_what_is_quickly_made_is_as_what_is_made() -> None:
     with pytest.raises(FrozenInstanceError):
         quickly.x = 2  # type: ignore[misc]  # that is the point
     with pytest.raises(TypeError):
-        quick(Point)()  # type: ignore[call-arg]  # that is the point
+        unchecked_constructor(Point)()  # type: ignore[call-arg]  # that is the point

@@ -8,7 +8,7 @@ from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
 from fq import Key, Message, OptionError
-from fq.core.message import RETRIES, restamp
+from fq.core.message import RETRIES, evolve_message
 from fq.testing import message
 
 MESSAGE = message("add", 1, 2, message_id="m1", retries=1, tenant="a")
@@ -49,7 +49,7 @@ def test_messages_are_equal_by_value_and_can_be_keys() -> None:
 
     assert twin == MESSAGE
     assert len({twin, MESSAGE, MESSAGE.with_options(retries=2)}) == 2
-    assert restamp(MESSAGE, deliveries=2) != MESSAGE
+    assert evolve_message(MESSAGE, deliveries=2) != MESSAGE
 
 
 def test_with_options_adds_and_replaces() -> None:

@@ -347,9 +347,9 @@ def test_fields_that_are_not_given_at_construction_are_no_options() -> None:
 def test_overriding_nothing_gives_the_very_layer() -> None:
     layer = Slow()
 
-    assert layer.overridden({}) is layer
-    assert layer.overridden({"unknown": 1}) is layer
-    assert layer.overridden({"limit": 9}) == Slow(limit=9)
+    assert layer.with_options({}) is layer
+    assert layer.with_options({"unknown": 1}) is layer
+    assert layer.with_options({"limit": 9}) == Slow(limit=9)
 
 
 def test_an_interrupt_that_a_layer_is_handed_as_data_stays_data() -> None:

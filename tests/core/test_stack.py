@@ -308,6 +308,6 @@ def test_add_keeps_layers_that_may_occur_more_than_once() -> None:
 
 
 def test_a_stack_takes_the_options_of_its_layers_and_has_none_of_its_own() -> None:
-    assert STACK.takes() == results().option_names() | retries().option_names() | time_limit().option_names()
-    assert compose(PoisonLimit(), CurrentMessage(), Many(1)).takes() == {"max_deliveries", "number"}
+    assert STACK.accepted_options() == results().option_names() | retries().option_names() | time_limit().option_names()
+    assert compose(PoisonLimit(), CurrentMessage(), Many(1)).accepted_options() == {"max_deliveries", "number"}
     assert Stack.option_names() == frozenset()

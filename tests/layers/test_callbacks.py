@@ -22,7 +22,7 @@ from fq import (
     retries,
 )
 from fq.brokers.memory import MemoryBroker
-from fq.core.message import ITS_OWN
+from fq.core.message import ACTOR_DEFAULTS
 from fq.core.outcome import Enqueue
 from fq.errors import TimeLimitExceeded
 from fq.layers import Retries
@@ -67,7 +67,7 @@ def test_the_message_comes_first_as_json() -> None:
         "message_timestamp": 5,
         "priority": 0,
     }
-    assert effect.message.queue_name == ITS_OWN
+    assert effect.message.queue_name == ACTOR_DEFAULTS
 
 
 def test_giving_up_is_told_besides_the_failure_with_the_counts() -> None:

@@ -30,7 +30,7 @@ from fq import (
     shutdown_notifications,
 )
 from fq.core.derived_ids import child_id
-from fq.core.message import restamp
+from fq.core.message import evolve_message
 from fq.core.outcome import Arrive
 from fq.core.reserved_options import GROUP
 from tests.messages import message
@@ -83,7 +83,7 @@ def test_an_expired_member_and_one_that_kills_its_process_arrive_too() -> None:
     stack = compose(group_callbacks(), age_limit(max_age=5), poison_limit(max_deliveries=2), retries())
     handle = stack.wrap(lambda _: Outcome.success(3))
     sent = member()
-    poisoned = restamp(sent, deliveries=3, message_timestamp=9)
+    poisoned = evolve_message(sent, deliveries=3, message_timestamp=9)
 
     assert [e.value["type"] for e in (*handle(sent).effects, *handle(poisoned).effects)] == ["AgeLimitExceeded", "Poison"]  # type: ignore[union-attr, index]
 
@@ -158,7 +158,7 @@ def test_a_member_of_several_groups_at_once_reports_to_each() -> None:
 
 
 def test_a_redelivered_member_arrives_with_the_same() -> None:
-    again = restamp(member(), deliveries=4)
+    again = evolve_message(member(), deliveries=4)
 
     assert arrivals(member(), Outcome.success(3)) == arrivals(again, Outcome.success(3))
 

@@ -32,7 +32,7 @@ from fq import (
     TimeLimitExceeded,
     default_middleware,
 )
-from fq.core.message import restamp
+from fq.core.message import evolve_message
 from fq.errors import FqError
 from tests.messages import message
 
@@ -66,7 +66,7 @@ MESSAGES: dict[str, Message] = {
     "with poisonous options": message("add", max_retries="abc", max_age="x", time_limit=[], store_results=7, max_deliveries=0, throws="E"),
     "with a poisonous count": message("add", retries="many"),
     "with a poisonous pipe": message("add", pipe=[3]),
-    "with a priority": restamp(message("add", kwargs={"a": 1}), priority=-4),
+    "with a priority": evolve_message(message("add", kwargs={"a": 1}), priority=-4),
 }
 OUTCOMES: dict[str, Outcome] = {
     "success": Outcome.success(3),
@@ -155,7 +155,7 @@ def test_a_redelivered_message_yields_equal_follow_ups() -> None:
     sent = MESSAGES["with a pipe"]
     handle = default_middleware.wrap(answering(Outcome.success(3)))
 
-    assert handle(sent).effects == handle(restamp(sent, deliveries=2)).effects
+    assert handle(sent).effects == handle(evolve_message(sent, deliveries=2)).effects
     assert [type(effect).__name__ for effect in handle(sent).effects] == ["Enqueue", "Store"]
 
 

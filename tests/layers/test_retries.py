@@ -36,7 +36,7 @@ from fq import (
     time_limit,
 )
 from fq.core.derived_ids import jitter
-from fq.core.duration import LONGEST
+from fq.core.duration import MAX_DURATION_MS
 from fq.core.message import RETRIES
 from fq.testing import message
 
@@ -117,7 +117,7 @@ def test_effects_from_further_in_survive_a_retry() -> None:
 
 @pytest.mark.parametrize("n", range(12))
 def test_the_delay_doubles_with_every_retry_and_jitter_adds_up_to_as_much_again(n: int) -> None:
-    layer = retries(min_backoff=100, max_backoff=LONGEST)
+    layer = retries(min_backoff=100, max_backoff=MAX_DURATION_MS)
     fraction = jitter("m1", n)
 
     assert layer.backoff_ms("m1", n) == int(100 * 2**n * (1 + fraction))
@@ -125,7 +125,7 @@ def test_the_delay_doubles_with_every_retry_and_jitter_adds_up_to_as_much_again(
 
 
 @patient
-@given(st.integers(0, LONGEST), st.integers(0, LONGEST), st.integers(0, 10**9), st.text(min_size=1))
+@given(st.integers(0, MAX_DURATION_MS), st.integers(0, MAX_DURATION_MS), st.integers(0, 10**9), st.text(min_size=1))
 def test_the_delay_is_between_the_bounds(least: int, most: int, n: int, message_id: str) -> None:
     delay = retries(min_backoff=least, max_backoff=most).backoff_ms(message_id, n)
 
@@ -152,7 +152,7 @@ def test_the_default_delays_are_those_that_the_documentation_promises() -> None:
 def test_a_huge_number_of_retries_does_not_overflow() -> None:
     for n in (32, 33, 1_000, 10**6, 10**100):
         assert 0 < Retries().backoff_ms("m1", n) < WEEK
-        assert retries(min_backoff=1, max_backoff=LONGEST).backoff_ms("m1", n) < 2**33
+        assert retries(min_backoff=1, max_backoff=MAX_DURATION_MS).backoff_ms("m1", n) < 2**33
 
 
 def test_no_backoff_means_at_once() -> None:
@@ -174,7 +174,7 @@ def test_many_messages_that_fail_together_come_back_spread_out() -> None:
 
 
 def test_one_message_waits_another_fraction_each_time() -> None:
-    layer = retries(min_backoff=1_000, max_backoff=LONGEST)
+    layer = retries(min_backoff=1_000, max_backoff=MAX_DURATION_MS)
 
     assert len({layer.backoff_ms("m1", n) / 2**n for n in range(12)}) == 12
 

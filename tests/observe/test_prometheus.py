@@ -239,7 +239,7 @@ def test_the_metrics_of_queues() -> None:
 
 
 def test_it_has_no_options_for_actors() -> None:
-    assert prometheus().takes() == frozenset()
+    assert prometheus().accepted_options() == frozenset()
 
 
 @pytest.mark.parametrize("wrong", [{"http_port": 70_000}, {"http_port": "9191"}, {"http_host": 3}], ids=str)

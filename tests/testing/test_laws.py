@@ -56,7 +56,7 @@ class Misread(Step):
 
 @frozen
 class TakesWhatItHasNot(Step):
-    def takes(self) -> frozenset[str]:
+    def accepted_options(self) -> frozenset[str]:
         return frozenset(["limit"])
 
 

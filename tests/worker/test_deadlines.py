@@ -11,14 +11,14 @@ import pytest
 
 from fq import App, Cancelled, Fault, TimeLimitExceeded
 from fq.brokers import broker_from_url
-from fq.core.message import Message, limited
+from fq.core.message import Message, with_time_limit
 from fq.limits import Barrier
 from fq.runtime.interrupt_mask import HERE, breathe, shielded
 from fq.testing import message
 from fq.worker.executors.interrupts import Deadlines
 from fq.worker.executors.lost_interrupts import notice
 
-LATE: Message = limited(message("late"), 0)
+LATE: Message = with_time_limit(message("late"), 0)
 """A message whose limit is over when it begins."""
 
 
@@ -123,7 +123,7 @@ def test_a_strike_that_was_held_back_is_forgotten_with_its_message(deadlines: De
         return 1
 
     assert deadlines.run(LATE, actor, (), {}) == 1
-    assert deadlines.run(limited(message("next"), 60_000), shielded(lambda: 2), (), {}) == 2
+    assert deadlines.run(with_time_limit(message("next"), 60_000), shielded(lambda: 2), (), {}) == 2
 
 
 def test_a_strike_that_python_swallowed_in_a_finalizer_is_repeated(deadlines: Deadlines) -> None:
