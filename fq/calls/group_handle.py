@@ -1,21 +1,18 @@
 """`GroupHandle`, the handle of a group; and `handle_for`, which makes the handle of whatever was sent."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, TypeVar
 
 from attrs import field, frozen
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.brokers.records import Status
-from fq.calls.handle import PATIENCE, Handle, TaskError, TaskHandle, countdown, ended
+from fq.calls.handle import PATIENCE, Handle, ResultSource, TaskError, TaskHandle, countdown, ended
 from fq.calls.templates import Node, Stage
 from fq.core.derived_ids import child_id
 from fq.core.duration import Duration, to_ms
 from fq.core.fault import Fault
-
-if TYPE_CHECKING:
-    from fq.app.app import App
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -27,7 +24,7 @@ class GroupHandle(Handle[R_co]):
     message_id: str
     members: tuple[Handle[object], ...]
     stored: bool = field(repr=False)
-    app: "App" = field(repr=False)
+    app: ResultSource = field(repr=False)
     collects: bool = field(default=False, repr=False)
     as_tuple: bool = field(default=False, repr=False)
     before: tuple[Handle[object], ...] = field(default=(), repr=False)
@@ -95,23 +92,26 @@ class GroupHandle(Handle[R_co]):
         return Success(tuple(made) if self.as_tuple else made)  # type: ignore[arg-type]  # R is what the group was made with
 
 
-def handle_for(app: "App", nodes: tuple[Node, ...], message_id: str) -> Handle[object]:
+Stores: TypeAlias = Callable[[Stage], bool]
+"""Says whether the result of a call is stored."""
+
+
+def handle_for(app: ResultSource, stores: Stores, nodes: tuple[Node, ...], message_id: str) -> Handle[object]:
     """Return the handle of *nodes*, sent as *message_id*."""
     if len(nodes) == 1:
-        return _handle(app, nodes[0], message_id)
+        return _handle(app, stores, nodes[0], message_id)
     *earlier, last = nodes
     before: list[Handle[object]] = []
     for node in earlier:
-        before.append(_handle(app, node, message_id))
+        before.append(_handle(app, stores, node, message_id))
         message_id = child_id(message_id, "pipe")
-    return _handle(app, last, message_id, tuple(before))
+    return _handle(app, stores, last, message_id, tuple(before))
 
 
-def _handle(app: "App", node: Node, message_id: str, before: tuple[Handle[object], ...] = ()) -> Handle[object]:
+def _handle(app: ResultSource, stores: Stores, node: Node, message_id: str, before: tuple[Handle[object], ...] = ()) -> Handle[object]:
     if isinstance(node, Stage):
-        stored = node.options.get("store_results", app.plan(node.actor.name).stores) is True
-        return TaskHandle(message_id, node.actor.name, stored, node.actor.signature, app, before)
-    members = tuple(handle_for(app, member, child_id(message_id, at)) for at, member in enumerate(node.members))
+        return TaskHandle(message_id, node.actor.name, stores(node), node.actor.signature, app, before)
+    members = tuple(handle_for(app, stores, member, child_id(message_id, at)) for at, member in enumerate(node.members))
     callback_ids = tuple(child_id(message_id, "then", at) for at in range(len(node.callbacks)))
     stored = all(member.stored for member in members)
     return GroupHandle(message_id, members, stored, app, node.policy == "collect", node.as_tuple, before, callback_ids)

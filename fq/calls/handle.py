@@ -7,12 +7,13 @@ Handles of groups, and how the handle of what was sent is made, are in ``fq.call
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, Never, TypeAlias, TypeVar, assert_never
+from typing import Generic, Never, Protocol, TypeAlias, TypeVar, assert_never
 
 from attrs import field, frozen
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
+from fq.brokers.protocol import Broker
 from fq.brokers.records import Status
 from fq.core.duration import Duration, to_ms
 from fq.core.fault import Fault
@@ -20,13 +21,19 @@ from fq.errors import ResultFailure, ResultMissing, ResultNotStored, ResultTimeo
 from fq.wire.codec import decode_result
 from fq.wire.signature import Signature
 
-if TYPE_CHECKING:
-    from fq.app.app import App
-
 R_co = TypeVar("R_co", covariant=True)
 
 PATIENCE = 10_000
 """How long `Handle.get` waits unless told otherwise, ms."""
+
+
+class ResultSource(Protocol):
+    """What a handle asks for results: an app."""
+
+    @property
+    def broker(self) -> Broker:
+        """Where the results are."""
+        ...
 
 
 @frozen
@@ -72,7 +79,7 @@ class Handle(ABC, Generic[R_co]):
     message_id: str
     actor_name: str
     stored: bool
-    app: "App"
+    app: ResultSource
     before: tuple["Handle[object]", ...]
 
     @abstractmethod
@@ -196,7 +203,7 @@ class TaskHandle(Handle[R_co]):
     actor_name: str
     stored: bool = field(repr=False)
     signature: Signature = field(repr=False)
-    app: "App" = field(repr=False)
+    app: ResultSource = field(repr=False)
     before: tuple[Handle[object], ...] = field(default=(), repr=False)
 
     def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
@@ -229,7 +236,7 @@ class TaskHandle(Handle[R_co]):
         return Success(self.signature.load_result(result.unwrap())) if is_successful(result) else Failure(result.failure())  # type: ignore[arg-type]  # R is what the signature says
 
 
-def ended(app: "App", handles: Sequence[Handle[object]]) -> Callable[[Handle[object]], bool]:
+def ended(app: ResultSource, handles: Sequence[Handle[object]]) -> Callable[[Handle[object]], bool]:
     """Return what tells of each of *handles* whether it has an outcome; the broker is asked once. It raises `ResultNotStored` where there is no telling."""
     kept = app.broker.kept([leaf.message_id for handle in handles for leaf in handle.leaves() if leaf.stored])
 

@@ -1,4 +1,4 @@
-"""`AppQueues`: the queues that an app's workers claim from. Mutable shell."""
+"""`DeclaredQueues`: the queues that an app's workers claim from. Mutable shell."""
 
 from collections.abc import Callable, Collection
 
@@ -9,18 +9,21 @@ from fq.runtime.logger import logger
 log = logger("fq")
 
 
-class AppQueues:
-    """
-    The names of an app's queues, in the order of declaration; *tell* hears of each.
+class DeclaredQueues:
+    """The names of an app's queues, in the order of declaration; an event is emitted for each."""
 
-    Raises:
-        DeclarationError: a name in *listed* that is none.
-    """
-
-    def __init__(self, listed: Collection[str], tell: Callable[[Event], None]) -> None:
-        self._tell = tell
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
         self._names: dict[str, None] = {}
         self._unserved: set[str] = set()
+
+    def list(self, listed: Collection[str]) -> None:
+        """
+        Declare queues that no actor is declared with.
+
+        Raises:
+            DeclarationError: one of *listed* cannot name a queue.
+        """
         for name in (listed,) if isinstance(listed, str) else listed:
             check_queue_name(name)
             self.declare(name)
@@ -33,9 +36,9 @@ class AppQueues:
     def declare(self, name: str) -> None:
         """Add *name*, unless it is there."""
         if name not in self._names:
-            self._tell(QueueDeclaring(name))
+            self._emit(QueueDeclaring(name))
             self._names[name] = None
-            self._tell(QueueDeclared(name))
+            self._emit(QueueDeclared(name))
 
     def expect_workers(self, queue_name: str) -> None:
         """Warn, once a name, of a queue that no worker of the app claims from unless it is told to."""

@@ -132,7 +132,7 @@ class Prometheus(Middleware):
 
     def _labels(self, message: Message) -> Labels:
         """Return the labels of *message*; foreign producers could name any number of actors that nobody has declared."""
-        known = self.app is None or self.app.plan(message.actor_name).actor is not None
+        known = self.app is None or self.app.registry.plan(message.actor_name).actor is not None
         return labels_of(message) if known else (message.queue_name, "")
 
     def _started(self, message: Message) -> None:

@@ -85,7 +85,7 @@ class Chains:
             if escapes(error):
                 raise
             log.error("%s %s cannot be judged and is now a dead letter", delivery.actor_name, delivery.message_id, exc_info=error)
-            return buried(delivery, error, self.app.send_side)
+            return buried(delivery, error, self.app.registry.apply_send_layers)
 
     def _received(self, delivery: Delivery) -> Job | Commit:
         cancelled = delivery.interrupted == CANCELLED
@@ -98,11 +98,11 @@ class Chains:
         if chain is None:
             end = cut_short(message) if cancelled else unknown_actor(message, self._grace)
             if not end.final:
-                return lower(delivery, end, self.app.send_side)
-            plan = self.app.plan(message.actor_name)
+                return lower(delivery, end, self.app.registry.apply_send_layers)
+            plan = self.app.registry.plan(message.actor_name)
             chain = Chain(plan, told(plan.stack).wrap(lambda _: end))  # no layer that could put it off, but who watches or waits is told
         if chain.plan.watches:
-            self.app.tell(Claimed(message), chain.plan)
+            self.app.registry.emit(Claimed(message), chain.plan)
         job = Job(delivery, chain)
         job.message = message
         return job
@@ -151,7 +151,7 @@ class Chains:
         except BaseException as error:
             if escapes(error):
                 raise
-            job.commit = job.commit or buried(job.delivery, error, self.app.send_side)
+            job.commit = job.commit or buried(job.delivery, error, self.app.registry.apply_send_layers)
             log.exception("%s %s: its outcome could not be taken as it is", job.delivery.actor_name, job.delivery.message_id)
 
     def fail(self, job: Job, error: BaseException) -> None:
@@ -162,7 +162,7 @@ class Chains:
         except BaseException as worse:
             if escapes(worse):
                 raise
-            job.commit = job.commit or buried(job.delivery, error, self.app.send_side)
+            job.commit = job.commit or buried(job.delivery, error, self.app.registry.apply_send_layers)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         chain = job.chain
@@ -173,17 +173,17 @@ class Chains:
             outcome, job.commit = settle(job.delivery, outcome, self._noting(sent))
             job.sent = tuple(sent[message_id] for message_id in _follow_ups(outcome) if message_id in sent) if sent else ()
         else:
-            outcome, job.commit = settle(job.delivery, outcome, self.app.send_side)
+            outcome, job.commit = settle(job.delivery, outcome, self.app.registry.apply_send_layers)
         if not outcome.succeeded:
             report(job.message, outcome, chain.plan, _fault(job.commit))
         if chain.plan.watches:
-            self.app.tell(Committing(job.message, outcome), chain.plan)
+            self.app.registry.emit(Committing(job.message, outcome), chain.plan)
             job.outcome = outcome
 
     def started(self, job: Job) -> None:
         """Tell the layers that *job* is about to run, where any of them watches."""
         if job.chain.plan.watches:
-            self.app.tell(Started(job.message), job.chain.plan)
+            self.app.registry.emit(Started(job.message), job.chain.plan)
 
     def committed(self, job: Job, stale: bool) -> None:
         """Tell the layers, where any of them watches, that the outcome of *job* is in, or came too late, or that there is none."""
@@ -192,18 +192,18 @@ class Chains:
             log.warning("%s %s: its outcome came too late and was dropped; another worker has it", delivery.actor_name, delivery.message_id)
         if not stale:
             for enqueue in job.sent:
-                self.app.announce(enqueue)
+                self.app.registry.emit_enqueued(enqueue)
         if job.outcome is not None:
             outcome, job.outcome = job.outcome, None  # through its frames, an exception in it would keep the job and so itself alive
-            self.app.tell(Committed(job.message, outcome, stale), job.chain.plan)
+            self.app.registry.emit(Committed(job.message, outcome, stale), job.chain.plan)
         elif job.chain.plan.watches:
-            self.app.tell(Released(job.message), job.chain.plan)
+            self.app.registry.emit(Released(job.message), job.chain.plan)
 
     def _noting(self, sent: dict[str, Enqueue]) -> SendSide:
         """Return the send side, which also notes in *sent*, by message id, what it was passed."""
 
         def send_side(enqueue: Enqueue) -> Enqueue:
-            folded = sent[enqueue.message.message_id] = self.app.send_side(enqueue)
+            folded = sent[enqueue.message.message_id] = self.app.registry.apply_send_layers(enqueue)
             return folded
 
         return send_side
@@ -212,8 +212,8 @@ class Chains:
         actor = self.app.actors.get(actor_name)
         if actor is None:
             return None
-        plan = self.app.plan(actor_name)
-        watched = any(other.watches for other in self.app.plans())
+        plan = self.app.registry.plan(actor_name)
+        watched = any(other.watches for other in self.app.registry.plans())
         layer = plan.stack.get(TimeLimit)
         limit = float("inf") if layer is None else layer.time_limit
         if actor.signature.is_async:

@@ -200,7 +200,7 @@ def test_every_hook_is_called_in_the_thread_that_the_docs_promise(calls: list[Ca
         call.send()
     with app.worker(threads=1):
         until(lambda: sum(name in ("a.after_ack", "a.after_nack") for name, _ in calls) == 4)
-    app.tell(ProcessBooted())  # which a child process of fq worker does
+    app.registry.emit(ProcessBooted())  # which a child process of fq worker does
 
     places: dict[str, set[str]] = {}
     for name, thread in calls:

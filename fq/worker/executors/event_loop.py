@@ -178,7 +178,7 @@ class Loop:
             self._loop.call_soon_threadsafe(call, *args)
 
     def _main(self) -> None:
-        tell, name = self._child.app.tell, threading.current_thread().name
+        tell, name = self._child.app.registry.emit, threading.current_thread().name
         tell(ThreadBooted(name, "loop"))
         try:
             self._serve()

@@ -70,7 +70,7 @@ class Pool:
     def _work(self) -> None:
         name = threading.current_thread().name
         chains, finish, get = self._chains, self._finish, self._jobs.get
-        chains.app.tell(ThreadBooted(name))
+        chains.app.registry.emit(ThreadBooted(name))
         hand: list[
             Job
         ] = []  # a job is in it as soon as it is out of the queue: no bytecode in between at which this thread could be struck
@@ -85,7 +85,7 @@ class Pool:
             for job in hand:
                 self._let_go(job)
             raise
-        chains.app.tell(ThreadStopping(name))
+        chains.app.registry.emit(ThreadStopping(name))
 
     def _let_go(self, job: Job) -> None:
         """Hand on *job*, which this thread had in its hand when something was struck into it: it has run, or nothing of it has."""

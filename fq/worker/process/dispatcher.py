@@ -135,7 +135,7 @@ class Pump:
             self._child.app.broker.wake()
 
     def _main(self) -> None:
-        tell, name = self._child.app.tell, self._thread.name
+        tell, name = self._child.app.registry.emit, self._thread.name
         tell(ThreadBooted(name, "pump"))
         try:
             if self._run():
@@ -157,7 +157,7 @@ class Pump:
                 self._apart.keep(commits)
                 turn = self._turn(commits, jobs)
             except Exception as error:
-                if commits and self._apart.commit(commits, jobs, error, self._child.app.send_side):
+                if commits and self._apart.commit(commits, jobs, error, self._child.app.registry.apply_send_layers):
                     continue
                 log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unforeseen(error))
                 if stopping:

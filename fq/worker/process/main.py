@@ -73,7 +73,7 @@ def calm_collector() -> None:
 def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> int:
     child = Child(app, settings, name, board)
     orders.obeyed_by(child.pump.pause)
-    app.tell(ProcessBooted())
+    app.registry.emit(ProcessBooted())
     orders.listen()  # once more, since the app may have set handlers of its own
     calm_collector()
     child.start()

@@ -48,7 +48,9 @@ class Child:
         self.name = name
         self.settings = settings
         self.lost: BaseException | None = None
-        interval = min((layer.interval for plan in app.plans() for layer in plan.stack if isinstance(layer, TimeLimit)), default=1_000)
+        interval = min(
+            (layer.interval for plan in app.registry.plans() for layer in plan.stack if isinstance(layer, TimeLimit)), default=1_000
+        )
         self.pump = Pump(self)
         self.deadlines = Deadlines(interval, board, self.lose)
         self.loop = Loop(settings.concurrency, self, interval, board)
@@ -76,14 +78,14 @@ class Child:
         if self._heart is not None:
             self.name = fresh_worker_name("inline")
         tell_of_forks(self)
-        self.app.tell(WorkerBooting(self.name))
+        self.app.registry.emit(WorkerBooting(self.name))
         self.deadlines.start()
         self.pool.start()
         self.quarantine.start()
         if self._heart is not None:
             self._heart.start()
         self.pump.start()
-        self.app.tell(WorkerBooted(self.name))
+        self.app.registry.emit(WorkerBooted(self.name))
 
     def stop(self, timeout: int | None = None) -> None:
         """
@@ -94,7 +96,7 @@ class Child:
         if self._forked:
             return
         patience = self.settings.shutdown_timeout if timeout is None else timeout
-        self.app.tell(WorkerStopping(self.name))
+        self.app.registry.emit(WorkerStopping(self.name))
         self._call()
         if not self.pump.drain(min(patience / 1_000, HEAD_START)):
             self.deadlines.strike(self._notice)
@@ -109,7 +111,7 @@ class Child:
         self.quarantine.join(0.0)
         if self._heart is not None:
             self._heart.stop()
-        self.app.tell(WorkerStopped(self.name))
+        self.app.registry.emit(WorkerStopped(self.name))
 
     def forked(self) -> None:
         """Be no worker any more: this process is a fork."""
@@ -164,7 +166,7 @@ class Child:
 
     def _notice(self, message: Message) -> Shutdown | None:
         """Return what to raise in the actor that runs *message*, if it asked to be told."""
-        layer = self.app.plan(message.actor_name).stack.get(ShutdownNotifications)
+        layer = self.app.registry.plan(message.actor_name).stack.get(ShutdownNotifications)
         return Shutdown("the worker is stopping") if layer is not None and holds(layer.tells, message) else None
 
     def cancel(self, message_ids: Sequence[str]) -> None:
@@ -175,7 +177,7 @@ class Child:
             return Cancelled(f"{message.actor_name} {message.message_id} was cancelled") if message.message_id in chosen else None
 
         def cancelled_if_it_may_be(message: Message) -> Cancelled | None:
-            layer = self.app.plan(message.actor_name).stack.get(Cancellation)
+            layer = self.app.registry.plan(message.actor_name).stack.get(Cancellation)
             return cancelled(message) if layer is not None and holds(layer.interrupts, message) else None
 
         self.deadlines.strike(cancelled_if_it_may_be)

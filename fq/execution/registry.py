@@ -1,0 +1,139 @@
+"""`Registry`: the actors of an app, the queues and the stack that they run in, and what their layers share. Mutable shell."""
+
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar, cast
+
+from fq.calls.actor import AnyActor, Sends, check_targets, stack_for
+from fq.calls.declare import taken
+from fq.calls.templates import Stage
+from fq.core.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event
+from fq.core.host import Host
+from fq.core.message import ACTOR_DEFAULTS
+from fq.core.outcome import Enqueue
+from fq.errors import ActorNotFound, DeclarationError
+from fq.execution.actor_plan import Plan
+from fq.execution.declared_queues import DeclaredQueues
+from fq.middleware.base import Middleware
+from fq.middleware.stack import Stack, compose
+from fq.runtime.logger import logger
+
+T = TypeVar("T")
+log = logger("fq")
+
+
+class Owner(Sends, Host, Protocol):
+    """The app that a registry belongs to."""
+
+
+class Registry:
+    """
+    What an app declares, as a worker needs it: actors by name, their plans, and the queues to claim from.
+
+    Attributes:
+        stack: the layers that every actor of the app begins with.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._singletons: dict[Callable[[Owner], object], object] = {}
+        self._actors: dict[str, AnyActor] = {}
+        self._plans: dict[str, Plan] = {}
+        self.stack = Stack()
+        self._base = Plan.of(self.stack)
+        self.queues = DeclaredQueues(self.emit)
+
+    @property
+    def actors(self) -> dict[str, AnyActor]:
+        """The declared actors, by name."""
+        return dict(self._actors)
+
+    def begin(self, middleware: Middleware, queues: Collection[str]) -> None:
+        """
+        Use the layers of *middleware*, and list *queues*.
+
+        The layers may ask their app for what they share, so the app must have its registry by now.
+
+        Raises:
+            DeclarationError: one of *queues* cannot name a queue.
+            StackError: layers that do not fit together.
+        """
+        self.edit_stack(lambda _: compose(middleware))
+        self.queues.list(queues)
+
+    def edit_stack(self, change: Callable[[Stack], Stack]) -> None:
+        """See `App.edit_stack`."""
+        stack = compose(change(self.stack)).bind(self._owner)
+        plans = {name: self._work_out(actor, stack) for name, actor in self._actors.items()}
+        self.stack, self._base, self._plans = stack, Plan.of(stack), plans
+
+    def add(self, actor: AnyActor) -> None:
+        """
+        Declare *actor* as one of the app's.
+
+        Raises:
+            DeclarationError: its name is taken, or it belongs to another app.
+        """
+        if actor.name in self._actors:
+            raise taken(self._actors[actor.name], actor)
+        if actor.home.app is not None and actor.home.app is not self._owner:
+            raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
+        check_targets(actor.options, self._owner)
+        plan = self._work_out(actor, self.stack)
+        actor.home.app = self._owner
+        self._actors[actor.name] = actor  # before the event, so that layers can look it up
+        self._plans[actor.name] = plan
+        self.emit(ActorDeclaring(actor.name, actor.queue_name), plan)
+        self.queues.declare(actor.queue_name)
+        self.emit(ActorDeclared(actor.name, actor.queue_name), plan)
+
+    def get_actor(self, name: str) -> AnyActor:
+        """See `App.get_actor`."""
+        try:
+            return self._actors[name]
+        except KeyError:
+            raise ActorNotFound(f"no actor called {name}; declared are {', '.join(self._actors) or 'none'}") from None
+
+    def plan(self, actor_name: str) -> Plan:
+        """Return what was worked out for an actor; for one that is not declared here, the plan of the app's own stack."""
+        return self._plans.get(actor_name, self._base)
+
+    def plans(self) -> tuple[Plan, ...]:
+        """Return the plans of all declared actors."""
+        return tuple(self._plans.values())
+
+    def stores(self, stage: Stage) -> bool:
+        """Will the result of this call be stored?"""
+        return stage.options.get("store_results", self.plan(stage.actor.name).stores) is True
+
+    def own(self, kind: Callable[..., T]) -> T:
+        """See `App.own`."""
+        if kind not in self._singletons:
+            self._singletons[kind] = kind(self._owner)
+        return cast(T, self._singletons[kind])
+
+    def apply_send_layers(self, enqueue: Enqueue) -> Enqueue:
+        """Return *enqueue* as the stack of its actor sends it."""
+        plan = self._plans.get(enqueue.message.actor_name, self._base)
+        if enqueue.message.queue_name == ACTOR_DEFAULTS:
+            enqueue = plan.addressed(enqueue)
+        return plan.sending.on_enqueue(enqueue) if plan.edits_sends else enqueue
+
+    def emit(self, event: Event, plan: Plan | None = None) -> None:
+        """Pass *event* to the layers of *plan*, or of the app's own stack. What they raise is logged."""
+        plan = plan or self._base
+        if plan.watches:
+            try:
+                plan.watching.on_event(event)
+            except BaseExceptionGroup as errors:
+                log.error("%s", errors.message, exc_info=errors)
+
+    def emit_enqueued(self, enqueue: Enqueue) -> None:
+        """Tell the layers of its actor that *enqueue* is on its queue."""
+        plan = self._plans.get(enqueue.message.actor_name, self._base)
+        if plan.watches:
+            if enqueue.delay:
+                self.emit(Delayed(enqueue.message, enqueue.delay), plan)
+            self.emit(Enqueued(enqueue.message, enqueue.delay), plan)
+
+    def _work_out(self, actor: AnyActor, base: Stack) -> Plan:
+        return Plan.of(stack_for(actor, base).bind(self._owner), actor)
