@@ -22,7 +22,7 @@ from benchmarks.measure import console, matrix, quantile, report
 from benchmarks.peers import FQ, LIMIT, PEERS
 from benchmarks.peers.bench import ACTOR, Bench
 from benchmarks.peers.environments import Unable, prepared
-from fq.brokers.records import Commit, Post, Want
+from fq.brokers.records import ClaimRequest, Commit, EnqueueOp
 from fq.brokers.redis import RedisBroker
 from fq.core.message import Message
 from fq.wire.codec import encode
@@ -106,7 +106,7 @@ def turned(bench: Bench, depth: int, batch: int = 256) -> float:
     bench.server.flushall()
     for _ in range(depth // SHALLOW):
         broker.enqueue([next(posts) for _ in range(SHALLOW)])
-    want, done = Want("bench", ("default",), batch), 0
+    want, done = ClaimRequest("bench", ("default",), batch), 0
     commits: list[Commit] = []
     began = time.perf_counter()
     while time.perf_counter() < began + bench.seconds:
@@ -145,14 +145,14 @@ def held_at(bench: Bench, depth: int) -> float:
     return rate
 
 
-def some_posts() -> Iterator[Post]:
+def some_posts() -> Iterator[EnqueueOp]:
     """Return posts for the actor ``noop``, each with an id of its own, for ever."""
     head, tail = encode(Message(message_id="THE-ID", actor_name="noop", message_timestamp=time.time_ns() // 1_000_000)).split(b"THE-ID")
     number = 0
     while True:
         number += 1
         message_id = f"{number:036d}"
-        yield Post(message_id, "default", "noop", 0, 0, head + message_id.encode() + tail)
+        yield EnqueueOp(message_id, "default", "noop", 0, 0, head + message_id.encode() + tail)
 
 
 TABLES = {

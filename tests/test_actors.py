@@ -44,7 +44,7 @@ from fq import (
 )
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -772,7 +772,7 @@ def test_what_cannot_be_read_is_a_dead_letter_as_it_came_and_keeps_nobody_from_r
         return a + b
 
     handles = [add.send(1, 2)]
-    app.broker.enqueue([Post("garbage", "default", "add", 0, 0, b"\xff{not json")])
+    app.broker.enqueue([EnqueueOp("garbage", "default", "add", 0, 0, b"\xff{not json")])
     handles.append(add.send(3, 4))
     app.run_until_idle()
     (letter,) = app.broker.dead()
@@ -805,7 +805,7 @@ def test_whatever_a_foreign_producer_writes_becomes_a_dead_letter_that_says_what
     def add(a: int, b: int) -> int:
         return a + b
 
-    app.broker.enqueue([Post("m1", "default", "fails", 0, 0, b'{"message_id":"m1","actor_name":"fails",' + fields + b"}")])
+    app.broker.enqueue([EnqueueOp("m1", "default", "fails", 0, 0, b'{"message_id":"m1","actor_name":"fails",' + fields + b"}")])
     handle = add.send(1, 2)
     app.run_until_idle()
 

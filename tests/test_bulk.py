@@ -7,7 +7,7 @@ import pytest
 from fq import App, BrokerUnavailable
 from fq.app.bulk_send import BATCH
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 
 
 class Ahead(MemoryBroker):
@@ -19,7 +19,7 @@ class Ahead(MemoryBroker):
         self.begun = 0
         self.events: list[str] = []
 
-    def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
+    def enqueue_ahead(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         self.begun += 1
         number = self.begun
         self.events.append(f"begin {number}")

@@ -8,7 +8,7 @@ import pytest
 
 from fq import App, Enqueue, Message, OptionError, hooks
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Post, Want
+from fq.brokers.records import ClaimRequest, EnqueueOp
 from fq.class_style import Middleware
 from fq.class_style.broker_view import BrokerView
 from fq.core.reserved_options import FORMER, OWN
@@ -86,7 +86,7 @@ def test_whatever_a_message_says_there_ends(name: str, value: object) -> None:
         return 1
 
     body = {"message_id": "m1", "actor_name": "work", "args": [[[1]]], "options": {name: value}}
-    app.broker.enqueue([Post("m1", "default", "work", 0, 0, json.dumps(body).encode())])
+    app.broker.enqueue([EnqueueOp("m1", "default", "work", 0, 0, json.dumps(body).encode())])
     with app.worker(threads=1):
         until(lambda: app.broker.status("m1").state in ("done", "dead"))
 
@@ -137,7 +137,7 @@ def test_a_message_that_was_received_may_be_sent_again(app: App) -> None:
         return 1
 
     (work.call(1) | work | work).send()
-    (post,) = app.broker.turn((), Want("w", ("default",), 1)).deliveries
+    (post,) = app.broker.turn((), ClaimRequest("w", ("default",), 1)).deliveries
     message = decode(post.body)
     app.enqueue(Enqueue(Message(message_id="m2", actor_name="work", options=message.options)))
 

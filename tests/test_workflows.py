@@ -35,7 +35,7 @@ from fq import (
     group,
     pipeline,
 )
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.core.reserved_options import GROUP, WORKFLOW
 from fq.execution.handler import aplainly, plainly
 from fq.execution.outcome_encoding import pack
@@ -228,12 +228,12 @@ def test_completed_count_goes_up_step_by_step(scene: Scene) -> None:
 def step(app: App) -> None:
     """Run one message."""
     chains = Chains(app, plainly, aplainly, 0)
-    (delivery,) = app.broker.turn([], Want("stepper", app.queues, 1)).deliveries
+    (delivery,) = app.broker.turn([], ClaimRequest("stepper", app.queues, 1)).deliveries
     job = chains.receive(delivery)
     assert isinstance(job, Job)
     chains.run(job)
     assert job.commit is not None
-    app.broker.turn([job.commit], Want("stepper", app.queues, 0))
+    app.broker.turn([job.commit], ClaimRequest("stepper", app.queues, 0))
 
 
 def test_without_a_worker_nothing_is_completed(scene: Scene) -> None:
@@ -299,7 +299,7 @@ def test_each_message_of_a_pipeline_carries_only_what_comes_after_it(scene: Scen
     sizes = []
     pipeline([scene.same.call(1), *[scene.same] * 49]).send()
     for _ in range(50):
-        (delivery,) = scene.app.broker.turn([], Want("w", scene.app.queues, 1)).deliveries
+        (delivery,) = scene.app.broker.turn([], ClaimRequest("w", scene.app.queues, 1)).deliveries
         sizes.append(len(delivery.body))
         scene.app.broker.release("w", {})
         step(scene.app)
@@ -524,7 +524,7 @@ def test_members_that_expire_kill_their_process_or_do_not_fit_arrive_as_failures
     deadly = scene.double.call(1).with_options(max_deliveries=1)
     misfit = scene.same.call("x") | scene.double
     handle = (group([expired, deadly, misfit], on_member_failure="collect") | sort).send()
-    deliveries = scene.app.broker.turn([], Want("doomed", scene.app.queues, 3)).deliveries
+    deliveries = scene.app.broker.turn([], ClaimRequest("doomed", scene.app.queues, 3)).deliveries
     scene.app.broker.release("doomed", {})
     scene.app.run_until_idle()
 
@@ -741,7 +741,7 @@ def test_ids_follow_from_the_first_so_that_a_call_sent_twice_is_two_workflows(sc
 
 def test_a_member_of_a_group_that_nothing_follows_carries_its_workflow_alone(scene: Scene) -> None:
     group([scene.double.call(1)]).send()
-    (delivery,) = scene.app.broker.turn([], Want("w", scene.app.queues, 1)).deliveries
+    (delivery,) = scene.app.broker.turn([], ClaimRequest("w", scene.app.queues, 1)).deliveries
 
     options = decode(delivery.body).options
     assert options == {GROUP: [{"id": options[WORKFLOW], "at": 0, "of": 1}], WORKFLOW: options[WORKFLOW]}

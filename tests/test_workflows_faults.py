@@ -20,7 +20,7 @@ from returns.pipeline import is_successful
 
 from fq import App, Call, Fault, Message, SkipMessage, get_current_message, pipeline
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Ack, Bury, Commit, Delivery, Want
+from fq.brokers.records import Ack, Bury, ClaimRequest, Commit, Delivery
 from fq.execution.handler import aplainly, plainly
 from fq.worker.job import Chains, Job
 from tests.brokers.harness import Kind, kinds
@@ -218,7 +218,7 @@ class Driver:
         self.reborn()
 
     def turn(self, commits: list[Commit], limit: int) -> tuple[Delivery, ...]:
-        turn = self.app.broker.turn(commits, Want(self.name, ("default",), limit))
+        turn = self.app.broker.turn(commits, ClaimRequest(self.name, ("default",), limit))
         for commit in commits:
             if commit.message_id not in turn.stale and isinstance(commit.disposition, Ack | Bury):
                 self.finals[commit.message_id] += 1

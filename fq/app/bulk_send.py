@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
 from fq.brokers.protocol import Broker, SendsAhead
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.core.outcome import Enqueue
 from fq.execution.outcome_encoding import pack
 
@@ -28,7 +28,7 @@ def in_batches(
     """
     results: list[H] = []
     batch: list[Enqueue] = []
-    posts: list[Post] = []
+    posts: list[EnqueueOp] = []
     size = 0
     under_way: Finish = _nothing
     try:
@@ -58,7 +58,7 @@ def unsent(enqueues: Sequence[Enqueue], new: int) -> str:
     return f"{len(enqueues) - new} of {len(enqueues)} messages were not sent: messages with their ids wait or run already, and stay as they are"
 
 
-def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[Post], announce: Callable[[Enqueue], None]) -> Finish:
+def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[EnqueueOp], announce: Callable[[Enqueue], None]) -> Finish:
     """Begin to send *posts*; return what waits until they have been sent, and then announces *batch*, which they are made of."""
     waits = _ahead(broker, posts)
 
@@ -70,7 +70,7 @@ def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[Post], anno
     return finish
 
 
-def _ahead(broker: Broker, posts: Sequence[Post]) -> Finish:
+def _ahead(broker: Broker, posts: Sequence[EnqueueOp]) -> Finish:
     if isinstance(broker, SendsAhead):
         return broker.enqueue_ahead(posts)
     broker.enqueue(posts)

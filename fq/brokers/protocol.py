@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol, runtime_checkable
 
 from fq.brokers.findings import Finding
-from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.requeue import RequeuePlanner
 
 CALLED_BY_ACTORS = (
@@ -30,7 +30,7 @@ class Broker(Protocol):
     surrogate.
     """
 
-    def enqueue(self, posts: Sequence[Post]) -> int:
+    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
         """
         Put *posts* on their queues, all or none, and return how many messages are new.
 
@@ -39,10 +39,10 @@ class Broker(Protocol):
         """
         ...
 
-    async def aenqueue(self, posts: Sequence[Post]) -> None:
+    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers."""
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         """
         Apply *commits* in their order, each wholly or not at all, and claim what is wanted; never blocks.
 
@@ -52,7 +52,7 @@ class Broker(Protocol):
         """
         ...
 
-    def wait(self, want: Want, timeout: int) -> None:
+    def wait(self, want: ClaimRequest, timeout: int) -> None:
         """
         Block until there may be something to claim, or `wake` is called, or *timeout* ms have passed.
 
@@ -105,7 +105,7 @@ class Broker(Protocol):
         """Return all workers with a lease, by name."""
         ...
 
-    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
         ...
 
@@ -115,7 +115,7 @@ class Broker(Protocol):
 
         One that waits becomes ready, and is delivered as ``interrupted="cancelled"``, so that it ends without being run. The holder of one that is held
         hears of it in its next turn; should the message come back, by a retry or a lost lease, it is delivered in the same way. Of what its commit posts,
-        that which continues its workflow (`Post.continues`) is cancelled, too.
+        that which continues its workflow (`EnqueueOp.continues`) is cancelled, too.
         """
         ...
 
@@ -186,7 +186,7 @@ class Broker(Protocol):
 class SendsAhead(Protocol):
     """A broker that can take messages while its caller goes on."""
 
-    def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
+    def enqueue_ahead(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `Broker.enqueue`; what is returned must be called, and waits for the end of that. It raises what `enqueue` raises."""
         ...
 
@@ -194,7 +194,7 @@ class SendsAhead(Protocol):
 class InThreads:
     """The async side of a broker whose calls are short or local: each runs in a thread."""
 
-    async def aenqueue(self: Broker, posts: Sequence[Post]) -> None:
+    async def aenqueue(self: Broker, posts: Sequence[EnqueueOp]) -> None:
         """`Broker.enqueue`, in a thread."""
         await asyncio.to_thread(self.enqueue, tuple(posts))  # the caller may change its list while this waits
 

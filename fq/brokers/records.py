@@ -16,7 +16,7 @@ from fq.core.frozen import unchecked_constructor
 
 
 @frozen(weakref_slot=False)
-class Post:
+class EnqueueOp:
     """
     A message on its way to a queue: ready, by the broker's clock, *delay* ms after the commit.
 
@@ -32,18 +32,18 @@ class Post:
     continues: bool = False
 
 
-new_post = unchecked_constructor(Post)
+new_enqueue_op = unchecked_constructor(EnqueueOp)
 
 
 @frozen
-class Splice:
+class DeferredEnqueue:
     """
     A post whose body is made by the broker as ``head + b"[" + b",".join(values) + b"]" + tail``, with the values of a group's members in order.
 
     With a *rest*, its clock, ms since the epoch, and that come after it.
     """
 
-    post: Post
+    post: EnqueueOp
     head: bytes
     tail: bytes
     rest: bytes = b""
@@ -54,7 +54,7 @@ OPEN_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
 
 
 @frozen(weakref_slot=False)
-class Keep:
+class StoreResultOp:
     """
     Keep *body* as the result of *message_id* for *ttl* ms.
 
@@ -67,11 +67,11 @@ class Keep:
     hold: str = ""
 
 
-new_keep = unchecked_constructor(Keep)
+new_store_result_op = unchecked_constructor(StoreResultOp)
 
 
 @frozen
-class Join:
+class ArriveOp:
     """
     Member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
 
@@ -85,11 +85,11 @@ class Join:
     member: int
     size: int
     value: bytes
-    then: tuple[Splice, ...]
+    then: tuple[DeferredEnqueue, ...]
     ttl: int
 
 
-Change: TypeAlias = Post | Keep | Join
+Operation: TypeAlias = EnqueueOp | StoreResultOp | ArriveOp
 
 
 @frozen
@@ -98,10 +98,10 @@ class Ack:
 
 
 @frozen
-class Replace:
+class Reschedule:
     """Put *post*, which has the same message id, in the message's place; its deliveries count from nought. *fault* is kept for inspection."""
 
-    post: Post
+    post: EnqueueOp
     fault: Fault | None = None
 
 
@@ -124,7 +124,7 @@ class Release:
     interrupted: str = ""
 
 
-Disposition: TypeAlias = Ack | Replace | Bury | Release
+Disposition: TypeAlias = Ack | Reschedule | Bury | Release
 
 ACK = Ack()
 RELEASE = Release()
@@ -142,7 +142,7 @@ class Commit:
     queue_name: str
     token: int
     disposition: Disposition = ACK
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Operation, ...] = ()
 
 
 new_commit = unchecked_constructor(Commit)
@@ -158,7 +158,7 @@ def _own(names: Iterable[str]) -> tuple[str, ...]:
 
 
 @frozen
-class Want:
+class ClaimRequest:
     """
     What a worker asks for.
 
@@ -278,7 +278,7 @@ class WorkerStats:
 
 
 @frozen
-class Held:
+class ClaimedMessage:
     """A message that a worker holds: claimed at *since*, ms since the epoch on the broker's clock."""
 
     message_id: str

@@ -11,21 +11,21 @@ from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
-from fq.brokers.records import Post, Splice
+from fq.brokers.records import DeferredEnqueue, EnqueueOp
 
 
 @frozen
 class LiveMessage:
     """A message that waits, or is *running*; *post* is how it would be posted again."""
 
-    post: Post
+    post: EnqueueOp
     running: bool
 
 
 class RequeueView(Protocol):
     """What a broker has at the moment of a requeue."""
 
-    def dead_letters(self, message_ids: Sequence[str]) -> Mapping[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> Mapping[str, EnqueueOp]:
         """Return the dead letters of *message_ids*, as they would be posted again."""
         ...
 
@@ -44,7 +44,7 @@ class ReopenedGroup:
 
     group: str
     values: Mapping[int, bytes]
-    then: tuple[Splice, ...]
+    then: tuple[DeferredEnqueue, ...]
 
 
 @frozen
@@ -64,7 +64,7 @@ class RequeuePlan:
         removed: member numbers to delete from the arrivals of open groups, by group.
     """
 
-    posts: tuple[Post, ...] = ()
+    posts: tuple[EnqueueOp, ...] = ()
     taken_letters: tuple[str, ...] = ()
     taken_messages: tuple[str, ...] = ()
     reopened: tuple[ReopenedGroup, ...] = ()

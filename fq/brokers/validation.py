@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
-from fq.brokers.records import Change, Commit, Join, Keep, Post, Replace, Splice, Want
+from fq.brokers.records import ArriveOp, ClaimRequest, Commit, DeferredEnqueue, EnqueueOp, Operation, Reschedule, StoreResultOp
 from fq.errors import BrokerError, ConfigError
 
 LONGEST = 2**52
@@ -24,7 +24,7 @@ DEAD_TTL = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
-def remembered(join: Join, complete: bool) -> int:
+def remembered(join: ArriveOp, complete: bool) -> int:
     """
     Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.
 
@@ -33,7 +33,7 @@ def remembered(join: Join, complete: bool) -> int:
     return min(join.ttl, DEAD_TTL) if complete else join.ttl
 
 
-def check_posts(posts: Iterable[Post]) -> None:
+def check_posts(posts: Iterable[EnqueueOp]) -> None:
     """
     Let *posts* pass if every one of them can be kept.
 
@@ -54,7 +54,7 @@ def check_posts(posts: Iterable[Post]) -> None:
             _check_each_field(post)
 
 
-def _check_each_field(post: Post) -> None:
+def _check_each_field(post: EnqueueOp) -> None:
     """`check_posts` for the few that a quick look does not clear, with what is wrong."""
     _check_bytes(post.message_id, "body", post.body)
     if type(post.priority) is not int or not -PRIORITIES < post.priority < PRIORITIES:
@@ -72,7 +72,7 @@ def check_commits(commits: Iterable[Commit]) -> None:
         BrokerError: see `check_posts`.
     """
     for commit in commits:
-        if type(commit.disposition) is Replace:
+        if type(commit.disposition) is Reschedule:
             check_posts((commit.disposition.post,))
         for change in commit.changes:
             _check_change(change)
@@ -97,16 +97,16 @@ def check_search(**names: str | None) -> None:
             check_names(kind, name)
 
 
-def check_want(want: Want) -> None:
+def check_want(want: ClaimRequest) -> None:
     """Let *want* pass if what it names can be names; raises as `check_names` does."""
     check_names("worker", want.worker)
     check_names("queue", *want.queues)
 
 
-def _check_change(change: Change) -> None:
-    if isinstance(change, Post):
+def _check_change(change: Operation) -> None:
+    if isinstance(change, EnqueueOp):
         check_posts((change,))
-    elif isinstance(change, Keep):
+    elif isinstance(change, StoreResultOp):
         _check_text(change.message_id, "message_id", change.message_id)
         _check_bytes(change.message_id, "body", change.body)
         _check_duration(change.message_id, "ttl", change.ttl)
@@ -116,7 +116,7 @@ def _check_change(change: Change) -> None:
         _check_join(change)
 
 
-def _check_join(join: Join) -> None:
+def _check_join(join: ArriveOp) -> None:
     _check_text(join.group, "group", join.group)
     for name, found, least in (("member", join.member, 0), ("size", join.size, 1)):
         if type(found) is not int or not least <= found < LONGEST:
@@ -176,11 +176,11 @@ def rotated(queues: Sequence[str], turns: int) -> list[str]:
     return distinct[first:] + distinct[:first]
 
 
-def spliced(splice: Splice, values: Iterable[bytes], now: int) -> Post:
+def spliced(splice: DeferredEnqueue, values: Iterable[bytes], now: int) -> EnqueueOp:
     """
     Return the post of *splice*, with *values*, in order, and the time *now* in its body.
 
-    >>> spliced(Splice(Post("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
+    >>> spliced(DeferredEnqueue(EnqueueOp("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
     b'{args:[1,2],at:7}'
     """
     time = b"%d" % now if splice.rest else b""

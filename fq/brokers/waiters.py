@@ -1,5 +1,5 @@
 """
-Waiting, for brokers that live in the same process as those who wait: `WorkSignal` for threads that want work, `Awaited` for those who want a result.
+Waiting, for brokers that live in the same process as those who wait: `WorkSignal` for threads that want work, `ResultWaiters` for those who want a result.
 
 Mutable shell. Timeouts are the caller's and pass in real time; what falls due, falls due by the broker's clock.
 """
@@ -104,7 +104,7 @@ class WorkSignal:
         self._heard[worker] = self._wakes_of_all
 
 
-class Awaited:
+class ResultWaiters:
     """
     Who waits for the result of which message: threads and coroutines alike, without a thread for each coroutine.
 

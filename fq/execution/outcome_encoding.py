@@ -10,7 +10,21 @@ from typing import Never
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
-from fq.brokers.records import ACK, Bury, Change, Commit, Delivery, Disposition, Join, Post, Replace, Splice, new_commit, new_keep, new_post
+from fq.brokers.records import (
+    ACK,
+    ArriveOp,
+    Bury,
+    Commit,
+    DeferredEnqueue,
+    Delivery,
+    Disposition,
+    EnqueueOp,
+    Operation,
+    Reschedule,
+    new_commit,
+    new_enqueue_op,
+    new_store_result_op,
+)
 from fq.brokers.validation import check_commits
 from fq.core.fault import Fault
 from fq.core.message import Message, evolve_message
@@ -31,16 +45,16 @@ SendSide = Callable[[Enqueue], Enqueue]
 FaultOf = Callable[[BaseException], Fault]
 
 
-def post(enqueue: Enqueue, send_side: SendSide) -> Post:
+def post(enqueue: Enqueue, send_side: SendSide) -> EnqueueOp:
     """Return *enqueue*, passed through *send_side*, as a broker takes it."""
     return pack(send_side(enqueue), enqueue.continues)
 
 
-def pack(enqueue: Enqueue, continues: bool = False) -> Post:
+def pack(enqueue: Enqueue, continues: bool = False) -> EnqueueOp:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
     body = encode(message if message.origin is None else as_received(message))
-    return new_post(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
+    return new_enqueue_op(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
 
 
 def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
@@ -122,7 +136,7 @@ def _each_once() -> FaultOf:
 def _disposition(outcome: Outcome, send_side: SendSide, fault_of: FaultOf) -> Disposition:
     match outcome.result.failure():
         case Retry(message, delay, error):
-            return Replace(post(Enqueue(message, delay), send_side), None if error is None else fault_of(error))
+            return Reschedule(post(Enqueue(message, delay), send_side), None if error is None else fault_of(error))
         case Dead(error):
             return ACK if is_a(error, Cancelled) else Bury(fault_of(error))  # what was cancelled on purpose is no dead letter
         case Drop():
@@ -131,14 +145,14 @@ def _disposition(outcome: Outcome, send_side: SendSide, fault_of: FaultOf) -> Di
             _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
 
-def _change(effect: Effect, send_side: SendSide, fault_of: FaultOf) -> Change:
+def _change(effect: Effect, send_side: SendSide, fault_of: FaultOf) -> Operation:
     match effect:
         case Store(message_id, result, ttl, hold):
-            return new_keep(message_id, encode_result(_stored(result, fault_of)), ttl, hold)
+            return new_store_result_op(message_id, encode_result(_stored(result, fault_of)), ttl, hold)
         case Enqueue():
             return post(effect, send_side)
         case Arrive(group, member, size, value, then, ttl):
-            return Join(group, member, size, encode_value(value, "result"), tuple(splice(enqueue, send_side) for enqueue in then), ttl)
+            return ArriveOp(group, member, size, encode_value(value, "result"), tuple(splice(enqueue, send_side) for enqueue in then), ttl)
         case unknown:
             _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
 
@@ -154,7 +168,7 @@ def _stored(result: Result[object, Error], fault_of: FaultOf) -> Result[object, 
 _MARK = "\x00fq:values\x00"
 
 
-def splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
+def splice(enqueue: Enqueue, send_side: SendSide) -> DeferredEnqueue:
     """Return *enqueue* cut open where the values of its group go, after its own arguments, and where the time goes at which it is made."""
     message: Message = enqueue.message
     marked = post(Enqueue(evolve_message(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
@@ -165,7 +179,11 @@ def splice(enqueue: Enqueue, send_side: SendSide) -> Splice:
         )
     head, tail = parts
     before, _, after = tail.rpartition(b'"message_timestamp":%d' % message.message_timestamp)
-    return Splice(marked, head, before + b'"message_timestamp":', after) if after.startswith(b",") else Splice(marked, head, tail)
+    return (
+        DeferredEnqueue(marked, head, before + b'"message_timestamp":', after)
+        if after.startswith(b",")
+        else DeferredEnqueue(marked, head, tail)
+    )
 
 
 __all__ = ["SendSide", "buried", "failures", "lower", "pack", "post", "settle", "splice"]

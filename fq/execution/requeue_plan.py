@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from attrs import define, evolve, field
 from returns.pipeline import is_successful
 
-from fq.brokers.records import Post, Splice
+from fq.brokers.records import DeferredEnqueue, EnqueueOp
 from fq.brokers.requeue import ReopenedGroup, RequeuePlan, RequeueView
 from fq.core.frozen import frozen_dict
 from fq.core.message import RETRIES, Message, evolve_message
@@ -41,7 +41,7 @@ def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> Req
         letters = {message_id: post for message_id, post in letters.items() if message_id not in draft.blocked}
 
 
-def afresh(post: Post, now: int) -> Post:
+def afresh(post: EnqueueOp, now: int) -> EnqueueOp:
     """Return *post* as if it were sent *now*: no retries used up, no age. What is no message stays as it is."""
     message = _read(post)
     if message is None:
@@ -71,7 +71,7 @@ class _Draft:
     taken: dict[str, None] = field(factory=dict)
     waiting: dict[str, None] = field(factory=dict)
 
-    def reopen_for(self, letters: Mapping[str, Post]) -> None:
+    def reopen_for(self, letters: Mapping[str, EnqueueOp]) -> None:
         """Open the groups of *letters*; of what came after them, since that failed; and so on."""
         level = [(message, {message_id}) for message_id, post in letters.items() if (message := _read(post))]
         while level:
@@ -97,7 +97,7 @@ class _Draft:
             self.waiting.update(dict.fromkeys(message_id for message_id in failed if message_id in alive))
             yield from ((message, stand.roots) for message_id, message in failed.items() if message_id not in alive)
 
-    def plan(self, letters: Mapping[str, Post], now: int) -> RequeuePlan:
+    def plan(self, letters: Mapping[str, EnqueueOp], now: int) -> RequeuePlan:
         """Return the plan to requeue *letters*, but for those that their groups will post."""
         reopened = tuple(
             evolve(one, values={number: value for number, value in one.values.items() if number not in self.numbers[one.group]})
@@ -131,19 +131,19 @@ def _places(message: Message) -> Sequence[tuple[Place, range]]:
         return ()
 
 
-def _cut_open(message: Message) -> Splice:
+def _cut_open(message: Message) -> DeferredEnqueue:
     """Return what posts *message* again, with other values of its group."""
     return splice(Enqueue(evolve_message(message, args=message.args[:-1])), lambda enqueue: enqueue)
 
 
-def _read(post: Post) -> Message | None:
+def _read(post: EnqueueOp) -> Message | None:
     try:
         return decode(post.body)
     except FqError:
         return None
 
 
-def uncallable(post: Post) -> Message | None:
+def uncallable(post: EnqueueOp) -> Message | None:
     """Return the message of *post* if it cannot be called, since members failed of the group before it."""
     message = _read(post)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from fq.brokers.records import ACK, Commit, Want
+from fq.brokers.records import ACK, ClaimRequest, Commit
 from fq.errors import FqError
 from fq.execution.handler import aplainly, cancelled_itself, plainly
 from fq.runtime.fresh_ids import fresh_worker_name
@@ -40,7 +40,7 @@ def run_until_idle(app: "App") -> int:
     with closing(Aside()) as aside, _signed_off(app, name):
         idle, queues = False, _queues(app)
         while not idle:
-            turn = app.broker.turn(commits, Want(name, queues, 1))
+            turn = app.broker.turn(commits, ClaimRequest(name, queues, 1))
             for job in ran:
                 chains.committed(job, stale=job.delivery.message_id in turn.stale)
             commits, ran = [], []

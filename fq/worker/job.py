@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from fq.brokers.records import Bury, Commit, Delivery, Replace
+from fq.brokers.records import Bury, Commit, Delivery, Reschedule
 from fq.core.events import Claimed, Committed, Committing, Released, Started
 from fq.core.fault import Fault
 from fq.core.message import CANCELLED, Message
@@ -248,7 +248,7 @@ def read(delivery: Delivery) -> Message | Commit:
 
 def _fault(commit: Commit) -> Fault | None:
     """Return the error that *commit* says, as data."""
-    return commit.disposition.fault if isinstance(commit.disposition, Bury | Replace) else None
+    return commit.disposition.fault if isinstance(commit.disposition, Bury | Reschedule) else None
 
 
 def _follow_ups(outcome: Outcome) -> list[str]:

@@ -6,7 +6,20 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Change, Commit, Delivery, Disposition, Join, Post, Splice, Turn, Want
+from fq.brokers.records import (
+    ACK,
+    CLAIM_BYTES,
+    ArriveOp,
+    Bury,
+    ClaimRequest,
+    Commit,
+    DeferredEnqueue,
+    Delivery,
+    Disposition,
+    EnqueueOp,
+    Operation,
+    Turn,
+)
 from fq.core.fault import Fault
 
 T = TypeVar("T")
@@ -17,16 +30,16 @@ PATIENCE = 10.0
 """How long, in seconds, a test waits for what comes at once unless something is broken."""
 
 
-def post(message_id: str, queue: str = "q", *, actor: str = "act", priority: int = 0, delay: int = 0, body: bytes = b"{}") -> Post:
-    return Post(message_id, queue, actor, priority, delay, body)
+def post(message_id: str, queue: str = "q", *, actor: str = "act", priority: int = 0, delay: int = 0, body: bytes = b"{}") -> EnqueueOp:
+    return EnqueueOp(message_id, queue, actor, priority, delay, body)
 
 
-def posts(*message_ids: str) -> list[Post]:
+def posts(*message_ids: str) -> list[EnqueueOp]:
     return [post(message_id) for message_id in message_ids]
 
 
-def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = CLAIM_BYTES) -> Want:
-    return Want(worker, queues or ("q",), limit, lease, max_bytes)
+def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = CLAIM_BYTES) -> ClaimRequest:
+    return ClaimRequest(worker, queues or ("q",), limit, lease, max_bytes)
 
 
 def claim(broker: Broker, worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> tuple[Delivery, ...]:
@@ -43,22 +56,22 @@ def settle(broker: Broker, worker: str = "other") -> Turn:
     return broker.turn((), want(worker, limit=0))
 
 
-def outcome(delivery: Delivery, disposition: Disposition = ACK, *changes: Change) -> Commit:
+def outcome(delivery: Delivery, disposition: Disposition = ACK, *changes: Operation) -> Commit:
     return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
 
 
-def commit(broker: Broker, delivery: Delivery, disposition: Disposition = ACK, *changes: Change, worker: str = "w1") -> tuple[str, ...]:
+def commit(broker: Broker, delivery: Delivery, disposition: Disposition = ACK, *changes: Operation, worker: str = "w1") -> tuple[str, ...]:
     """Commit for one message, and return which commits were stale."""
     return broker.turn([outcome(delivery, disposition, *changes)], want(worker, limit=0)).stale
 
 
-def run(broker: Broker, *changes: Change, disposition: Disposition = ACK, message_id: str = "runner") -> None:
+def run(broker: Broker, *changes: Operation, disposition: Disposition = ACK, message_id: str = "runner") -> None:
     """Post a message, claim it, and commit *changes* with it."""
     broker.enqueue([post(message_id, "runners")])
     assert commit(broker, claim_one(broker, "runner", "runners"), disposition, *changes, worker="runner") == ()
 
 
-def bury(broker: Broker, message: Post, fault: Fault = FAULT) -> None:
+def bury(broker: Broker, message: EnqueueOp, fault: Fault = FAULT) -> None:
     """Post a message and let it die."""
     broker.enqueue([message])
     assert commit(broker, claim_one(broker, "undertaker", message.queue_name), Bury(fault), worker="undertaker") == ()
@@ -72,12 +85,12 @@ def state(broker: Broker, message_id: str) -> str:
     return broker.status(message_id).state
 
 
-def join(member: int, size: int, value: bytes = b"0", *then: Splice, group: str = "g", ttl: int = 60_000) -> Join:
-    return Join(group, member, size, value, then, ttl)
+def join(member: int, size: int, value: bytes = b"0", *then: DeferredEnqueue, group: str = "g", ttl: int = 60_000) -> ArriveOp:
+    return ArriveOp(group, member, size, value, then, ttl)
 
 
-def splice(message_id: str, queue: str = "q", *, delay: int = 0) -> Splice:
-    return Splice(post(message_id, queue, delay=delay), b'{"args":', b"}")
+def splice(message_id: str, queue: str = "q", *, delay: int = 0) -> DeferredEnqueue:
+    return DeferredEnqueue(post(message_id, queue, delay=delay), b'{"args":', b"}")
 
 
 def in_thread(call: Callable[[], T]) -> Future[T]:

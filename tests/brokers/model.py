@@ -11,17 +11,17 @@ from attrs import evolve, field, frozen
 from fq.brokers.records import (
     OPEN_GROUP_TTL_MS,
     Ack,
+    ArriveOp,
     Bury,
     Commit,
     DeadLetter,
-    Join,
-    Keep,
-    Post,
+    DeferredEnqueue,
+    EnqueueOp,
     QueueStats,
     Release,
-    Replace,
-    Splice,
+    Reschedule,
     Status,
+    StoreResultOp,
 )
 from fq.core.fault import Fault
 
@@ -30,7 +30,7 @@ from fq.core.fault import Fault
 class Message:
     """A message that waits, or runs if somebody holds it."""
 
-    post: Post
+    post: EnqueueOp
     due: int
     number: int
     token: int = 0
@@ -53,7 +53,7 @@ class Message:
 class Letter:
     """A dead message, and when it died."""
 
-    post: Post
+    post: EnqueueOp
     fault: Fault
     died_at: int
 
@@ -61,7 +61,7 @@ class Letter:
 @frozen
 class Group:
     values: Mapping[int, bytes] = {}
-    then: tuple[Splice, ...] = ()
+    then: tuple[DeferredEnqueue, ...] = ()
     complete: bool = False
     until: int = 0
     cancelled: bool = False
@@ -94,7 +94,7 @@ def advance(model: Model, ms: int) -> Model:
     return evolve(model, now=model.now + ms)
 
 
-def enqueue(model: Model, posts: Iterable[Post], cancelled: bool = False) -> Model:
+def enqueue(model: Model, posts: Iterable[EnqueueOp], cancelled: bool = False) -> Model:
     for post in posts:
         if post.message_id not in model.messages:
             message = hastened(model, Message(post, model.now + post.delay, model.count, cancelled=cancelled))
@@ -102,7 +102,7 @@ def enqueue(model: Model, posts: Iterable[Post], cancelled: bool = False) -> Mod
     return model
 
 
-def new_in(model: Model, posts: Iterable[Post]) -> int:
+def new_in(model: Model, posts: Iterable[EnqueueOp]) -> int:
     """How many of *posts* are messages that are not there."""
     return len({post.message_id for post in posts} - model.messages.keys())
 
@@ -121,7 +121,7 @@ def apply(model: Model, commit: Commit) -> Model | None:
     match commit.disposition:
         case Ack():
             model = without_message(model, commit.message_id)
-        case Replace(post, fault):
+        case Reschedule(post, fault):
             again = Message(post, model.now + post.delay, message.number, fault=fault or message.fault, cancelled=message.cancelled)
             model = with_message(model, hastened(model, again))
         case Bury(fault):
@@ -131,16 +131,16 @@ def apply(model: Model, commit: Commit) -> Model | None:
             model = with_message(model, message.back(interrupted, counted))
     for change in commit.changes:
         match change:
-            case Post(continues=continues):
+            case EnqueueOp(continues=continues):
                 model = enqueue(model, [change], message.cancelled and continues)
-            case Keep():
+            case StoreResultOp():
                 model = keep(model, change)
-            case Join():
+            case ArriveOp():
                 model = arrive(model, change)
     return model
 
 
-def arrive(model: Model, join: Join) -> Model:
+def arrive(model: Model, join: ArriveOp) -> Model:
     group = group_of(model, join.group)
     if group.complete or join.member in group.values:
         return model
@@ -157,13 +157,13 @@ def arrive(model: Model, join: Join) -> Model:
     return let_go(model, join.group)
 
 
-def made(splice: Splice, values: bytes, now: int) -> Post:
+def made(splice: DeferredEnqueue, values: bytes, now: int) -> EnqueueOp:
     """What follows a group, with its values and the time."""
     time = str(now).encode() if splice.rest else b""
     return evolve(splice.post, body=splice.head + b"[" + values + b"]" + splice.tail + time + splice.rest)
 
 
-def keep(model: Model, change: Keep) -> Model:
+def keep(model: Model, change: StoreResultOp) -> Model:
     """A result waits for its group, unless that is complete."""
     if not change.hold or group_of(model, change.hold).complete:
         return with_result(model, change.message_id, change.body, change.ttl)

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import ACK, Commit, Delivery, Keep, Post, Want
+from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, EnqueueOp, StoreResultOp
 
 
 def produce(broker: SqliteBroker, name: str, count: str) -> None:
     """Send *count* messages, one by one and by the dozen in turn."""
-    left = [Post(f"{name}-{number}", "q", "act", number % 3, 0, b"{}") for number in range(int(count))]
+    left = [EnqueueOp(f"{name}-{number}", "q", "act", number % 3, 0, b"{}") for number in range(int(count))]
     size = 1
     while left:
         broker.enqueue(left[:size])
@@ -23,7 +23,7 @@ def produce(broker: SqliteBroker, name: str, count: str) -> None:
 
 def work(broker: SqliteBroker, name: str, journal: str, finished: str) -> None:
     """Claim and commit until the file *finished* is there, and write down, line by line, what was committed."""
-    want = Want(name, ("q", "r"), 64)
+    want = ClaimRequest(name, ("q", "r"), 64)
     held: dict[str, Delivery] = {}
     with Path(journal).open("w", encoding="utf-8") as lines:
         while not Path(finished).exists():
@@ -36,20 +36,22 @@ def work(broker: SqliteBroker, name: str, journal: str, finished: str) -> None:
 
 def committed(delivery: Delivery) -> Commit:
     """Every message leaves a result, and every one of the first queue a follow-up in the other."""
-    follow_up = (Post(f"{delivery.message_id}-child", "r", "act", 0, 0, b"{}"),) if delivery.queue_name == "q" else ()
-    return Commit(delivery.message_id, delivery.queue_name, delivery.token, ACK, (Keep(delivery.message_id, b"1", 3_600_000), *follow_up))
+    follow_up = (EnqueueOp(f"{delivery.message_id}-child", "r", "act", 0, 0, b"{}"),) if delivery.queue_name == "q" else ()
+    return Commit(
+        delivery.message_id, delivery.queue_name, delivery.token, ACK, (StoreResultOp(delivery.message_id, b"1", 3_600_000), *follow_up)
+    )
 
 
 def fork(broker: SqliteBroker, name: str) -> None:
     """Use the broker before a fork, and then on both sides, by turns."""
-    broker.enqueue([Post(f"{name}-before", "q", "act", 0, 0, b"{}")])
+    broker.enqueue([EnqueueOp(f"{name}-before", "q", "act", 0, 0, b"{}")])
     broker.status("open the reader, too")
     children = [child(broker, f"{name}-{number}") for number in range(3)]
     for number in range(50):
-        broker.enqueue([Post(f"{name}-parent-{number}", "q", "act", 0, 0, b"{}")])
+        broker.enqueue([EnqueueOp(f"{name}-parent-{number}", "q", "act", 0, 0, b"{}")])
         broker.queues()
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
-    broker.enqueue([Post(f"{name}-after", "q", "act", 0, 0, b"{}")])
+    broker.enqueue([EnqueueOp(f"{name}-after", "q", "act", 0, 0, b"{}")])
     sys.exit(max(codes))
 
 
@@ -57,9 +59,9 @@ def child(broker: SqliteBroker, name: str) -> int:
     if pid := os.fork():
         return pid
     for number in range(50):
-        broker.enqueue([Post(f"{name}-{number}", "q", "act", 0, 0, b"{}")])
+        broker.enqueue([EnqueueOp(f"{name}-{number}", "q", "act", 0, 0, b"{}")])
     assert broker.status(f"{name}-49").state == "ready"
-    broker.wait(Want(name, ("q",), 1), 10_000)
+    broker.wait(ClaimRequest(name, ("q",), 1), 10_000)
     sys.exit(0)  # and not os._exit: the interpreter must be able to end here, too
 
 

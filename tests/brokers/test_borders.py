@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, Commit, Keep, Post, Want
+from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResultOp
 from fq.errors import BrokerError
 from tests.brokers.kit import claim, outcome, post, posts, state, want
 
-REFUSED = Keep("x", b"", -1)
+REFUSED = StoreResultOp("x", b"", -1)
 
 
 def test_a_list_that_is_filled_again_after_a_refused_turn_is_committed_whole(broker: Broker) -> None:
@@ -52,7 +52,7 @@ def test_a_list_of_posts_is_the_callers_again_after_each_send(broker: Broker) ->
 
 def test_a_list_that_is_changed_while_a_coroutine_sends_it_is_sent_as_it_was(broker: Broker) -> None:
     async def send() -> None:
-        new: list[Post] = posts("a", "b")
+        new: list[EnqueueOp] = posts("a", "b")
         sending = asyncio.create_task(broker.aenqueue(new))
         await asyncio.sleep(0)  # until it waits for the first time
         new[:] = posts("c")
@@ -66,7 +66,7 @@ def test_a_list_that_is_changed_while_a_coroutine_sends_it_is_sent_as_it_was(bro
 def test_a_list_of_queues_is_the_callers_again_at_once(broker: Broker) -> None:
     broker.enqueue([post("a", "q"), post("b", "other")])
     queues = ["q"]
-    wanted = Want("w1", queues, 1)  # type: ignore[arg-type]  # who has no type checker passes a list
+    wanted = ClaimRequest("w1", queues, 1)  # type: ignore[arg-type]  # who has no type checker passes a list
     queues[:] = ["other"]
     (delivery,) = broker.turn((), wanted).deliveries
     broker.wait(wanted, 1)

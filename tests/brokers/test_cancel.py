@@ -3,16 +3,16 @@
 import pytest
 from attrs import evolve
 
-from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, RELEASE, Commit, Post, Replace, Want
+from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, RELEASE, ClaimRequest, Commit, EnqueueOp, Reschedule
 from tests.brokers import kit
 from tests.brokers.harness import Harness
 
-A = Want("a", ("q",), 10, lease=1_000)
-B = Want("b", ("q",), 10, lease=1_000)
+A = ClaimRequest("a", ("q",), 10, lease=1_000)
+B = ClaimRequest("b", ("q",), 10, lease=1_000)
 
 
-def post(message_id: str, delay: int = 0) -> Post:
-    return Post(message_id, "q", "actor", 0, delay, b"{}")
+def post(message_id: str, delay: int = 0) -> EnqueueOp:
+    return EnqueueOp(message_id, "q", "actor", 0, delay, b"{}")
 
 
 def test_a_message_that_waits_is_delivered_as_cancelled(harness: Harness) -> None:
@@ -58,8 +58,8 @@ def test_the_holder_of_a_message_hears_that_it_was_cancelled_in_its_next_turn(ha
     broker.turn([], A)
 
     assert broker.cancel("m1") is True
-    assert broker.turn([], Want("b", ("q",), 0)).cancelled == ()
-    assert broker.turn([], Want("a", ("q",), 0)).cancelled == ("m1",)
+    assert broker.turn([], ClaimRequest("b", ("q",), 0)).cancelled == ()
+    assert broker.turn([], ClaimRequest("a", ("q",), 0)).cancelled == ("m1",)
 
 
 def test_a_cancelled_message_that_finishes_all_the_same_is_done(harness: Harness) -> None:
@@ -79,7 +79,7 @@ def test_a_cancelled_message_that_is_tried_again_comes_back_at_once_as_cancelled
     broker.enqueue([post("m1")])
     (delivery,) = broker.turn([], A).deliveries
     broker.cancel("m1")
-    turn = broker.turn([Commit("m1", "q", delivery.token, Replace(post("m1", delay=60_000)))], A)
+    turn = broker.turn([Commit("m1", "q", delivery.token, Reschedule(post("m1", delay=60_000)))], A)
 
     assert [again.interrupted for again in turn.deliveries] == ["cancelled"]
 
@@ -89,7 +89,7 @@ def test_a_cancelled_message_that_is_handed_back_comes_back_as_cancelled(harness
     broker.enqueue([post("m1")])
     (delivery,) = broker.turn([], A).deliveries
     broker.cancel("m1")
-    broker.turn([Commit("m1", "q", delivery.token, RELEASE)], Want("a", ("q",), 0))
+    broker.turn([Commit("m1", "q", delivery.token, RELEASE)], ClaimRequest("a", ("q",), 0))
 
     assert [again.interrupted for again in broker.turn([], B).deliveries] == ["cancelled"]
 
@@ -109,9 +109,9 @@ def test_what_a_worker_holds_is_listed_with_when_it_was_claimed(harness: Harness
     broker = harness.broker()
     broker.enqueue([post("m1"), post("m2")])
     before = broker.now()
-    broker.turn([], Want("a", ("q",), 1, lease=1_000))
+    broker.turn([], ClaimRequest("a", ("q",), 1, lease=1_000))
     harness.advance(100)
-    broker.turn([], Want("a", ("q",), 1, lease=1_000))
+    broker.turn([], ClaimRequest("a", ("q",), 1, lease=1_000))
     held = broker.held("a")
 
     assert [(one.message_id, one.queue_name, one.actor_name, one.worker) for one in held] == [
@@ -159,12 +159,12 @@ def test_a_follow_up_is_not_cancelled_with_an_old_message_of_its_id_that_ends_in
 def test_many_messages_are_cancelled_in_one_call(harness: Harness) -> None:
     broker = harness.broker()
     names = [f"m{number}" for number in range(3_000)]
-    broker.enqueue([Post(name, f"q{number % 2}", "actor", 0, 60_000 * (number % 3), b"{}") for number, name in enumerate(names)])
-    broker.turn([], Want("a", ("q0", "q1"), 500, lease=1_000))
+    broker.enqueue([EnqueueOp(name, f"q{number % 2}", "actor", 0, 60_000 * (number % 3), b"{}") for number, name in enumerate(names)])
+    broker.turn([], ClaimRequest("a", ("q0", "q1"), 500, lease=1_000))
 
     assert broker.cancel_all([*names, "nobody", "m0"]) == 3_000
-    assert len(broker.turn([], Want("a", ("q0",), 0)).cancelled) == 500
-    others = broker.turn([], Want("b", ("q0", "q1"), 3_000, lease=1_000)).deliveries
+    assert len(broker.turn([], ClaimRequest("a", ("q0",), 0)).cancelled) == 500
+    others = broker.turn([], ClaimRequest("b", ("q0", "q1"), 3_000, lease=1_000)).deliveries
     assert len(others) == 2_500
     assert {delivery.interrupted for delivery in others} == {"cancelled"}
 
@@ -175,7 +175,7 @@ def test_what_continues_a_cancelled_message_is_cancelled_and_comes_at_once(harne
     (step,) = broker.turn([], A).deliveries
     broker.cancel("step")
     changes = (evolve(post("next", delay=60_000), continues=True), post("callback"))
-    broker.turn([Commit("step", "q", step.token, ACK, changes)], Want("a", ("q",), 0))
+    broker.turn([Commit("step", "q", step.token, ACK, changes)], ClaimRequest("a", ("q",), 0))
 
     assert {each.message_id: each.interrupted for each in broker.turn([], B).deliveries} == {"next": "cancelled", "callback": ""}
 
@@ -197,7 +197,9 @@ def test_what_waits_already_is_not_cancelled_by_a_second_post_of_its_id(harness:
     step, following = broker.turn([], A).deliveries
     broker.cancel("step")
     changes = (evolve(post("next"), continues=True),)
-    broker.turn([Commit("step", "q", step.token, ACK, changes), Commit("next", "q", following.token, RELEASE)], Want("a", ("q",), 0))
+    broker.turn(
+        [Commit("step", "q", step.token, ACK, changes), Commit("next", "q", following.token, RELEASE)], ClaimRequest("a", ("q",), 0)
+    )
 
     assert [(each.message_id, each.interrupted) for each in broker.turn([], B).deliveries] == [("next", "")]
 

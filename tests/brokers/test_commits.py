@@ -3,7 +3,7 @@
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, RELEASE, Bury, Disposition, Keep, Post, Release, Replace
+from fq.brokers.records import ACK, RELEASE, Bury, Disposition, EnqueueOp, Release, Reschedule, StoreResultOp
 from fq.core.fault import Fault
 from fq.errors import BrokerError
 from tests.brokers.harness import Harness
@@ -26,14 +26,14 @@ def test_a_message_that_is_acknowledged_is_forgotten(harness: Harness, broker: B
 
 def test_a_replacement_takes_the_place_of_the_message(broker: Broker) -> None:
     broker.enqueue([post("m", body=b"old")])
-    commit(broker, claim_one(broker), Replace(post("m", body=b"new")))
+    commit(broker, claim_one(broker), Reschedule(post("m", body=b"new")))
 
     assert [(delivery.message_id, delivery.body) for delivery in claim(broker)] == [("m", b"new")]
 
 
 def test_a_replacement_waits_for_its_delay(harness: Harness, broker: Broker) -> None:
     broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), Replace(post("m", delay=30_000)))
+    commit(broker, claim_one(broker), Reschedule(post("m", delay=30_000)))
     status = broker.status("m")
     harness.advance(25_000)
     before = claim(broker)
@@ -48,7 +48,7 @@ def test_a_replacement_waits_for_its_delay(harness: Harness, broker: Broker) -> 
 def test_a_replacement_counts_its_deliveries_from_nought(broker: Broker) -> None:
     broker.enqueue(posts("m"))
     commit(broker, claim_one(broker), Release(counted=True, interrupted="shutdown"))
-    commit(broker, claim_one(broker), Replace(post("m")))
+    commit(broker, claim_one(broker), Reschedule(post("m")))
 
     delivery = claim_one(broker)
     assert (delivery.deliveries, delivery.interrupted) == (1, "")
@@ -56,7 +56,7 @@ def test_a_replacement_counts_its_deliveries_from_nought(broker: Broker) -> None
 
 def test_a_replacement_may_be_for_another_queue_actor_and_priority(broker: Broker) -> None:
     broker.enqueue([post("m"), post("n", "r")])
-    commit(broker, claim_one(broker), Replace(Post("m", "r", "other", -1, 0, b"new")))
+    commit(broker, claim_one(broker), Reschedule(EnqueueOp("m", "r", "other", -1, 0, b"new")))
 
     assert claim(broker) == ()
     assert broker.status("m").actor_name == "other"
@@ -65,15 +65,15 @@ def test_a_replacement_may_be_for_another_queue_actor_and_priority(broker: Broke
 
 def test_the_fault_of_a_replacement_can_be_inspected(broker: Broker) -> None:
     broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), Replace(post("m", delay=1_000), FAULT))
+    commit(broker, claim_one(broker), Reschedule(post("m", delay=1_000), FAULT))
 
     assert broker.status("m").fault == FAULT
 
 
 def test_the_latest_fault_stays_when_a_replacement_has_none(broker: Broker) -> None:
     broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), Replace(post("m"), FAULT))
-    commit(broker, claim_one(broker), Replace(post("m")))
+    commit(broker, claim_one(broker), Reschedule(post("m"), FAULT))
+    commit(broker, claim_one(broker), Reschedule(post("m")))
 
     assert broker.status("m").fault == FAULT
 
@@ -82,7 +82,7 @@ def test_a_replaced_message_goes_behind_those_that_were_ready_before(harness: Ha
     broker.enqueue(posts("a", "b"))
     delivery = claim_one(broker)
     harness.advance(10)
-    commit(broker, delivery, Replace(post("a")))
+    commit(broker, delivery, Reschedule(post("a")))
 
     assert ids(claim(broker)) == ["b", "a"]
 
@@ -105,7 +105,7 @@ def test_a_buried_message_is_a_dead_letter(harness: Harness, broker: Broker) -> 
 
 def test_a_buried_message_has_its_latest_body(broker: Broker) -> None:
     broker.enqueue([post("m", body=b"first")])
-    commit(broker, claim_one(broker), Replace(Post("m", "r", "later", 0, 0, b"second")))
+    commit(broker, claim_one(broker), Reschedule(EnqueueOp("m", "r", "later", 0, 0, b"second")))
     commit(broker, claim_one(broker, "w1", "r"), Bury(FAULT))
 
     assert [(letter.queue_name, letter.actor_name, letter.body) for letter in broker.dead()] == [("r", "later", b"second")]
@@ -116,7 +116,7 @@ def test_a_fault_may_say_anything(broker: Broker, text: str) -> None:
     broker.enqueue(posts("m", "n"))
     fault = Fault("Strange", text, text)
     first, second = claim(broker)
-    broker.turn([outcome(first, Bury(fault)), outcome(second, Replace(post("n"), fault))], want(limit=0))
+    broker.turn([outcome(first, Bury(fault)), outcome(second, Reschedule(post("n"), fault))], want(limit=0))
 
     assert broker.dead()[0].fault == fault
     assert broker.status("n").fault == fault
@@ -170,13 +170,13 @@ def test_only_the_next_claim_is_told(broker: Broker) -> None:
 
 # Changes.
 
-DISPOSITIONS = [ACK, Replace(post("m", delay=60_000)), Bury(FAULT), RELEASE]
+DISPOSITIONS = [ACK, Reschedule(post("m", delay=60_000)), Bury(FAULT), RELEASE]
 
 
 @pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: type(disposition).__name__)
 def test_changes_go_with_every_disposition(broker: Broker, disposition: Disposition) -> None:
     broker.enqueue(posts("m"))
-    changes = (post("follow-up", "r"), Keep("m", b"1", 60_000), join(0, 1, b"7", splice("after", "r")), post("last", "r"))
+    changes = (post("follow-up", "r"), StoreResultOp("m", b"1", 60_000), join(0, 1, b"7", splice("after", "r")), post("last", "r"))
     commit(broker, claim_one(broker), disposition, *changes)
 
     assert ids(claim(broker, "w1", "r")) == ["follow-up", "after", "last"]
@@ -219,7 +219,7 @@ def test_a_follow_up_that_waits_already_is_not_posted_twice(broker: Broker) -> N
 def test_all_kinds_of_commits_share_a_turn(broker: Broker) -> None:
     broker.enqueue(posts("a", "b", "c", "d"))
     a, b, c, d = claim(broker)
-    turn = broker.turn([outcome(d, Release()), outcome(c, Bury(FAULT)), outcome(b, Replace(post("b"))), outcome(a)], want(limit=0))
+    turn = broker.turn([outcome(d, Release()), outcome(c, Bury(FAULT)), outcome(b, Reschedule(post("b"))), outcome(a)], want(limit=0))
 
     assert turn.stale == ()
     assert [state(broker, name) for name in "abcd"] == ["unknown", "ready", "dead", "ready"]
@@ -227,15 +227,15 @@ def test_all_kinds_of_commits_share_a_turn(broker: Broker) -> None:
 
 MALFORMED = [
     (ACK, post("child", body="text")),  # type: ignore[arg-type]
-    (ACK, Keep("m", "text", 1_000)),  # type: ignore[arg-type]
-    (ACK, Keep("m", b"1", 10**30)),
+    (ACK, StoreResultOp("m", "text", 1_000)),  # type: ignore[arg-type]
+    (ACK, StoreResultOp("m", b"1", 10**30)),
     (ACK, join(0, 1, "text")),  # type: ignore[arg-type]
     (ACK, join(0, 1, b"0", splice("nul \0"))),
     (ACK, join(10**400, 10**400 + 1, b"0")),
     (ACK, join(-1, 1, b"0")),
     (ACK, join(0, 0, b"0")),
     (ACK, join(0, 10**400, b"0")),
-    (Replace(post("m", delay=10**30)),),
+    (Reschedule(post("m", delay=10**30)),),
 ]
 
 

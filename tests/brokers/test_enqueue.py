@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Bury, Post, Release
+from fq.brokers.records import Bury, EnqueueOp, Release
 from fq.errors import BrokerError
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, bury, claim, claim_one, commit, ids, post, posts, state, want
@@ -50,7 +50,7 @@ def test_a_body_comes_back_byte_for_byte(broker: Broker, body: bytes) -> None:
 
 def test_names_may_be_in_any_language(broker: Broker) -> None:
     names = ["grüße", "消息", "e😀e", "with space", 'quote"and\\slash', "new\nline", "{braces}:*"]
-    broker.enqueue([Post(name, name, name, 0, 0, b"") for name in names])
+    broker.enqueue([EnqueueOp(name, name, name, 0, 0, b"") for name in names])
 
     found = claim(broker, "wörker", *names)
 
@@ -202,22 +202,22 @@ def test_a_dead_letter_does_not_stand_in_the_way_of_a_message_with_its_id(broker
 # All or none.
 
 MALFORMED = [
-    Post("bad", "q", "act", 0, 0, "text"),  # type: ignore[arg-type]
-    Post("bad", "q", "act", 0, 0, None),  # type: ignore[arg-type]
-    Post("bad", "q", "act", "high", 0, b""),  # type: ignore[arg-type]
-    Post("bad", "q", "act", 10**30, 0, b""),
-    Post("bad", "q", "act", 0, 10**30, b""),
-    Post("bad", "q", "act", 0, -1, b""),
-    Post("bad", "q", "act", 0, 1.5, b""),  # type: ignore[arg-type]
-    Post("lone \udc80 surrogate", "q", "act", 0, 0, b""),
-    Post("nul \0", "q", "act", 0, 0, b""),
-    Post("bad", "", "act", 0, 0, b""),
-    Post("bad", "q", 7, 0, 0, b""),  # type: ignore[arg-type]
+    EnqueueOp("bad", "q", "act", 0, 0, "text"),  # type: ignore[arg-type]
+    EnqueueOp("bad", "q", "act", 0, 0, None),  # type: ignore[arg-type]
+    EnqueueOp("bad", "q", "act", "high", 0, b""),  # type: ignore[arg-type]
+    EnqueueOp("bad", "q", "act", 10**30, 0, b""),
+    EnqueueOp("bad", "q", "act", 0, 10**30, b""),
+    EnqueueOp("bad", "q", "act", 0, -1, b""),
+    EnqueueOp("bad", "q", "act", 0, 1.5, b""),  # type: ignore[arg-type]
+    EnqueueOp("lone \udc80 surrogate", "q", "act", 0, 0, b""),
+    EnqueueOp("nul \0", "q", "act", 0, 0, b""),
+    EnqueueOp("bad", "", "act", 0, 0, b""),
+    EnqueueOp("bad", "q", 7, 0, 0, b""),  # type: ignore[arg-type]
 ]
 
 
 @pytest.mark.parametrize("malformed", MALFORMED, ids=repr)
-def test_with_one_malformed_post_none_is_put_anywhere(broker: Broker, malformed: Post) -> None:
+def test_with_one_malformed_post_none_is_put_anywhere(broker: Broker, malformed: EnqueueOp) -> None:
     with pytest.raises(BrokerError, match=r"found .* expected"):
         broker.enqueue([*posts("a", "b"), malformed, *posts("c")])
 

@@ -3,11 +3,11 @@
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Keep, Replace
+from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Reschedule, StoreResultOp
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, LEASE, claim, claim_one, commit, ids, join, outcome, post, posts, splice, state, want
 
-DISPOSITIONS = [ACK, Replace(post("m", "elsewhere", delay=5_000, body=b"zombie"), FAULT), Bury(FAULT), RELEASE]
+DISPOSITIONS = [ACK, Reschedule(post("m", "elsewhere", delay=5_000, body=b"zombie"), FAULT), Bury(FAULT), RELEASE]
 every_disposition = pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: type(disposition).__name__)
 
 
@@ -24,7 +24,7 @@ def test_a_zombie_changes_nothing_while_another_worker_runs_its_message(
     harness: Harness, broker: Broker, other: Broker, disposition: Disposition
 ) -> None:
     lost, held = lose(harness, broker, other)
-    changes = (Keep("m", b'"zombie"', 60_000), post("follow-up"), join(0, 1, b"0", splice("after")))
+    changes = (StoreResultOp("m", b'"zombie"', 60_000), post("follow-up"), join(0, 1, b"0", splice("after")))
     stale = commit(broker, lost, disposition, *changes, worker="zombie")
     status = other.status("m")
 
@@ -41,8 +41,8 @@ def test_a_zombie_changes_nothing_when_another_worker_has_finished(
     harness: Harness, broker: Broker, other: Broker, disposition: Disposition
 ) -> None:
     lost, held = lose(harness, broker, other)
-    commit(other, held, ACK, Keep("m", b'"right"', 60_000), join(0, 2, b'"right"', splice("after")), worker="alive")
-    changes = (Keep("m", b'"zombie"', 60_000), post("follow-up"), join(1, 2, b'"zombie"', splice("after")))
+    commit(other, held, ACK, StoreResultOp("m", b'"right"', 60_000), join(0, 2, b'"right"', splice("after")), worker="alive")
+    changes = (StoreResultOp("m", b'"zombie"', 60_000), post("follow-up"), join(1, 2, b'"zombie"', splice("after")))
     stale = commit(broker, lost, disposition, *changes, worker="zombie")
 
     assert stale == ("m",)
@@ -57,7 +57,7 @@ def test_a_zombie_leaves_a_message_alone_that_has_been_replaced(
     harness: Harness, broker: Broker, other: Broker, disposition: Disposition
 ) -> None:
     lost, held = lose(harness, broker, other)
-    commit(other, held, Replace(post("m", body=b"retry")), worker="alive")
+    commit(other, held, Reschedule(post("m", body=b"retry")), worker="alive")
 
     assert commit(broker, lost, disposition, worker="zombie") == ("m",)
     assert [(delivery.body, delivery.deliveries) for delivery in claim(other, "alive")] == [(b"retry", 1)]
@@ -100,8 +100,8 @@ def test_a_message_is_committed_once(broker: Broker) -> None:
     broker.enqueue(posts("m"))
     delivery = claim_one(broker)
 
-    assert commit(broker, delivery, ACK, Keep("m", b"1", 60_000)) == ()
-    assert commit(broker, delivery, ACK, Keep("m", b"2", 60_000)) == ("m",)
+    assert commit(broker, delivery, ACK, StoreResultOp("m", b"1", 60_000)) == ()
+    assert commit(broker, delivery, ACK, StoreResultOp("m", b"2", 60_000)) == ("m",)
     assert broker.result("m") == b"1"
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, RELEASE, Bury, Disposition, Join, Post, Replace, Splice
+from fq.brokers.records import ACK, RELEASE, ArriveOp, Bury, DeferredEnqueue, Disposition, EnqueueOp, Reschedule
 from tests.brokers.harness import Harness
 from tests.brokers.kit import FAULT, claim, claim_one, commit, ids, join, outcome, post, posts, run, splice, state, want
 
 DAY = 24 * 60 * 60 * 1000
 
 
-def arrive(broker: Broker, *joins: Join) -> None:
+def arrive(broker: Broker, *joins: ArriveOp) -> None:
     """Let one message after the other bring one of *joins*."""
     for arrival in joins:
         run(broker, arrival)
@@ -75,7 +75,7 @@ def test_a_value_is_taken_as_it_is(broker: Broker, value: bytes) -> None:
 
 
 def test_all_that_is_to_follow_is_posted_in_its_order_where_and_when_it_belongs(harness: Harness, broker: Broker) -> None:
-    then = (splice("x", "r"), Splice(Post("y", "r", "report", -1, 0, b""), b"<", b">"), splice("z", "r", delay=10_000))
+    then = (splice("x", "r"), DeferredEnqueue(EnqueueOp("y", "r", "report", -1, 0, b""), b"<", b">"), splice("z", "r", delay=10_000))
     arrive(broker, join(0, 1, b"0", *then))
     before = ids(claim(broker, "w1", "r"))
     actor = broker.status("y").actor_name
@@ -146,7 +146,7 @@ def test_a_member_that_runs_twice_arrives_once(harness: Harness, broker: Broker,
 
 
 @pytest.mark.parametrize(
-    "disposition", [ACK, RELEASE, Bury(FAULT), Replace(post("runner", "runners", delay=1_000))], ids=lambda it: type(it).__name__
+    "disposition", [ACK, RELEASE, Bury(FAULT), Reschedule(post("runner", "runners", delay=1_000))], ids=lambda it: type(it).__name__
 )
 def test_a_member_arrives_whatever_becomes_of_its_message(broker: Broker, disposition: Disposition) -> None:
     run(broker, join(0, 1, b"0", splice("after")), disposition=disposition)

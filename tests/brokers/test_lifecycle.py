@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Keep
+from fq.brokers.records import StoreResultOp
 from tests.brokers.harness import Harness, Kind
 from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, post, posts, run, state, want
 
@@ -21,7 +21,7 @@ def test_making_a_broker_and_closing_it_does_nothing(kind: Kind, tmp_path: Path)
 
 
 def test_a_closed_broker_opens_again_with_everything_in_its_place(broker: Broker) -> None:
-    run(broker, Keep("r", b"1", 60_000))
+    run(broker, StoreResultOp("r", b"1", 60_000))
     broker.enqueue([post("running"), post("ready"), post("late", delay=10_000)])
     delivery = claim_one(broker)
     broker.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import RELEASE, Bury, Keep, Post, Replace
+from fq.brokers.records import RELEASE, Bury, EnqueueOp, Reschedule, StoreResultOp
 from fq.brokers.validation import DEAD_TTL
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
@@ -30,7 +30,7 @@ def test_the_status_follows_a_message_through_its_life(harness: Harness, broker:
     life.append(other.status("m"))
     delivery = claim_one(broker, "w1")
     life.append(other.status("m"))
-    commit(broker, delivery, Replace(post("m", actor="add", delay=5_000), FAULT))
+    commit(broker, delivery, Reschedule(post("m", actor="add", delay=5_000), FAULT))
     life.append(other.status("m"))
     harness.advance(5_000)
     commit(broker, claim_one(broker, "w1"), Bury(TYPE_ERROR))
@@ -60,7 +60,7 @@ def test_what_is_due_is_ready_before_any_turn_has_come_by(harness: Harness, brok
 
 
 def test_a_message_with_a_result_is_done(broker: Broker) -> None:
-    run(broker, Keep("runner", b"1", 60_000))
+    run(broker, StoreResultOp("runner", b"1", 60_000))
 
     assert state(broker, "runner") == "done"
 
@@ -94,7 +94,7 @@ def test_a_queue_that_was_only_asked_for_is_not_listed(broker: Broker) -> None:
 
 
 def test_queues_that_follow_ups_made_are_listed(broker: Broker) -> None:
-    run(broker, post("follow-up", "b"), disposition=Replace(post("runner", "c", delay=1_000)))
+    run(broker, post("follow-up", "b"), disposition=Reschedule(post("runner", "c", delay=1_000)))
 
     assert [queue.queue_name for queue in broker.queues()] == ["b", "c", "runners"]
 
@@ -121,7 +121,7 @@ def test_a_queue_tells_how_long_its_first_message_has_waited(harness: Harness, b
 
 def test_what_is_replaced_on_its_old_queue_is_counted_on_its_new_one(broker: Broker) -> None:
     broker.enqueue([post("m", "a")])
-    commit(broker, claim_one(broker, "w1", "a"), Replace(post("m", "b")))
+    commit(broker, claim_one(broker, "w1", "a"), Reschedule(post("m", "b")))
 
     assert [(queue.queue_name, queue.ready) for queue in broker.queues()] == [("a", 0), ("b", 1)]
 
@@ -210,7 +210,7 @@ def test_dead_letters_are_kept_for_seven_days(harness: Harness, broker: Broker) 
 
 def test_a_requeued_letter_is_ready_at_once_as_it_was_sent(broker: Broker, other: Broker) -> None:
     broker.enqueue([post("first")])
-    bury(broker, Post("m", "r", "add", -1, 0, b"\xffbody"))
+    bury(broker, EnqueueOp("m", "r", "add", -1, 0, b"\xffbody"))
     broker.enqueue([post("n", "r")])
 
     assert other.requeue(["m"], plan_requeue) == 1

@@ -7,7 +7,7 @@ import pytest
 from returns.pipeline import is_successful
 
 from fq import App, Call, Enqueue, Fault, Handle, Message, group
-from fq.brokers.records import Bury, Commit, Post, Want
+from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp
 from fq.core.reserved_options import RETRIES, UNKNOWN_SINCE
 from fq.execution.requeue_plan import afresh
 from fq.wire.codec import decode, encode
@@ -99,7 +99,7 @@ def test_a_requeued_message_is_as_young_as_its_requeue(service: Service) -> None
 def test_what_a_message_has_used_up_is_given_back_and_nothing_else_changes() -> None:
     options = {RETRIES: 3, UNKNOWN_SINCE: 5, "tenant": "a"}
     message = Message(message_id="m", actor_name="add", args=(1,), options=options, message_timestamp=1, priority=2, extra={"new": 1})
-    again = decode(afresh(Post("m", "default", "add", 2, 0, encode(message)), 1_000).body)
+    again = decode(afresh(EnqueueOp("m", "default", "add", 2, 0, encode(message)), 1_000).body)
 
     assert (again.options, again.message_timestamp) == ({"tenant": "a"}, 1_000)
     assert (again.message_id, again.args, again.priority, again.extra) == ("m", (1,), 2, {"new": 1})
@@ -249,12 +249,12 @@ def test_a_member_stays_dead_while_a_worker_finds_out_that_its_group_has_failed(
     service.app.run_until_idle()
     service.broken = set()
     service.broker.resume("later")
-    (held,) = service.broker.turn([], Want("w", ("later",), 1)).deliveries
+    (held,) = service.broker.turn([], ClaimRequest("w", ("later",), 1)).deliveries
     (member,) = service.dead("part")
 
     assert service.app.requeue([member]) == 0
     service.broker.turn(
-        [Commit(held.message_id, held.queue_name, held.token, Bury(Fault("GroupFailed", "1 failed")))], Want("w", ("later",), 0)
+        [Commit(held.message_id, held.queue_name, held.token, Bury(Fault("GroupFailed", "1 failed")))], ClaimRequest("w", ("later",), 0)
     )
     assert service.requeue(member) == 1
     assert handle.get(0).unwrap() == [0, 1, 2]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, Keep
+from fq.brokers.records import ACK, StoreResultOp
 from tests.brokers.harness import Harness
 from tests.brokers.kit import PATIENCE, claim, in_thread, outcome, posts, run, state, want
 
@@ -20,14 +20,14 @@ def test_a_result_that_was_never_kept_is_none(broker: Broker) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", bytes(range(256)), b"x" * 300_000])
 def test_a_result_comes_back_byte_for_byte(broker: Broker, other: Broker, body: bytes) -> None:
-    run(broker, Keep("m", body, 60_000))
+    run(broker, StoreResultOp("m", body, 60_000))
 
     assert other.result("m") == body
 
 
 def test_a_later_result_takes_the_place_of_an_earlier_one(broker: Broker) -> None:
-    run(broker, Keep("m", b"1", 60_000))
-    run(broker, Keep("m", b"2", 60_000))
+    run(broker, StoreResultOp("m", b"1", 60_000))
+    run(broker, StoreResultOp("m", b"2", 60_000))
 
     assert broker.result("m") == b"2"
 
@@ -35,13 +35,13 @@ def test_a_later_result_takes_the_place_of_an_earlier_one(broker: Broker) -> Non
 def test_of_two_results_in_a_turn_the_later_commit_counts(broker: Broker) -> None:
     broker.enqueue(posts("a", "b"))
     a, b = claim(broker)
-    broker.turn([outcome(a, ACK, Keep("m", b"1", 60_000)), outcome(b, ACK, Keep("m", b"2", 60_000))], want(limit=0))
+    broker.turn([outcome(a, ACK, StoreResultOp("m", b"1", 60_000)), outcome(b, ACK, StoreResultOp("m", b"2", 60_000))], want(limit=0))
 
     assert broker.result("m") == b"2"
 
 
 def test_a_result_is_kept_for_its_time(harness: Harness, broker: Broker, other: Broker) -> None:
-    run(broker, Keep("short", b"1", 20_000), Keep("long", b"2", 40_000))
+    run(broker, StoreResultOp("short", b"1", 20_000), StoreResultOp("long", b"2", 40_000))
     harness.advance(15_000)
     early = [other.result("short"), other.result("long"), state(other, "short")]
     harness.advance(5_000)
@@ -51,9 +51,9 @@ def test_a_result_is_kept_for_its_time(harness: Harness, broker: Broker, other: 
 
 
 def test_a_new_result_has_a_new_time(harness: Harness, broker: Broker) -> None:
-    run(broker, Keep("m", b"1", 20_000))
+    run(broker, StoreResultOp("m", b"1", 20_000))
     harness.advance(10_000)
-    run(broker, Keep("m", b"2", 30_000))
+    run(broker, StoreResultOp("m", b"2", 30_000))
     harness.advance(20_000)
     before = broker.result("m")
     harness.advance(10_000)
@@ -63,8 +63,8 @@ def test_a_new_result_has_a_new_time(harness: Harness, broker: Broker) -> None:
 
 
 def test_expired_results_go_away_in_passing(harness: Harness, broker: Broker) -> None:
-    run(broker, *(Keep(f"m{number}", b"1", 10_000) for number in range(2_500)))
-    run(broker, Keep("kept", b"1", 100_000))
+    run(broker, *(StoreResultOp(f"m{number}", b"1", 10_000) for number in range(2_500)))
+    run(broker, StoreResultOp("kept", b"1", 100_000))
     harness.advance(20_000)
     for _ in range(10):
         run(broker)
@@ -78,7 +78,7 @@ def test_expired_results_go_away_in_passing(harness: Harness, broker: Broker) ->
 
 
 def test_who_waits_for_a_result_that_is_there_gets_it_at_once(broker: Broker) -> None:
-    run(broker, Keep("m", b"1", 60_000))
+    run(broker, StoreResultOp("m", b"1", 60_000))
 
     assert broker.wait_result("m", 0) == broker.wait_result("m", LONG) == b"1"
 
@@ -92,8 +92,8 @@ def test_who_waits_for_a_result_that_does_not_come_gets_none(broker: Broker) -> 
 
 def test_a_thread_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, other: Broker) -> None:
     waiting = in_thread(lambda: broker.wait_result("m", LONG))
-    run(other, Keep("other", b"0", 60_000), message_id="r1")
-    run(other, Keep("m", b"1", 60_000), message_id="r2")
+    run(other, StoreResultOp("other", b"0", 60_000), message_id="r1")
+    run(other, StoreResultOp("m", b"1", 60_000), message_id="r2")
 
     assert waiting.result(PATIENCE / 2) == b"1"
 
@@ -104,14 +104,14 @@ def test_who_waits_for_ever_wakes_when_the_result_comes(broker: Broker, other: B
         return await broker.await_result("m", ms)
 
     waiting = [in_thread(lambda: broker.wait_result("m", ms)), in_thread(lambda: asyncio.run(wait()))]
-    run(other, Keep("m", b"1", 60_000))
+    run(other, StoreResultOp("m", b"1", 60_000))
 
     assert [future.result(PATIENCE) for future in waiting] == [b"1", b"1"]
 
 
 def test_a_thread_wakes_when_its_own_handle_keeps_the_result(broker: Broker) -> None:
     waiting = in_thread(lambda: broker.wait_result("m", LONG))
-    run(broker, Keep("m", b"1", 60_000))
+    run(broker, StoreResultOp("m", b"1", 60_000))
 
     assert waiting.result(PATIENCE / 2) == b"1"
 
@@ -119,7 +119,7 @@ def test_a_thread_wakes_when_its_own_handle_keeps_the_result(broker: Broker) -> 
 def test_a_coroutine_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, other: Broker) -> None:
     async def wait() -> bytes | None:
         waiting = asyncio.create_task(broker.await_result("m", LONG))
-        await asyncio.to_thread(run, other, Keep("m", b"1", 60_000))
+        await asyncio.to_thread(run, other, StoreResultOp("m", b"1", 60_000))
         return await asyncio.wait_for(waiting, PATIENCE / 2)
 
     assert asyncio.run(wait()) == b"1"
@@ -127,7 +127,7 @@ def test_a_coroutine_that_waits_for_a_result_wakes_when_it_comes(broker: Broker,
 
 def test_all_who_wait_for_one_result_get_it(broker: Broker, other: Broker) -> None:
     waiting = [in_thread(lambda handle=handle: handle.wait_result("m", LONG)) for handle in (broker, other, broker, other)]
-    run(other, Keep("m", b"1", 60_000))
+    run(other, StoreResultOp("m", b"1", 60_000))
 
     assert [future.result(PATIENCE / 2) for future in waiting] == [b"1"] * 4
 
@@ -140,7 +140,7 @@ def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: B
         await asyncio.sleep(0)
         await broker.aenqueue(posts(*names))
         commits = [
-            outcome(delivery, ACK, Keep(delivery.message_id, delivery.message_id.encode(), 60_000))
+            outcome(delivery, ACK, StoreResultOp(delivery.message_id, delivery.message_id.encode(), 60_000))
             for delivery in claim(other, limit=1_000)
         ]
         await asyncio.to_thread(other.turn, commits, want(limit=0))
@@ -173,7 +173,7 @@ def test_a_coroutine_that_waits_does_not_block_its_event_loop(harness: Harness, 
         started = time.perf_counter()
         await asyncio.sleep(0)
         stood = time.perf_counter() - started
-        await asyncio.to_thread(run, other, Keep("m", b"1", 60_000))
+        await asyncio.to_thread(run, other, StoreResultOp("m", b"1", 60_000))
         await waiting
         return stood
 
@@ -189,7 +189,7 @@ def test_a_coroutine_that_is_cancelled_while_it_waits_lets_go(broker: Broker) ->
             await waiting
 
     asyncio.run(cancel())
-    run(broker, Keep("m", b"1", 60_000))
+    run(broker, StoreResultOp("m", b"1", 60_000))
 
     assert broker.wait_result("m", 0) == b"1"
 
@@ -197,6 +197,6 @@ def test_a_coroutine_that_is_cancelled_while_it_waits_lets_go(broker: Broker) ->
 def test_no_wake_up_is_lost_however_the_moments_fall(broker: Broker, other: Broker) -> None:
     for number in range(100):
         waiting = in_thread(lambda name=f"m{number}": broker.wait_result(name, LONG))
-        run(other, Keep(f"m{number}", b"1", 60_000), message_id=f"r{number}")
+        run(other, StoreResultOp(f"m{number}", b"1", 60_000), message_id=f"r{number}")
 
         assert waiting.result(PATIENCE / 2) == b"1"

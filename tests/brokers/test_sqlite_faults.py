@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import ACK, Keep
+from fq.brokers.records import ACK, StoreResultOp
 from fq.brokers.sqlite import database, errors, schema
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, outcome, post, posts, state, want
@@ -227,7 +227,7 @@ def test_a_commit_that_finds_the_disk_full_can_be_made_again(broker: SqliteBroke
     broker.enqueue(posts("a", "b"))
     a, b = claim(broker)
     make_room = fill(broker)
-    commits = [outcome(a, ACK, Keep("a", b"x" * 100_000, 60_000)), outcome(b, ACK, post("follow-up", body=b"y" * 100_000))]
+    commits = [outcome(a, ACK, StoreResultOp("a", b"x" * 100_000, 60_000)), outcome(b, ACK, post("follow-up", body=b"y" * 100_000))]
     with pytest.raises(BrokerError, match="found no room for more"):
         broker.turn(commits, want())
     during = [state(broker, name) for name in ("a", "b", "follow-up")], broker.result("a")

@@ -12,7 +12,7 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.clock import ManualClock
-from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Disposition, Keep, Replace, Want
+from fq.brokers.records import ACK, RELEASE, Bury, ClaimRequest, Commit, Disposition, Operation, Reschedule, StoreResultOp
 from fq.brokers.sqlite import change_poller
 from fq.brokers.sqlite.bulk_sql import ROWS, SIZE, cut, pack
 from fq.brokers.sqlite.change_poller import Pace
@@ -37,13 +37,13 @@ def broker(path: Path):
 # A turn takes as many steps for a thousand messages as for ten.
 
 
-def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposition, *changes: Change) -> int:
+def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposition, *changes: Operation) -> int:
     """How many statements it takes to commit *count* messages and claim as many."""
     broker.purge("q")
     broker.enqueue(posts(*(f"{count}-{number}" for number in range(2 * count))))
     commits = []
     for delivery in claim(broker, limit=count):
-        at = Replace(post(delivery.message_id, delay=60_000)) if isinstance(disposition, Replace) else disposition
+        at = Reschedule(post(delivery.message_id, delay=60_000)) if isinstance(disposition, Reschedule) else disposition
         commits.append(Commit(delivery.message_id, "q", delivery.token, at, changes))
     connection = broker._writer._connection
     assert connection is not None
@@ -63,13 +63,13 @@ def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposit
         (ACK, ()),
         (RELEASE, ()),
         (Bury(FAULT), ()),
-        (Replace(post("")), ()),
-        (ACK, (Keep("r", b"1", 60_000), post("child", "r"), join(0, 3, b"0", splice("after", "r")))),
+        (Reschedule(post("")), ()),
+        (ACK, (StoreResultOp("r", b"1", 60_000), post("child", "r"), join(0, 3, b"0", splice("after", "r")))),
     ],
     ids=["ack", "release", "bury", "replace", "ack-with-changes"],
 )
 def test_a_turn_takes_no_more_steps_for_a_thousand_messages_than_for_ten(
-    broker: SqliteBroker, disposition: Disposition, changes: tuple[Change, ...]
+    broker: SqliteBroker, disposition: Disposition, changes: tuple[Operation, ...]
 ) -> None:
     broker._turns._upkeep._look_at = 2**62  # upkeep has a time of its own
     statements_of_a_turn(broker, 1, disposition, *changes)
@@ -109,7 +109,8 @@ def test_what_is_past_its_time_is_deleted_little_by_little(path: Path) -> None:
     broker = SqliteBroker(path, clock=clock)
     broker.enqueue(posts(*(f"m{number}" for number in range(3_000))))
     changes = [
-        (Keep(f"m{number}", b"1", 10_000), join(number % 7, 8, b"0", group=f"g{number // 7}", ttl=10_000)) for number in range(3_000)
+        (StoreResultOp(f"m{number}", b"1", 10_000), join(number % 7, 8, b"0", group=f"g{number // 7}", ttl=10_000))
+        for number in range(3_000)
     ]
     claimed = claim(broker, limit=5_000)
     broker.turn(
@@ -191,7 +192,7 @@ def test_a_fork_finds_no_connection_open_and_leaves_the_locks_free(broker: Sqlit
 def other_message_ends_the_wait(path: Path, broker: SqliteBroker | None = None) -> bool:
     broker, other = broker or SqliteBroker(path), SqliteBroker(path)
     for number in range(5):
-        waiting = in_thread(lambda: broker.wait(Want("w", ("q",), 1), int(PATIENCE * 1_000)))
+        waiting = in_thread(lambda: broker.wait(ClaimRequest("w", ("q",), 1), int(PATIENCE * 1_000)))
         other.enqueue(posts(f"m{number}"))
         waiting.result(PATIENCE / 2)
         for delivery in claim(broker):

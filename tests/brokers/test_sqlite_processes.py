@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from tests.brokers.kit import posts
 from tests.brokers.process import committed
 
@@ -68,7 +68,7 @@ def test_eight_processes_at_once_lose_nothing_commit_nothing_twice_and_find_noth
     said = [ended(producer) for producer in producers]
     broker = SqliteBroker(processes.path)
     while not is_empty(broker):
-        broker.wait(Want("watcher", (), 0), 100)
+        broker.wait(ClaimRequest("watcher", (), 0), 100)
     finished.touch()
     said += [ended(worker) for worker in workers]
     journals = Counter(line for number in range(4) for line in (tmp_path / f"journal{number}").read_text("utf-8").splitlines())
@@ -120,9 +120,9 @@ def check_whole(path: str, names: list[str]) -> None:
 
 
 def turn_all(broker: SqliteBroker) -> int:
-    want = Want("last", ("q", "r"), 1_000)
+    want = ClaimRequest("last", ("q", "r"), 1_000)
     deliveries = broker.turn((), want).deliveries
-    broker.turn([committed(delivery) for delivery in deliveries], Want("last", (), 0))
+    broker.turn([committed(delivery) for delivery in deliveries], ClaimRequest("last", (), 0))
     return len(deliveries)
 
 

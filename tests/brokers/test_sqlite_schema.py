@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep
+from fq.brokers.records import OPEN_GROUP_TTL_MS, StoreResultOp
 from fq.brokers.sqlite import schema
 from tests.brokers.kit import claim, claim_one, commit, ids, join, posts, run, splice
 
@@ -103,7 +103,7 @@ def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path)
             older.execute(statement)
         older.execute(KEEP_2, ("before", far, b"1"))
         before = broker.result("before")  # which brings it up
-        run(broker, Keep("waits", b"2", 60_000, "g"))
+        run(broker, StoreResultOp("waits", b"2", 60_000, "g"))
         older.execute(KEEP_2, ("meanwhile", far, b"3"))
         run(broker, join(1, 2, b"1", splice("after")))
 

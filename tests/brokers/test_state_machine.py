@@ -15,7 +15,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from fq.brokers.records import ACK, CLAIM_BYTES, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Splice, Want
+from fq.brokers.records import (
+    ACK,
+    CLAIM_BYTES,
+    ArriveOp,
+    Bury,
+    ClaimRequest,
+    Commit,
+    DeferredEnqueue,
+    Delivery,
+    EnqueueOp,
+    Release,
+    Reschedule,
+    StoreResultOp,
+)
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers import model as m
@@ -40,17 +53,17 @@ bodies = st.binary(max_size=6)
 faults = st.builds(Fault, st.sampled_from(["ValueError", "TypeError"]), st.text(max_size=3))
 
 
-def posts(names: st.SearchStrategy[str]) -> st.SearchStrategy[Post]:
-    return st.builds(Post, names, queues, st.just("act"), st.integers(-1, 1), delays, bodies, st.booleans())
+def posts(names: st.SearchStrategy[str]) -> st.SearchStrategy[EnqueueOp]:
+    return st.builds(EnqueueOp, names, queues, st.just("act"), st.integers(-1, 1), delays, bodies, st.booleans())
 
 
-def splices(group: str) -> st.SearchStrategy[Splice]:
-    return st.builds(Splice, posts(st.just(f"{group}-then")), bodies, bodies)
+def splices(group: str) -> st.SearchStrategy[DeferredEnqueue]:
+    return st.builds(DeferredEnqueue, posts(st.just(f"{group}-then")), bodies, bodies)
 
 
 joins = st.sampled_from(GROUPS).flatmap(
     lambda group: st.builds(
-        Join,
+        ArriveOp,
         st.just(group),
         st.integers(0, SIZES[group] - 1),
         st.just(SIZES[group]),
@@ -60,14 +73,16 @@ joins = st.sampled_from(GROUPS).flatmap(
     )
 )
 HOLDS = {"m1": "g1", "m2": "g2", "m3": "g1"}  # a message is of one workflow, or of none
-keeps = st.builds(lambda message_id, body, ttl: Keep(message_id, body, ttl, HOLDS.get(message_id, "")), ids, bodies, units)
+keeps = st.builds(lambda message_id, body, ttl: StoreResultOp(message_id, body, ttl, HOLDS.get(message_id, "")), ids, bodies, units)
 changes = st.lists(st.one_of(posts(st.sampled_from(CHILDREN)), keeps, joins), max_size=3).map(tuple)
 
 # What becomes of a message; the post of a replacement gets the message's id when there is one.
 dispositions = st.one_of(
     st.just(ACK),
     st.builds(
-        Replace, st.builds(Post, st.just(""), queues, st.just("again"), st.integers(-1, 1), units, bodies), st.one_of(st.none(), faults)
+        Reschedule,
+        st.builds(EnqueueOp, st.just(""), queues, st.just("again"), st.integers(-1, 1), units, bodies),
+        st.one_of(st.none(), faults),
     ),
     st.builds(Bury, faults),
     st.builds(Release, st.booleans(), st.sampled_from(["", "shutdown"])),
@@ -77,7 +92,7 @@ some_ids = st.lists(st.sampled_from(IDS + CHILDREN), max_size=3)
 
 
 def waits_for(change: object, groups: set[str]) -> bool:
-    return isinstance(change, Keep) and change.hold in groups
+    return isinstance(change, StoreResultOp) and change.hold in groups
 
 
 class BrokerMachine(RuleBasedStateMachine):
@@ -113,13 +128,13 @@ class BrokerMachine(RuleBasedStateMachine):
     # Commands.
 
     @rule(new=st.lists(posts(ids), min_size=1, max_size=3))
-    def enqueue(self, new: list[Post]) -> None:
+    def enqueue(self, new: list[EnqueueOp]) -> None:
         self.tick()
         assert self.broker.enqueue(new) == m.new_in(self.model, new)
         self.model = m.enqueue(self.model, new)
 
     @rule(new=st.lists(posts(ids), min_size=1, max_size=3), worker=workers, chosen=outcomes, lease=units)
-    def run(self, new: list[Post], worker: str, chosen: list, lease: int) -> None:
+    def run(self, new: list[EnqueueOp], worker: str, chosen: list, lease: int) -> None:
         """Most of what happens: messages come, somebody claims them, and commits."""
         self.enqueue(new)
         self.tick()
@@ -141,7 +156,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def take_turn(
         self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT, max_bytes: int = CLAIM_BYTES
     ) -> None:
-        turn = self.broker.turn(commits, Want(worker, tuple(wanted), limit, lease, max_bytes))
+        turn = self.broker.turn(commits, ClaimRequest(worker, tuple(wanted), limit, lease, max_bytes))
         self.model = m.begin_turn(self.model, worker, wanted, lease)
         stale = []
         for commit in commits:
@@ -166,7 +181,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.tick(ms)
 
     @rule(new=st.lists(posts(ids), min_size=1, max_size=3), worker=workers, heir=workers)
-    def a_lease_ends(self, new: list[Post], worker: str, heir: str) -> None:
+    def a_lease_ends(self, new: list[EnqueueOp], worker: str, heir: str) -> None:
         """A worker claims and is not heard of again in time; another one takes over."""
         self.enqueue(new)
         self.take_turn(worker, [], 3, QUEUES)
@@ -261,18 +276,18 @@ class BrokerMachine(RuleBasedStateMachine):
             for place, (which, disposition, changes) in enumerate(chosen)
             if held
         ]
-        joined = {change.group for commit in commits for change in commit.changes if isinstance(change, Join)}
+        joined = {change.group for commit in commits for change in commit.changes if isinstance(change, ArriveOp)}
         # That a result waits for a group which is complete a moment before, in the same turn, is nothing that a workflow does.
         commits = [
             evolve(commit, changes=tuple(filter(lambda change: not waits_for(change, joined), commit.changes))) for commit in commits
         ]
-        if any(isinstance(change, Join) and not change.then for commit in commits for change in commit.changes):
+        if any(isinstance(change, ArriveOp) and not change.then for commit in commits for change in commit.changes):
             # What comes after a group has an id of its own: it cannot run in the turn that posts it, and a broker that kept it need not look.
             return [commit for commit in commits if not commit.message_id.endswith("-then")]
         return commits
 
     def commit(self, delivery: Delivery, disposition, changes, place: int = 0) -> Commit:
-        if isinstance(disposition, Replace):
+        if isinstance(disposition, Reschedule):
             # A moment of its own for each, a little before a multiple of UNIT, so that its place in the order is clear.
             post = evolve(disposition.post, message_id=delivery.message_id, delay=disposition.post.delay - place - 1)
             disposition = evolve(disposition, post=post)

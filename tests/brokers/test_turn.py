@@ -3,7 +3,7 @@
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, Keep, Post
+from fq.brokers.records import ACK, EnqueueOp, StoreResultOp
 from tests.brokers.harness import Harness
 from tests.brokers.kit import claim, claim_one, ids, outcome, post, posts, settle, state, want
 
@@ -113,7 +113,7 @@ def test_a_turn_may_claim_and_commit_more_than_ten_thousand(broker: Broker) -> N
     for start in range(0, len(names), 4_000):
         broker.enqueue(posts(*names[start : start + 4_000]))
     claimed = claim(broker, limit=20_000)
-    kept = {f"m{number}": Keep(f"m{number}", str(number).encode(), 60_000) for number in range(0, len(names), 10)}
+    kept = {f"m{number}": StoreResultOp(f"m{number}", str(number).encode(), 60_000) for number in range(0, len(names), 10)}
     commits = [outcome(delivery, ACK, *filter(None, [kept.get(delivery.message_id)])) for delivery in claimed]
     turn = broker.turn(commits, want())
 
@@ -176,7 +176,7 @@ def test_what_a_commit_posts_can_be_claimed_in_the_same_turn(broker: Broker) -> 
 # How many bytes.
 
 
-def sized(*sizes: int) -> list[Post]:
+def sized(*sizes: int) -> list[EnqueueOp]:
     return [post(f"m{number}", body=size * b"x") for number, size in enumerate(sizes)]
 
 

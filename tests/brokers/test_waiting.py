@@ -1,4 +1,4 @@
-"""`Awaited`: who waits long for a result looks again once in a while, whatever the news that was missed."""
+"""`ResultWaiters`: who waits long for a result looks again once in a while, whatever the news that was missed."""
 
 import asyncio
 import os
@@ -9,20 +9,20 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from fq.brokers import waiters
-from fq.brokers.waiters import Awaited
+from fq.brokers.waiters import ResultWaiters
 from fq.errors import BrokerUnavailable
 
 Wait = Callable[[int, Callable[[], bytes | None]], bytes | None]
 
 
-def awaited(look: Callable[[], bytes | None]) -> Awaited:
+def awaited(look: Callable[[], bytes | None]) -> ResultWaiters:
     """Return what waits for one result, found by *look*, and is told of none."""
 
     def find(asked: Mapping[str, int]) -> list[tuple[str, bytes]]:
         body = look()
         return [] if body is None else [("m", body)]
 
-    return Awaited(find)
+    return ResultWaiters(find)
 
 
 def in_a_thread(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
@@ -106,7 +106,7 @@ def test_the_last_look_is_not_waited_for_without_end(wait: Wait, monkeypatch: py
 def test_coroutines_keep_their_timeout_while_a_look_takes_its_time() -> None:
     """As when the broker is away: nobody waits for those that asked before."""
     opened = threading.Event()
-    slow = Awaited(lambda asked: opened.wait(30) and [])
+    slow = ResultWaiters(lambda asked: opened.wait(30) and [])
 
     async def wait() -> list[bytes | None]:
         return await asyncio.gather(*(slow.await_(f"m{number}", 20) for number in range(200)))
@@ -129,7 +129,7 @@ def test_of_results_that_are_looked_for_together_one_that_raises_spoils_none_of_
         names = ("a", "bad", "b")
         return await asyncio.gather(*(together.await_(name, 5_000) for name in names), return_exceptions=True)
 
-    together = Awaited(find)
+    together = ResultWaiters(find)
     found = asyncio.run(wait())
     together.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from fq import App
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.runtime.fresh_ids import fresh_worker_name
 from tests.until import until
 
@@ -93,5 +93,5 @@ def test_a_drain_that_is_interrupted_hands_back_what_it_ran(broker: Broker) -> N
         app.run_until_idle()
 
     assert broker.workers() == ()
-    (delivery,) = broker.turn((), Want("w", ("default",), 1)).deliveries
+    (delivery,) = broker.turn((), ClaimRequest("w", ("default",), 1)).deliveries
     assert delivery.deliveries == 2

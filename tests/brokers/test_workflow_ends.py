@@ -6,7 +6,7 @@ import time
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, Keep, Post, Splice
+from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, DeferredEnqueue, EnqueueOp, StoreResultOp
 from tests.brokers.harness import Harness
 from tests.brokers.kit import claim, ids, join, outcome, posts, run, splice, want
 
@@ -39,9 +39,9 @@ def test_what_was_brought_first_follows_and_what_the_last_brings_goes_before_it(
 def test_it_is_kept_whole_with_its_queues_priorities_and_delays(harness: Harness, broker: Broker) -> None:
     large = b"x" * 200_000
     then = (
-        Splice(Post("low", "r", "report", 5, 0, b""), b'{"large":"' + large + b'","args":', b',"end":"\xff"}'),
-        Splice(Post("high", "r", "report", -5, 0, b""), b"<", b">"),
-        Splice(Post("later", "s", "other", 0, 10_000, b""), b"", b""),
+        DeferredEnqueue(EnqueueOp("low", "r", "report", 5, 0, b""), b'{"large":"' + large + b'","args":', b',"end":"\xff"}'),
+        DeferredEnqueue(EnqueueOp("high", "r", "report", -5, 0, b""), b"<", b">"),
+        DeferredEnqueue(EnqueueOp("later", "s", "other", 0, 10_000, b""), b"", b""),
     )
     run(broker, join(0, 2, b"0", *then))
     run(broker, join(1, 2, b"1"))
@@ -74,7 +74,7 @@ def test_what_follows_goes_with_its_group(harness: Harness, broker: Broker) -> N
 
 
 def test_the_time_in_what_follows_is_that_of_the_last_arrival(harness: Harness, broker: Broker) -> None:
-    then = Splice(Post("after", "q", "report", 0, 0, b""), b'{"args":', b',"at":', b',"more":1}')
+    then = DeferredEnqueue(EnqueueOp("after", "q", "report", 0, 0, b""), b'{"args":', b',"at":', b',"more":1}')
     run(broker, join(0, 2, b"0", then, ttl=OPEN_GROUP_TTL_MS))
     harness.advance(HOUR)
     expected = broker.now()
@@ -88,10 +88,10 @@ def test_the_time_in_what_follows_is_that_of_the_last_arrival(harness: Harness, 
 
 
 def test_a_result_waits_for_its_group_and_is_kept_for_its_own_time_from_then(harness: Harness, broker: Broker) -> None:
-    run(broker, Keep("quick", b"1", HOUR, "g"), join(0, 2, ttl=OPEN_GROUP_TTL_MS))
+    run(broker, StoreResultOp("quick", b"1", HOUR, "g"), join(0, 2, ttl=OPEN_GROUP_TTL_MS))
     harness.advance(10 * HOUR)
     waiting = broker.result("quick")
-    run(broker, Keep("slow", b"2", HOUR, "g"), join(1, 2))
+    run(broker, StoreResultOp("slow", b"2", HOUR, "g"), join(1, 2))
     harness.advance(HOUR // 2)
     at_the_end = broker.result("quick"), broker.result("slow")
     harness.advance(HOUR)
@@ -103,7 +103,7 @@ def test_a_result_waits_for_its_group_and_is_kept_for_its_own_time_from_then(har
 
 def test_a_group_of_one_that_nothing_follows_lets_go_each_time(harness: Harness, broker: Broker) -> None:
     for name in ("first", "second"):
-        run(broker, Keep(name, b"1", HOUR, "g"))
+        run(broker, StoreResultOp(name, b"1", HOUR, "g"))
         harness.advance(2 * HOUR)
         assert broker.result(name) == b"1"
         run(broker, join(0, 1))
@@ -112,7 +112,7 @@ def test_a_group_of_one_that_nothing_follows_lets_go_each_time(harness: Harness,
 
 
 def test_the_end_of_another_group_changes_nothing(harness: Harness, broker: Broker) -> None:
-    run(broker, Keep("m", b"1", HOUR, "g"), join(0, 1, group="h"))
+    run(broker, StoreResultOp("m", b"1", HOUR, "g"), join(0, 1, group="h"))
     harness.advance(2 * HOUR)
 
     assert broker.result("m") == b"1"
@@ -120,14 +120,14 @@ def test_the_end_of_another_group_changes_nothing(harness: Harness, broker: Brok
 
 def test_a_result_that_comes_after_the_end_waits_for_nothing(harness: Harness, broker: Broker) -> None:
     run(broker, join(0, 2), join(1, 2))
-    run(broker, Keep("m", b"1", HOUR, "g"))
+    run(broker, StoreResultOp("m", b"1", HOUR, "g"))
     harness.advance(2 * HOUR)
 
     assert broker.result("m") is None
 
 
 def test_a_result_whose_workflow_never_ends_has_an_end_itself(harness: Harness, broker: Broker) -> None:
-    run(broker, Keep("m", b"1", HOUR, "g"))
+    run(broker, StoreResultOp("m", b"1", HOUR, "g"))
     harness.advance(OPEN_GROUP_TTL_MS - HOUR)
     before = broker.result("m")
     harness.advance(2 * HOUR)
@@ -136,8 +136,8 @@ def test_a_result_whose_workflow_never_ends_has_an_end_itself(harness: Harness, 
 
 
 def test_a_later_result_that_waits_for_nothing_does_not_wait(harness: Harness, broker: Broker) -> None:
-    run(broker, Keep("m", b"1", HOUR, "g"))
-    run(broker, Keep("m", b"2", HOUR))
+    run(broker, StoreResultOp("m", b"1", HOUR, "g"))
+    run(broker, StoreResultOp("m", b"2", HOUR))
     harness.advance(2 * HOUR)
 
     assert broker.result("m") is None
@@ -147,7 +147,7 @@ def test_a_later_result_that_waits_for_nothing_does_not_wait(harness: Harness, b
 
 
 def test_it_is_told_at_once_which_results_are_kept(harness: Harness, broker: Broker, other: Broker) -> None:
-    run(broker, Keep("a", b"", 60_000), Keep("b", b"W", 10_000), Keep("c", b"R", HOUR))
+    run(broker, StoreResultOp("a", b"", 60_000), StoreResultOp("b", b"W", 10_000), StoreResultOp("c", b"R", HOUR))
     harness.advance(30_000)
 
     assert broker.kept([]) == set()
@@ -162,7 +162,7 @@ def test_a_result_that_is_waited_for_is_not_there(broker: Broker) -> None:
 
 def test_to_look_for_twenty_thousand_results_takes_no_time(broker: Broker) -> None:
     names = [f"m{number}" for number in range(20_000)]
-    run(broker, *(Keep(name, b"1", HOUR) for name in names[::200]))
+    run(broker, *(StoreResultOp(name, b"1", HOUR) for name in names[::200]))
     began = time.process_time()
 
     assert broker.kept(names) == set(names[::200])

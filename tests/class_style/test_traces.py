@@ -13,7 +13,7 @@ import pytest
 
 from fq import App, SkipMessage, compose, hooks, pipelines, results, retries
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.class_style import BrokerView
 from fq.class_style.hook_names import HOOKS
 from fq.core.events import ProcessBooted
@@ -171,7 +171,7 @@ def test_a_message_for_an_unknown_actor_is_told_when_it_becomes_a_dead_letter(ca
     def known() -> None: ...
 
     body = b'{"message_id":"m1","actor_name":"stranger"}'
-    app.broker.enqueue([Post("m1", "default", "stranger", 0, 0, body)])
+    app.broker.enqueue([EnqueueOp("m1", "default", "stranger", 0, 0, body)])
     with app.worker(threads=1, unknown_actor_grace=0):
         until(lambda: "a.after_nack" in names(calls))
 

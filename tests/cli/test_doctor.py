@@ -12,7 +12,7 @@ from fq import App
 from fq.brokers import MemoryBroker, SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.findings import Finding
-from fq.brokers.records import Bury, Commit, Post, QueueStats, Want, WorkerStats
+from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp, QueueStats, WorkerStats
 from fq.brokers.sqlite import diagnostics
 from fq.cli.diagnosis import Site
 from fq.cli.doctor import examine
@@ -20,7 +20,7 @@ from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.cli.conftest import Fq
 
-POST = Post("m", "default", "add", 0, 0, b"{}")
+POST = EnqueueOp("m", "default", "add", 0, 0, b"{}")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_messages_without_a_worker_are_bad(fq: Fq, broker) -> None:
 
 def test_messages_whose_workers_are_gone_are_bad(fq: Fq, broker) -> None:
     yesterday = SqliteBroker("jobs.db", clock=ManualClock(broker.now() - 86_400_000))
-    yesterday.turn([], Want("gone", ("default",), 0))
+    yesterday.turn([], ClaimRequest("gone", ("default",), 0))
     yesterday.close()
     broker.enqueue([POST])
     code, findings = looked(fq, "tasks:app")
@@ -61,7 +61,7 @@ def test_messages_whose_workers_are_gone_are_bad(fq: Fq, broker) -> None:
 
 
 def test_messages_whose_workers_claim_from_other_queues_are_bad(fq: Fq, broker) -> None:
-    broker.turn([], Want("w", ("mail",), 0, lease=60_000))
+    broker.turn([], ClaimRequest("w", ("mail",), 0, lease=60_000))
     broker.enqueue([POST])
     code, findings = looked(fq, "tasks:app")
 
@@ -70,7 +70,7 @@ def test_messages_whose_workers_claim_from_other_queues_are_bad(fq: Fq, broker) 
 
 
 def test_a_worker_and_an_empty_queue_are_good(fq: Fq, broker) -> None:
-    broker.turn([], Want("w", ("default",), 0, lease=60_000))
+    broker.turn([], ClaimRequest("w", ("default",), 0, lease=60_000))
     code, findings = looked(fq, "tasks:app")
 
     assert code == 0
@@ -79,8 +79,8 @@ def test_a_worker_and_an_empty_queue_are_good(fq: Fq, broker) -> None:
 
 def test_what_to_do_about_dead_letters_and_paused_queues_is_named(fq: Fq, broker) -> None:
     broker.enqueue([POST])
-    (delivery,) = broker.turn([], Want("w", ("default",), 1)).deliveries
-    broker.turn([Commit("m", "default", delivery.token, Bury(Fault("E", "")))], Want("w", ("default",), 0))
+    (delivery,) = broker.turn([], ClaimRequest("w", ("default",), 1)).deliveries
+    broker.turn([Commit("m", "default", delivery.token, Bury(Fault("E", "")))], ClaimRequest("w", ("default",), 0))
     broker.pause("default")
     advice = {finding["advice"] for finding in json.loads(fq("doctor", "tasks:app", "--json").stdout)}
 
@@ -88,7 +88,7 @@ def test_what_to_do_about_dead_letters_and_paused_queues_is_named(fq: Fq, broker
 
 
 def test_a_queue_whose_name_looks_like_markup_is_shown_by_it(fq: Fq, broker) -> None:
-    broker.enqueue([Post("m", "x[/red]", "add", 0, 0, b"{}"), Post("n", "[bold]vip", "add", 0, 0, b"{}")])
+    broker.enqueue([EnqueueOp("m", "x[/red]", "add", 0, 0, b"{}"), EnqueueOp("n", "[bold]vip", "add", 0, 0, b"{}")])
     ran = fq("doctor", "tasks:app")
 
     assert ran.exit_code == 1
@@ -111,7 +111,7 @@ def test_without_an_app_it_is_the_default_broker_that_is_looked_at(fq: Fq, proje
 
 def test_without_an_app_the_environment_says_which_broker(fq: Fq, broker, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FQ_URL", "sqlite:///jobs.db")
-    broker.enqueue([Post("m", "other", "add", 0, 0, b"{}")])
+    broker.enqueue([EnqueueOp("m", "other", "add", 0, 0, b"{}")])
     code, findings = looked(fq)
 
     assert code == 1
@@ -185,7 +185,7 @@ def test_a_folder_that_is_not_there_is_exit_code_3(fq: Fq, monkeypatch: pytest.M
 
 
 def test_a_table_that_is_missing_keeps_nothing_else_from_being_looked_at(fq: Fq, broker, project: Path) -> None:
-    broker.turn([], Want("w", ("default",), 0, lease=60_000))
+    broker.turn([], ClaimRequest("w", ("default",), 0, lease=60_000))
     broker.close()
     with closing(sqlite3.connect(project / "jobs.db")) as connection:
         connection.execute("DROP TABLE dead")

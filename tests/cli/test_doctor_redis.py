@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.diagnostics import checkup, clock
 from tests.brokers.kit import post
@@ -185,7 +185,7 @@ def test_without_an_app_the_server_of_the_environment_is_looked_at(fq: Fq, serve
 def test_a_key_of_another_type_is_bad_and_what_was_learnt_before_is_kept(look: Look, server: Server, key: str) -> None:
     broker = RedisBroker(server.url)
     broker.enqueue([post("m")])
-    broker.turn((), Want("w", ("r",), 0, lease=MINUTE))
+    broker.turn((), ClaimRequest("w", ("r",), 0, lease=MINUTE))
     broker.close()
     with server.client() as client:
         client.delete(key)
@@ -202,7 +202,7 @@ def test_a_key_of_another_type_is_bad_and_what_was_learnt_before_is_kept(look: L
 def test_messages_whose_workers_are_gone_are_bad(look: Look, server: Server) -> None:
     broker = RedisBroker(server.url)
     broker.offset = -10 * MINUTE
-    broker.turn((), Want("gone", ("q",), 0, lease=MINUTE))
+    broker.turn((), ClaimRequest("gone", ("q",), 0, lease=MINUTE))
     broker.enqueue([post("m")])
     broker.close()
     code, findings = look(server.url)

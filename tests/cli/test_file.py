@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.cli import database_file
 from tests.cli.conftest import Fq
 
@@ -37,7 +37,7 @@ def test_a_broker_without_a_file_has_no_backup(fq: Fq, project: Path) -> None:
 
 def test_shrinking_asks_first_if_it_takes_long_and_says_what_came_of_it(fq: Fq, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = SqliteBroker("jobs.db")
-    broker.enqueue([Post(f"m{number}", "default", "add", 0, 0, b"x" * 10_000) for number in range(300)])
+    broker.enqueue([EnqueueOp(f"m{number}", "default", "add", 0, 0, b"x" * 10_000) for number in range(300)])
     broker.purge("default")
     broker.close()
     monkeypatch.setattr(database_file, "MUCH", 0)

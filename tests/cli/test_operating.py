@@ -11,7 +11,7 @@ import pytest
 from fq import App
 from fq.brokers.clock import Clock, ManualClock, SystemClock
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Bury, Commit, Post, Want
+from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp
 from fq.cli.message import _all
 from fq.core.fault import Fault
 from tests.cli.conftest import Fq
@@ -52,20 +52,20 @@ def test_without_a_worker_health_is_bad(fq: Fq) -> None:
 
 
 def test_with_a_worker_on_this_host_health_is_good(fq: Fq, broker) -> None:
-    broker.turn([], Want(ME, ("default",), 0, lease=60_000))
+    broker.turn([], ClaimRequest(ME, ("default",), 0, lease=60_000))
 
     assert fq("health", "tasks:app").exit_code == 0
 
 
 def test_a_worker_elsewhere_counts_only_if_asked_for(fq: Fq, broker) -> None:
-    broker.turn([], Want("elsewhere:1:1", ("default",), 0, lease=60_000))
+    broker.turn([], ClaimRequest("elsewhere:1:1", ("default",), 0, lease=60_000))
 
     assert (fq("health", "tasks:app").exit_code, fq("health", "tasks:app", "--any-host").exit_code) == (1, 0)
 
 
 def test_workers_are_listed_with_what_they_hold(fq: Fq, broker) -> None:
     message_id = sent(fq, "add", "1")
-    broker.turn([], Want(ME, ("default",), 1, lease=60_000))
+    broker.turn([], ClaimRequest(ME, ("default",), 1, lease=60_000))
     (worker,) = json.loads(fq("workers", "tasks:app", "--json").stdout)
 
     assert (worker["worker"], worker["in_flight"], worker["held"][0]["message_id"], worker["held"][0]["actor_name"]) == (
@@ -78,7 +78,7 @@ def test_workers_are_listed_with_what_they_hold(fq: Fq, broker) -> None:
 
 
 def test_workers_are_listed_with_the_queues_that_they_claim_from(fq: Fq, broker) -> None:
-    broker.turn([], Want(ME, ("mail", "[bold]vip"), 0, lease=60_000))
+    broker.turn([], ClaimRequest(ME, ("mail", "[bold]vip"), 0, lease=60_000))
     (worker,) = json.loads(fq("workers", "tasks:app", "--json").stdout)
 
     assert worker["queues"] == ["[bold]vip", "mail"]
@@ -89,7 +89,7 @@ def test_workers_are_listed_with_the_queues_that_they_claim_from(fq: Fq, broker)
 @pytest.mark.parametrize("terminal", [True, False])
 def test_no_id_is_cut_however_narrow_the_place(fq: Fq, broker, monkeypatch: pytest.MonkeyPatch, columns: str, terminal: bool) -> None:
     message_ids = [sent(fq, "add", "1") for _ in range(2)]
-    (held, *_) = broker.turn([], Want(ME, ("default",), 1, lease=60_000)).deliveries
+    (held, *_) = broker.turn([], ClaimRequest(ME, ("default",), 1, lease=60_000)).deliveries
     dead_id = die(fq, broker)
     monkeypatch.setenv("COLUMNS", columns)
     if terminal:
@@ -107,10 +107,10 @@ def ids_in(text: str, message_ids: list[str]) -> set[str]:
 
 
 def test_whoever_reads_from_a_pipe_gets_each_message_on_a_line_of_its_own(fq: Fq, broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker.enqueue([Post("m", "q", "act", 0, 0, b"{}")])
-    (delivery,) = broker.turn([], Want("w", ("q",), 1)).deliveries
+    broker.enqueue([EnqueueOp("m", "q", "act", 0, 0, b"{}")])
+    (delivery,) = broker.turn([], ClaimRequest("w", ("q",), 1)).deliveries
     bury = Bury(Fault("ValueError", "[red]a long story[/], " * 20 + "end"))
-    broker.turn([Commit("m", "q", delivery.token, bury)], Want("w", ("q",), 0))
+    broker.turn([Commit("m", "q", delivery.token, bury)], ClaimRequest("w", ("q",), 0))
     monkeypatch.setenv("COLUMNS", "40")
     (line,) = [line for line in fq("dead", "tasks:app").stdout.splitlines() if "│ m " in line]
 
@@ -119,7 +119,7 @@ def test_whoever_reads_from_a_pipe_gets_each_message_on_a_line_of_its_own(fq: Fq
 
 
 def test_what_cannot_be_seen_is_written_out(fq: Fq, broker) -> None:
-    broker.enqueue([Post("m", "bell\x07\n\x1b[31m", "act", 0, 0, b"{}")])
+    broker.enqueue([EnqueueOp("m", "bell\x07\n\x1b[31m", "act", 0, 0, b"{}")])
 
     assert r"│ bell\x07\n\x1b[31m │" in fq("queues", "tasks:app").stdout
 
@@ -140,7 +140,7 @@ def test_a_waiting_message_is_cancelled_and_one_that_is_not_there_is_exit_code_1
     message_id = sent(fq, "add", "1")
 
     assert fq("cancel", "tasks:app", message_id).exit_code == 0
-    assert [delivery.interrupted for delivery in broker.turn([], Want("a", ("default",), 1)).deliveries] == ["cancelled"]
+    assert [delivery.interrupted for delivery in broker.turn([], ClaimRequest("a", ("default",), 1)).deliveries] == ["cancelled"]
     ran = fq("cancel", "tasks:app", "nobody")
     assert (ran.exit_code, ran.stderr) == (1, "nobody neither waits nor runs\n")
 
@@ -194,14 +194,14 @@ def test_requeueing_and_discarding_at_once_is_refused(fq: Fq) -> None:
 def test_a_paused_queue_is_claimed_by_nobody_until_it_is_resumed(fq: Fq, broker) -> None:
     sent(fq, "add", "1")
     fq("pause", "tasks:app", "default")
-    paused = broker.turn([], Want("a", ("default",), 1)).deliveries
+    paused = broker.turn([], ClaimRequest("a", ("default",), 1)).deliveries
     fq("resume", "tasks:app", "default")
 
-    assert (len(paused), len(broker.turn([], Want("a", ("default",), 1)).deliveries)) == (0, 1)
+    assert (len(paused), len(broker.turn([], ClaimRequest("a", ("default",), 1)).deliveries)) == (0, 1)
 
 
 def test_a_queue_is_purged_if_that_is_confirmed(fq: Fq, broker) -> None:
-    broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}"), Post("m2", "default", "add", 0, 60_000, b"{}")])
+    broker.enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"{}"), EnqueueOp("m2", "default", "add", 0, 60_000, b"{}")])
 
     assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 deleted\n"
 
@@ -232,6 +232,6 @@ def test_a_queue_that_does_not_exist_is_said_so(fq: Fq, command: tuple[str, ...]
 
 
 def test_a_queue_that_only_messages_name_can_be_paused(fq: Fq, broker) -> None:
-    broker.enqueue([Post("m", "once", "add", 0, 0, b"{}")])
+    broker.enqueue([EnqueueOp("m", "once", "add", 0, 0, b"{}")])
 
     assert fq("pause", "tasks:app", "once").exit_code == 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from fq import App
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from tests.cli.conftest import Fq
 
 EMPTY = {"ready": 0, "delayed": 0, "in_flight": 0, "dead": 0, "oldest": 0, "paused": False}
@@ -55,7 +55,7 @@ def test_a_paused_queue_is_marked(fq: Fq) -> None:
 
 @pytest.mark.parametrize("name", ["x[/red]", "[bold]vip", "[link=http://a]b[/link]", ":warning:", "a" * 200])
 def test_a_queue_is_called_what_it_is_called(fq: Fq, name: str) -> None:
-    App("sqlite:///jobs.db").broker.enqueue([Post("m", name, "add", 0, 0, b"{}")])
+    App("sqlite:///jobs.db").broker.enqueue([EnqueueOp("m", name, "add", 0, 0, b"{}")])
 
     assert f"│ {name} │" in fq("queues", "tasks:app").stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fq import App
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.worker.log_setup import JsonFormatter, TextFormatter
 from tests.cli.conftest import Fq
 
@@ -34,8 +34,8 @@ def is_harmless(text: str) -> bool:
 @pytest.mark.parametrize("command", [("show", "evil"), ("dead",), ("queues",), ("doctor",), ("workers",)])
 def test_a_dead_letter_of_foreign_text_is_shown_as_text(fq: Fq, work: Callable[[], int], command: tuple[str, ...]) -> None:
     body = json.dumps({"message_id": "evil", "actor_name": "fails", "args": [EVIL[:-1]]}).encode()
-    App("sqlite:///jobs.db").broker.enqueue([Post("evil", "q" + EVIL[:20], "fails", 0, 0, body)])
-    App("sqlite:///jobs.db").broker.enqueue([Post("evil2", "default", "fails", 0, 0, b"{" + EVIL[:-1].encode())])
+    App("sqlite:///jobs.db").broker.enqueue([EnqueueOp("evil", "q" + EVIL[:20], "fails", 0, 0, body)])
+    App("sqlite:///jobs.db").broker.enqueue([EnqueueOp("evil2", "default", "fails", 0, 0, b"{" + EVIL[:-1].encode())])
     fq("send", "tasks:app", "log", "x")
     work()
     ran = fq(command[0], "tasks:app", *command[1:])
@@ -69,7 +69,7 @@ def test_what_was_typed_is_repeated_as_text(fq: Fq, command: tuple[str, ...]) ->
 def test_the_error_of_a_failed_task_is_printed_as_text(fq: Fq, project: Path) -> None:
     tasks = (project / "tasks.py").read_text()
     (project / "tasks.py").write_text(f"{tasks}\n@app.actor(max_retries=0)\ndef evil() -> int:\n    raise ValueError({EVIL[:-1]!r})\n")
-    App("sqlite:///jobs.db").broker.enqueue([Post("e", "default", "evil", 0, 0, b'{"message_id":"e","actor_name":"evil"}')])
+    App("sqlite:///jobs.db").broker.enqueue([EnqueueOp("e", "default", "evil", 0, 0, b'{"message_id":"e","actor_name":"evil"}')])
     fq("queues", "tasks:app")
     import sys
 

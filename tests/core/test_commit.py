@@ -6,7 +6,7 @@ import pytest
 from returns.result import Failure, Success
 
 from fq import Dead, Drop, Enqueue, InvalidResult, Message, Outcome, Retry, Store, TimeLimitExceeded
-from fq.brokers.records import Ack, Bury, Commit, Delivery, Join, Keep, Post, Replace, Splice
+from fq.brokers.records import Ack, ArriveOp, Bury, Commit, DeferredEnqueue, Delivery, EnqueueOp, Reschedule, StoreResultOp
 from fq.brokers.validation import spliced
 from fq.core.fault import Fault
 from fq.core.message import evolve_message
@@ -43,13 +43,15 @@ def test_a_success_acknowledges() -> None:
 def test_a_retry_replaces_the_message() -> None:
     again = MESSAGE.with_options(retries=1)
 
-    assert lowered(Outcome(Failure(Retry(again, 50, ERROR)))).disposition == Replace(
-        Post("m1", "default", "add", 0, 50, encode(again)), Fault("ValueError", "no")
+    assert lowered(Outcome(Failure(Retry(again, 50, ERROR)))).disposition == Reschedule(
+        EnqueueOp("m1", "default", "add", 0, 50, encode(again)), Fault("ValueError", "no")
     )
 
 
 def test_a_retry_that_used_no_attempt_keeps_no_fault() -> None:
-    assert lowered(Outcome(Failure(Retry(MESSAGE, 50)))).disposition == Replace(Post("m1", "default", "add", 0, 50, encode(MESSAGE)))
+    assert lowered(Outcome(Failure(Retry(MESSAGE, 50)))).disposition == Reschedule(
+        EnqueueOp("m1", "default", "add", 0, 50, encode(MESSAGE))
+    )
 
 
 def test_a_dead_letter_is_buried_with_its_fault() -> None:
@@ -64,9 +66,9 @@ def test_a_dropped_message_is_acknowledged() -> None:
 def test_effects_are_committed_in_order_with_every_disposition() -> None:
     effects: tuple[Effect, ...] = (Enqueue(FOLLOW_UP, 5), Store("m1", Success([3]), 60), Store("m9", Failure(ERROR), 60))
     changes = (
-        Post("m2", "slow", "report", 0, 5, encode(FOLLOW_UP)),
-        Keep("m1", b'{"value":[3]}', 60),
-        Keep("m9", b'{"fault":{"type":"ValueError","message":"no","traceback":""}}', 60),
+        EnqueueOp("m2", "slow", "report", 0, 5, encode(FOLLOW_UP)),
+        StoreResultOp("m1", b'{"value":[3]}', 60),
+        StoreResultOp("m9", b'{"fault":{"type":"ValueError","message":"no","traceback":""}}', 60),
     )
 
     for outcome in (Outcome.success(3), Outcome.failure(ERROR), Outcome.drop("no"), Outcome(Failure(Retry(MESSAGE)))):
@@ -83,7 +85,7 @@ def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None
     commit = lower(DELIVERY, Outcome(Failure(Retry(MESSAGE, 50))).also(Enqueue(FOLLOW_UP), Store("m1", Success(3), 60)), traced)
 
     assert seen == [Enqueue(MESSAGE, 50), Enqueue(FOLLOW_UP)]
-    assert isinstance(commit.disposition, Replace)
+    assert isinstance(commit.disposition, Reschedule)
     assert commit.disposition.post.delay == 51
     assert decode(commit.disposition.post.body).options == {"trace": 1}
 
@@ -91,7 +93,7 @@ def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None
 def test_a_post_says_where_and_when() -> None:
     sent = evolve_message(FOLLOW_UP, priority=-3)
 
-    assert post(Enqueue(sent, 9), unchanged) == Post("m2", "slow", "report", -3, 9, encode(sent))
+    assert post(Enqueue(sent, 9), unchanged) == EnqueueOp("m2", "slow", "report", -3, 9, encode(sent))
 
 
 UNENCODABLE = message("report", {"items": [1, object()]}, message_id="m2")
@@ -116,10 +118,10 @@ def test_what_cannot_be_encoded_makes_a_dead_letter_with_the_path(outcome: Outco
 def test_the_waiting_handle_is_told_of_what_could_not_be_encoded_and_nothing_else_happens() -> None:
     commit = lowered(Outcome.success().also(Enqueue(FOLLOW_UP), Store("m1", Success(object()), 60), Store("m9", Success(1), 70)))
 
-    assert [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, Keep)] == [("m1", 60), ("m9", 70)]
+    assert [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, StoreResultOp)] == [("m1", 60), ("m9", 70)]
     assert len(commit.changes) == 2
     for change in commit.changes:
-        assert isinstance(change, Keep)
+        assert isinstance(change, StoreResultOp)
         assert decode_result(change.body).failure().type == "InvalidResult"
 
 
@@ -171,10 +173,10 @@ def test_an_error_whose_text_cannot_be_had_is_buried_all_the_same() -> None:
     assert buried(lowered(Outcome.failure(Unprintable()))).type == "Unprintable"
 
 
-def joined(then: Message) -> Join:
+def joined(then: Message) -> ArriveOp:
     commit = lowered(Outcome.success().also(Arrive("g1", 2, 5, {"n": 3}, (Enqueue(then, 9),), 1_000)))
     (change,) = commit.changes
-    assert isinstance(change, Join)
+    assert isinstance(change, ArriveOp)
     return change
 
 
@@ -189,7 +191,7 @@ def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argume
     (splice,) = joined(FOLLOW_UP).then
     posted = spliced(splice, values, 5)
 
-    assert isinstance(splice, Splice)
+    assert isinstance(splice, DeferredEnqueue)
     assert (posted.message_id, posted.delay) == ("m2", 9)
     assert decode(posted.body) == evolve_message(FOLLOW_UP, args=(3, [json.loads(value) for value in values]), message_timestamp=5)
 

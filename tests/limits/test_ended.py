@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fq.brokers.records import ACK, Bury, Commit, Delivery, Keep, Post, Replace, Want
+from fq.brokers.records import ACK, Bury, ClaimRequest, Commit, Delivery, EnqueueOp, Reschedule, StoreResultOp
 from fq.core.fault import Fault
 from fq.limits import Limits, Slots
 from fq.limits import ended_holders as module
@@ -20,8 +20,8 @@ def look_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def claimed(place: Place, message_id: str, worker: str = "w") -> Delivery:
-    place.broker.enqueue([Post(message_id, "q", "work", 0, 0, b"{}")])
-    (delivery,) = place.broker.turn((), Want(worker, ("q",), 1)).deliveries
+    place.broker.enqueue([EnqueueOp(message_id, "q", "work", 0, 0, b"{}")])
+    (delivery,) = place.broker.turn((), ClaimRequest(worker, ("q",), 1)).deliveries
     return delivery
 
 
@@ -33,19 +33,19 @@ def die(place: Place, worker: str = "w", why: str = "") -> None:
     place.broker.release(worker, {"dead": why} if why else {}, {"dead"})
 
 
-def end(place: Place, disposition: object, *changes: Keep) -> None:
-    (delivery,) = place.broker.turn((), Want("other", ("q",), 1)).deliveries
-    place.broker.turn((Commit("dead", "q", delivery.token, disposition, changes),), Want("other", ("q",), 0))
+def end(place: Place, disposition: object, *changes: StoreResultOp) -> None:
+    (delivery,) = place.broker.turn((), ClaimRequest("other", ("q",), 1)).deliveries
+    place.broker.turn((Commit("dead", "q", delivery.token, disposition, changes),), ClaimRequest("other", ("q",), 0))
 
 
 def put_off(place: Place) -> None:
-    end(place, Replace(Post("dead", "q", "work", 0, 60_000, b"{}")))
+    end(place, Reschedule(EnqueueOp("dead", "q", "work", 0, 60_000, b"{}")))
 
 
 ENDS: dict[str, Callable[[Place], object]] = {
     "handed back": lambda place: None,
     "acknowledged": lambda place: end(place, ACK),
-    "acknowledged with a result": lambda place: end(place, ACK, Keep("dead", b"1", 60_000)),
+    "acknowledged with a result": lambda place: end(place, ACK, StoreResultOp("dead", b"1", 60_000)),
     "dead letter": lambda place: end(place, Bury(Fault("Poison", "it killed its process"))),
     "put off after a hard kill": put_off,
     "discarded": lambda place: place.broker.discard(["dead"]),
@@ -73,7 +73,7 @@ def test_a_slot_whose_message_runs_stays_its_own(place: Place) -> None:
     slot, other = take(place.limits, "dead"), place.another()
     assert isinstance(slot, Slot)
     die(place)
-    (again,) = place.broker.turn((), Want("w2", ("q",), 1)).deliveries
+    (again,) = place.broker.turn((), ClaimRequest("w2", ("q",), 1)).deliveries
 
     assert again.message_id == "dead"
     assert isinstance(take(other, "next"), Refused), "its next delivery takes it over"

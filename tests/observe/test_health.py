@@ -12,7 +12,7 @@ import pytest
 
 from fq import App
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.observe.health import answering_health
 
 
@@ -41,7 +41,7 @@ def url(app: App) -> Iterator[str]:
 
 
 def test_it_is_200_while_a_worker_of_this_host_is_alive(app: App, url: str) -> None:
-    app.broker.turn([], Want(f"{socket.gethostname()}:1:1", ("default",), 0, lease=60_000))
+    app.broker.turn([], ClaimRequest(f"{socket.gethostname()}:1:1", ("default",), 0, lease=60_000))
     with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
         assert (answer.status, json.load(answer)["alive"]) == (200, 1)
 

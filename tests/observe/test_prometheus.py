@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fq import App, Outcome, Prometheus, Retries, Snooze, compose, default_middleware, prometheus, retries
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Post, QueueStats
+from fq.brokers.records import EnqueueOp, QueueStats
 from fq.core.events import Committed, Started
 from fq.core.outcome import Enqueue
 from fq.errors import BrokerUnavailable
@@ -172,7 +172,7 @@ def test_messages_for_actors_that_nobody_declared_are_counted_together(app: App,
 
     for number in range(3):
         app.broker.enqueue(
-            [Post(f"m{number}", "default", f"x{number}", 0, 0, b'{"message_id":"m%d","actor_name":"x%d"}' % (number, number))]
+            [EnqueueOp(f"m{number}", "default", f"x{number}", 0, 0, b'{"message_id":"m%d","actor_name":"x%d"}' % (number, number))]
         )
     with app.worker(threads=1, unknown_actor_grace=0):
         until(lambda: scraped(registry).get(("fq_message_rejects_total", "default", "")) == 3)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import redis
 
-from fq.brokers.records import ACK, Change, Commit, Delivery, Disposition, Keep, Turn, Want
+from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, Disposition, Operation, StoreResultOp, Turn
 from fq.brokers.redis import RedisBroker
 from tests.brokers.kit import post
 
@@ -18,20 +18,20 @@ def fill(broker: RedisBroker, count: int, queue: str = "q", *, delay: int = 0, s
         broker.enqueue([post(f"m{number:07}", queue, delay=delay, body=BODY) for number in ids])
 
 
-def done(deliveries: Sequence[Delivery], disposition: Disposition = ACK, *changes: Change) -> list[Commit]:
+def done(deliveries: Sequence[Delivery], disposition: Disposition = ACK, *changes: Operation) -> list[Commit]:
     return [Commit(each.message_id, each.queue_name, each.token, disposition, changes) for each in deliveries]
 
 
 def done_with_results(deliveries: Sequence[Delivery], ttl: int = 60_000) -> list[Commit]:
     return [
-        Commit(each.message_id, each.queue_name, each.token, ACK, (Keep(each.message_id, each.message_id.encode(), ttl),))
+        Commit(each.message_id, each.queue_name, each.token, ACK, (StoreResultOp(each.message_id, each.message_id.encode(), ttl),))
         for each in deliveries
     ]
 
 
 def drain(broker: RedisBroker, *queues: str, worker: str = "w", limit: int = 1_000) -> list[str]:
     """Run everything that is ready; return the ids in the order of their runs."""
-    want = Want(worker, queues or ("q",), limit)
+    want = ClaimRequest(worker, queues or ("q",), limit)
     turn: Turn = broker.turn((), want)
     ids: list[str] = []
     while turn.deliveries:

@@ -1,19 +1,19 @@
 """Which commits share a script, and which do not, decided without a server."""
 
-from fq.brokers.records import ACK, Change, Commit, Join, Keep, Post, Splice
+from fq.brokers.records import ACK, ArriveOp, Commit, DeferredEnqueue, EnqueueOp, Operation, StoreResultOp
 from fq.brokers.redis.commit_batches import batches
 
 
-def commit(message_id: str, *changes: Change) -> Commit:
+def commit(message_id: str, *changes: Operation) -> Commit:
     return Commit(message_id, "q", 1, ACK, changes)
 
 
-def post(message_id: str) -> Post:
-    return Post(message_id, "q", "act", 0, 0, b"")
+def post(message_id: str) -> EnqueueOp:
+    return EnqueueOp(message_id, "q", "act", 0, 0, b"")
 
 
-def keep(message_id: str) -> Keep:
-    return Keep(message_id, b"", 1)
+def keep(message_id: str) -> StoreResultOp:
+    return StoreResultOp(message_id, b"", 1)
 
 
 def split(*commits: Commit, most: int = 100) -> list[str]:
@@ -38,7 +38,7 @@ def test_a_message_is_only_once_in_a_batch() -> None:
 
 def test_what_a_commit_posts_is_there_before_another_commit_is_about_it() -> None:
     assert split(commit("a", post("b")), commit("b")) == ["a", "b"]
-    assert split(commit("a", Join("g", 0, 1, b"", (Splice(post("b"), b"", b""),), 1)), commit("b")) == ["a", "b"]
+    assert split(commit("a", ArriveOp("g", 0, 1, b"", (DeferredEnqueue(post("b"), b"", b""),), 1)), commit("b")) == ["a", "b"]
     assert split(commit("b"), commit("a", post("b"))) == ["ba"]
 
 

@@ -8,7 +8,7 @@ import redis
 from redis.cluster import ClusterNode
 from redis.crc import key_slot
 
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerUnavailable
 from tests.brokers.kit import ids, post
@@ -19,7 +19,7 @@ from tests.redis.test_connections import works
 from tests.redis.test_faults import OPERATIONS, prepare
 
 SLOT = key_slot(b"{fq}:")
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 Cluster = tuple[Server, Server, Server]
 
 
@@ -100,7 +100,7 @@ def test_every_operation_works_and_all_keys_are_on_one_node(cluster: Cluster, na
 def test_large_batches_work(cluster: Cluster) -> None:
     broker = RedisBroker(url(cluster[0]))
     fill(broker, 5_000)
-    deliveries = broker.turn((), Want("w", ("q",), 5_000)).deliveries
+    deliveries = broker.turn((), ClaimRequest("w", ("q",), 5_000)).deliveries
 
     assert len(deliveries) == 5_000
     assert broker.turn(done(deliveries), WANT).stale == ()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.connections import Guides
 from fq.brokers.redis.error_advice import advice
@@ -23,7 +23,7 @@ from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries, free_port
 from tests.redis.test_waiting import idle, keep, wait_for
 
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 
 
 def works(broker: RedisBroker) -> bool:
@@ -204,14 +204,14 @@ def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> Non
     broker = RedisBroker(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster", patience=30_000)
     broker.enqueue([post("m"), post("n")])
     (first, _) = broker.turn((), WANT).deliveries
-    waiter = idle(broker, Want("other", ("q",), 10))
+    waiter = idle(broker, ClaimRequest("other", ("q",), 10))
     with master.client() as client:
         client.set("marker", "all before it has been replicated too")
         assert client.wait(1, 20_000) == 1
     master.kill()
-    turn = broker.turn(done([first]), Want("w", (), 0))
+    turn = broker.turn(done([first]), ClaimRequest("w", (), 0))
     assert waiter.comes_back()
-    waiter = idle(broker, Want("other", ("q",), 10))
+    waiter = idle(broker, ClaimRequest("other", ("q",), 10))
     broker.enqueue([post("new")])
 
     assert turn.stale == ()
@@ -232,11 +232,11 @@ def test_sentinels_that_know_no_such_master_are_quoted(sentinels: tuple[Server, 
 
 def test_threads_share_a_broker(broker: RedisBroker) -> None:
     def work(name: str) -> int:
-        want, ran = Want(name, ("q",), 3), 0
+        want, ran = ClaimRequest(name, ("q",), 3), 0
         for number in range(100):
             broker.enqueue([post(f"{name}-{number}")])
             deliveries = broker.turn((), want).deliveries
-            ran += len(deliveries) - len(broker.turn(done(deliveries), Want(name, ("q",), 0)).stale)
+            ran += len(deliveries) - len(broker.turn(done(deliveries), ClaimRequest(name, ("q",), 0)).stale)
         return ran
 
     waits = [in_thread(lambda name=name: work(name)) for name in "abcdefgh"]
@@ -246,22 +246,22 @@ def test_threads_share_a_broker(broker: RedisBroker) -> None:
 
 def test_a_forked_child_has_connections_of_its_own(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
-    parent = idle(broker, Want("parent", ("p",), 1))
+    parent = idle(broker, ClaimRequest("parent", ("p",), 1))
     broker.enqueue([post("before")])
     pid = os.fork()
     if pid == 0:
         try:
             asyncio.run(broker.aenqueue([post("async")]))
             broker.enqueue([post("child", "p")])
-            assert broker.turn((), Want("child", ("q",), 10)).deliveries
-            broker.wait(Want("child", ("q",), 10), 10)
+            assert broker.turn((), ClaimRequest("child", ("q",), 10)).deliveries
+            broker.wait(ClaimRequest("child", ("q",), 10), 10)
             broker.close()
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
 
     assert parent.comes_back()
-    assert [delivery.message_id for delivery in broker.turn((), Want("parent", ("p",), 1)).deliveries] == ["child"]
+    assert [delivery.message_id for delivery in broker.turn((), ClaimRequest("parent", ("p",), 1)).deliveries] == ["child"]
     assert broker.release("child", {}) == 2
 
 
@@ -326,7 +326,7 @@ def test_a_refusal_reaches_all_who_sent_together_and_nobody_later(broker: RedisB
 def test_a_broker_that_was_closed_connects_again(broker: RedisBroker) -> None:
     for number in range(3):
         asyncio.run(broker.aenqueue([post(f"m{number}")]))
-        waiter = idle(broker, Want("w", ("elsewhere",), 1))
+        waiter = idle(broker, ClaimRequest("w", ("elsewhere",), 1))
         broker.close()
         waiter.comes_back()
 

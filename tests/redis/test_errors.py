@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from fq.brokers.records import ACK, Bury, Commit, Join, Keep, Want
+from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
@@ -15,7 +15,7 @@ from tests.redis.kit import BODY, done, drain, fill
 from tests.redis.leaks import ONCE, PER_QUEUE, leaks
 from tests.redis.servers import Server, binaries, free_port
 
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_wrong_key_of_a_queue_that_comes_later_is_found_before_anything_is_wri
     with pytest.raises(BrokerError, match=r"WRONGTYPE found a list at \{fq\}:ready:r"):
         broker.turn(done([delivery], ACK, post("child", "r")), WANT)
     with pytest.raises(BrokerError, match=r"WRONGTYPE found a list at \{fq\}:ready:r"):
-        broker.turn(done([delivery]), Want("w", ("q", "r"), 1))
+        broker.turn(done([delivery]), ClaimRequest("w", ("q", "r"), 1))
 
     assert contents(client) == before
     client.delete("{fq}:ready:r")
@@ -196,7 +196,7 @@ def test_a_group_of_another_type_refuses_the_turn_before_anything_is_written(
     first, second = broker.turn((), WANT).deliveries
     client.set("{fq}:group:g", "1", px=1_000)
     with pytest.raises(BrokerError, match=r"WRONGTYPE found a string at \{fq\}:group:g"):
-        broker.turn([*done([first]), Commit("n", "q", second.token, ACK, (Join("g", 0, 1, b"1", (), 1_000),))], WANT)
+        broker.turn([*done([first]), Commit("n", "q", second.token, ACK, (ArriveOp("g", 0, 1, b"1", (), 1_000),))], WANT)
 
     assert [broker.status(id_).state for id_ in "mn"] == ["running", "running"]
     client.delete("{fq}:group:g")
@@ -206,7 +206,7 @@ def test_a_result_takes_the_place_of_whatever_is_there(broker: RedisBroker, clie
     broker.enqueue([post("m")])
     client.lpush("{fq}:result:m", "element")
     (delivery,) = broker.turn((), WANT).deliveries
-    broker.turn(done([delivery], ACK, Keep("m", b"1", 60_000)), WANT)
+    broker.turn(done([delivery], ACK, StoreResultOp("m", b"1", 60_000)), WANT)
 
     assert broker.result("m") == b"1"
 
@@ -260,7 +260,7 @@ def test_a_full_server_refuses_producers_and_lets_workers_drain_it(small: Server
                 broker.enqueue(refused)
         assert leaks(client) == []
         turn = broker.turn((), WANT)
-        kept = done(turn.deliveries[:5], ACK, Keep("result", b"1", 60_000))
+        kept = done(turn.deliveries[:5], ACK, StoreResultOp("result", b"1", 60_000))
         turn = broker.turn([*kept, *done(turn.deliveries[5:], Bury(Fault("E", "m")))], WANT)
 
         assert turn.stale == ()

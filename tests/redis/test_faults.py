@@ -9,7 +9,22 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from fq.brokers.records import ACK, RELEASE, Bury, Change, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Splice, Want
+from fq.brokers.records import (
+    ACK,
+    RELEASE,
+    ArriveOp,
+    Bury,
+    ClaimRequest,
+    Commit,
+    DeferredEnqueue,
+    Delivery,
+    Disposition,
+    EnqueueOp,
+    Operation,
+    Release,
+    Reschedule,
+    StoreResultOp,
+)
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis import worker_turns as turns_module
 from fq.core.fault import Fault
@@ -21,19 +36,19 @@ from tests.redis.leaks import leaks
 from tests.redis.servers import Server
 
 FAULT = Fault("ValueError", "boom")
-WANT = Want("w", ("q",), 3)
+WANT = ClaimRequest("w", ("q",), 3)
 
 
 def prepare(broker: RedisBroker) -> None:
     """Three messages held by w, three ready, one delayed, one dead; one held by a worker that is gone."""
     broker.enqueue([post(f"m{number}") for number in range(7)])
     broker.enqueue([post("late", delay=60_000)])
-    (dying, *_), gone = broker.turn((), Want("w", ("q",), 1)).deliveries, broker.turn((), Want("gone", ("q",), 1))
+    (dying, *_), gone = broker.turn((), ClaimRequest("w", ("q",), 1)).deliveries, broker.turn((), ClaimRequest("gone", ("q",), 1))
     assert gone.deliveries
-    broker.turn([commit(dying, Bury(FAULT))], Want("w", ("q",), 0))
+    broker.turn([commit(dying, Bury(FAULT))], ClaimRequest("w", ("q",), 0))
 
 
-def commit(delivery: Delivery, disposition: Disposition = ACK, *changes: Change) -> Commit:
+def commit(delivery: Delivery, disposition: Disposition = ACK, *changes: Operation) -> Commit:
     return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
 
 
@@ -47,17 +62,17 @@ def turns(broker: RedisBroker) -> object:
     """Everything that a commit can say, with claims in the same turn."""
     first = broker.turn((), WANT)
     a, b, c = first.deliveries
-    join = Join("g", 0, 1, b"1", (Splice(Post("joined", "q", "act", 0, 60_000, b""), b"{", b"}"),), 60_000)
-    follow_up = Post("child", "r", "act", 0, 0, b"{}")
-    second = broker.turn([commit(a, ACK, Keep(a.message_id, b"1", 60_000), follow_up, join), commit(b, Bury(FAULT))], WANT)
-    replaced = Replace(Post(c.message_id, "q", "act", 0, 60_000, b"{}"), FAULT)
-    third = broker.turn([commit(c, replaced), *(commit(each, RELEASE) for each in second.deliveries)], Want("w", ("q",), 0))
+    join = ArriveOp("g", 0, 1, b"1", (DeferredEnqueue(EnqueueOp("joined", "q", "act", 0, 60_000, b""), b"{", b"}"),), 60_000)
+    follow_up = EnqueueOp("child", "r", "act", 0, 0, b"{}")
+    second = broker.turn([commit(a, ACK, StoreResultOp(a.message_id, b"1", 60_000), follow_up, join), commit(b, Bury(FAULT))], WANT)
+    replaced = Reschedule(EnqueueOp(c.message_id, "q", "act", 0, 60_000, b"{}"), FAULT)
+    third = broker.turn([commit(c, replaced), *(commit(each, RELEASE) for each in second.deliveries)], ClaimRequest("w", ("q",), 0))
     return [[each.message_id for each in turn.deliveries] for turn in (first, second, third)], second.stale, third.stale
 
 
 def release_one(broker: RedisBroker) -> object:
-    (held,) = broker.turn((), Want("w", ("q",), 1)).deliveries
-    return broker.turn([commit(held, Release(True, "why"))], Want("w", ("q",), 0)).stale
+    (held,) = broker.turn((), ClaimRequest("w", ("q",), 1)).deliveries
+    return broker.turn([commit(held, Release(True, "why"))], ClaimRequest("w", ("q",), 0)).stale
 
 
 def operate(broker: RedisBroker) -> object:
@@ -178,15 +193,15 @@ def test_a_turn_that_was_given_up_is_gone_on_with_by_the_next(
     """With small scripts, so that a turn has many steps: 30 commits, 25 claims, and 12 messages of a dead worker among them."""
     monkeypatch.setattr(turns_module, "MOST", 10)
     monkeypatch.setattr(turns_module, "TAKEN", 5)
-    want, at, struck = Want("w", ("q",), 25), 0, True
+    want, at, struck = ClaimRequest("w", ("q",), 25), 0, True
     while struck:
         client.flushdb()
         broker = connect(patience=0)
         broker.enqueue([post(f"m{number:02}") for number in range(80)])
-        held = broker.turn((), Want("w", ("q",), 30)).deliveries
-        assert len(broker.turn((), Want("gone", ("q",), 12, 1_000)).deliveries) == 12
+        held = broker.turn((), ClaimRequest("w", ("q",), 30)).deliveries
+        assert len(broker.turn((), ClaimRequest("gone", ("q",), 12, 1_000)).deliveries) == 12
         broker.offset = 1_000
-        commits = [*(commit(each, ACK, Keep(each.message_id, b"1", 60_000)) for each in held), Commit("nobody", "q", 1)]
+        commits = [*(commit(each, ACK, StoreResultOp(each.message_id, b"1", 60_000)) for each in held), Commit("nobody", "q", 1)]
         faulty = break_at(broker, at, replied=replied, times=2)
         try:
             turn = broker.turn(commits, want)
@@ -210,7 +225,7 @@ def test_a_worker_that_wants_less_by_then_hands_back_what_the_lost_reply_gave_it
     with pytest.raises(BrokerUnavailable):
         broker.turn((), WANT)
     mend(broker)
-    turn = broker.turn((), Want("w", ("q",), 1))
+    turn = broker.turn((), ClaimRequest("w", ("q",), 1))
 
     assert [each.message_id for each in turn.deliveries] == ["a"]
     assert [(broker.status(id_).state, broker.status(id_).deliveries) for id_ in "abc"] == [("running", 1), ("ready", 0), ("ready", 0)]

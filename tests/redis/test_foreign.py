@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from fq.brokers.records import ACK, RELEASE, Bury, Want
+from fq.brokers.records import ACK, RELEASE, Bury, ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
@@ -15,7 +15,7 @@ from tests.brokers.kit import ids, in_thread, post, posts, state
 from tests.redis.kit import done, drain
 from tests.redis.servers import Server
 
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 PLACE = b"0000000000000001"
 GOOD = PLACE + b"0\0q\0act\0{}"
 
@@ -89,7 +89,7 @@ def test_what_is_delayed_and_no_message_is_let_go_when_it_is_due(
 def test_a_whole_claim_of_it_ends_and_the_worker_waits_for_the_next_message(broker: RedisBroker, client: redis.Redis) -> None:
     for number in range(1_200):
         put(client, b"x%d" % number, b"junk")
-    want = Want("w", ("q",), 1_000)
+    want = ClaimRequest("w", ("q",), 1_000)
     while client.zcard("{fq}:ready:q"):
         assert broker.turn((), want).deliveries == ()
     waiting = in_thread(lambda: broker.wait(want, 60_000))
@@ -125,7 +125,7 @@ def test_a_message_whose_record_was_written_over_meanwhile_is_committed(
     client.hset("{fq}:messages", "a", "junk")
     client.hset("{fq}:again", "a", "junk")
 
-    assert broker.turn(done(turn.deliveries, disposition), Want("w", (), 0)).stale == ()
+    assert broker.turn(done(turn.deliveries, disposition), ClaimRequest("w", (), 0)).stale == ()
     assert drain(broker) == (["b"] if disposition is RELEASE else [])
     client.delete("{fq}:letters", "{fq}:dead:q")  # a record that was junk when it was buried is junk there, too
 
@@ -190,7 +190,7 @@ def test_asking_for_it_says_that_something_else_writes_there(broker: RedisBroker
 def test_a_later_letter_in_another_queue_takes_the_place_of_the_first(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
     broker.enqueue([post("x1", "r")])
-    broker.turn(done(broker.turn((), Want("w", ("r",), 1)).deliveries, Bury(Fault("E", "m"))), Want("w", ("r",), 1))
+    broker.turn(done(broker.turn((), ClaimRequest("w", ("r",), 1)).deliveries, Bury(Fault("E", "m"))), ClaimRequest("w", ("r",), 1))
     put(client, b"x1", b"junk")
     broker.turn((), WANT)
 

@@ -13,7 +13,7 @@ import redis
 from returns.result import Success
 
 from fq import App
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker, client, results, subscriber
 from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
@@ -25,7 +25,7 @@ from tests.redis.servers import Server
 from tests.redis.test_waiting import idle
 from tests.until import until
 
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def test_new_channels_do_not_hide_that_the_connection_is_dead(
     broker.wait(WANT, 0)
     proxy.freeze(*proxy.listening())
     started = time.monotonic()
-    broker.wait(Want("another", ("q",), 10), 0)
+    broker.wait(ClaimRequest("another", ("q",), 10), 0)
 
     assert time.monotonic() - started < 3
 

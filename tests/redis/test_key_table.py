@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from fq.brokers.records import ACK, Commit, Join, Keep, Splice, Want
+from fq.brokers.records import ACK, ArriveOp, ClaimRequest, Commit, DeferredEnqueue, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
@@ -37,9 +37,12 @@ def seen(client: redis.Redis) -> Iterator[tuple[str, str]]:
 def begin_a_workflow(broker: RedisBroker) -> None:
     """Let the first member of a group end: something comes after the group, and its result waits for the end of the workflow."""
     broker.enqueue([post("first", "workflow")])
-    want = Want("w", ("workflow",), 1)
+    want = ClaimRequest("w", ("workflow",), 1)
     (delivery,) = broker.turn((), want).deliveries
-    changes = (Keep("first", b"1", 1_000, "over"), Join("members", 0, 2, b"1", (Splice(post("then", "workflow"), b"", b""),), 60_000))
+    changes = (
+        StoreResultOp("first", b"1", 1_000, "over"),
+        ArriveOp("members", 0, 2, b"1", (DeferredEnqueue(post("then", "workflow"), b"", b""),), 60_000),
+    )
     broker.turn((Commit("first", "workflow", delivery.token, ACK, changes),), want)
 
 
@@ -55,7 +58,7 @@ def everything(broker: RedisBroker, client: redis.Redis) -> set[tuple[str, str]]
     broker.pause("q")
     broker.wait_result("m", 1)
     broker.cancel("m1")
-    broker.wait(Want("idle", ("q",), 1), 0)
+    broker.wait(ClaimRequest("idle", ("q",), 1), 0)
     limits = limiter_backend(broker)
     with ConcurrentRateLimiter(broker, "mutex").acquire():
         assert isinstance(limits.take_in_turn("mutex", Slots(1, 60_000), "waits"), Refused)

@@ -7,7 +7,7 @@ import pytest
 import redis
 from redis.exceptions import TimeoutError as TimedOut
 
-from fq.brokers.records import ACK, RELEASE, Commit, Delivery, Turn, Want
+from fq.brokers.records import ACK, RELEASE, ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import ids, join, outcome, post, posts
@@ -145,8 +145,8 @@ def test_a_refused_send_forgets_none_of_the_calls_before_it(ready: RedisBroker, 
 
 # Turns.
 
-WANT = Want("w", ("q",), 5)
-NOTHING = Want("w", ("q",), 0)
+WANT = ClaimRequest("w", ("q",), 5)
+NOTHING = ClaimRequest("w", ("q",), 0)
 
 
 @pytest.fixture
@@ -158,10 +158,10 @@ def impatient(connect: Callable[..., RedisBroker]) -> RedisBroker:
 
 
 def claims(broker: RedisBroker, limit: int = 2) -> tuple[Delivery, ...]:
-    return broker.turn((), Want("w", ("q",), limit)).deliveries
+    return broker.turn((), ClaimRequest("w", ("q",), limit)).deliveries
 
 
-def given_up(broker: RedisBroker, commits: Sequence[Commit], want: Want = WANT) -> Holding:
+def given_up(broker: RedisBroker, commits: Sequence[Commit], want: ClaimRequest = WANT) -> Holding:
     """Take a turn that the network holds back, until it is given up."""
     network = Holding(broker)
     with pytest.raises(BrokerUnavailable):

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.brokers.redis.async_batcher import TOGETHER, TOGETHER_BYTES, PostOffice
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.kit import post
 
 
-def delivered(calls: Sequence[Sequence[Post]], send: Callable[[Sequence[Post]], None]) -> list[object]:
+def delivered(calls: Sequence[Sequence[EnqueueOp]], send: Callable[[Sequence[EnqueueOp]], None]) -> list[object]:
     """Post *calls*, all at the same time; return what came of each."""
     office = PostOffice(send)
 
@@ -24,12 +24,12 @@ def delivered(calls: Sequence[Sequence[Post]], send: Callable[[Sequence[Post]], 
         office.close()
 
 
-def single(count: int) -> list[list[Post]]:
+def single(count: int) -> list[list[EnqueueOp]]:
     return [[post(f"m{number}")] for number in range(count)]
 
 
 def test_what_is_sent_at_the_same_time_goes_in_parts_of_a_thousand_messages() -> None:
-    sent: list[Sequence[Post]] = []
+    sent: list[Sequence[EnqueueOp]] = []
     calls = single(2 * TOGETHER + 500)
     outcomes = delivered(calls, sent.append)
 
@@ -39,7 +39,7 @@ def test_what_is_sent_at_the_same_time_goes_in_parts_of_a_thousand_messages() ->
 
 
 def test_a_call_of_more_messages_than_that_stays_whole() -> None:
-    sent: list[Sequence[Post]] = []
+    sent: list[Sequence[EnqueueOp]] = []
     large = [post(f"l{number}") for number in range(TOGETHER + 1)]
     delivered([[post("a")], large, [post("b")]], sent.append)
 
@@ -49,7 +49,7 @@ def test_a_call_of_more_messages_than_that_stays_whole() -> None:
 def test_a_server_that_goes_away_in_between_fails_what_was_not_sent_by_then_and_is_asked_once() -> None:
     asked = []
 
-    def send(posts: Sequence[Post]) -> None:
+    def send(posts: Sequence[EnqueueOp]) -> None:
         asked.append(len(posts))
         if len(asked) == 2:
             raise BrokerUnavailable("away")
@@ -63,7 +63,7 @@ def test_a_server_that_goes_away_in_between_fails_what_was_not_sent_by_then_and_
 
 @pytest.mark.parametrize("bad", [3, TOGETHER + 3])
 def test_a_call_that_is_refused_fails_alone(bad: int) -> None:
-    def send(posts: Sequence[Post]) -> None:
+    def send(posts: Sequence[EnqueueOp]) -> None:
         if any(each.message_id == f"m{bad}" for each in posts):
             raise BrokerError("refused")
 
@@ -73,7 +73,7 @@ def test_a_call_that_is_refused_fails_alone(bad: int) -> None:
 
 
 def test_calls_go_in_parts_of_a_megabyte_and_a_larger_one_alone() -> None:
-    sent: list[Sequence[Post]] = []
+    sent: list[Sequence[EnqueueOp]] = []
     sizes = [400_000, 400_000, 400_000, 2_000_000, 10]
     delivered([[post(f"m{number}", body=size * b"x")] for number, size in enumerate(sizes)], sent.append)
 
@@ -81,7 +81,7 @@ def test_calls_go_in_parts_of_a_megabyte_and_a_larger_one_alone() -> None:
 
 
 def test_a_large_call_that_cannot_be_sent_takes_no_other_along() -> None:
-    def send(posts: Sequence[Post]) -> None:
+    def send(posts: Sequence[EnqueueOp]) -> None:
         if any(len(each.body) > TOGETHER_BYTES for each in posts):
             raise BrokerUnavailable("connection reset by peer")
 

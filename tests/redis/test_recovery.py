@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from fq.brokers.records import ACK, Commit, Keep, Post, Want
+from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError
 from tests.brokers.kit import ids, post
@@ -16,14 +16,14 @@ from tests.redis.kit import done, done_with_results, drain, fill
 from tests.redis.servers import Server
 from tests.redis.test_faults import OPERATIONS, prepare
 
-A = Want("a", ("q",), 100, 15_000)
-B = Want("b", ("q",), 100, 15_000)
+A = ClaimRequest("a", ("q",), 100, 15_000)
+B = ClaimRequest("b", ("q",), 100, 15_000)
 
 
 def test_15998_messages_of_one_dead_worker_all_come_back(connect: Callable[..., RedisBroker], shared: Server) -> None:
     broker = connect()
     fill(broker, 15_998)
-    held = broker.turn((), Want("dead", ("q",), 20_000, 1_000)).deliveries
+    held = broker.turn((), ClaimRequest("dead", ("q",), 20_000, 1_000)).deliveries
     assert len(held) == 15_998
     broker.offset = 1_000
 
@@ -32,9 +32,9 @@ def test_15998_messages_of_one_dead_worker_all_come_back(connect: Callable[..., 
 
 def test_a_dead_worker_on_an_idle_queue_is_found_by_a_worker_of_another_queue(broker: RedisBroker) -> None:
     broker.enqueue([post("m", "idle")])
-    broker.turn((), Want("dead", ("idle",), 1, 1_000))
+    broker.turn((), ClaimRequest("dead", ("idle",), 1, 1_000))
     broker.offset = 1_000
-    broker.turn((), Want("elsewhere", ("busy",), 1))
+    broker.turn((), ClaimRequest("elsewhere", ("busy",), 1))
 
     assert broker.status("m").state == "ready"
     assert broker.status("m").deliveries == 1
@@ -43,7 +43,7 @@ def test_a_dead_worker_on_an_idle_queue_is_found_by_a_worker_of_another_queue(br
 def test_a_waiting_worker_comes_back_when_the_lease_of_a_dead_one_ends(connect: Callable[..., RedisBroker]) -> None:
     dead, heir = connect(), connect()
     dead.enqueue([post("m")])
-    dead.turn((), Want("dead", ("q",), 1, 200))
+    dead.turn((), ClaimRequest("dead", ("q",), 1, 200))
     turn = heir.turn((), B)
     started = time.monotonic()
     heir.wait(B, 5_000)
@@ -57,9 +57,9 @@ def test_the_heir_of_a_worker_with_many_queues_gets_all_of_them(broker: RedisBro
     names = tuple(f"q{number}" for number in range(40))
     broker.enqueue([post(f"m-{name}", name) for name in names])
     for name in names:
-        broker.turn((), Want("dead", (name,), 1, 1_000))
+        broker.turn((), ClaimRequest("dead", (name,), 1, 1_000))
     broker.offset = 1_000
-    broker.turn((), Want("heir", ("another",), 0))
+    broker.turn((), ClaimRequest("heir", ("another",), 0))
 
     assert {stats.ready for stats in broker.queues()} == {1}
 
@@ -70,10 +70,10 @@ def test_a_zombie_neither_overwrites_a_result_nor_posts_a_follow_up(connect: Cal
     (lost,) = zombie.turn((), A).deliveries
     zombie.offset = heir.offset = 15_000
     (taken,) = heir.turn((), B).deliveries
-    heir.turn([Commit("m", "q", taken.token, ACK, (Keep("m", b"heir", 60_000),))], Want("b", (), 0))
-    late = Commit("m", "q", lost.token, ACK, (Keep("m", b"zombie", 60_000), Post("child", "q", "act", 0, 0, b"")))
+    heir.turn([Commit("m", "q", taken.token, ACK, (StoreResultOp("m", b"heir", 60_000),))], ClaimRequest("b", (), 0))
+    late = Commit("m", "q", lost.token, ACK, (StoreResultOp("m", b"zombie", 60_000), EnqueueOp("child", "q", "act", 0, 0, b"")))
 
-    assert zombie.turn([late], Want("a", (), 0)).stale == ("m",)
+    assert zombie.turn([late], ClaimRequest("a", (), 0)).stale == ("m",)
     assert zombie.result("m") == b"heir"
     assert zombie.status("child").state == "unknown"
 
@@ -83,11 +83,11 @@ def test_a_worker_whose_name_is_used_again_still_finds_its_commits_stale(connect
     broker.enqueue([post("m")])
     (first,) = broker.turn((), A).deliveries
     broker.offset = 15_000
-    broker.turn((), Want("other", (), 0))
+    broker.turn((), ClaimRequest("other", (), 0))
     (second,) = broker.turn((), A).deliveries
 
-    assert broker.turn(done([first]), Want("a", (), 0)).stale == ("m",)
-    assert broker.turn(done([second]), Want("a", (), 0)).stale == ()
+    assert broker.turn(done([first]), ClaimRequest("a", (), 0)).stale == ("m",)
+    assert broker.turn(done([second]), ClaimRequest("a", (), 0)).stale == ()
 
 
 def test_the_clock_of_the_client_is_never_read(connect: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_claims_and_tokens_outlive_a_server_that_is_killed() -> None:
     server.kill()
     server.start()
 
-    assert broker.turn(done_with_results([first]), Want("a", (), 0)).stale == ()
+    assert broker.turn(done_with_results([first]), ClaimRequest("a", (), 0)).stale == ()
     assert [broker.status(id_).state for id_ in "abc"] == ["done", "delayed", "running"]
     assert second.message_id == "c"
     broker.close()
@@ -158,7 +158,7 @@ def test_workers_and_producers_go_on_when_the_server_is_killed_under_load() -> N
     finished = threading.Event()
 
     def work() -> None:
-        want = Want("w", ("q",), 50)
+        want = ClaimRequest("w", ("q",), 50)
         turn, nothing_more = worker.turn((), want), False
         while turn.deliveries or not nothing_more:
             ran.extend(ids(turn.deliveries))
@@ -189,7 +189,7 @@ def test_workers_and_producers_go_on_when_the_server_is_killed_under_load() -> N
 
 def test_a_commit_whose_reply_was_lost_is_not_stale_and_its_claims_are_not_stranded(broker: RedisBroker) -> None:
     broker.enqueue([post("a"), post("b"), post("c", priority=-1)])
-    (first,) = broker.turn((), Want("a", ("q",), 1)).deliveries
+    (first,) = broker.turn((), ClaimRequest("a", ("q",), 1)).deliveries
     break_at(broker, 0, replied=True)
     turn = broker.turn([*done([first]), Commit("nobody", "q", 1)], A)
     mend(broker)

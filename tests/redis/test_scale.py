@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from fq import App
-from fq.brokers.records import ACK, Bury, Commit, Delivery, Join, Splice, Want
+from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, DeferredEnqueue, Delivery
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
@@ -36,7 +36,7 @@ def test_a_queue_that_holds_very_much(connect: Callable[..., RedisBroker], clien
     broker = connect()
     fill(broker, count)
     efforts = Efforts(broker, client)
-    want = Want("w", ("q",), 256)
+    want = ClaimRequest("w", ("q",), 256)
     turn = broker.turn((), want)
     assert [delivery.message_id for delivery in turn.deliveries[:2]] == ["m0000000", "m0000001"]
     for _ in range(50):
@@ -46,7 +46,7 @@ def test_a_queue_that_holds_very_much(connect: Callable[..., RedisBroker], clien
     assert broker.discard([f"m{number:07}" for number in range(count - 3_000, count - 2_000)]) == 1_000
     broker.pause("q")
     broker.resume("q")
-    broker.turn(done(turn.deliveries), Want("w", (), 0))
+    broker.turn(done(turn.deliveries), ClaimRequest("w", (), 0))
     assert broker.purge("q") == count - 51 * 256 - 1_000
 
     assert efforts.worst < LIMIT
@@ -57,7 +57,7 @@ def test_very_many_dead_letters(connect: Callable[..., RedisBroker], client: red
     broker = connect()
     fill(broker, count)
     efforts = Efforts(broker, client)
-    want = Want("w", ("q",), 500)
+    want = ClaimRequest("w", ("q",), 500)
     turn = broker.turn((), want)
     while turn.deliveries:
         turn = broker.turn([buried(each) for each in turn.deliveries], want)
@@ -85,12 +85,12 @@ def test_a_group_of_10_000_members(connect: Callable[..., RedisBroker], client: 
     broker, size = connect(), 10_000
     fill(broker, size)
     efforts = Efforts(broker, client)
-    want = Want("w", ("q",), 500)
+    want = ClaimRequest("w", ("q",), 500)
     turn, arrived = broker.turn((), want), 0
     while turn.deliveries:
         arrived += len(turn.deliveries)
         turn = broker.turn([joined(each, size) for each in turn.deliveries], want)
-    (finale,) = broker.turn((), Want("w", ("r",), 1)).deliveries
+    (finale,) = broker.turn((), ClaimRequest("w", ("r",), 1)).deliveries
 
     assert arrived == size
     assert finale.body == b'{"args":[' + b",".join(b"%d" % number for number in range(size)) + b"]}"
@@ -99,8 +99,8 @@ def test_a_group_of_10_000_members(connect: Callable[..., RedisBroker], client: 
 
 def joined(delivery: Delivery, size: int) -> Commit:
     member = int(delivery.message_id[1:])
-    then = (Splice(post("then", "r"), b'{"args":', b"}"),)
-    return Commit(delivery.message_id, "q", delivery.token, ACK, (Join("g", member, size, b"%d" % member, then, 60_000),))
+    then = (DeferredEnqueue(post("then", "r"), b'{"args":', b"}"),)
+    return Commit(delivery.message_id, "q", delivery.token, ACK, (ArriveOp("g", member, size, b"%d" % member, then, 60_000),))
 
 
 def test_one_call_may_post_more_than_lua_can_unpack(connect: Callable[..., RedisBroker], shared: Server) -> None:
@@ -171,7 +171,7 @@ def test_a_thousand_queues(connect: Callable[..., RedisBroker], client: redis.Re
 def test_bodies_of_a_megabyte(broker: RedisBroker) -> None:
     body = b"x" * 1_000_000
     broker.enqueue([post(f"m{number}", body=body) for number in range(10)])
-    turn = broker.turn((), Want("w", ("q",), 100))
+    turn = broker.turn((), ClaimRequest("w", ("q",), 100))
 
     assert [delivery.body for delivery in turn.deliveries] == [body] * 10
-    broker.turn(done(turn.deliveries), Want("w", (), 0))
+    broker.turn(done(turn.deliveries), ClaimRequest("w", (), 0))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from fq.brokers.records import Bury, Commit, Keep, Post, Replace, Want
+from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp, Reschedule, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError
@@ -16,13 +16,13 @@ from tests.redis.leaks import ONCE
 from tests.redis.servers import Server, binaries
 from tests.redis.test_errors import contents
 
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 FAULT = Fault("E", "boom", "Traceback")
 KEYS = [f"{{fq}}:{name}" for name in ONCE] + ["{fq}:ready:q", "{fq}:delayed:q", "{fq}:dead:q"]
 
 CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
     "a retry after a failure": lambda broker, one, two: broker.turn(
-        [Commit(one.message_id, "q", one.token, Replace(post("held", delay=5_000), FAULT))], WANT
+        [Commit(one.message_id, "q", one.token, Reschedule(post("held", delay=5_000), FAULT))], WANT
     ),
     "a dead letter": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, Bury(FAULT))], WANT),
     "a follow-up": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, changes=(post("child"),))], WANT),
@@ -71,7 +71,7 @@ def test_a_key_that_becomes_another_type_while_a_worker_runs_tears_nothing(
 def test_a_server_without_memory_renews_leases_and_lets_who_waits_wait(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
     broker.enqueue([post("m")])
-    (delivery,) = broker.turn((), Want("w", ("q",), 1, 1_000)).deliveries
+    (delivery,) = broker.turn((), ClaimRequest("w", ("q",), 1, 1_000)).deliveries
     client.config_set("maxmemory", "1")
     try:
         broker.renew(["w"], 500_000)
@@ -81,10 +81,10 @@ def test_a_server_without_memory_renews_leases_and_lets_who_waits_wait(connect: 
         broker.pause("q")
         broker.resume("q")
         assert broker.cancel("m")
-        broker.turn(done([delivery], Bury(FAULT), Keep("m", b"1", 60_000)), WANT)
+        broker.turn(done([delivery], Bury(FAULT), StoreResultOp("m", b"1", 60_000)), WANT)
         assert broker.wait_result("m", 1) == b"1"
         with pytest.raises(BrokerError, match="the server's memory is full"):
-            broker.enqueue([Post("n", "q", "act", 0, 0, b"{}")])
+            broker.enqueue([EnqueueOp("n", "q", "act", 0, 0, b"{}")])
     finally:
         client.config_set("maxmemory", "0")
 
@@ -104,7 +104,7 @@ def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
     broker = RedisBroker(server.url)
     broker.enqueue([post("late", delay=60_000), post("x"), post("y"), post("z")])
     turn = broker.turn((), WANT)
-    broker.turn(done(turn.deliveries[:2], Bury(FAULT)), Want("w", (), 0))
+    broker.turn(done(turn.deliveries[:2], Bury(FAULT)), ClaimRequest("w", (), 0))
     with server.client() as client:
         client.config_set("maxmemory", "1")
 
@@ -116,7 +116,7 @@ def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
     broker.pause("q")
     broker.resume("q")
     broker.renew(["w"], 5_000)
-    assert [each.message_id for each in broker.turn((), Want("another", ("q",), 10)).deliveries] == ["late", "x"]
+    assert [each.message_id for each in broker.turn((), ClaimRequest("another", ("q",), 10)).deliveries] == ["late", "x"]
     assert broker.release("another", {}) == 2
     assert broker.purge("q") == 2
     broker.close()
@@ -139,17 +139,17 @@ def goes_back(server: Server) -> None:
 def test_what_was_committed_and_lost_with_the_server_runs_again_at_the_next_turn_of_its_worker(forgetful: Server) -> None:
     broker, others = RedisBroker(forgetful.url), RedisBroker(forgetful.url)
     broker.enqueue([post("m"), post("n"), post("o")])
-    turn = broker.turn((), Want("w", ("q",), 2))
+    turn = broker.turn((), ClaimRequest("w", ("q",), 2))
     with forgetful.client() as client:
         client.save()
-    broker.turn(done(turn.deliveries[:1]), Want("w", ("q",), 0))
+    broker.turn(done(turn.deliveries[:1]), ClaimRequest("w", ("q",), 0))
     goes_back(forgetful)
 
     assert broker.status("m").state == "running", "the server takes it for held"
-    late = broker.turn(done(turn.deliveries[1:]), Want("w", ("q",), 0))
+    late = broker.turn(done(turn.deliveries[1:]), ClaimRequest("w", ("q",), 0))
     assert late.stale == ("n",), "all that the worker holds there comes back, once"
-    assert [each.message_id for each in others.turn((), Want("other", ("q",), 10)).deliveries] == ["m", "n", "o"]
-    assert broker.turn((), Want("w", ("q",), 10)).deliveries == ()
+    assert [each.message_id for each in others.turn((), ClaimRequest("other", ("q",), 10)).deliveries] == ["m", "n", "o"]
+    assert broker.turn((), ClaimRequest("w", ("q",), 10)).deliveries == ()
     broker.close()
     others.close()
 
@@ -157,17 +157,17 @@ def test_what_was_committed_and_lost_with_the_server_runs_again_at_the_next_turn
 def test_what_was_claimed_and_lost_with_the_server_is_stale_and_nothing_else_is(forgetful: Server) -> None:
     broker = RedisBroker(forgetful.url)
     broker.enqueue([post("m"), post("n")])
-    first = broker.turn((), Want("w", ("q",), 1))
-    broker.turn(done(first.deliveries), Want("w", ("q",), 0))
+    first = broker.turn((), ClaimRequest("w", ("q",), 1))
+    broker.turn(done(first.deliveries), ClaimRequest("w", ("q",), 0))
     with forgetful.client() as client:
         client.save()
-    second = broker.turn((), Want("w", ("q",), 1))
+    second = broker.turn((), ClaimRequest("w", ("q",), 1))
     goes_back(forgetful)
 
-    turn = broker.turn(done(second.deliveries), Want("w", ("q",), 1))
+    turn = broker.turn(done(second.deliveries), ClaimRequest("w", ("q",), 1))
     assert turn.stale == ("n",)
     assert [each.message_id for each in turn.deliveries] == ["n"]
-    assert broker.turn(done(turn.deliveries), Want("w", ("q",), 1)).stale == ()
+    assert broker.turn(done(turn.deliveries), ClaimRequest("w", ("q",), 1)).stale == ()
     broker.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from fq.brokers import waiters
-from fq.brokers.records import ACK, Keep, Post, Want
+from fq.brokers.records import ACK, ClaimRequest, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker, results, worker_turns
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import bury, in_thread, post, run
@@ -18,7 +18,7 @@ from tests.redis.kit import done
 from tests.redis.servers import Server
 from tests.until import until
 
-WANT = Want("w", ("q",), 10)
+WANT = ClaimRequest("w", ("q",), 10)
 LONG = 60_000
 
 
@@ -34,7 +34,7 @@ def listeners(client: redis.Redis) -> list[dict[str, str]]:
     return [each for each in client.client_list() if int(each["sub"]) > 0]
 
 
-def idle(broker: RedisBroker, want: Want = WANT) -> "Waiter":
+def idle(broker: RedisBroker, want: ClaimRequest = WANT) -> "Waiter":
     """A worker in a thread, which waits when this returns."""
     waiter = Waiter(broker, want)
     waiter.thread.start()
@@ -46,11 +46,11 @@ def idle(broker: RedisBroker, want: Want = WANT) -> "Waiter":
 class Waiter:
     """Waits once, having found nothing. Mutable: says when it came back."""
 
-    def __init__(self, broker: RedisBroker, want: Want) -> None:
+    def __init__(self, broker: RedisBroker, want: ClaimRequest) -> None:
         self.ready, self.back = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._run, args=(broker, want), daemon=True)
 
-    def _run(self, broker: RedisBroker, want: Want) -> None:
+    def _run(self, broker: RedisBroker, want: ClaimRequest) -> None:
         broker.wait(want, 0)
         assert broker.turn((), want).deliveries == ()
         self.ready.set()
@@ -73,7 +73,7 @@ def test_a_message_wakes_a_worker_that_waits(connect: Callable[..., RedisBroker]
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_message_wakes_one_worker_and_lets_the_others_sleep(connect: Callable[..., RedisBroker], count: int) -> None:
-    waiters = [idle(connect(), Want(f"w{number}", ("q",), 10)) for number in range(4)]
+    waiters = [idle(connect(), ClaimRequest(f"w{number}", ("q",), 10)) for number in range(4)]
     connect().enqueue([post(f"m{number}") for number in range(count)])
     time.sleep(0.2)
 
@@ -88,7 +88,7 @@ def test_a_message_of_another_queue_wakes_nobody(connect: Callable[..., RedisBro
 
 
 def test_a_worker_that_is_gone_is_not_rung_in_place_of_one_that_lives(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
-    connect().turn((), Want("a-first", ("q",), 1))
+    connect().turn((), ClaimRequest("a-first", ("q",), 1))
     client.zadd("{fq}:waiting", {f"q\0{{fq}}:bell:gone{number}": 0 for number in range(6)})
     waiter = idle(connect())
     connect().enqueue([post("m")])
@@ -102,13 +102,13 @@ def test_whatever_makes_a_message_ready_wakes_a_worker(connect: Callable[..., Re
     broker = connect()
     if how == "released":
         broker.enqueue([post("m")])
-        broker.turn((), Want("other", ("q",), 1))
+        broker.turn((), ClaimRequest("other", ("q",), 1))
     if how == "resumed":
         broker.pause("q")
         broker.enqueue([post("m")])
     if how == "taken_back":
         broker.enqueue([post("m")])
-        broker.turn((), Want("other", ("q",), 1))
+        broker.turn((), ClaimRequest("other", ("q",), 1))
     if how == "requeued":
         bury(broker, post("m"))
     if how == "earlier":
@@ -122,7 +122,7 @@ def test_whatever_makes_a_message_ready_wakes_a_worker(connect: Callable[..., Re
         broker.resume("q")
     if how == "taken_back":
         broker.offset = 15_000
-        broker.turn((), Want("heir", ("elsewhere",), 0))
+        broker.turn((), ClaimRequest("heir", ("elsewhere",), 0))
     if how == "requeued":
         broker.requeue(["m"], plan_requeue)
     if how == "earlier":
@@ -173,7 +173,7 @@ def test_no_wake_up_is_lost_however_the_moments_fall(connect: Callable[..., Redi
 
 
 def test_a_worker_that_waits_asks_the_server_nothing(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
-    waiters = [idle(connect(), Want(f"w{number}", ("q",), 10)) for number in range(3)]
+    waiters = [idle(connect(), ClaimRequest(f"w{number}", ("q",), 10)) for number in range(3)]
     before = calls(client)
     time.sleep(1)
 
@@ -363,8 +363,8 @@ def test_coroutines_of_several_event_loops_wait_together(connect: Callable[..., 
     assert [wait.result(5) for wait in waits] == [[b"m%d-%d" % (loop, number) for number in range(10)] for loop in range(3)]
 
 
-def keep(message_id: str, body: bytes | None = None) -> Keep:
-    return Keep(message_id, message_id.encode() if body is None else body, 60_000)
+def keep(message_id: str, body: bytes | None = None) -> StoreResultOp:
+    return StoreResultOp(message_id, message_id.encode() if body is None else body, 60_000)
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -376,8 +376,8 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def test_a_queue_is_listed_by_its_first_message_even_after_one_that_was_known_already(connect: Callable[..., RedisBroker]) -> None:
     broker = connect()
-    broker.enqueue([Post("m0", "qb", "act", 0, 0, b"")])
-    broker.enqueue([Post("m0", "qa", "act", 0, 0, b"")])  # known already, and on another queue
-    broker.enqueue([Post("m1", "qa", "act", 0, 0, b"")])
+    broker.enqueue([EnqueueOp("m0", "qb", "act", 0, 0, b"")])
+    broker.enqueue([EnqueueOp("m0", "qa", "act", 0, 0, b"")])  # known already, and on another queue
+    broker.enqueue([EnqueueOp("m1", "qa", "act", 0, 0, b"")])
 
     assert [queue.queue_name for queue in broker.queues()] == ["qa", "qb"]

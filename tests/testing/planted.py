@@ -8,7 +8,7 @@ from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.memory.items import Group, Item
 from fq.brokers.memory.state import Store
-from fq.brokers.records import Change, Commit, Delivery, Join, Keep, Release, Want
+from fq.brokers.records import ArriveOp, ClaimRequest, Commit, Delivery, Operation, Release, StoreResultOp
 from fq.brokers.validation import DEAD_TTL, spliced
 
 
@@ -32,7 +32,7 @@ class AcksFirst(Store):
     def __init__(self, dead_ttl: int) -> None:
         super().__init__(dead_ttl)
         self._turning = ""
-        self._later: dict[str, list[Change]] = {}
+        self._later: dict[str, list[Operation]] = {}
 
     def register(self, name: str, until: int) -> None:
         super().register(name, until)
@@ -41,7 +41,7 @@ class AcksFirst(Store):
             self._change(change, until)
 
     def commit(self, commit: Commit, now: int) -> bool:
-        at_once = tuple(change for change in commit.changes if isinstance(change, Keep))
+        at_once = tuple(change for change in commit.changes if isinstance(change, StoreResultOp))
         acked = super().commit(evolve(commit, changes=at_once), now)
         if acked:
             self._later.setdefault(self._turning, []).extend(change for change in commit.changes if change not in at_once)
@@ -51,7 +51,7 @@ class AcksFirst(Store):
 class CountsFailures(Store):
     """Counts a delivery when its failure is committed: one that kills its worker is never counted."""
 
-    def claim(self, want: Want, now: int) -> tuple[Delivery, ...]:
+    def claim(self, want: ClaimRequest, now: int) -> tuple[Delivery, ...]:
         claimed = super().claim(want, now)
         for delivery in claimed:
             self._items[delivery.message_id].deliveries -= 1
@@ -71,7 +71,7 @@ class CountsArrivals(Store):
         super().__init__(dead_ttl)
         self._arrived: dict[str, list[tuple[int, bytes]]] = {}
 
-    def _join(self, join: Join, now: int) -> None:
+    def _join(self, join: ArriveOp, now: int) -> None:
         arrived = self._arrived.setdefault(join.group, [])
         arrived.append((join.member, join.value))
         group = self._groups.get(join.group, now) or Group()

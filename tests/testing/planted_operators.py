@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from fq.brokers.memory.items import Group
 from fq.brokers.memory.operations import View
 from fq.brokers.memory.state import Store
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Change, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp, Operation
 from fq.brokers.requeue import RequeuePlan, RequeuePlanner, RequeueView
 from fq.execution.requeue_plan import afresh
 
@@ -54,7 +54,7 @@ class LeavesGroups(Store):
         letters = list(self.letters(dict.fromkeys(message_ids), now))
         for letter in letters:
             self._unbury(letter.message_id)
-            self.post(Post(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
+            self.post(EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
         return len(letters)
 
 
@@ -73,7 +73,7 @@ class ForgetsArrivals(Store):
 class GoesOn(Store):
     """Posts what comes after a cancelled message as if nothing had been."""
 
-    def _change(self, change: Change, now: int, cancelled: bool = False) -> None:
+    def _change(self, change: Operation, now: int, cancelled: bool = False) -> None:
         super()._change(change, now)
 
 

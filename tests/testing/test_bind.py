@@ -4,7 +4,7 @@ import pytest
 
 from fq import App, age_limit, compose, default_middleware
 from fq.brokers.clock import ManualClock
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.testing import DeadLetterError, drain, memory
 
 
@@ -100,7 +100,7 @@ def test_draining_raises_the_first_dead_letter_after_all_have_run() -> None:
 
 def test_draining_raises_for_what_is_no_message_at_all(app: App) -> None:
     with memory(app) as broker:
-        broker.enqueue([Post("m1", "default", "add", 0, 0, b"?")])
+        broker.enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"?")])
 
         with pytest.raises(DeadLetterError, match="add m1 is a dead letter: DecodeError"):
             drain(app)

@@ -10,7 +10,7 @@ from returns.result import Success
 
 from fq import App, Fault
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Bury, Commit, Keep, Replace, Turn, Want
+from fq.brokers.records import Bury, ClaimRequest, Commit, Reschedule, StoreResultOp, Turn
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.worker.process import dispatcher
 from fq.worker.process.isolated_commits import LARGE
@@ -27,9 +27,9 @@ class Choosy(MemoryBroker):
         self.error: Exception = BrokerError("an argument is too large")
 
     def bad(self, commit: Commit) -> bool:
-        return any(isinstance(change, Keep) and b"xxxx" in change.body for change in commit.changes)
+        return any(isinstance(change, StoreResultOp) and b"xxxx" in change.body for change in commit.changes)
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         if self.down:
             raise BrokerUnavailable("the broker is down")
         if any(map(self.bad, commits)):
@@ -186,7 +186,7 @@ def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_a
     broker: Choosy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker.error = BrokerUnavailable("connection reset by peer")
-    monkeypatch.setattr(broker, "bad", lambda commit: isinstance(commit.disposition, Replace))
+    monkeypatch.setattr(broker, "bad", lambda commit: isinstance(commit.disposition, Reschedule))
     app, sender = App(broker=broker), App(broker=broker)
 
     @app.actor
@@ -216,7 +216,7 @@ def test_outcomes_that_meet_a_broker_that_comes_and_goes_are_blamed_for_nothing(
     def say(text: str) -> str:
         return text
 
-    def turn(commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         if next(calls) % (away_for + 1):
             raise BrokerUnavailable("the broker is down")
         return MemoryBroker.turn(broker, commits, want)

@@ -9,7 +9,7 @@ from returns.result import Success
 
 from fq import App
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import CLAIM_BYTES, Commit, Turn, Want
+from fq.brokers.records import CLAIM_BYTES, ClaimRequest, Commit, Turn
 from fq.core.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware.base import Middleware
 from fq.worker.scoreboard import Board
@@ -92,7 +92,7 @@ def test_a_worker_whose_event_loop_is_blocked_leaves_async_messages_to_others(ap
 def suspects(app: App, worker: str = "dead") -> None:
     """Let everything that waits have been claimed twice by workers that died."""
     for _ in range(2):
-        app.broker.turn((), Want(worker, app.queues, 100))
+        app.broker.turn((), ClaimRequest(worker, app.queues, 100))
         app.broker.release(worker, {}, None)
 
 
@@ -184,7 +184,7 @@ class Weighing(MemoryBroker):
         self.held: dict[str, int] = {}
         self.most = 0
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         turn = super().turn(commits, want)
         for commit in commits:
             del self.held[commit.message_id]

@@ -13,7 +13,7 @@ from returns.result import Failure, Success
 
 from fq import App, Fault, Handle, RetryAfter, Shutdown, TimeLimitExceeded, compose, default_middleware
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.errors import BrokerUnavailable
 from tests.until import until
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_decoded_is_a_dead_letter_and_the_rest_of_the_batch_runs(
     def add(a: int, b: int) -> int:
         return a + b
 
-    app.broker.enqueue([Post("garbage", "default", "add", 0, 0, b"{nonsense")])
+    app.broker.enqueue([EnqueueOp("garbage", "default", "add", 0, 0, b"{nonsense")])
     handles = app.send_many(add.call(n, 1) for n in range(50))
     with app.worker(threads=2):
         assert [handle.get() for handle in handles] == [Success(n + 1) for n in range(50)]
@@ -136,10 +136,10 @@ def test_a_message_for_an_unknown_actor_is_left_for_others_and_then_is_a_dead_le
     def add(a: int, b: int) -> int:
         return a + b
 
-    app.broker.enqueue([Post("m1", "default", "gone", 0, 0, b'{"message_id":"m1","actor_name":"gone"}')])
+    app.broker.enqueue([EnqueueOp("m1", "default", "gone", 0, 0, b'{"message_id":"m1","actor_name":"gone"}')])
     with app.worker(threads=1, unknown_actor_grace=60_000):
         until(lambda: app.broker.status("m1").state == "delayed")
-    app.broker.enqueue([Post("m2", "default", "gone", 0, 0, b'{"message_id":"m2","actor_name":"gone"}')])
+    app.broker.enqueue([EnqueueOp("m2", "default", "gone", 0, 0, b'{"message_id":"m2","actor_name":"gone"}')])
     with app.worker(threads=1, unknown_actor_grace=0):
         until(lambda: app.broker.dead())
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from fq import App, Outcome
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.worker import job
 from tests.until import until
 
@@ -62,7 +62,7 @@ def test_arguments_that_are_nested_as_deeply_as_can_be_read_end(app: App, colour
 
     for depth in DEPTHS:
         body = f'{{"message_id":"m{depth}","actor_name":"{colour}","args":[{"[" * depth + "]" * depth}]}}'
-        app.broker.enqueue([Post(f"m{depth}", "default", colour, 0, 0, body.encode())])
+        app.broker.enqueue([EnqueueOp(f"m{depth}", "default", colour, 0, 0, body.encode())])
     with app.worker(threads=1, unknown_actor_grace=0):  # those that are nested too deeply to be converted are not left to others
         until(ended(app, *(f"m{depth}" for depth in DEPTHS)), what="the end of all of them")
 

@@ -18,7 +18,7 @@ from fq import App, Fault, LayerError, Message, Outcome, Retries, RetryAfter, Sn
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.brokers.sqlite import SqliteBroker
 from tests.core.test_fault import Hostile
 from tests.until import until
@@ -147,7 +147,7 @@ def test_a_body_with_the_id_of_another_message_is_a_dead_letter(broker: Broker, 
     def one() -> int:
         raise AssertionError("it ran")
 
-    app.broker.enqueue([Post("m1", "default", "one", 0, 0, b'{"message_id":"m2","actor_name":"one"}')])
+    app.broker.enqueue([EnqueueOp("m1", "default", "one", 0, 0, b'{"message_id":"m2","actor_name":"one"}')])
     app.run_until_idle()
     (letter,) = app.broker.dead()
 
@@ -211,7 +211,7 @@ def test_no_message_raises_in_what_serves_all_others(
         return 1
 
     body = json.dumps({"options": options, **fields, "message_id": "m1", "actor_name": actor}).encode()
-    app.broker.enqueue([Post("m1", "default", actor, 0, 0, body)])
+    app.broker.enqueue([EnqueueOp("m1", "default", actor, 0, 0, body)])
     handle = good.send()
     try:
         with app.worker(threads=1, unknown_actor_grace=0, shutdown_timeout=0) as worker:

@@ -10,7 +10,7 @@ from fq import App, Fault
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.brokers.sqlite import SqliteBroker
 from fq.core.message import Message
 from fq.wire.codec import encode
@@ -111,7 +111,7 @@ def test_whatever_a_foreign_producer_says_of_the_wait_it_ends(silent: None, sinc
 
     for name in ("charge", "nobody"):
         sent = Message(message_id=name, actor_name=name, options={"fq.unknown_since": since})
-        app.broker.enqueue([Post(name, "default", name, 0, 0, encode(sent))])
+        app.broker.enqueue([EnqueueOp(name, "default", name, 0, 0, encode(sent))])
     app.run_until_idle()
 
     assert {letter.fault.type for letter in app.broker.dead()} == {"InvalidArguments", "ActorNotFound"}

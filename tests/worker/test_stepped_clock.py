@@ -9,7 +9,7 @@ from fq import App
 from fq.brokers import SqliteBroker
 from fq.brokers.clock import SystemClock
 from fq.brokers.host_clocks import Host, boot_id, wall_ms
-from fq.brokers.records import Want
+from fq.brokers.records import ClaimRequest
 from tests.until import until
 
 HOUR = 3_600_000
@@ -38,7 +38,7 @@ def test_what_runs_while_the_wall_clock_is_stepped_runs_once_and_what_is_delayed
         handle, delayed = slow.send(1), later.call().delay(1_000).send()
         until(lambda: bool(starts))
         stepped[0] = step
-        found = [other.turn((), Want("other", ("default",), 0)) for _ in range(10)]
+        found = [other.turn((), ClaimRequest("other", ("default",), 0)) for _ in range(10)]
         in_time = delayed.get_result(block=True, timeout=30_000)
         taken_back = other.status(handle.message_id).state
         go_on.set()

@@ -12,7 +12,7 @@ from returns.result import Success
 
 from fq import App, Fault, Message, Middleware, Outcome, Step, compose, default_middleware
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import Turn, Want
+from fq.brokers.records import ClaimRequest, Turn
 from fq.core.events import Claimed, Committed, Committing, Event, Started
 from fq.worker.executors.interrupts import raise_thread_exception
 from tests.until import until
@@ -72,7 +72,7 @@ class Sick(MemoryBroker):
 
     sick = False
 
-    def turn(self, commits: object, want: Want) -> Turn:
+    def turn(self, commits: object, want: ClaimRequest) -> Turn:
         if self.sick and want.limit:
             raise Struck
         return super().turn(commits, want)  # type: ignore[arg-type]

@@ -8,10 +8,21 @@ from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.memory.state import Store
 from fq.brokers.protocol import CALLED_BY_ACTORS
-from fq.brokers.records import Commit, DeadLetter, Held, Keep, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.records import (
+    ClaimedMessage,
+    ClaimRequest,
+    Commit,
+    DeadLetter,
+    EnqueueOp,
+    QueueStats,
+    Status,
+    StoreResultOp,
+    Turn,
+    WorkerStats,
+)
 from fq.brokers.requeue import RequeuePlanner
 from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
-from fq.brokers.waiters import Awaited, WorkSignal
+from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
 LONGEST_IDLE = 60_000
@@ -23,9 +34,9 @@ class MemoryBroker:
     """
     A broker that lives in this process and ends with it: for tests, notebooks and small programs. Mutable, and safe to share between threads.
 
-    >>> from fq.brokers.records import Post
+    >>> from fq.brokers.records import EnqueueOp
     >>> broker = MemoryBroker()
-    >>> broker.enqueue([Post("m1", "default", "add", 0, 0, b"{}")])
+    >>> broker.enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"{}")])
     1
     >>> broker.status("m1").state
     'ready'
@@ -42,7 +53,7 @@ class MemoryBroker:
         self._store = Store(dead_ttl)
         self._lock = threading.Lock()
         self._signal = WorkSignal()
-        self._awaited = Awaited(self._find)
+        self._awaited = ResultWaiters(self._find)
         self.clock.watch(self._signal.notify_work)
 
     def __str__(self) -> str:
@@ -61,7 +72,7 @@ class MemoryBroker:
             due = self._store.next_due(worker)
         return 0 if due == float("inf") else max(0, int(due) - self.clock.now)
 
-    def enqueue(self, posts: Sequence[Post]) -> int:
+    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
         posts = tuple(posts)
         check_posts(posts)
@@ -71,11 +82,11 @@ class MemoryBroker:
         self._signal.notify_work()
         return new
 
-    async def aenqueue(self, posts: Sequence[Post]) -> None:
+    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
         """See `Broker.aenqueue`; nothing here blocks."""
         self.enqueue(posts)
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
         check_want(want)
         commits = tuple(commits)
@@ -88,7 +99,7 @@ class MemoryBroker:
             self._store.remember(want)
             for commit in commits:
                 if self._store.commit(commit, now):
-                    kept.update((change.message_id, change.body) for change in commit.changes if type(change) is Keep)
+                    kept.update((change.message_id, change.body) for change in commit.changes if type(change) is StoreResultOp)
                 else:
                     stale.append(commit.message_id)
             self._store.settle(now)
@@ -100,12 +111,12 @@ class MemoryBroker:
             self._awaited.deliver(message_id, body)
         return Turn(deliveries, tuple(stale), int(idle_for), cancelled)
 
-    def wait(self, want: Want, timeout: int) -> None:
+    def wait(self, want: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
         check_want(want)
         self._signal.wait(want.worker, timeout, lambda: self._seconds_left(want))
 
-    def _seconds_left(self, want: Want) -> float:
+    def _seconds_left(self, want: ClaimRequest) -> float:
         if want.limit <= 0:
             return float("inf")
         with self._lock:
@@ -203,7 +214,7 @@ class MemoryBroker:
             )
             return tuple(letter for letter, _ in zip(letters, range(limit), strict=False))
 
-    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """See `Broker.held`."""
         check_names("worker", worker)
         with self._lock:

@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 
 from fq.brokers.memory.items import Expiring, Group, Item, Queue, Worker
 from fq.brokers.memory.results import Results
-from fq.brokers.records import DeadLetter, Post
+from fq.brokers.records import DeadLetter, EnqueueOp
 
 
 class Kept:
@@ -25,7 +25,7 @@ class Kept:
 
     # Where a message goes.
 
-    def post(self, post: Post, now: int, cancelled: bool = False) -> bool:
+    def post(self, post: EnqueueOp, now: int, cancelled: bool = False) -> bool:
         """Put *post* on its queue, *cancelled* or not, and return True; return False if a message of its id waits or runs."""
         if post.message_id in self._items:
             return False

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from fq.brokers.records import Delivery, QueueStats, Splice, WorkerStats
+from fq.brokers.records import DeferredEnqueue, Delivery, QueueStats, WorkerStats
 from fq.core.fault import Fault
 from fq.core.message import CANCELLED
 
@@ -170,6 +170,6 @@ class Group:
     """
 
     values: dict[int, bytes] = field(factory=dict)
-    then: tuple[Splice, ...] = ()
+    then: tuple[DeferredEnqueue, ...] = ()
     complete: bool = False
     cancelled: bool = False

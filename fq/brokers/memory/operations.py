@@ -6,7 +6,7 @@ from attrs import frozen
 
 from fq.brokers.memory.contents import Kept
 from fq.brokers.memory.items import Group, Worker
-from fq.brokers.records import OPEN_GROUP_TTL_MS, DeadLetter, Held, Post, QueueStats, Status, WorkerStats
+from fq.brokers.records import OPEN_GROUP_TTL_MS, ClaimedMessage, DeadLetter, EnqueueOp, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import LiveMessage, RequeuePlanner
 
 
@@ -26,10 +26,10 @@ class Operators(Kept):
             return Status(message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
         return Status(message_id, "unknown" if self.result(message_id, now) is None else "done")
 
-    def held(self, worker: str) -> Iterator[Held]:
+    def held(self, worker: str) -> Iterator[ClaimedMessage]:
         """Return what a worker holds, those claimed first first."""
         for item in self._workers.get(worker, Worker()).held.values():
-            yield Held(item.message_id, item.queue.name, item.actor_name, worker, item.since)
+            yield ClaimedMessage(item.message_id, item.queue.name, item.actor_name, worker, item.since)
 
     def cancel(self, message_ids: Iterable[str], groups: Iterable[str], now: int) -> int:
         """Let messages, and what comes after *groups*, end without being run, and return how many of the messages there are."""
@@ -66,16 +66,16 @@ class Operators(Kept):
             self.post(post, now)
         return todo.count(chosen)
 
-    def as_posted(self, letter: DeadLetter) -> Post:
+    def as_posted(self, letter: DeadLetter) -> EnqueueOp:
         """Return *letter* as it would be posted again."""
-        return Post(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
+        return EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
 
     def live_messages(self, message_ids: Iterable[str]) -> dict[str, LiveMessage]:
         """Return those of *message_ids* that wait or run."""
         found = [item for key in message_ids if (item := self._items.get(key))]
         return {
             item.message_id: LiveMessage(
-                Post(item.message_id, item.queue.name, item.actor_name, item.priority, 0, item.body), item.state == "running"
+                EnqueueOp(item.message_id, item.queue.name, item.actor_name, item.priority, 0, item.body), item.state == "running"
             )
             for item in found
         }
@@ -120,7 +120,7 @@ class View:
     kept: Operators
     now: int
 
-    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
         return {letter.message_id: self.kept.as_posted(letter) for letter in self.kept.letters(message_ids, self.now)}
 
     def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:

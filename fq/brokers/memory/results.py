@@ -1,7 +1,7 @@
 """`Results`: what a `Store` keeps of results, some of which wait for the end of their workflow. Mutable; told the time by whoever calls."""
 
 from fq.brokers.memory.items import Expiring
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep
+from fq.brokers.records import OPEN_GROUP_TTL_MS, StoreResultOp
 
 
 class Results:
@@ -15,7 +15,7 @@ class Results:
         """Return the result of a message."""
         return self._bodies.get(message_id, now)
 
-    def keep(self, keep: Keep, waits: bool, now: int) -> None:
+    def keep(self, keep: StoreResultOp, waits: bool, now: int) -> None:
         """Keep a result, which *waits* for its group or not."""
         if waits:
             waiting = self._waiting.get(keep.hold, now) or {}

@@ -6,17 +6,17 @@ from fq.brokers.memory.items import Group, Item, Worker
 from fq.brokers.memory.operations import Operators
 from fq.brokers.records import (
     Ack,
+    ArriveOp,
     Bury,
-    Change,
+    ClaimRequest,
     Commit,
     DeadLetter,
     Delivery,
-    Join,
-    Keep,
-    Post,
+    EnqueueOp,
+    Operation,
     Release,
-    Replace,
-    Want,
+    Reschedule,
+    StoreResultOp,
 )
 from fq.brokers.validation import remembered, rotated, spliced
 
@@ -50,7 +50,7 @@ class Store(Operators):
         worker.until = until
         worker.turns += 1
 
-    def remember(self, want: Want) -> None:
+    def remember(self, want: ClaimRequest) -> None:
         """Remember which queues a worker asks for."""
         self._workers[want.worker].queues.update(want.queues)
 
@@ -68,11 +68,11 @@ class Store(Operators):
             self._enter(item, now)
         return len(worker.held)
 
-    def may_claim(self, want: Want) -> bool:
+    def may_claim(self, want: ClaimRequest) -> bool:
         """Is anything ready that *want* asks for?"""
         return any(queue.counts["ready"] for queue in map(self.queue, want.queues) if not queue.paused)
 
-    def claim(self, want: Want, now: int) -> tuple[Delivery, ...]:
+    def claim(self, want: ClaimRequest, now: int) -> tuple[Delivery, ...]:
         """Return what *want* asks for, held by its worker from now on."""
         worker, left = self._workers[want.worker], want.max_bytes
         self._token += 1
@@ -111,7 +111,7 @@ class Store(Operators):
         match commit.disposition:
             case Ack():
                 self._leave(item)
-            case Replace(post, fault):
+            case Reschedule(post, fault):
                 item.become("")
                 item.queue, item.actor_name = self.queue(post.queue_name), post.actor_name
                 item.priority, item.body = post.priority, post.body
@@ -128,17 +128,17 @@ class Store(Operators):
                 item.interrupted = interrupted
                 self._enter(item, now)
 
-    def _change(self, change: Change, now: int, cancelled: bool = False) -> None:
+    def _change(self, change: Operation, now: int, cancelled: bool = False) -> None:
         match change:
-            case Post(continues=continues):
+            case EnqueueOp(continues=continues):
                 self.post(change, now, cancelled and continues)
-            case Keep(hold=hold):
+            case StoreResultOp(hold=hold):
                 group = self._groups.get(hold, now) if hold else None
                 self._results.keep(change, hold != "" and not (group and group.complete), now)
-            case Join():
+            case ArriveOp():
                 self._join(change, now)
 
-    def _join(self, join: Join, now: int) -> None:
+    def _join(self, join: ArriveOp, now: int) -> None:
         known = self._groups.get(join.group, now)
         group = known or Group()
         if group.complete or join.member in group.values:

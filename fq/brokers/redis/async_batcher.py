@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from attrs import Factory, frozen
 
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.errors import BrokerUnavailable
 from fq.runtime.watched_threads import watched
 
@@ -23,7 +23,7 @@ TOGETHER = 1_000
 TOGETHER_BYTES = 2**20
 """So many bytes go in one round trip, unless it is one call that has more: what may be too large to be sent takes no other along."""
 
-Letter: TypeAlias = tuple[Sequence[Post], "asyncio.Future[None]"]
+Letter: TypeAlias = tuple[Sequence[EnqueueOp], "asyncio.Future[None]"]
 """A call: its posts, and the future of their being sent."""
 
 
@@ -38,14 +38,14 @@ class Tray:
 class PostOffice:
     """Sends by *send*, in a thread of its own, from its making until `close`."""
 
-    def __init__(self, send: Callable[[Sequence[Post]], object]) -> None:
+    def __init__(self, send: Callable[[Sequence[EnqueueOp]], object]) -> None:
         self._send = send
         self._trays: dict[asyncio.AbstractEventLoop, Tray] = {}  # those still being filled
         self._handed_in: SimpleQueue[Tray | None] = SimpleQueue()
         self._thread = watched("fq-redis-post-office", self._run)
         self._thread.start()
 
-    def post(self, posts: Sequence[Post]) -> "asyncio.Future[None]":
+    def post(self, posts: Sequence[EnqueueOp]) -> "asyncio.Future[None]":
         """Return the future, in the running loop, of *posts* being sent; it raises what *send* raises. Nothing may be posted after `close`."""
         loop = asyncio.get_running_loop()
         sent: asyncio.Future[None] = loop.create_future()
@@ -102,7 +102,7 @@ class PostOffice:
             with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 tray.loop.call_soon_threadsafe(_settle, tray, errors)
 
-    def _sent(self, calls: Iterable[Sequence[Post]]) -> Exception | None:
+    def _sent(self, calls: Iterable[Sequence[EnqueueOp]]) -> Exception | None:
         """Send the posts of *calls* together; return what went wrong."""
         try:
             self._send([post for posts in calls for post in posts])

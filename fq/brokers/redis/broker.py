@@ -5,7 +5,7 @@ from typing import cast
 
 from fq.brokers.findings import Finding
 from fq.brokers.protocol import CALLED_BY_ACTORS
-from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.redis import inspection
 from fq.brokers.redis.client import probe_for
 from fq.brokers.redis.diagnostics import examined
@@ -93,31 +93,31 @@ class RedisBroker:
             self._local = Local(self._server, self._dead_ttl)
         return self._local
 
-    def enqueue(self, posts: Sequence[Post]) -> int:
+    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
         """Put *posts* on their queues, all or none, in one round trip."""
         posts = tuple(posts)
         check_posts(posts)
         return self._here.sender.send(posts)
 
-    def enqueue_ahead(self, posts: Sequence[Post]) -> Callable[[], None]:
+    def enqueue_ahead(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
         posts = tuple(posts)
         check_posts(posts)
         return self._here.sender.begin(posts) if posts else lambda: None
 
-    async def aenqueue(self, posts: Sequence[Post]) -> None:
+    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers; what several send at the same time goes in one round trip."""
         if posts := tuple(posts):
             check_posts(posts)
             await self._here.post(posts)
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         """Apply *commits* and claim what is wanted, in one script."""
         check_want(want)
         here, channel = self._here, self._server.keys.bell(want.worker)
         return here.turns.turn(commits, want, channel if here.hears(channel) else "")
 
-    def wait(self, want: Want, timeout: int) -> None:
+    def wait(self, want: ClaimRequest, timeout: int) -> None:
         """Block until there may be something to claim; asks the server nothing meanwhile."""
         check_want(want)
         here, channel = self._here, self._server.keys.bell(want.worker)
@@ -172,7 +172,7 @@ class RedisBroker:
         """Return all workers with a lease, by name."""
         return inspection.workers(self._server)
 
-    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
         check_names("worker", worker)
         return inspection.held(self._server, worker, limit)

@@ -7,7 +7,7 @@ order of the commits. So what depends on the order of these steps has to be in d
 
 from collections.abc import Iterator, Sequence
 
-from fq.brokers.records import Change, Commit, Join, Keep, Post
+from fq.brokers.records import ArriveOp, Commit, EnqueueOp, Operation, StoreResultOp
 
 
 def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
@@ -28,8 +28,8 @@ def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
     kept: set[str] = set()
     posted = 0
     for commit in commits:
-        keeps = {change.message_id for change in commit.changes if isinstance(change, Keep)}
-        posts = sum(type(change) is Post for change in commit.changes)
+        keeps = {change.message_id for change in commit.changes if isinstance(change, StoreResultOp)}
+        posts = sum(type(change) is EnqueueOp for change in commit.changes)
         if len(batch) == most or (batch and posted + posts > most) or commit.message_id in about or keeps & kept:
             found.append(batch)
             batch, about, kept, posted = [], set(), set(), 0
@@ -43,11 +43,11 @@ def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
 
 def _is_rare(commit: Commit) -> bool:
     """Does *commit* do more than keep the result of its own message?"""
-    return any(type(change) is not Keep or change.message_id != commit.message_id for change in commit.changes)
+    return any(type(change) is not StoreResultOp or change.message_id != commit.message_id for change in commit.changes)
 
 
-def _posted(change: Change) -> Iterator[str]:
-    if isinstance(change, Post):
+def _posted(change: Operation) -> Iterator[str]:
+    if isinstance(change, EnqueueOp):
         yield change.message_id
-    elif isinstance(change, Join):
+    elif isinstance(change, ArriveOp):
         yield from (splice.post.message_id for splice in change.then)

@@ -7,7 +7,7 @@ However much there is, each step on the server is small, and whole.
 from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, DeadLetter, Held, QueueStats, Status, WorkerStats
+from fq.brokers.records import OPEN_GROUP_TTL_MS, ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.script_protocol import Argument, letter_read, queues_remembered, read_fault, record_read
 from fq.errors import BrokerError, BrokerUnavailable
@@ -96,13 +96,13 @@ def _queues_of(server: Server, worker: str) -> list[str]:
     return queues_remembered(cast(bytes | None, server.line.command("HGET", server.keys.workers, worker)))
 
 
-def held(server: Server, worker: str, limit: int) -> tuple[Held, ...]:
+def held(server: Server, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
     """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
     rows = cast(list[tuple[bytes, bytes, bytes]], server.run_for("held", _queues_of(server, worker), limit, worker=worker))
-    found: list[Held] = []
+    found: list[ClaimedMessage] = []
     for message_id, record, token in rows:
         queue, actor, _ = record_read(record)
-        found.append(Held(message_id.decode(), queue, actor, worker, int(token) // 1_000))
+        found.append(ClaimedMessage(message_id.decode(), queue, actor, worker, int(token) // 1_000))
     return tuple(found)
 
 

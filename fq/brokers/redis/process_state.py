@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.brokers.redis.async_batcher import PostOffice
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.results import Results
@@ -45,7 +45,7 @@ class Local:
             ear = self._ear
         ear.hear(channel, self._server.line.patience if within is None else within)
 
-    async def post(self, posts: Sequence[Post]) -> None:
+    async def post(self, posts: Sequence[EnqueueOp]) -> None:
         """Send *posts*, together with what other coroutines send at the same time."""
         with self._lock:
             if self._post_office is None:

@@ -5,7 +5,7 @@ from typing import cast
 
 from attrs import define, field
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.script_protocol import PLACE, Argument, Sheet
 from fq.brokers.requeue import LiveMessage, RequeuePlan, RequeuePlanner
@@ -26,8 +26,8 @@ class _View:
     died: dict[str, tuple[str, bytes]] = field(factory=dict)
     places: dict[str, tuple[str, bytes]] = field(factory=dict)
 
-    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
-        found: dict[str, Post] = {}
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
+        found: dict[str, EnqueueOp] = {}
         for message_id, letter in self._read(self.server.keys.letters, message_ids):
             died, _, _, record = letter.split(b"\0", 3)
             post = found[message_id] = _post(message_id, record)
@@ -56,7 +56,7 @@ class _View:
             found += [(message_id, value) for message_id, value in zip(part, values, strict=True) if value is not None]
         return found
 
-    def _waits(self, post: Post, place: bytes) -> bool:
+    def _waits(self, post: EnqueueOp, place: bytes) -> bool:
         ready, delayed, _, _ = self.server.keys.queue(post.queue_name)
         message_id = post.message_id.encode()
         return any(
@@ -65,14 +65,14 @@ class _View:
         )
 
 
-def _post(message_id: str, record: bytes) -> Post:
+def _post(message_id: str, record: bytes) -> EnqueueOp:
     """Return what a record says; one that is none of fq's is posted as it is."""
     parts = record[PLACE:].split(b"\0", 3)
     if len(parts) < 4:
-        return Post(message_id, "", "", 0, 0, record)
+        return EnqueueOp(message_id, "", "", 0, 0, record)
     priority, queue, actor, body = parts
     number = int(priority) if priority.removeprefix(b"-").isdigit() else 0
-    return Post(message_id, queue.decode("utf-8", "backslashreplace"), actor.decode("utf-8", "backslashreplace"), number, 0, body)
+    return EnqueueOp(message_id, queue.decode("utf-8", "backslashreplace"), actor.decode("utf-8", "backslashreplace"), number, 0, body)
 
 
 def requeue(server: Server, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:

@@ -7,7 +7,7 @@ from typing import cast
 
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.scripts import script
-from fq.brokers.waiters import LONG, Awaited
+from fq.brokers.waiters import LONG, ResultWaiters
 from fq.errors import BrokerUnavailable
 
 REGISTERED = 2 * round(LONG * 1_000)
@@ -37,7 +37,7 @@ class Results:
         self._server = server
         self._hears = hears
         self._listen = listen
-        self._awaited = Awaited(self._find)
+        self._awaited = ResultWaiters(self._find)
         self.channel = server.keys.reader(uuid.uuid4().hex)
 
     def get(self, message_id: str) -> bytes | None:

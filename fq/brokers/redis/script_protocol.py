@@ -15,17 +15,17 @@ from attrs import Factory, define, frozen
 from fq.brokers.records import (
     OPEN_GROUP_TTL_MS,
     Ack,
+    ArriveOp,
     Bury,
-    Change,
     Commit,
     DeadLetter,
+    DeferredEnqueue,
     Delivery,
-    Join,
-    Keep,
-    Post,
+    EnqueueOp,
+    Operation,
     Release,
-    Replace,
-    Splice,
+    Reschedule,
+    StoreResultOp,
     new_delivery,
 )
 from fq.brokers.redis.foreign_entries import Stray
@@ -48,7 +48,7 @@ class Heads:
     def __init__(self) -> None:
         self._known: dict[tuple[int, str, str], bytes] = {}
 
-    def of(self, post: Post) -> bytes:
+    def of(self, post: EnqueueOp) -> bytes:
         """Return the head of the record of *post*."""
         key = (post.priority, post.queue_name, post.actor_name)
         head = self._known.get(key)
@@ -92,16 +92,16 @@ class Sheet:
         """Return all keys and all arguments of the call."""
         return [*self.keys.fixed, *self.keys.queues(self.queues, worker), *self.extra], [offset, len(self.queues), *self.queues, *arguments]
 
-    def post(self, post: Post) -> tuple[Argument, ...]:
+    def post(self, post: EnqueueOp) -> tuple[Argument, ...]:
         """Return the arguments of a post up to its id."""
         return (self.queue(post.queue_name), post.priority, post.delay, self.heads.of(post))
 
-    def splice(self, it: Splice) -> tuple[Argument, ...]:
+    def splice(self, it: DeferredEnqueue) -> tuple[Argument, ...]:
         """Return the arguments of a splice."""
         return (*self.post(it.post), it.post.message_id, it.head, it.tail, it.rest)
 
 
-def posts_written(sheet: Sheet, posts: Sequence[Post]) -> list[Argument]:
+def posts_written(sheet: Sheet, posts: Sequence[EnqueueOp]) -> list[Argument]:
     """Return the arguments of *posts*, those that differ only in id and body in one group."""
     arguments: list[Argument] = []
     append = arguments.append
@@ -149,10 +149,16 @@ class Group:
     def add(self, sheet: Sheet, commit: Commit, more: "list[More]") -> None:
         """Add *commit* to the group, and what else it has to say to *more*."""
         kind, changes = type(commit.disposition), commit.changes
-        part = 0 if kind is Ack else 1 if kind is Replace else 2
+        part = 0 if kind is Ack else 1 if kind is Reschedule else 2
         self.ids[part].append(commit.message_id)
         self.tokens[part].append(commit.token)
-        if part == 0 and len(changes) == 1 and type(keep := changes[0]) is Keep and keep.message_id == commit.message_id and not keep.hold:
+        if (
+            part == 0
+            and len(changes) == 1
+            and type(keep := changes[0]) is StoreResultOp
+            and keep.message_id == commit.message_id
+            and not keep.hold
+        ):
             run = self.results.setdefault(max(1, keep.ttl), [])
             run += (len(self.ids[0]), sheet.key(sheet.keys.result(keep.message_id)), keep.body)
         elif changes or part:
@@ -214,7 +220,7 @@ def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:
     match disposition:
         case Ack():
             arguments = ["A"]
-        case Replace(post, fault):
+        case Reschedule(post, fault):
             arguments = ["P", fault_text(fault), *sheet.post(post), post.body]
         case Bury(fault):
             arguments = ["B", fault_text(fault)]
@@ -225,14 +231,14 @@ def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:
     return arguments
 
 
-def _change(sheet: Sheet, change: Change) -> tuple[Argument, ...]:
+def _change(sheet: Sheet, change: Operation) -> tuple[Argument, ...]:
     match change:
-        case Keep(message_id, body, ttl, hold):
+        case StoreResultOp(message_id, body, ttl, hold):
             kept = (sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
             return ("H", *kept, OPEN_GROUP_TTL_MS, sheet.group(hold)) if hold else ("K", *kept)
-        case Post():
+        case EnqueueOp():
             return ("C" if change.continues else "P", *sheet.post(change), change.message_id, change.body)
-        case Join(group, member, size, value, then, ttl):
+        case ArriveOp(group, member, size, value, then, ttl):
             posts = [argument for it in then for argument in sheet.splice(it)]
             return ("J", sheet.group(group), member, size, value, ttl, remembered(change, True), len(then), *posts)
 

@@ -8,7 +8,7 @@ from itertools import count
 from time import monotonic
 from typing import cast
 
-from fq.brokers.records import Post
+from fq.brokers.records import EnqueueOp
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.script_protocol import Argument, Sheet, posts_written
 from fq.brokers.redis.scripts import script
@@ -53,7 +53,7 @@ class Sender:
         self._late_ms = max(LATE_MS, self._remembered_ms)
         self._numbers = count(1)
 
-    def send(self, posts: Sequence[Post]) -> int:
+    def send(self, posts: Sequence[EnqueueOp]) -> int:
         """Send *posts*, which have been checked, in one round trip, and return how many messages are new."""
         if not posts:
             return 0
@@ -70,7 +70,7 @@ class Sender:
             self._marks.append(mark)
         return new
 
-    def begin(self, posts: Sequence[Post]) -> Callable[[], None]:
+    def begin(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to send *posts*, one at least; what is returned must be called, and waits for the end of that."""
         mark, failed = self._mark(), self._server.line.failed
         waits = self._server.begin("enqueue", *self._written(posts, mark))
@@ -85,7 +85,7 @@ class Sender:
 
         return finish
 
-    def _written(self, posts: Sequence[Post], mark: str) -> tuple[Sheet, list[Argument]]:
+    def _written(self, posts: Sequence[EnqueueOp], mark: str) -> tuple[Sheet, list[Argument]]:
         sheet = self._server.sheet()
         arguments = posts_written(sheet, posts)
         sheet.extra.append(mark)
@@ -107,7 +107,7 @@ class Sender:
         except IndexError:
             return self._server.keys.sent(uuid.uuid4().hex)
 
-    def _send_one(self, post: Post, mark: str) -> int:
+    def _send_one(self, post: EnqueueOp, mark: str) -> int:
         server, keys, queue, now = self._server, self._server.keys, post.queue_name, monotonic()
         lists = now - self._listed.get(queue, -LISTED) >= LISTED
         words = (

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from attrs import Factory, define, frozen
 
-from fq.brokers.records import Commit, Delivery, Turn, Want
+from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis.foreign_entries import Stray
 from fq.brokers.redis.script_protocol import Argument, Claim, Sheet, deliveries_read
 
@@ -27,7 +27,7 @@ KEPT = 10_000
 class Script:
     """One call of ``lua/turn.lua``: what for, its arguments, and the commits that are in it."""
 
-    want: Want
+    want: ClaimRequest
     limit: int
     channel: str
     sheet: Sheet

@@ -8,7 +8,7 @@ from typing import cast
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import RELEASE, Commit, Turn, Want
+from fq.brokers.records import RELEASE, ClaimRequest, Commit, Turn
 from fq.brokers.redis import eviction_policy
 from fq.brokers.redis.commit_batches import batches
 from fq.brokers.redis.namespace import Server
@@ -54,7 +54,7 @@ class Turns:
         self._remembered: dict[str, str] = {}
         self._started = 0
 
-    def turn(self, commits: Sequence[Commit], want: Want, channel: str) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest, channel: str) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker hears its bell, ``""`` if it does not."""
         commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
@@ -73,7 +73,7 @@ class Turns:
             self._begun[want.worker] = rest
         return turn
 
-    def _look_back(self, want: Want, begun: Begun) -> None:
+    def _look_back(self, want: ClaimRequest, begun: Begun) -> None:
         """Find out if the latest script of *begun*, whose reply never came, was applied, and what it came to."""
         script = begun.unanswered
         if script is None:
@@ -90,14 +90,14 @@ class Turns:
         """Return what the server remembers of *worker*."""
         return cast("bytes | None", self._server.line.command("HGET", self._server.keys.workers, worker)) or b""
 
-    def _hand_back(self, want: Want, begun: Begun) -> None:
+    def _hand_back(self, want: ClaimRequest, begun: Begun) -> None:
         """Of more deliveries than are wanted by now, hand back the surplus."""
         surplus = begun.deliveries[max(0, want.limit) :]
         for start in range(0, len(surplus), MOST):
             commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + MOST]]
             self._run(self._script(commits, want, 0, ""), begun)
 
-    def _rest_of_turn(self, commits: Sequence[Commit], want: Want, channel: str, begun: Begun) -> None:
+    def _rest_of_turn(self, commits: Sequence[Commit], want: ClaimRequest, channel: str, begun: Begun) -> None:
         *earlier, last = batches(commits, MOST)
         for batch in earlier:
             self._run(self._script(batch, want, 0, ""), begun)
@@ -108,7 +108,7 @@ class Turns:
             expired = []
             self._run(self._claim((), want, "" if begun.deliveries else channel, begun), begun)
 
-    def _claim(self, commits: Sequence[Commit], want: Want, channel: str, begun: Begun, *, patient: bool = False) -> Script:
+    def _claim(self, commits: Sequence[Commit], want: ClaimRequest, channel: str, begun: Begun, *, patient: bool = False) -> Script:
         """Return the script that claims what is still wanted, beside what has been claimed so far."""
         if not begun.deliveries:
             return self._script(commits, want, want.limit, channel, patient=patient)
@@ -118,7 +118,7 @@ class Turns:
         script.arguments[MAX_BYTES : MAX_BYTES + 2] = room, 0
         return script
 
-    def _script(self, commits: Sequence[Commit], want: Want, limit: int, channel: str, *, patient: bool = False) -> Script:
+    def _script(self, commits: Sequence[Commit], want: ClaimRequest, limit: int, channel: str, *, patient: bool = False) -> Script:
         """
         Return the call of ``lua/turn.lua`` that takes one step of a turn.
 
@@ -138,9 +138,9 @@ class Turns:
         ]
         return Script(want, limit, channel, sheet, arguments, commits)
 
-    def _repeat(self, number: str, queues: Sequence[str], want: Want, commits: Sequence[Commit]) -> Script:
+    def _repeat(self, number: str, queues: Sequence[str], want: ClaimRequest, commits: Sequence[Commit]) -> Script:
         """Return what asks again for the reply to turn *number*, which the server has applied, and which had *commits*."""
-        script = self._script((), Want(want.worker, tuple(queues), 0, want.lease), 0, "")
+        script = self._script((), ClaimRequest(want.worker, tuple(queues), 0, want.lease), 0, "")
         script.arguments[NUMBER] = number
         return evolve(script, commits=commits)
 
@@ -192,7 +192,7 @@ class Turns:
         script.arguments[REMEMBERED] = latest
         return self._reply(script, begun)
 
-    def _catch_up(self, latest: str, want: Want, begun: Begun) -> None:
+    def _catch_up(self, latest: str, want: ClaimRequest, begun: Begun) -> None:
         """Add to *begun* what came of turn *latest*, which has arrived late."""
         begun.cut()
         script = begun.given_up.get(latest)
@@ -220,11 +220,11 @@ class Turns:
         pairs = [(sheet.queue(queue.decode()), id_) for queue, id_ in moved]
         self._server.run("unbury", sheet, [argument for pair in pairs for argument in pair])
 
-    def wait(self, want: Want, timeout: int, channel: str) -> None:
+    def wait(self, want: ClaimRequest, timeout: int, channel: str) -> None:
         """Block until the worker is woken, something falls due, or *timeout* ms have passed."""
         self._signal.wait(want.worker, timeout, partial(self._seconds_left, want, channel, time.monotonic() + LONGEST))
 
-    def _seconds_left(self, want: Want, channel: str, latest: float) -> float:
+    def _seconds_left(self, want: ClaimRequest, channel: str, latest: float) -> float:
         """Return for how long a worker may wait, which is registered as waiting by then if it wants messages; until *latest* at most."""
         if want.limit <= 0:
             return float("inf")

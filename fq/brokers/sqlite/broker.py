@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
 from fq.brokers.protocol import CALLED_BY_ACTORS, InThreads
-from fq.brokers.records import Commit, DeadLetter, Held, Post, QueueStats, Status, Turn, Want, WorkerStats
+from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.requeue import RequeuePlanner
 from fq.brokers.single_flight import Together
 from fq.brokers.sqlite import fork_safety, inspection
@@ -89,7 +89,7 @@ class SqliteBroker(WholeFile, InThreads):
 
     # Messages come and go.
 
-    def enqueue(self, posts: Sequence[Post]) -> int:
+    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
         posts = tuple(posts)
         check_posts(posts)
@@ -100,7 +100,7 @@ class SqliteBroker(WholeFile, InThreads):
         self._listener.changed()
         return new
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
         check_want(want)
         commits = tuple(commits)
@@ -127,7 +127,7 @@ class SqliteBroker(WholeFile, InThreads):
 
     # Waiting.
 
-    def wait(self, want: Want, timeout: int) -> None:
+    def wait(self, want: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
         check_want(want)
         self._listener.wait(want, timeout)
@@ -189,7 +189,7 @@ class SqliteBroker(WholeFile, InThreads):
         with self._reader.reading() as connection:
             return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl, until)
 
-    def held(self, worker: str, limit: int = 100) -> tuple[Held, ...]:
+    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """See `Broker.held`."""
         check_names("worker", worker)
         with self._reader.reading() as connection:

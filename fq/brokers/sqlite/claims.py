@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import Delivery, Want
+from fq.brokers.records import ClaimRequest, Delivery
 from fq.brokers.sqlite.bulk_sql import LARGE, cut, from_json, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.brokers.validation import rotated
@@ -113,7 +113,7 @@ class Look:
     something_is_cancelled: bool
 
 
-def register(connection: sqlite3.Connection, want: Want, now: int) -> None:
+def register(connection: sqlite3.Connection, want: ClaimRequest, now: int) -> None:
     """Let the lease of a worker begin anew, and count one turn more, which asks for these queues."""
     connection.execute(REGISTER, (want.worker, now + want.lease, _listed(want.queues)))
 
@@ -159,7 +159,7 @@ def settle(connection: sqlite3.Connection, seen: Look, now: int) -> bool:
     return BOUND in (promoted, taken_back)
 
 
-def claim(connection: sqlite3.Connection, want: Want, seen: Look, now: int) -> tuple[Delivery, ...]:
+def claim(connection: sqlite3.Connection, want: ClaimRequest, seen: Look, now: int) -> tuple[Delivery, ...]:
     """Return what *want* asks for, held by its worker from now on."""
     token = seen.latest_token + 1
     queues = [queue for queue in rotated(want.queues, seen.turns) if queue not in seen.paused]
@@ -173,7 +173,7 @@ def claim(connection: sqlite3.Connection, want: Want, seen: Look, now: int) -> t
     return _deliveries(connection, want, token, queues, now)
 
 
-def _deliveries(connection: sqlite3.Connection, want: Want, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
+def _deliveries(connection: sqlite3.Connection, want: ClaimRequest, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
     """Return what has been claimed with *token*, and put back what is too much of it."""
     found, bodies = connection.execute(READ_CLAIMED, (want.worker, token)).fetchone()
     rows = from_json(found)

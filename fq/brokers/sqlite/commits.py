@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
-from fq.brokers.records import Ack, Bury, Commit, Join, Keep, Post, Release, Replace
+from fq.brokers.records import Ack, ArriveOp, Bury, Commit, EnqueueOp, Release, Reschedule, StoreResultOp
 from fq.brokers.sqlite.bulk_sql import BODY, pack, sql_field, to_json
 from fq.brokers.sqlite.cancellation import cancel, unknown
 from fq.brokers.sqlite.enqueue import insert, keep, list_queues
@@ -52,10 +52,10 @@ class Sorted:
     done: list[int] = field(factory=list)
     buried: list[tuple[int, Bury]] = field(factory=list)
     released: list[tuple[int, Release]] = field(factory=list)
-    replaced: list[tuple[int, Replace]] = field(factory=list)
+    replaced: list[tuple[int, Reschedule]] = field(factory=list)
     ended: list[str] = field(factory=list)
-    keeps: list[Keep] = field(factory=list)
-    changes: list[tuple[Post | Join, bool]] = field(factory=list)
+    keeps: list[StoreResultOp] = field(factory=list)
+    changes: list[tuple[EnqueueOp | ArriveOp, bool]] = field(factory=list)
 
 
 def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> Sorted:
@@ -81,24 +81,24 @@ def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], canc
                 result.ended.append(commit.message_id)
             case Release() as release:
                 result.released.append((seq, release))
-            case Replace() as replace:
+            case Reschedule() as replace:
                 result.replaced.append((seq, replace))
         for change in commit.changes:
-            if isinstance(change, Keep):
+            if isinstance(change, StoreResultOp):
                 result.keeps.append(change)
             else:
-                ends = isinstance(change, Post) and change.continues and commit.message_id in cancelled
+                ends = isinstance(change, EnqueueOp) and change.continues and commit.message_id in cancelled
                 result.changes += [(each, ends) for each in _in_order(change, left)]
     return result
 
 
-def _in_order(change: Post | Join, running: Collection[str]) -> list[Post | Join]:
+def _in_order(change: EnqueueOp | ArriveOp, running: Collection[str]) -> list[EnqueueOp | ArriveOp]:
     """
     Return *change* without what it would post in vain: what is *running* still, and ends only with a later commit of the same turn.
 
     It could not tell by itself, since all dispositions are applied before any change.
     """
-    if isinstance(change, Post):
+    if isinstance(change, EnqueueOp):
         return [] if change.message_id in running else [change]
     if any(splice.post.message_id in running for splice in change.then):
         return [evolve(change, then=tuple(splice for splice in change.then if splice.post.message_id not in running))]
@@ -133,26 +133,26 @@ def change(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[st
     return bool(new and cancel(connection, new, now))
 
 
-def _replace(connection: sqlite3.Connection, replaced: Sequence[tuple[int, Replace]], now: int) -> None:
+def _replace(connection: sqlite3.Connection, replaced: Sequence[tuple[int, Reschedule]], now: int) -> None:
     for rows, bodies in pack((replace.post.body, _fields(seq, replace, now)) for seq, replace in replaced):
         connection.execute(REPLACE, (rows, bodies))
 
 
-def _fields(seq: int, replace: Replace, now: int) -> tuple[int | str | None, ...]:
+def _fields(seq: int, replace: Reschedule, now: int) -> tuple[int | str | None, ...]:
     post = replace.post
     state = DELAYED if post.delay else READY
     fault = None if replace.fault is None else fault_to_json(replace.fault)
     return seq, post.queue_name, post.actor_name, post.priority, state, now + post.delay, fault
 
 
-def _posts(connection: sqlite3.Connection, changes: Sequence[tuple[Post | Join, bool]], now: int) -> list[tuple[Post, bool]]:
+def _posts(connection: sqlite3.Connection, changes: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int) -> list[tuple[EnqueueOp, bool]]:
     """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order; is it cancelled?"""
-    joins = [change for change, _ in changes if isinstance(change, Join)]
+    joins = [change for change, _ in changes if isinstance(change, ArriveOp)]
     gathered = join_groups(connection, joins, now)
     positions = iter(range(len(joins)))
-    posts: list[tuple[Post, bool]] = []
+    posts: list[tuple[EnqueueOp, bool]] = []
     for change, ends in changes:
-        if isinstance(change, Post):
+        if isinstance(change, EnqueueOp):
             posts.append((change, ends))
         elif (position := next(positions)) in gathered:
             group = gathered[position]

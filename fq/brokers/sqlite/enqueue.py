@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Keep, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp, StoreResultOp
 from fq.brokers.sqlite.bulk_sql import BODY, pack, sql_field, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY
 
@@ -45,7 +45,7 @@ def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known:
         known |= new
 
 
-def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, known: set[str]) -> int:
+def insert(connection: sqlite3.Connection, posts: Sequence[EnqueueOp], now: int, known: set[str]) -> int:
     """
     Put *posts* on their queues, except those whose messages wait or run already, and return how many are new.
 
@@ -59,7 +59,7 @@ def insert(connection: sqlite3.Connection, posts: Sequence[Post], now: int, know
     return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
 
 
-def keep(connection: sqlite3.Connection, keeps: Sequence[Keep], now: int) -> None:
+def keep(connection: sqlite3.Connection, keeps: Sequence[StoreResultOp], now: int) -> None:
     """Keep results; a later one takes the place of an earlier one."""
     for rows, bodies in pack((kept.body, (kept.message_id, now + kept.ttl)) for kept in keeps):
         connection.execute(KEEP, (rows, bodies))
@@ -75,6 +75,6 @@ def release(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) 
         connection.execute(RELEASE, (now, to_json(list(groups))))
 
 
-def _row(post: Post, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:
+def _row(post: EnqueueOp, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:
     state = DELAYED if post.delay else READY
     return post.body, (post.message_id, post.queue_name, post.actor_name, post.priority, state, now + post.delay)

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from fq.brokers.records import Post, Splice
+from fq.brokers.records import DeferredEnqueue, EnqueueOp
 from fq.brokers.sqlite.bulk_sql import BODY, cut, from_json, pack, sql_field, to_json
 
 WRITE = f"""
@@ -20,13 +20,13 @@ READ = """
 FORGET = "DELETE FROM followups WHERE group_name IN (SELECT value FROM json_each(?))"
 
 
-def keep(connection: sqlite3.Connection, splices: Iterable[tuple[str, tuple[Splice, ...]]]) -> None:
+def keep(connection: sqlite3.Connection, splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> None:
     """Keep what comes after groups, each of which is named with it, and of which nothing is kept yet."""
     for rows, bodies in pack(_rows(splices)):
         connection.execute(WRITE, (rows, bodies))
 
 
-def _rows(splices: Iterable[tuple[str, tuple[Splice, ...]]]) -> Iterator[tuple[bytes, tuple[int | str, ...]]]:
+def _rows(splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> Iterator[tuple[bytes, tuple[int | str, ...]]]:
     for group, then in splices:
         for number, splice in enumerate(then):
             post = splice.post
@@ -34,7 +34,7 @@ def _rows(splices: Iterable[tuple[str, tuple[Splice, ...]]]) -> Iterator[tuple[b
             yield splice.head + splice.tail + splice.rest, (*where, len(splice.head), len(splice.tail))
 
 
-def take(connection: sqlite3.Connection, group: str) -> tuple[Splice, ...]:
+def take(connection: sqlite3.Connection, group: str) -> tuple[DeferredEnqueue, ...]:
     """Return what comes after *group*, and forget it."""
     found, bodies = connection.execute(READ, (group,)).fetchone()
     rows = from_json(found)
@@ -42,7 +42,7 @@ def take(connection: sqlite3.Connection, group: str) -> tuple[Splice, ...]:
     for (message_id, queue, actor, priority, delay, head, tail, _), body in zip(
         rows, cut(bodies or b"", [row[-1] for row in rows]), strict=True
     ):
-        post = Post(message_id, queue, actor, priority, delay, b"")
-        then.append(Splice(post, body[:head], body[head : head + tail], body[head + tail :]))
+        post = EnqueueOp(message_id, queue, actor, priority, delay, b"")
+        then.append(DeferredEnqueue(post, body[:head], body[head : head + tail], body[head + tail :]))
     connection.execute(FORGET, (to_json([group]),))
     return tuple(then)

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Join, Splice
+from fq.brokers.records import OPEN_GROUP_TTL_MS, ArriveOp, DeferredEnqueue
 from fq.brokers.sqlite.bulk_sql import BODY, cut, from_json, pack, sql_field, to_json
 from fq.brokers.sqlite.enqueue import release
 from fq.brokers.sqlite.group_followups import keep, take
@@ -72,17 +72,17 @@ class Arrivals:
     follows, of which nothing is kept: they are *alone*.
     """
 
-    counted: tuple[Join, ...]
+    counted: tuple[ArriveOp, ...]
     last: tuple[int, ...]
     groups: Mapping[str, Progress]
     alone: AbstractSet[str]
 
 
-def arrive(joins: Sequence[Join], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int) -> Arrivals:
+def arrive(joins: Sequence[ArriveOp], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int) -> Arrivals:
     """Decide what comes of *joins*, in their order, given the *groups* so far and which of these members were *present* already."""
     after = dict(groups)
     seen = set(present)
-    counted: list[Join] = []
+    counted: list[ArriveOp] = []
     last: list[int] = []
     alone: set[str] = set()
     for position, join in enumerate(joins):
@@ -106,7 +106,7 @@ class Gathered:
     """The *values* of all members of a complete group, what comes *then*, and whether that is *cancelled*."""
 
     values: list[bytes]
-    then: tuple[Splice, ...]
+    then: tuple[DeferredEnqueue, ...]
     cancelled: bool
 
 
@@ -123,7 +123,7 @@ def _forget(connection: sqlite3.Connection, names: str, now: int) -> None:
     connection.execute(FORGET_GROUPS, (now, names))
 
 
-def join_groups(connection: sqlite3.Connection, joins: Sequence[Join], now: int) -> dict[int, Gathered]:
+def join_groups(connection: sqlite3.Connection, joins: Sequence[ArriveOp], now: int) -> dict[int, Gathered]:
     """Let the members arrive, and return, by the positions of the joins that completed a group, what it has gathered."""
     if not joins:
         return {}
@@ -146,7 +146,7 @@ def _state(group: Progress) -> int:
     return COMPLETE * group.complete + CANCELLED * group.cancelled
 
 
-def _brought(connection: sqlite3.Connection, counted: Sequence[Join], names: str) -> dict[str, tuple[Splice, ...]]:
+def _brought(connection: sqlite3.Connection, counted: Sequence[ArriveOp], names: str) -> dict[str, tuple[DeferredEnqueue, ...]]:
     """Return what comes after groups of which nothing was kept so far, as the first of the *counted* that has any brings it."""
     bringing = [join for join in reversed(counted) if join.then]
     if not bringing:
@@ -155,13 +155,15 @@ def _brought(connection: sqlite3.Connection, counted: Sequence[Join], names: str
     return {join.group: join.then for join in bringing if join.group not in kept}
 
 
-def _gathered(connection: sqlite3.Connection, join: Join, brought: Mapping[str, tuple[Splice, ...]], arrivals: Arrivals) -> Gathered:
+def _gathered(
+    connection: sqlite3.Connection, join: ArriveOp, brought: Mapping[str, tuple[DeferredEnqueue, ...]], arrivals: Arrivals
+) -> Gathered:
     kept = take(connection, join.group)
     then = join.then or kept or brought.get(join.group, ())
     return Gathered(_take_values(connection, join.group), then, arrivals.groups.get(join.group, Progress()).cancelled)
 
 
-def _read(connection: sqlite3.Connection, joins: Sequence[Join], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
+def _read(connection: sqlite3.Connection, joins: Sequence[ArriveOp], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
     (groups,) = connection.execute(READ_GROUPS, (names,)).fetchone()
     (present,) = connection.execute(READ_PRESENT, (to_json([(join.group, join.member) for join in joins]),)).fetchone()
     known = {

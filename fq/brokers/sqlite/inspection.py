@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from fq.brokers.records import DeadLetter, Held, QueueStats, Status, WorkerStats
+from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
 from fq.brokers.sqlite.bulk_sql import from_json, to_json
 from fq.brokers.sqlite.cancellation import forget
 from fq.brokers.sqlite.commits import fault_from_json
@@ -82,13 +82,13 @@ def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]
     return tuple(WorkerStats(name, max(0, until - now), in_flight, tuple(from_json(queues))) for name, until, in_flight, queues in rows)
 
 
-def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[Held, ...]:
+def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
     """Return what *worker* holds, those claimed first first."""
     rows = connection.execute(
         f"SELECT message_id, queue, actor, worker, claimed FROM messages WHERE state = {RUNNING} AND worker = ? ORDER BY token, seq LIMIT ?",
         (worker, limit),
     ).fetchall()
-    return tuple(Held(*row) for row in rows)
+    return tuple(ClaimedMessage(*row) for row in rows)
 
 
 def dead(

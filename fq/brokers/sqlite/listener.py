@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from fq.brokers.clock import Clock
-from fq.brokers.records import Keep, Want
+from fq.brokers.records import ClaimRequest, StoreResultOp
 from fq.brokers.sqlite.bulk_sql import to_json
 from fq.brokers.sqlite.change_poller import Poller
 from fq.brokers.sqlite.claims import NEVER, OUTLOOK
 from fq.brokers.sqlite.database import Database
-from fq.brokers.waiters import Awaited, WorkSignal
+from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.errors import FqError
 
 RESULT = "SELECT body FROM results WHERE message_id = ? AND until > ?"
@@ -32,7 +32,7 @@ class Listener:
 
     def _begin(self) -> None:
         self._signal = WorkSignal()
-        self._awaited = Awaited(self._find)
+        self._awaited = ResultWaiters(self._find)
         self._poller = Poller(self._reader.version, self._hear, self._path)
 
     def after_fork_in_child(self) -> None:
@@ -47,12 +47,12 @@ class Listener:
         """Send away who waits for work."""
         self._signal.wake_all()
 
-    def kept(self, keeps: Iterable[Keep]) -> None:
+    def kept(self, keeps: Iterable[StoreResultOp]) -> None:
         """Tell who waits for one of these results."""
         for keep in keeps:
             self._awaited.deliver(keep.message_id, keep.body)
 
-    def wait(self, want: Want, timeout: int) -> None:
+    def wait(self, want: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
         with self._poller.watching():
             self._signal.wait(want.worker, timeout, lambda: self._seconds_left(want))
@@ -72,7 +72,7 @@ class Listener:
         with self._poller.watching():
             return await self._awaited.await_(message_id, timeout)
 
-    def _seconds_left(self, want: Want) -> float:
+    def _seconds_left(self, want: ClaimRequest) -> float:
         """Return how long there will be nothing to claim, in seconds, as far as is known."""
         if want.limit <= 0:
             return float("inf")

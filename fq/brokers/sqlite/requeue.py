@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import frozen
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.requeue import LiveMessage, ReopenedGroup, RequeuePlanner
 from fq.brokers.sqlite.bulk_sql import from_json, pack, to_json
 from fq.brokers.sqlite.cancellation import forget
@@ -42,14 +42,16 @@ class _View:
     now: int
     since: int
 
-    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
         rows = self.connection.execute(LETTERS, (to_json(list(message_ids)), self.since)).fetchall()
-        return {message_id: Post(message_id, queue, actor, priority, 0, bytes(body)) for message_id, queue, actor, priority, body in rows}
+        return {
+            message_id: EnqueueOp(message_id, queue, actor, priority, 0, bytes(body)) for message_id, queue, actor, priority, body in rows
+        }
 
     def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         rows = self.connection.execute(ALIVE, (to_json(list(message_ids)),)).fetchall()
         return {
-            message_id: LiveMessage(Post(message_id, queue, actor, priority, 0, bytes(body)), state == RUNNING)
+            message_id: LiveMessage(EnqueueOp(message_id, queue, actor, priority, 0, bytes(body)), state == RUNNING)
             for message_id, queue, actor, priority, body, state in rows
         }
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from fq.brokers.records import Commit, Keep, Turn, Want
+from fq.brokers.records import ClaimRequest, Commit, StoreResultOp, Turn
 from fq.brokers.sqlite.cancellation import cancel, forget_ended, marked, tell
 from fq.brokers.sqlite.claims import claim, look, next_due, register, settle
 from fq.brokers.sqlite.commits import change, dispose, sort
@@ -20,11 +20,13 @@ class Taken:
     """What a turn came to, the results that it kept, and whether others may find something *new* to claim."""
 
     turn: Turn
-    keeps: tuple[Keep, ...]
+    keeps: tuple[StoreResultOp, ...]
     new: bool
 
 
-def take_turn(connection: sqlite3.Connection, commits: Sequence[Commit], want: Want, now: int, upkeep: Upkeep, known: set[str]) -> Taken:
+def take_turn(
+    connection: sqlite3.Connection, commits: Sequence[Commit], want: ClaimRequest, now: int, upkeep: Upkeep, known: set[str]
+) -> Taken:
     """
     Do all that a turn does at *now*; *known* are queues that are listed.
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from fq.brokers.clock import Clock
-from fq.brokers.records import Commit, Delivery, Turn, Want
+from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.sqlite.database import Database
 from fq.brokers.sqlite.file_check import AppliedElsewhereError, Key
 from fq.brokers.sqlite.maintenance import Upkeep
@@ -38,7 +38,7 @@ class Turns:
         self._upkeep = upkeep
         self._unheard: dict[str, _Unheard] = {}
 
-    def take(self, commits: Sequence[Commit], want: Want) -> Taken:
+    def take(self, commits: Sequence[Commit], want: ClaimRequest) -> Taken:
         """Do all that a turn does, or nothing of it."""
         taken = NOTHING
         try:

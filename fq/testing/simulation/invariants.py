@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Keep
+from fq.brokers.records import StoreResultOp
 from fq.brokers.validation import DEAD_TTL
 from fq.execution.requeue_plan import uncallable
 from fq.testing.simulation.ledger import Ledger
@@ -39,7 +39,7 @@ def _audit_mended(ledger: Ledger, now: int) -> None:
                 ledger.flag("stuck", f"{ledger.name(message_id)} is dead, since {ledger.name(member)} failed, which has succeeded since")
 
 
-def check_results(ledger: Ledger, broker: Broker, kept: Collection[Keep]) -> None:
+def check_results(ledger: Ledger, broker: Broker, kept: Collection[StoreResultOp]) -> None:
     """Note where a result is not kept that was committed just now."""
     for keep in kept:
         check_result(ledger, broker, keep.message_id, ledger.results[keep.message_id][0])

@@ -12,7 +12,20 @@ from typing import assert_never
 from attrs import frozen
 from returns.pipeline import is_successful
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Ack, Bury, Commit, Delivery, Join, Keep, Post, Release, Replace, Turn, Want
+from fq.brokers.records import (
+    OPEN_GROUP_TTL_MS,
+    Ack,
+    ArriveOp,
+    Bury,
+    ClaimRequest,
+    Commit,
+    Delivery,
+    EnqueueOp,
+    Release,
+    Reschedule,
+    StoreResultOp,
+    Turn,
+)
 from fq.brokers.validation import remembered, spliced
 from fq.core.message import CANCELLED, RETRIES, Message
 from fq.testing.simulation.tracked import Assembly, Entry
@@ -45,7 +58,7 @@ class Ledger:
         self.flaws: list[Flaw] = []
         self.alive: dict[str, Entry] = {}
         self.ended: dict[str, str] = {}
-        self.dead: dict[str, tuple[Post, int]] = {}
+        self.dead: dict[str, tuple[EnqueueOp, int]] = {}
         self.results: dict[str, tuple[bytes, int]] = {}
         self.waiting: dict[str, dict[str, int]] = {}  # for which group, which results, and for how long they are kept when it is complete
         self.groups: dict[str, Assembly] = {}
@@ -71,7 +84,7 @@ class Ledger:
 
     # What was told.
 
-    def sent(self, posts: Iterable[Post], now: int, cancelled: bool = False) -> None:
+    def sent(self, posts: Iterable[EnqueueOp], now: int, cancelled: bool = False) -> None:
         """Note *posts*, cancelled or not: a message of the id of one that waits or runs adds nothing."""
         for post in posts:
             if post.message_id not in self.alive:
@@ -80,7 +93,7 @@ class Ledger:
                     self._numbers[post.actor_name] += 1
                     self._names[post.message_id] = f"{post.actor_name}#{self._numbers[post.actor_name]}"
 
-    def turned(self, commits: Sequence[Commit], want: Want, turn: Turn, now: int) -> None:
+    def turned(self, commits: Sequence[Commit], want: ClaimRequest, turn: Turn, now: int) -> None:
         """Note a turn: commits first, then leases that ran out, then claims."""
         self.leases[want.worker] = now + want.lease
         stale: list[str] = []
@@ -177,7 +190,7 @@ class Ledger:
         for message_id in said - stale:
             self.flag("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
 
-    def _claim(self, delivery: Delivery, want: Want, now: int) -> None:
+    def _claim(self, delivery: Delivery, want: ClaimRequest, now: int) -> None:
         self.deliveries += 1
         entry, name = self.alive.get(delivery.message_id), self.name(delivery.message_id)
         if entry is None:
@@ -214,11 +227,11 @@ class Ledger:
         self._dispose(entry, commit, now)
         for change in commit.changes:
             match change:
-                case Post(continues=continues):
+                case EnqueueOp(continues=continues):
                     self.sent([change], now, entry.cancelled and continues)
-                case Keep():
+                case StoreResultOp():
                     self._keep(change, now)
-                case Join():
+                case ArriveOp():
                     self._join(change, now)
                 case unknown:
                     assert_never(unknown)
@@ -230,7 +243,7 @@ class Ledger:
             case Bury():
                 self.end(entry, "dead")
                 self.dead[commit.message_id] = entry.post, now
-            case Replace(post, fault):
+            case Reschedule(post, fault):
                 entry.post, entry.due, entry.deliveries = post, now + post.delay, 0
                 entry.retries = None if entry.retries is None else entry.retries + (fault is not None)
                 self._wait(entry, now)
@@ -246,7 +259,7 @@ class Ledger:
         del self.alive[message_id]
         self.ended[message_id] = how
 
-    def _keep(self, keep: Keep, now: int) -> None:
+    def _keep(self, keep: StoreResultOp, now: int) -> None:
         """Note a result: until the group that it waits for is complete, its time does not run."""
         assembly = self.groups.get(keep.hold)
         waits = keep.hold != "" and not (assembly and assembly.until > now and len(assembly.values) >= assembly.size)
@@ -254,7 +267,7 @@ class Ledger:
             self.waiting.setdefault(keep.hold, {})[keep.message_id] = keep.ttl
         self.results[keep.message_id] = keep.body, now + (max(keep.ttl, OPEN_GROUP_TTL_MS) if waits else keep.ttl)
 
-    def _join(self, join: Join, now: int) -> None:
+    def _join(self, join: ArriveOp, now: int) -> None:
         """Note an arrival: the last member's, and no other, sends what comes after the group, and ends the waiting of results."""
         assembly = self.groups.get(join.group)
         if assembly is None or assembly.until <= now:

@@ -6,7 +6,7 @@ from typing import cast
 from attrs import define, field
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Commit, Keep, Post, Turn, Want
+from fq.brokers.records import ClaimRequest, Commit, EnqueueOp, StoreResultOp, Turn
 from fq.brokers.requeue import RequeuePlanner
 from fq.testing.simulation.invariants import check_results
 from fq.testing.simulation.ledger import Ledger
@@ -21,7 +21,7 @@ class Tap:
     broker: Broker
     ledger: Ledger
     trace: Trace
-    sent: list[Sequence[Post]] = field(factory=list)
+    sent: list[Sequence[EnqueueOp]] = field(factory=list)
     stirred: bool = False
 
     def as_broker(self) -> Broker:
@@ -34,7 +34,7 @@ class Tap:
     def __str__(self) -> str:
         return str(self.broker)
 
-    def enqueue(self, posts: Sequence[Post]) -> int:
+    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
         new = self.broker.enqueue(posts)
         self.sent.append(posts)
@@ -43,16 +43,22 @@ class Tap:
         self.stir()
         return new
 
-    async def aenqueue(self, posts: Sequence[Post]) -> None:
+    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
         """See `Broker.aenqueue`."""
         self.enqueue(posts)
 
-    def turn(self, commits: Sequence[Commit], want: Want) -> Turn:
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
         turn = self.broker.turn(commits, want)
         self.ledger.turned(commits, want, turn, self.broker.now())
         self.trace.turned(commits, want, turn)
-        kept = [change for commit in commits if commit.message_id not in turn.stale for change in commit.changes if type(change) is Keep]
+        kept = [
+            change
+            for commit in commits
+            if commit.message_id not in turn.stale
+            for change in commit.changes
+            if type(change) is StoreResultOp
+        ]
         if kept:
             check_results(self.ledger, self.broker, kept)
         if commits:

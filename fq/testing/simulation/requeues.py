@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import OPEN_GROUP_TTL_MS, Post
+from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.requeue import LiveMessage, RequeuePlanner
 from fq.brokers.validation import DEAD_TTL
 from fq.testing.simulation.ledger import Ledger
@@ -41,7 +41,7 @@ class _View:
     ledger: Ledger
     now: int
 
-    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, Post]:
+    def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
         found = ((message_id, *self.ledger.dead[message_id]) for message_id in message_ids if message_id in self.ledger.dead)
         return {message_id: evolve(post, delay=0) for message_id, post, died_at in found if died_at + DEAD_TTL > self.now}
 

@@ -6,7 +6,20 @@ from collections.abc import Iterator, Sequence
 from returns.pipeline import is_successful
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import Ack, Bury, Commit, Delivery, Disposition, Join, Keep, Post, Release, Replace, Turn, Want
+from fq.brokers.records import (
+    Ack,
+    ArriveOp,
+    Bury,
+    ClaimRequest,
+    Commit,
+    Delivery,
+    Disposition,
+    EnqueueOp,
+    Release,
+    Reschedule,
+    StoreResultOp,
+    Turn,
+)
 from fq.core.outcome import Dead, Outcome, Retry
 from fq.testing.simulation.ledger import Ledger
 
@@ -27,11 +40,11 @@ class Trace:
         """Keep *what*, with *details* that stand for what is in braces in it."""
         self._lines.append((self._broker.now(), what, details))
 
-    def sent(self, posts: Sequence[Post]) -> None:
+    def sent(self, posts: Sequence[EnqueueOp]) -> None:
         """Keep that somebody sent *posts*."""
         self.note("a producer sends {}", posts)
 
-    def turned(self, commits: Sequence[Commit], want: Want, turn: Turn) -> None:
+    def turned(self, commits: Sequence[Commit], want: ClaimRequest, turn: Turn) -> None:
         """Keep a turn, unless nothing came of it."""
         if not (commits or turn.deliveries):
             return
@@ -49,16 +62,16 @@ class Trace:
         match detail:
             case list() | tuple():
                 return ", ".join(map(self._words, detail))
-            case Post(message_id, _, _, _, delay):
+            case EnqueueOp(message_id, _, _, _, delay):
                 return self._ledger.name(message_id) + (f" for {delay} ms later" if delay else "")
             case Delivery():
                 return self._ledger.name(detail.message_id) + (f" (delivery {detail.deliveries})" if detail.deliveries != 1 else "")
             case Commit(message_id, _, _, disposition, changes):
                 also = "".join(f" + {self._words(change)}" for change in changes)
                 return f"{self._ledger.name(message_id)} {_disposition(disposition)}{also}"
-            case Keep(message_id):
+            case StoreResultOp(message_id):
                 return f"result of {self._ledger.name(message_id)}"
-            case Join(group, member, size):
+            case ArriveOp(group, member, size):
                 return f"arrival {member} of {size} in group {group[:8]}"
             case Outcome():
                 return _outcome(detail)
@@ -70,7 +83,7 @@ def _disposition(disposition: Disposition) -> str:
     match disposition:
         case Ack():
             return "done"
-        case Replace(post):
+        case Reschedule(post):
             return f"again in {post.delay} ms"
         case Bury(fault):
             return f"dead ({fault.type})"

@@ -2,7 +2,7 @@
 
 from attrs import define, field
 
-from fq.brokers.records import Post, Splice
+from fq.brokers.records import DeferredEnqueue, EnqueueOp
 
 
 @define(eq=False)
@@ -13,7 +13,7 @@ class Entry:
     *worker* holds it; *retries* is None until somebody has read it; *untold* if its holder has not heard that it was cancelled.
     """
 
-    post: Post
+    post: EnqueueOp
     due: int
     worker: str = ""
     token: int = 0
@@ -29,7 +29,7 @@ class Assembly:
     """Mutable: a group, what comes *then*, which one of its members brings, its values by member, and until when it is remembered."""
 
     size: int = 0
-    then: tuple[Splice, ...] = ()
+    then: tuple[DeferredEnqueue, ...] = ()
     cancelled: bool = False
     values: dict[int, bytes] = field(factory=dict)
     until: int = 0

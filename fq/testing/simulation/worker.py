@@ -11,7 +11,7 @@ from attrs import define, field
 from returns.result import Failure
 
 from fq.app.app import App
-from fq.brokers.records import Bury, Commit, Join, Keep, Post, Replace, Want
+from fq.brokers.records import ArriveOp, Bury, ClaimRequest, Commit, EnqueueOp, Reschedule, StoreResultOp
 from fq.core.message import Message
 from fq.core.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
 from fq.execution.handler import cancelled_itself, of_the_actor
@@ -149,7 +149,7 @@ class Worker:
     def turn(self, limit: int, heard: bool = True) -> None:
         """Commit what has run and claim up to *limit* messages; unless *heard*, the answer never gets here."""
         jobs, commits = self.finished, self.at_once + [commit for job in self.finished if (commit := job.commit)]
-        turn = self.tap.turn(commits, Want(self.name, self.cast.app.queues, limit, LEASE))
+        turn = self.tap.turn(commits, ClaimRequest(self.name, self.cast.app.queues, limit, LEASE))
         if not heard:
             return
         self.finished, self.at_once = [], []
@@ -195,7 +195,7 @@ def compare(ledger: Ledger, job: Job, outcome: Outcome) -> None:
         return  # it could not be encoded, and is a dead letter for that
     replaced = not outcome.succeeded and isinstance(outcome.result.failure(), Retry)
     said, done = Counter(map(_of_effect, outcome.effects)), Counter(map(_of_change, commit.changes))
-    if said - done or any(kind != "arrives" for kind, *_ in done - said) or replaced != isinstance(commit.disposition, Replace):
+    if said - done or any(kind != "arrives" for kind, *_ in done - said) or replaced != isinstance(commit.disposition, Reschedule):
         ledger.flag("changed", f"{ledger.name(commit.message_id)} had the outcome {outcome!r}, and the commit {commit!r}")
 
 
@@ -209,11 +209,11 @@ def _of_effect(effect: Effect) -> tuple[object, ...]:
             return "arrives", group, member
 
 
-def _of_change(change: Post | Keep | Join) -> tuple[object, ...]:
+def _of_change(change: EnqueueOp | StoreResultOp | ArriveOp) -> tuple[object, ...]:
     match change:
-        case Post(message_id):
+        case EnqueueOp(message_id):
             return "sends", message_id
-        case Keep(message_id):
+        case StoreResultOp(message_id):
             return "keeps", message_id
-        case Join(group, member):
+        case ArriveOp(group, member):
             return "arrives", group, member

@@ -11,7 +11,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from fq.brokers.records import Commit, Delivery, Turn, Want
+from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.core.events import ThreadBooted, ThreadStopping
 from fq.errors import FqError
 from fq.runtime.logger import logger, unforeseen
@@ -223,7 +223,7 @@ class Pump:
         child = self._child
         self._with_broker = True
         try:
-            turn = child.app.broker.turn(commits, Want(child.name, queues or child.queues, limit, child.settings.lease))
+            turn = child.app.broker.turn(commits, ClaimRequest(child.name, queues or child.queues, limit, child.settings.lease))
         finally:
             self._with_broker, self._stepped = False, monotonic()
         self._expected = False
@@ -286,7 +286,7 @@ class Pump:
         self._listening = self._expected = self._with_broker = True
         try:
             if timeout > 0 and not self._bell.is_set():
-                self._child.app.broker.wait(Want(self._child.name, queues, 1, self._child.settings.lease), timeout)
+                self._child.app.broker.wait(ClaimRequest(self._child.name, queues, 1, self._child.settings.lease), timeout)
         except Exception as error:
             log.error("cannot reach the broker: %s", error, exc_info=unforeseen(error))
             self._bell.wait(PAUSES[0])

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 
-from fq.brokers.records import Bury, Change, Commit, Join, Keep, Release, Replace, Turn
+from fq.brokers.records import ArriveOp, Bury, Commit, Operation, Release, Reschedule, StoreResultOp, Turn
 from fq.core.fault import Fault
 from fq.core.outcome import Outcome
 from fq.errors import BrokerError, BrokerUnavailable
@@ -120,12 +120,12 @@ class Apart:
 
 def _size(commit: Commit) -> int:
     """Return how many bytes *commit* brings along."""
-    posts = (commit.disposition.post,) if isinstance(commit.disposition, Replace) else ()
+    posts = (commit.disposition.post,) if isinstance(commit.disposition, Reschedule) else ()
     return sum(len(post.body) for post in posts) + sum(map(_size_of_change, commit.changes))
 
 
-def _size_of_change(change: Change) -> int:
-    if isinstance(change, Join):
+def _size_of_change(change: Operation) -> int:
+    if isinstance(change, ArriveOp):
         return len(change.value) + sum(len(splice.head) + len(splice.tail) for splice in change.then)
     return len(change.body)
 
@@ -134,7 +134,7 @@ def _failures(commit: Commit, job: Job | None, error: Exception, send_side: Send
     """Return commits that say less and less of *error*. What never became a *job* was put off, or could not be read: a dead letter is all that it can be."""
     if job is None:
         return (Commit(commit.message_id, commit.queue_name, commit.token, Bury(Fault.of(error))),)
-    stored = [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, Keep)]
+    stored = [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, StoreResultOp)]
     return failures(job.delivery, error, stored, send_side)
 
 
