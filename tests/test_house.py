@@ -77,3 +77,14 @@ def test_fq_logs_through_what_never_raises(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
 
     assert file.name == "log.py" or "\nlog = logging.getLogger(" not in text, "write log = logger(name), of fq.runtime.logger"
+
+
+@every_file
+def test_no_module_imports_the_public_door(file: Path) -> None:
+    imports = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in imports if isinstance(node, ast.ImportFrom) and node.module}
+
+    assert "fq" not in names or file.name == "__main__.py", (
+        f"{file.relative_to(ROOT)} imports fq itself; import from the module that has it"
+    )

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-import fq
 from fq.app.app import App
 from fq.core.printable import printable
 from fq.errors import ActorNotFound, BrokerError, FqError
@@ -91,7 +90,7 @@ def load_app(path: str) -> App:
 
 def _where(error: Exception) -> str:
     """Return the line of the application on which *error* was raised."""
-    skipped = (str(Path(fq.__file__).parent), str(Path(importlib.__file__).parent), "<")
+    skipped = (str(Path(__file__).parents[1]), str(Path(importlib.__file__).parent), "<")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(skipped)]
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 

@@ -11,7 +11,6 @@ import attrs
 from attrs.exceptions import FrozenInstanceError
 from returns.result import Failure, Success
 
-import fq
 from fq.core import reserved_options
 from fq.core.message import TIME_LIMIT, Message, evolve_message
 from fq.core.outcome import Dead, Enqueue, Outcome, Retry, Store
@@ -104,7 +103,7 @@ def _check_value(layer: Middleware) -> None:
 
 def _check_repr(layer: Middleware) -> None:
     kind = type(layer)
-    names = {**vars(fq), **vars(sys.modules[kind.__module__]), kind.__name__: kind}
+    names = {**vars(sys.modules["fq"]), **vars(sys.modules[kind.__module__]), kind.__name__: kind}
     try:
         read = eval(repr(layer), names)  # noqa: S307  # the repr of an object that the caller has made
     except Exception as error:
