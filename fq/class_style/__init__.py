@@ -1,8 +1,8 @@
 """
 Class-style middleware: objects with methods such as ``before_process_message``, as they are written for Dramatiq, in an fq stack.
 
-`hooks` makes a layer of one. `Middleware` is a base class that spells out every hook; deriving from it is not necessary. What the hooks are
-given is mutable, and described in `MessageView`, `BrokerView`, `ActorView` and `WorkerView`.
+`hooks` makes a layer of such an object. `Middleware` is a base class that documents every hook; deriving from it is optional. The arguments of
+the hooks are mutable: see `MessageView`, `BrokerView`, `ActorView` and `WorkerView`.
 """
 
 from fq.class_style.actor_view import ActorView

@@ -3,55 +3,51 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from fq.calls.actor import AnyActor
-from fq.class_style.message_view import FIELDS, MessageView, whole_ms
+from fq.class_style.message_view import FIELDS, BrokerPort, MessageView, whole_ms
 from fq.core.duration import Duration
 from fq.core.message import Message
 from fq.core.reserved_options import check_open
 from fq.runtime.fresh_ids import fresh_id
 
-if TYPE_CHECKING:
-    from fq.class_style.broker_view import BrokerView
-
 
 class ActorView:
     """
-    Mutable: an actor as the hooks see it. Any attribute may be set on it, to be found there by a later hook.
+    Mutable: an actor as the hooks see it. A hook may set any attribute on it; later hooks find the attribute there.
 
     Attributes:
         actor_name, queue_name, priority: as declared.
 
-        options: those that the actor was declared with, by name, and those that class-style layers of its stack have for it.
+        options: by name, the options of the actor's declaration, and those that the class-style layers of its stack have for it.
 
         fn: the function.
 
-        logger: called ``<module>.<actor name>``.
+        logger: the logger ``<module>.<actor name>``.
     """
 
-    def __init__(self, broker: "BrokerView", actor: AnyActor) -> None:
+    def __init__(self, broker: BrokerPort, actor: AnyActor) -> None:
         self.broker = broker
         self.actor_name = actor.name
         self.queue_name = actor.queue_name
         self.priority = actor.priority
-        self.options: dict[str, object] = {**_of_layers(broker, actor), **actor.options, **actor.extra, **actor.kept}
+        self.options: dict[str, object] = {**_layer_options(broker, actor), **actor.options, **actor.extra, **actor.kept}
         self.fn: Callable[..., object] = actor.fn
         self.logger = logging.getLogger(f"{getattr(actor.fn, '__module__', None) or '_'}.{actor.name}")
         self._actor = actor
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        """Call the function, here and now."""
+        """Call the function directly; nothing is sent."""
         return self.fn(*args, **kwargs)
 
     def message(self, *args: object, **kwargs: object) -> MessageView:
-        """Return a message with these arguments, not sent."""
+        """Return a message with these arguments, without sending it."""
         return self.message_with_options(args=args, kwargs=kwargs)
 
     def message_with_options(
         self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> MessageView:
-        """Return a message with these arguments and *options*, not sent."""
+        """Return a message with these arguments and *options*, without sending it."""
         check_open(options)
         now = time.time_ns() // 1_000_000
         (enqueue,) = self._actor.call(*args, **(kwargs or {})).enqueues(fresh_id(now), now)
@@ -74,25 +70,25 @@ class ActorView:
         return f"ActorView({self._actor!r})"
 
 
-def _of_layers(broker: "BrokerView", actor: AnyActor) -> dict[str, object]:
-    """Return what the class-style layers of the stack of *actor* have as its options."""
+def _layer_options(broker: BrokerPort, actor: AnyActor) -> dict[str, object]:
+    """Return the options that the class-style layers in the stack of *actor* have for it."""
     layers = [layer for layer in broker.app.stack_of(actor) if hasattr(layer, "hooks")]
     return {name: layer.option(name) for layer in layers for name in layer.accepted_options() if name in getattr(layer, "options", ())}
 
 
 def as_message(given: object) -> Message:
     """
-    Return *given*, a view, an ``fq.Message``, or any object with the fields of a message, as a message.
+    Return *given* as a message: a view, an ``fq.Message``, or any object with the fields of a message.
 
-    Such an object may have a float as its timestamp, as class-style code writes it.
+    The timestamp of such an object may be a float, as class-style code writes it.
 
     Raises:
-        TypeError: it is none of these.
+        TypeError: *given* is none of these.
     """
     if isinstance(given, Message):
         return given
     if isinstance(given, MessageView):
-        return given.folded()
+        return given.to_message()
     try:
         fields = {name: getattr(given, name) for name in FIELDS}
     except AttributeError:

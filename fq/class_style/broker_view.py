@@ -1,42 +1,46 @@
-"""`BrokerView`, an app as class-style middleware sees it; and the lesser views that hooks are given."""
+"""`BrokerView`, an app as class-style middleware sees it; `WorkerView` and `ResultsView`, which it hands out."""
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from fq.calls.actor import Actor
 from fq.calls.handle import TaskHandle
 from fq.class_style.actor_view import ActorView, as_message
 from fq.class_style.deliveries import Deliveries
-from fq.class_style.dramatiq_compat import foreign, is_deliberate
+from fq.class_style.dramatiq_compat import delay_queue, dramatiq_exception, is_deliberate
 from fq.class_style.message_view import MessageView
+from fq.class_style.setup import insert_layer, replay_declarations
 from fq.core.duration import Duration, to_ms
 from fq.core.frozen import EMPTY
 from fq.core.message import Message, evolve_message
 from fq.core.outcome import Enqueue
 from fq.errors import ActorNotFound, ConfigError
 from fq.layers import Results
+from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack
 from fq.runtime.logger import logger
 
 if TYPE_CHECKING:
     from fq.app.app import App
 
-T = TypeVar("T")
 log = logger("fq.class_style")
 
 
 class BrokerView:
     """
-    Mutable: an app as the hooks see it; each app has one. Any attribute may be set on it, to be found there by a later hook.
+    Mutable: an app as the hooks see it; each app has one. A hook may set any attribute on it; later hooks find the attribute there.
 
-    What there is of it in an app's absence, when a layer is called as a pure function, has no actors and can send nothing.
+    A layer that is called as a pure function, outside of any app, has a view without an app: it has no actors and cannot send.
 
     Attributes:
-        logger: for middleware that has none of its own.
+        logger: for middleware that has no logger of its own.
 
-        deliveries: the views of the messages that are being run.
+        deliveries: the views of the messages that run now.
     """
+
+    as_layer: ClassVar[Callable[[object], Middleware]]
+    """Makes a layer of a middleware. ``fq.class_style.adapter`` sets it, since that module needs this one."""
 
     def __init__(self, app: "App | None" = None) -> None:
         self.logger = logging.getLogger("fq.broker")
@@ -51,10 +55,10 @@ class BrokerView:
         The app.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: this view has no app.
         """
         if self._app is None:
-            raise ConfigError("this layer belongs to no app: put it into the middleware of one to send messages")
+            raise ConfigError("this layer belongs to no app: put it into the middleware of an app to send messages")
         return self._app
 
     @property
@@ -69,7 +73,7 @@ class BrokerView:
 
     @property
     def middleware(self) -> list[object]:
-        """The layers of the app, outermost first; class-style ones as they were before they were adapted."""
+        """The layers of the app, outermost first; of a class-style layer, the middleware object itself."""
         return [getattr(layer, "middleware", layer) for layer in self._stack]
 
     @property
@@ -79,7 +83,7 @@ class BrokerView:
 
     @property
     def delay_queues(self) -> set[str]:
-        """What the queues of delayed messages would be called if there were any: in fq, messages wait in their own queue."""
+        """Dramatiq's names of the delay queues. fq has no such queues: a delayed message waits in its own queue."""
         return {delay_queue(queue) for queue in self.queues}
 
     def get_declared_actors(self) -> set[str]:
@@ -99,7 +103,7 @@ class BrokerView:
         Return the actor called *actor_name*.
 
         Raises:
-            ActorNotFound: there is none. It is Dramatiq's exception of that name, too, where Dramatiq is in use.
+            ActorNotFound: there is none. If Dramatiq is imported, the error is also an instance of Dramatiq's ``ActorNotFound``.
         """
         if actor_name in self._actors:
             return self._actors[actor_name]
@@ -110,7 +114,7 @@ class BrokerView:
         return self._actors.setdefault(actor_name, ActorView(self, actor))
 
     def declare_actor(self, actor: object) -> None:
-        """Declare an actor that was made with the free ``fq.calls.actor``; one that is declared already is left as it is."""
+        """Declare an actor that was made with ``fq.actor``. An actor that is declared already stays as it is."""
         if isinstance(actor, Actor):
             self.app.include(actor)
         elif not isinstance(actor, ActorView):
@@ -120,18 +124,18 @@ class BrokerView:
         """
         Send *message*, and return it as it was sent.
 
-        It may be a view, or any object with the fields of a message; it runs after *delay*, ms or timedelta.
+        *message* may be a view, or any object with the fields of a message. It runs after *delay*, ms or timedelta.
 
-        Where that very message runs here right now, it is put back: whatever the hooks or the actor go on to do, the outcome is that it
-        runs again, after *delay*, and that is committed in one step. Where it waits, or runs elsewhere, it stays as it is, and a
-        warning in the log says so.
+        If this message runs in this process now, it is put back: the outcome of the delivery is that the message runs again after *delay*,
+        whatever the hooks or the actor do next, and this is committed in one step. If it waits, or runs in another process, it stays as it
+        is, and the log has a warning.
 
         Raises:
-            BrokerError: it runs here, and the process hooks, which could put it back, are not being called.
+            BrokerError: it runs here, outside of the process hooks, so that nothing can put it back.
         """
         made, wait = as_message(message), 0 if delay is None else to_ms(delay)
         running = self.deliveries.uncommitted(made.message_id)
-        if not isinstance(message, Message | MessageView):  # it has no priority of its own
+        if not isinstance(message, Message | MessageView):  # such an object has no priority
             made = evolve_message(made, priority=self._priority(made.actor_name) if running is None else running._message.priority)
         if running is None:
             (sent,) = self.app.enqueue(Enqueue(made, wait))
@@ -143,26 +147,26 @@ class BrokerView:
         """
         Put *middleware* into the app's stack.
 
-        It goes innermost, or just outside the first one of class *before*, or just inside the first one of class *after*.
-        For set-up code: a worker that has begun keeps the stack that it began with. The hooks that follow a declaration are
-        called for what is declared already.
+        It becomes the innermost layer, or the one just outside the first of class *before*, or just inside the first of class *after*.
+        This is for set-up code: a running worker keeps the stack that it started with. For queues and actors that are declared already, the
+        hooks ``after_declare_queue`` and ``after_declare_actor`` are called now.
 
         Raises:
-            StackError: no middleware of that class, or an order that is wrong.
+            StackError: the stack has no middleware of that class, or the order is wrong.
         """
-        from fq.class_style.setup import add_middleware  # noqa: PLC0415  # it needs the layer, which needs this module
-
-        add_middleware(self.app, middleware, before, after)
+        layer = BrokerView.as_layer(middleware)
+        insert_layer(self.app, layer, before, after)
+        replay_declarations(getattr(layer, "hooks", EMPTY), self, self.queues, self.actors.values())
 
     def emit_before(self, signal: str, *args: object, **kwargs: object) -> None:
-        """Call this ``before_`` hook of all class-style middleware, outermost first; errors are logged, unless raised on purpose."""
+        """Call the ``before_`` hook of all class-style middleware, outermost first. Errors are logged, except those raised on purpose."""
         for hook in self._hooks(f"before_{signal}"):
             try:
                 hook(self, *args, **kwargs)
             except Exception as error:
                 if is_deliberate(error):
                     raise
-                log.exception("a hook for before_%s failed", signal)
+                log.exception("a before_%s hook failed", signal)
 
     def emit_after(self, signal: str, *args: object, **kwargs: object) -> None:
         """Call the ``after_`` hook of all class-style middleware, innermost first. Errors are logged."""
@@ -170,14 +174,14 @@ class BrokerView:
             try:
                 hook(self, *args, **kwargs)
             except Exception:
-                log.exception("a hook for after_%s failed", signal)
+                log.exception("an after_%s hook failed", signal)
 
     def get_results_backend(self) -> "ResultsView":
         """
-        Return where results are kept.
+        Return the reader of results.
 
         Raises:
-            RuntimeError: the app's stack has no `Results`.
+            RuntimeError: the app's stack has no `Results` layer.
         """
         if Results not in self._stack:
             raise RuntimeError("the app's stack has no Results layer: put results() into it")
@@ -188,7 +192,7 @@ class BrokerView:
         return self._workers.setdefault(name, WorkerView(self, name))
 
     def forget_worker(self, name: str) -> None:
-        """Forget a worker that has stopped."""
+        """Drop the view of a worker that has stopped."""
         self._workers.pop(name, None)
 
     def _priority(self, actor_name: str) -> int:
@@ -206,10 +210,10 @@ class BrokerView:
 
 class WorkerView:
     """
-    Mutable: a worker as the hooks see it. Any attribute may be set on it, to be found there by a later hook.
+    Mutable: a worker as the hooks see it. A hook may set any attribute on it; later hooks find the attribute there.
 
     Attributes:
-        name: what it is known by to the broker.
+        name: the name by which the broker knows it.
     """
 
     def __init__(self, broker: BrokerView, name: str) -> None:
@@ -222,7 +226,7 @@ class WorkerView:
 
 
 class ResultsView:
-    """Where results are kept, as class-style code asks for them."""
+    """Reads results, as class-style code expects it."""
 
     def __init__(self, broker: BrokerView) -> None:
         self._broker = broker
@@ -240,12 +244,7 @@ class ResultsView:
         return handle.get_result(block=block, timeout=10_000 if timeout is None else timeout)
 
 
-def delay_queue(queue_name: str) -> str:
-    """Return what Dramatiq calls the queue for the delayed messages of *queue_name*."""
-    return f"{queue_name}.DQ"
-
-
 def _not_found(text: str) -> ActorNotFound:
-    theirs = foreign("ActorNotFound", "dramatiq.errors")
-    # Theirs prints its attribute *message*, which their constructor would set.
+    theirs = dramatiq_exception("ActorNotFound", "dramatiq.errors")
+    # Dramatiq's class prints its attribute *message*, which its constructor would set.
     return type("ActorNotFound", (ActorNotFound, *theirs), {"message": text})(text) if theirs else ActorNotFound(text)

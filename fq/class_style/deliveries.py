@@ -1,25 +1,21 @@
-"""`Deliveries`: the views of the messages that run right now, and how a hook puts one of these back."""
+"""`Deliveries`: the views of the messages that run now. A hook uses it to put such a message back on its queue."""
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from fq.class_style.message_view import MessageView
+from fq.class_style.message_view import BrokerPort, MessageView
 from fq.core.frozen import EMPTY
 from fq.core.message import Message, evolve_message
 from fq.core.outcome import Retry
 from fq.errors import BrokerError
 
-if TYPE_CHECKING:
-    from fq.class_style.broker_view import BrokerView
-
 
 class Deliveries:
     """
-    Mutable: the views of the deliveries that are under way.
+    Mutable: the views of the deliveries in progress.
 
-    Each layer opens the view of a delivery, and closes it: when the last has, the view is forgotten. Between `enter` and `leave` a layer may
-    change the outcome, so that a hook can put the message back.
+    Each layer opens the view of a delivery and closes it later; the last `close` removes the view. Between `begin_run` and `end_run` a layer
+    may change the outcome, so a hook can put the message back.
     """
 
     def __init__(self) -> None:
@@ -31,22 +27,22 @@ class Deliveries:
         return len(self._views)
 
     def find(self, message: Message) -> MessageView | None:
-        """Return the view of the delivery that *message* came with, or was made from as a retry; None if none is open."""
+        """Return the view of the delivery of *message*, or of the message that it retries; None if no view is open."""
         return self._views.get((message.message_id, message.deliveries, message.received_at))
 
-    def open(self, broker: "BrokerView", message: Message, defaults: Mapping[str, object] = EMPTY) -> MessageView:
-        """Return the view of the delivery of *message*, with *defaults*, options of the actor, among its options."""
+    def open(self, broker: BrokerPort, message: Message, defaults: Mapping[str, object] = EMPTY) -> MessageView:
+        """Return the view of the delivery of *message*, with *defaults*, options of the actor, added to its options."""
         key = (message.message_id, message.deliveries, message.received_at)
         view = self._views.get(key)
         if view is None:
             view = self._views[key] = self._uncommitted[message.message_id] = MessageView(broker, message)
         if defaults:
-            view.offer(defaults)
+            view.add_defaults(defaults)
         view._users += 1
         return view
 
     def close(self, view: MessageView) -> None:
-        """Give up a view that `open` returned."""
+        """Release a view that `open` returned."""
         view._users -= 1
         if view._users <= 0:
             view.clear_exception()
@@ -55,38 +51,38 @@ class Deliveries:
             self.committed(view)
 
     def committed(self, view: MessageView) -> None:
-        """Take it that the outcome of a delivery is committed: a message of its id is then one like any other."""
+        """Record that the outcome of a delivery is committed: from now on, a message with its id is sent like any other."""
         if self._uncommitted.get(view.message_id) is view:
             del self._uncommitted[view.message_id]
 
     def uncommitted(self, message_id: str) -> MessageView | None:
-        """Return the view of the delivery of *message_id* that has no outcome yet, None if there is none here."""
+        """Return the view of the delivery of *message_id* whose outcome is not committed; None if this process has none."""
         return self._uncommitted.get(message_id)
 
-    def enter(self, view: MessageView) -> None:
-        """Let the layer that calls this change the outcome of a delivery, until it calls `leave`."""
+    def begin_run(self, view: MessageView) -> None:
+        """Record that the calling layer can change the outcome of a delivery, until it calls `end_run`."""
         with self._lock:
-            view._passages += 1
+            view._open_runs += 1
 
-    def leave(self, view: MessageView) -> Retry | None:
-        """Return what a hook has put back in the place of this delivery's message since the last layer left, None if nothing."""
+    def end_run(self, view: MessageView) -> Retry | None:
+        """Return the retry that a hook has put back for this delivery since the last `end_run`; None if there is none."""
         with self._lock:
-            view._passages -= 1
-            again, view._again = view._again, None
-            return again
+            view._open_runs -= 1
+            replacement, view._replacement = view._replacement, None
+            return replacement
 
     def put_back(self, view: MessageView, message: Message, delay: int) -> None:
         """
-        Let the outcome of a delivery be that *message* takes its place, to run after *delay* ms.
+        Make *message* the retry of a delivery, to run after *delay* ms: that becomes its outcome.
 
         Raises:
-            BrokerError: no layer can change the outcome now.
+            BrokerError: no layer can change the outcome any more.
         """
         live = view._message
         with self._lock:
-            if view._passages == 0:
+            if view._open_runs == 0:
                 raise BrokerError(
-                    f"{message} runs right now, and its outcome can be changed no more: "
+                    f"{message} runs now, and its outcome can no longer be changed: "
                     "put it back in before_process_message, after_process_message or after_skip_message; in an actor raise fq.Snooze"
                 )
-            view._again = Retry(evolve_message(message, received_at=live.received_at, deliveries=live.deliveries), delay)
+            view._replacement = Retry(evolve_message(message, received_at=live.received_at, deliveries=live.deliveries), delay)

@@ -1,5 +1,5 @@
 """
-The exceptions that class-style middleware raises on purpose: fq's own, and Dramatiq's where that is in use.
+What Dramatiq's middleware brings along: exceptions that it raises on purpose, middleware that fq replaces with layers, names of delay queues.
 
 Dramatiq is never imported here: middleware that raises one of its exceptions has imported it already.
 """
@@ -11,18 +11,18 @@ from fq.errors.exception_text import is_a
 
 
 def is_skip(error: BaseException) -> bool:
-    """Does *error* say that the message is not to be run?"""
-    return is_a(error, (SkipMessage, AgeLimitExceeded, *foreign("SkipMessage")))
+    """Does *error* ask to skip the message?"""
+    return is_a(error, (SkipMessage, AgeLimitExceeded, *dramatiq_exception("SkipMessage")))
 
 
 def is_deliberate(error: BaseException) -> bool:
-    """Does *error* come from a middleware that means the message, or the sender, to get it?"""
-    return is_a(error, (MiddlewareError, *foreign("MiddlewareError")))
+    """Did a middleware raise *error* on purpose, for the message or the sender?"""
+    return is_a(error, (MiddlewareError, *dramatiq_exception("MiddlewareError")))
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Was *error* struck into a running actor from outside?"""
-    return is_a(error, (Interrupt, *foreign("Interrupt")))
+    """Was *error* raised in a running actor from outside, as an interrupt?"""
+    return is_a(error, (Interrupt, *dramatiq_exception("Interrupt")))
 
 
 COUNTERPARTS = {
@@ -32,16 +32,21 @@ COUNTERPARTS = {
     "GroupCallbacks": "group_callbacks()",
     "ShutdownNotifications": "shutdown_notifications()",
 }
-"""Dramatiq's middleware that decides what becomes of a message, which in fq is for layers to say; and the layer that does the same."""
+"""Dramatiq's middleware that decides the outcome of a message, which in fq only layers do, and the layer to use instead."""
 
 
 def counterpart_of(middleware: object) -> str | None:
-    """Return the layer to use in the place of *middleware*, if that is, or derives from, one of `COUNTERPARTS`."""
+    """Return the layer to use instead of *middleware*, if its class is, or derives from, one of `COUNTERPARTS`."""
     theirs = (kind for kind in type(middleware).__mro__ if kind.__module__.partition(".")[0] == "dramatiq")
     return next((COUNTERPARTS[kind.__name__] for kind in theirs if kind.__name__ in COUNTERPARTS), None)
 
 
-def foreign(name: str, module: str = "dramatiq.middleware") -> tuple[type[BaseException], ...]:
-    """Return Dramatiq's exception called *name*, nothing if Dramatiq is not in use."""
+def dramatiq_exception(name: str, module: str = "dramatiq.middleware") -> tuple[type[BaseException], ...]:
+    """Return Dramatiq's exception called *name*; an empty tuple if Dramatiq is not imported."""
     found = getattr(sys.modules.get(module), name, None)
     return (found,) if isinstance(found, type) and issubclass(found, BaseException) else ()
+
+
+def delay_queue(queue_name: str) -> str:
+    """Return Dramatiq's name of the queue for the delayed messages of *queue_name*."""
+    return f"{queue_name}.DQ"

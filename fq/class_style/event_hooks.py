@@ -1,14 +1,15 @@
 """
-Which hooks an event stands for, and what they are given.
+`event_calls`: which hooks an event calls, and with which arguments.
 
-The events of a message that is being run are left to `Hooks` itself.
+`Hooks` itself handles the events of a message that runs.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from fq.class_style.broker_view import delay_queue
+from fq.class_style.dramatiq_compat import delay_queue
+from fq.class_style.hook_layer import HookLayer
 from fq.class_style.message_view import MessageView
 from fq.core.events import (
     ActorDeclared,
@@ -27,42 +28,41 @@ from fq.core.events import (
     WorkerStopping,
 )
 
-if TYPE_CHECKING:
-    from fq.class_style.adapter import Hooks
+Arguments: TypeAlias = tuple[object, ...]
+"""The arguments of a hook that follow the broker."""
 
-Given: TypeAlias = tuple[object, ...]
-_Gives: TypeAlias = Callable[..., Given]  # of the layer and the event: what a hook is given after the broker
+_ArgumentsOf: TypeAlias = Callable[..., Arguments]  # of the layer and the event
 
 
-def _actor(layer: "Hooks", event: ActorDeclaring | ActorDeclared) -> Given:
+def _actor(layer: HookLayer, event: ActorDeclaring | ActorDeclared) -> Arguments:
     return (layer.broker.get_actor(event.actor_name),)
 
 
-def _queue(_: "Hooks", event: QueueDeclaring | QueueDeclared) -> Given:
+def _queue(_: HookLayer, event: QueueDeclaring | QueueDeclared) -> Arguments:
     return (event.queue_name,)
 
 
-def _delay_queue(_: "Hooks", event: QueueDeclared) -> Given:
+def _delay_queue(_: HookLayer, event: QueueDeclared) -> Arguments:
     return (delay_queue(event.queue_name),)
 
 
-def _message(layer: "Hooks", event: Delayed) -> Given:
+def _message(layer: HookLayer, event: Delayed) -> Arguments:
     return (MessageView(layer.broker, event.message, layer.options),)
 
 
-def _message_and_delay(layer: "Hooks", event: Enqueued) -> Given:
+def _message_and_delay(layer: HookLayer, event: Enqueued) -> Arguments:
     return MessageView(layer.broker, event.message, layer.options), event.delay or None
 
 
-def _nothing(_: "Hooks", __: ProcessBooted) -> Given:
+def _nothing(_: HookLayer, __: ProcessBooted) -> Arguments:
     return ()
 
 
-def _worker(layer: "Hooks", event: WorkerBooting | WorkerBooted | WorkerStopping | WorkerStopped) -> Given:
+def _worker(layer: HookLayer, event: WorkerBooting | WorkerBooted | WorkerStopping | WorkerStopped) -> Arguments:
     return (layer.broker.worker(event.worker),)
 
 
-CALLS: Mapping[type, tuple[tuple[str, _Gives], ...]] = {
+CALLS: Mapping[type, tuple[tuple[str, _ArgumentsOf], ...]] = {
     ActorDeclaring: (("before_declare_actor", _actor),),
     ActorDeclared: (("after_declare_actor", _actor),),
     QueueDeclaring: (("before_declare_queue", _queue),),
@@ -77,15 +77,15 @@ CALLS: Mapping[type, tuple[tuple[str, _Gives], ...]] = {
 }
 
 
-def calls_for(layer: "Hooks", event: Event) -> Iterator[tuple[str, Given]]:
-    """Return the names of the hooks that *event* stands for and that *layer* has, each with what it is given after the broker."""
+def event_calls(layer: HookLayer, event: Event) -> Iterator[tuple[str, Arguments]]:
+    """Return the names of those hooks of *layer* that *event* calls, each with its arguments after the broker."""
     if isinstance(event, ThreadBooted | ThreadStopping):
         name = _thread_hook(event)
         if name in layer.hooks:
             yield name, (threading.current_thread(),)
-    for name, gives in CALLS.get(type(event), ()):
+    for name, arguments_of in CALLS.get(type(event), ()):
         if name in layer.hooks:
-            yield name, gives(layer, event)
+            yield name, arguments_of(layer, event)
 
 
 def _thread_hook(event: ThreadBooted | ThreadStopping) -> str:

@@ -1,4 +1,4 @@
-"""The hooks by name, how each is called, and the check that an object's methods can be called so."""
+"""The hooks by name, how each is called, and the check that a middleware's methods accept these calls."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,32 +10,32 @@ from fq.errors import StackError
 
 
 @frozen
-class Shape:
-    """How a hook is called: with the broker, then *given*, then *named* by keyword."""
+class HookParameters:
+    """How a hook is called: with the broker, then with *positional* arguments, then with *keyword* arguments."""
 
-    given: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
+    positional: tuple[str, ...] = ()
+    keyword: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        named = ("*", *self.named) if self.named else ()
-        return f"({', '.join(('broker', *self.given, *named))})"
+        keyword = ("*", *self.keyword) if self.keyword else ()
+        return f"({', '.join(('broker', *self.positional, *keyword))})"
 
 
-_message, _actor, _queue = Shape(("message",)), Shape(("actor",)), Shape(("queue_name",))
-_worker, _thread = Shape(("worker",)), Shape(("thread",))
+_message, _actor, _queue = HookParameters(("message",)), HookParameters(("actor",)), HookParameters(("queue_name",))
+_worker, _thread = HookParameters(("worker",)), HookParameters(("thread",))
 
-HOOKS: Mapping[str, Shape] = {
-    "after_process_boot": Shape(),
+HOOKS: Mapping[str, HookParameters] = {
+    "after_process_boot": HookParameters(),
     "before_declare_actor": _actor,
     "after_declare_actor": _actor,
     "before_declare_queue": _queue,
     "after_declare_queue": _queue,
     "after_declare_delay_queue": _queue,
-    "before_enqueue": Shape(("message", "delay")),
-    "after_enqueue": Shape(("message", "delay")),
+    "before_enqueue": HookParameters(("message", "delay")),
+    "after_enqueue": HookParameters(("message", "delay")),
     "before_delay_message": _message,
     "before_process_message": _message,
-    "after_process_message": Shape(("message",), ("result", "exception")),
+    "after_process_message": HookParameters(("message",), ("result", "exception")),
     "after_skip_message": _message,
     "before_ack": _message,
     "after_ack": _message,
@@ -53,59 +53,59 @@ HOOKS: Mapping[str, Shape] = {
 
 Hook = Callable[..., object]
 
-_IDLE = frozenset((("fq.class_style.middleware", "Middleware"), ("dramatiq.middleware.middleware", "Middleware")))
-"""Where the hooks that do nothing come from: they are not called at all."""
+_NO_OP_CLASSES = frozenset((("fq.class_style.middleware", "Middleware"), ("dramatiq.middleware.middleware", "Middleware")))
+"""Base classes whose hooks do nothing: fq never calls those."""
 
 
 def hooks_of(middleware: object) -> Mapping[str, Hook]:
     """
-    Return the hooks that *middleware* has and that do something, by name.
+    Return the hooks of *middleware* that do something, by name.
 
     Raises:
-        StackError: it is a class, or has no hooks, or one that cannot be called as hooks are, or it is Dramatiq's and cannot work in fq.
+        StackError: *middleware* is a class, has no hooks, has a hook with other parameters, or is one of Dramatiq's that cannot work in fq.
     """
     if isinstance(middleware, type):
         raise StackError(f"found the class {middleware.__name__}, expected an object with hooks: write hooks({middleware.__name__}())")
     if layer := counterpart_of(middleware):
         raise StackError(
-            f"{type(middleware).__name__} of Dramatiq decides what becomes of a message, which a hook cannot do in fq: "
-            f"put the layer {layer} of fq into the stack instead"
+            f"Dramatiq's {type(middleware).__name__} decides the outcome of a message, which a hook cannot do in fq: "
+            f"put fq's layer {layer} into the stack instead"
         )
     found = {name: getattr(middleware, name) for name in HOOKS if hasattr(middleware, name)}
     if not found and not hasattr(middleware, "actor_options") and not hasattr(middleware, "forks"):
         expected = "an object with hooks such as before_process_message: see fq.class_style.Middleware"
         raise StackError(f"found {middleware!r}, expected {expected}")
     forks_of(middleware)
-    return {name: _checked(middleware, name, hook) for name, hook in found.items() if not _is_idle(hook)}
+    return {name: _checked(middleware, name, hook) for name, hook in found.items() if not _is_no_op(hook)}
 
 
-def _is_idle(hook: object) -> bool:
-    return (getattr(hook, "__module__", ""), str(getattr(hook, "__qualname__", "")).partition(".")[0]) in _IDLE
+def _is_no_op(hook: object) -> bool:
+    return (getattr(hook, "__module__", ""), str(getattr(hook, "__qualname__", "")).partition(".")[0]) in _NO_OP_CLASSES
 
 
 def _checked(middleware: object, name: str, hook: object) -> Hook:
-    shape, where = HOOKS[name], f"{type(middleware).__name__}.{name}"
+    parameters, where = HOOKS[name], f"{type(middleware).__name__}.{name}"
     if not callable(hook):
-        raise StackError(f"{where}: found {hook!r}, expected a method, to be called as {name}{shape}")
+        raise StackError(f"{where}: found {hook!r}, expected a method that can be called as {name}{parameters}")
     if inspect.iscoroutinefunction(hook):
-        raise StackError(f"{where} is a coroutine function, expected a plain method: nobody would await it")
+        raise StackError(f"{where} is a coroutine function, expected a plain method: hooks are not awaited")
     try:
         signature = inspect.signature(hook)
-    except ValueError:  # some callables of C have none
+    except ValueError:  # some C callables have none
         return hook
     try:
-        signature.bind("broker", *shape.given, **dict.fromkeys(shape.named))
+        signature.bind("broker", *parameters.positional, **dict.fromkeys(parameters.keyword))
     except TypeError as error:
-        raise StackError(f"{where} cannot be called as {name}{shape}: found {name}{signature}, {error}") from None
+        raise StackError(f"{where} cannot be called as {name}{parameters}: found {name}{signature}, {error}") from None
     return hook
 
 
 def option_names_of(middleware: object) -> frozenset[str]:
     """
-    Return the names in ``actor_options``, which may be a property or an attribute of the class.
+    Return the names in ``actor_options``, a property or an attribute of the class.
 
     Raises:
-        StackError: it is something else than a collection of names.
+        StackError: it is not a collection of names.
     """
     names = getattr(middleware, "actor_options", ())
     if isinstance(names, str) or not (hasattr(names, "__iter__") and all(isinstance(name, str) for name in names)):
@@ -116,10 +116,10 @@ def option_names_of(middleware: object) -> frozenset[str]:
 
 def forks_of(middleware: object) -> tuple[Callable[[], object], ...]:
     """
-    Return what is in ``forks``.
+    Return the functions in ``forks``, a property or an attribute of the class.
 
     Raises:
-        StackError: it is something else than a collection of functions.
+        StackError: it is not a collection of functions.
     """
     forks = getattr(middleware, "forks", ())
     if not (hasattr(forks, "__iter__") and all(callable(fork) for fork in forks)):

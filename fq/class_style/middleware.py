@@ -1,4 +1,4 @@
-"""`Middleware`, the base class for class-style middleware: every hook, and when and where it is called."""
+"""`Middleware`, the base class of class-style middleware: every hook, when it is called, and in which thread."""
 
 import threading
 from collections.abc import Callable
@@ -10,13 +10,12 @@ from fq.class_style.message_view import MessageView
 
 class Middleware:
     """
-    Override the hooks that you need, and put ``hooks(YourMiddleware())`` into a stack. Hooks that are not overridden cost nothing.
+    Override the hooks that you need, and put ``hooks(YourMiddleware())`` into a stack. Hooks that are not with_options cost nothing.
 
-    Of several middlewares, those further outside have their ``before_`` hooks called first and their ``after_`` hooks last.
+    With several middlewares, the ``before_`` hooks run from the outermost to the innermost, the ``after_`` hooks in reverse.
 
-    Around a message, in this order: `before_process_message`, the actor, `after_process_message` (or `after_skip_message`); then,
-    when the outcome is about to be committed, `before_ack` or `before_nack`; and when it is, `after_ack` or `after_nack`. All of
-    them get the same *message*.
+    For a message the order is: `before_process_message`, the actor, `after_process_message` or `after_skip_message`; before the commit
+    `before_ack` or `before_nack`; after the commit `after_ack` or `after_nack`. All of them get the same *message*.
 
     >>> from fq import App, compose, default_middleware, hooks
     >>> class Audit(Middleware):
@@ -34,72 +33,72 @@ class Middleware:
 
     @property
     def actor_options(self) -> set[str]:
-        """Names of options that actors may then have: ``@app.actor(name=value)``. A plain attribute of the class will do, too."""
+        """Names of options that this middleware adds to actors: ``@app.actor(name=value)``. May also be a plain class attribute."""
         return set()
 
     @property
     def forks(self) -> list[Callable[[], object]]:
-        """Functions that ``fq worker`` runs, each in a process of its own beside the workers, for as long as it runs itself."""
+        """Functions that ``fq worker`` runs, each in a process of its own beside the workers, until it stops."""
         return []
 
     def after_process_boot(self, broker: BrokerView) -> None:
         """
-        Called in the main thread of a worker process, when the app has been imported.
+        Called in the main thread of a worker process, after the app is imported.
 
         A worker inside your own process does not call it.
         """
 
     def before_declare_actor(self, broker: BrokerView, actor: ActorView) -> None:
-        """Called when *actor* is about to be declared, in the thread that declares it."""
+        """Called before *actor* is declared, in the thread that declares it."""
 
     def after_declare_actor(self, broker: BrokerView, actor: ActorView) -> None:
-        """Called when *actor* has been declared, in the thread that declares it."""
+        """Called after *actor* is declared, in the thread that declares it."""
 
     def before_declare_queue(self, broker: BrokerView, queue_name: str) -> None:
-        """Called when the first actor of a queue is declared, in the thread that declares it."""
+        """Called before the first actor of a queue is declared, in the thread that declares it."""
 
     def after_declare_queue(self, broker: BrokerView, queue_name: str) -> None:
         """Called after `before_declare_queue`, in the same thread."""
 
     def after_declare_delay_queue(self, broker: BrokerView, queue_name: str) -> None:
         """
-        Called after `after_declare_queue`, with the name and ``.DQ``.
+        Called after `after_declare_queue`, with the name of the queue and ``.DQ``.
 
-        There is no such queue: delayed messages wait in the broker, in their own.
+        fq has no such queue: a delayed message waits in its own queue, in the broker.
         """
 
     def before_enqueue(self, broker: BrokerView, message: MessageView, delay: int | None) -> None:
         """
-        Called before a message is sent, to be ready *delay* ms later (None: at once): by a caller, as a retry, or as a follow-up.
+        Called before a message is sent, by a caller, as a retry or as a follow-up. It becomes ready after *delay* ms; None: at once.
 
-        In the sender's thread; for retries and follow-ups, in the thread that has run the actor, before `before_ack`. What it writes into
-        ``message.options`` travels. What it raises goes to the sender, and nothing is sent; of a retry or a follow-up, it makes
-        the message a dead letter.
+        Runs in the sender's thread; for retries and follow-ups, in the thread that ran the actor, before `before_ack`. Changes to
+        ``message.options`` are sent along. If the hook raises, the sender gets the error and nothing is sent; for a retry or a follow-up,
+        the message that ran becomes a dead letter.
         """
 
     def after_enqueue(self, broker: BrokerView, message: MessageView, delay: int | None) -> None:
         """
-        Called when a message is on its queue.
+        Called after a message is enqueued.
 
-        In the sender's thread; for retries and follow-ups in the thread that talks to the broker.
+        Runs in the sender's thread; for retries and follow-ups, in the thread that talks to the broker.
         """
 
     def before_delay_message(self, broker: BrokerView, message: MessageView) -> None:
         """
-        Called before `after_enqueue`, in the same thread, for a message that has to wait.
+        Called before `after_enqueue`, in the same thread, for a delayed message.
 
-        It waits in the broker, not in a worker's memory.
+        The message waits in the broker, not in a worker's memory.
         """
 
     def before_process_message(self, broker: BrokerView, message: MessageView) -> None:
         """
         Called before the actor, in the thread that runs it.
 
-        That is a worker thread; for an async actor it is the event loop's, in the actor's own task, where it must not block.
+        That is a worker thread; for an async actor it is the thread of the event loop, in the actor's own task, where the hook must not block.
 
-        May raise `SkipMessage`: the message is acknowledged, not run. May call ``message.fail()``: it is a dead letter, not run.
-        Anything else that it raises is a failure of the message, which Retries sees if it is outside; with ``hooks(...,
-        fail_open=True)`` it is logged, and the actor runs.
+        The hook may raise `SkipMessage`: the message is acknowledged without being run. It may call ``message.fail()``: the message becomes a
+        dead letter without being run. Any other error fails the message, and an outer Retries layer may retry it; with
+        ``hooks(..., fail_open=True)`` the error is logged, and the actor runs.
         """
 
     def after_process_message(
@@ -108,51 +107,51 @@ class Middleware:
         """
         Called after the actor, with its *result*, as JSON, or the *exception* that it raised.
 
-        In the same thread as `before_process_message`.
-        Outside of Retries, ``message.failed`` says if the failure is final; inside it is never known, and False. The exception is being
-        handled: ``sys.exc_info()`` is there. What the hook raises is logged, and the outcome stays as it is; with ``hooks(...,
-        fail_open=False)`` it makes a success a failure.
+        Runs in the same thread as `before_process_message`.
+        Outside of Retries, ``message.failed`` says whether the failure is final; inside, that is not known yet, and it is False. The exception is
+        being handled, so ``sys.exc_info()`` returns it. An error of the hook is logged and does not change the outcome; with
+        ``hooks(..., fail_open=False)`` it turns a success into a failure.
         """
 
     def after_skip_message(self, broker: BrokerView, message: MessageView) -> None:
-        """Called instead of `after_process_message`, and in the same thread, for a message that was skipped, too old, or put off."""
+        """Called instead of `after_process_message`, in the same thread, for a message that was skipped, too old or snoozed."""
 
     def before_ack(self, broker: BrokerView, message: MessageView) -> None:
-        """Called when a message that is done, or will be retried, is about to be acknowledged; in the thread that ran it."""
+        """Called before a message that is done, or will be retried, is acknowledged; in the thread that ran it."""
 
     def after_ack(self, broker: BrokerView, message: MessageView) -> None:
-        """Called when it has been, in the thread that talks to the broker. Not called if the outcome came too late."""
+        """Called after the message is acknowledged, in the thread that talks to the broker. Not called if the outcome came too late."""
 
     def before_nack(self, broker: BrokerView, message: MessageView) -> None:
-        """Called when a message is about to become a dead letter; in the thread that ran it."""
+        """Called before a message becomes a dead letter, in the thread that ran it."""
 
     def after_nack(self, broker: BrokerView, message: MessageView) -> None:
-        """Called when it has, in the thread that talks to the broker."""
+        """Called after the message has become a dead letter, in the thread that talks to the broker."""
 
     def before_worker_boot(self, broker: BrokerView, worker: WorkerView) -> None:
         """Called before a worker starts its threads, in its main thread."""
 
     def after_worker_boot(self, broker: BrokerView, worker: WorkerView) -> None:
-        """Called when they have been started, in the main thread."""
+        """Called after a worker has started its threads, in its main thread."""
 
     def before_worker_shutdown(self, broker: BrokerView, worker: WorkerView) -> None:
-        """Called when a worker is told to stop, in the thread that stops it."""
+        """Called when a worker begins to stop, in the thread that stops it."""
 
     def after_worker_shutdown(self, broker: BrokerView, worker: WorkerView) -> None:
-        """Called when all its threads have ended, in the thread that stops it."""
+        """Called after all threads of the worker have ended, in the thread that stops it."""
 
     def after_consumer_thread_boot(self, broker: BrokerView, thread: threading.Thread) -> None:
-        """Called when the thread that talks to the broker has started, in that thread: one of each worker."""
+        """Called when the thread that talks to the broker has started, in that thread. Each worker has one."""
 
     def before_consumer_thread_shutdown(self, broker: BrokerView, thread: threading.Thread) -> None:
-        """Called when it is about to end, in that thread."""
+        """Called before the thread that talks to the broker ends, in that thread."""
 
     def after_worker_thread_boot(self, broker: BrokerView, thread: threading.Thread) -> None:
         """
         Called when a thread that runs actors has started, in that thread.
 
-        The event loop's starts with the first message for an async actor.
+        The thread of the event loop starts with the first message for an async actor.
         """
 
     def before_worker_thread_shutdown(self, broker: BrokerView, thread: threading.Thread) -> None:
-        """Called when it is about to end, in that thread."""
+        """Called before a thread that runs actors ends, in that thread."""

@@ -13,7 +13,7 @@ import click
 from attrs import frozen
 
 from fq.app.app import App
-from fq.class_style.setup import forks_in
+from fq.class_style.adapter import forks_in
 from fq.cli.common import Refused, app_path, load_app, plain_errors
 from fq.cli.pid_file import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable

@@ -226,7 +226,7 @@ def test_a_second_one_of_a_class_is_added_with_a_warning(app: App, broker: Broke
         broker.add_middleware(Options())
 
     assert kinds(app).count("Options") == 2
-    assert "the stack has a Options already; now it has one more" in caplog.text
+    assert "the stack already has a Options; now it has one more" in caplog.text
 
 
 def test_an_option_that_no_middleware_takes_is_refused_with_the_nearest_name(app: App) -> None:

@@ -116,29 +116,29 @@ def test_an_option_taken_out_is_gone_from_the_message() -> None:
     shown = view()
     del shown.options["retries"]
 
-    assert dict(shown.folded().options) == {}
+    assert dict(shown.to_message().options) == {}
 
 
 def test_options_may_be_replaced_as_a_whole() -> None:
     shown = view()
     shown.options = {"only": 1}
 
-    assert dict(shown.folded().options) == {"only": 1}
+    assert dict(shown.to_message().options) == {"only": 1}
 
 
 def test_a_message_of_which_nothing_was_changed_is_the_same_one() -> None:
-    assert view().folded() is GIVEN
+    assert view().to_message() is GIVEN
 
 
 def test_defaults_of_the_actor_do_not_travel_unless_changed() -> None:
     shown = MessageView(BrokerView(), GIVEN, {"limit": 10, "retries": 99, "tags": ["a"]})
 
     assert shown.options == {"limit": 10, "retries": 1, "tags": ["a"]}
-    assert shown.folded() is GIVEN
+    assert shown.to_message() is GIVEN
 
     shown.options["limit"] = 11
 
-    assert shown.folded().options["limit"] == 11
+    assert shown.to_message().options["limit"] == 11
 
 
 def test_the_message_behind_it_is_there() -> None:

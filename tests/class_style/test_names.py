@@ -58,7 +58,7 @@ class Fine:
             r"TooMany.before_enqueue cannot be called as before_enqueue\(broker, message, delay\): found .*missing.*'queue'",
         ),
         (NoKeywords(), r"cannot be called as after_process_message\(broker, message, \*, result, exception\)"),
-        (NotCallable(), r"NotCallable.before_ack: found 3, expected a method, to be called as before_ack\(broker, message\)"),
+        (NotCallable(), r"NotCallable.before_ack: found 3, expected a method that can be called as before_ack\(broker, message\)"),
         (Async(), "Async.before_process_message is a coroutine function, expected a plain method"),
         (BadForks(), r"BadForks.forks: found \('not a function',\), expected a list of functions"),
         (BadOptions(), "BadOptions.actor_options: found 'rate_limit', expected a set of names"),

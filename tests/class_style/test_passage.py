@@ -34,7 +34,7 @@ from fq import (
     retries,
 )
 from fq.brokers.memory import MemoryBroker
-from fq.class_style.adapter import NOWHERE
+from fq.class_style.adapter import DETACHED_BROKER
 from fq.testing import message
 from tests.class_style.recorder import Recorder, names
 
@@ -105,7 +105,7 @@ both = pytest.mark.parametrize("colour", ["sync", "async"])
 @pytest.fixture(autouse=True)
 def nothing_stays_behind() -> object:
     yield
-    assert len(NOWHERE.deliveries) == 0
+    assert len(DETACHED_BROKER.deliveries) == 0
 
 
 def test_a_middleware_without_process_hooks_costs_nothing() -> None:

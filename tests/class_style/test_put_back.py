@@ -12,7 +12,7 @@ from returns.result import Failure
 from fq import App, BrokerError, Message, Outcome, Results, Retry, SkipMessage, compose, default_middleware, hooks, retries
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView, MessageView
-from fq.class_style.adapter import NOWHERE
+from fq.class_style.adapter import DETACHED_BROKER
 from fq.testing import message
 from tests.until import until
 
@@ -70,8 +70,8 @@ both = pytest.mark.parametrize("colour", ["sync", "async"])
 @pytest.fixture(autouse=True)
 def nothing_stays_behind() -> object:
     yield
-    assert len(NOWHERE.deliveries) == 0
-    assert NOWHERE.deliveries.uncommitted(MESSAGE.message_id) is None
+    assert len(DETACHED_BROKER.deliveries) == 0
+    assert DETACHED_BROKER.deliveries.uncommitted(MESSAGE.message_id) is None
 
 
 @both
@@ -242,7 +242,7 @@ def test_it_is_an_error_to_put_a_message_back_once_its_outcome_is_decided() -> N
     app.actor(name="task")(lambda: None).send()
 
     assert app.run_until_idle() == 1
-    assert str(errors[0]).startswith("task() runs right now, and its outcome can be changed no more: put it back in before_process_message")
+    assert str(errors[0]).startswith("task() runs now, and its outcome can no longer be changed: put it back in before_process_message")
 
 
 @pytest.mark.parametrize("how", ["worker", "run_until_idle"])

@@ -28,7 +28,7 @@ from fq import (
 )
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView
-from fq.class_style.dramatiq_compat import foreign, is_deliberate, is_interrupt, is_skip
+from fq.class_style.dramatiq_compat import dramatiq_exception, is_deliberate, is_interrupt, is_skip
 from fq.testing import message
 from tests.until import until
 
@@ -213,7 +213,7 @@ def test_its_age_limit_runs_unmodified() -> None:
 
 
 def test_without_dramatiq_nothing_is_foreign(without_dramatiq: None) -> None:
-    assert foreign("SkipMessage") == ()
+    assert dramatiq_exception("SkipMessage") == ()
     assert is_skip(SkipMessage("no"))
     assert not is_skip(dramatiq.middleware.SkipMessage("no"))
     assert not is_deliberate(ValueError("no"))
@@ -221,7 +221,12 @@ def test_without_dramatiq_nothing_is_foreign(without_dramatiq: None) -> None:
 
 
 def test_fq_does_not_import_dramatiq() -> None:
-    code = "import sys, fq, fq.class_style; from fq.class_style.dramatiq_compat import foreign; foreign('Interrupt'); print('dramatiq' in sys.modules)"
+    code = """
+import sys, fq, fq.class_style
+from fq.class_style.dramatiq_compat import dramatiq_exception
+dramatiq_exception('Interrupt')
+print('dramatiq' in sys.modules)
+"""
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
@@ -242,9 +247,9 @@ def test_its_middleware_that_decides_what_becomes_of_a_message_is_refused_with_t
     view = App(broker=MemoryBroker()).own(BrokerView)
 
     for middleware in (kind.__new__(kind), derived.__new__(derived)):
-        with pytest.raises(StackError, match=re.escape(f"put the layer {layer} of fq into the stack instead")):
+        with pytest.raises(StackError, match=re.escape(f"put fq's layer {layer} into the stack instead")):
             hooks(middleware)
-        with pytest.raises(StackError, match="of Dramatiq decides what becomes of a message"):
+        with pytest.raises(StackError, match="decides the outcome of a message"):
             view.add_middleware(middleware)
 
 
