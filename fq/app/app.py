@@ -14,6 +14,7 @@ from fq.calls.call import Call
 from fq.calls.declare import ActorDecorator, actors_in
 from fq.calls.group_handle import handle_for
 from fq.calls.handle import Handle
+from fq.calls.templates import Callee
 from fq.calls.workflow import Grouping, check
 from fq.core.outcome import Enqueue
 from fq.core.reserved_options import check_sent
@@ -147,7 +148,7 @@ class App:
         """
         return self.registry.get_actor(name)
 
-    def stack_of(self, actor: AnyActor) -> Stack:
+    def stack_of(self, actor: Callee) -> Stack:
         """Return the stack that *actor* runs in."""
         return self.registry.plan(actor.name).stack
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias
+from typing import Any, Generic, ParamSpec, TypeAlias
 
 from attrs import define, evolve, field, frozen
 from typing_extensions import TypeVar
 
-from fq.calls.call import Call
+from fq.calls.call import Call, CallSender
+from fq.calls.handle import Handle
 from fq.calls.templates import Stage, new_stage
 from fq.core.frozen import EMPTY, frozen_dict
 from fq.core.reserved_options import check_open
@@ -19,9 +20,6 @@ from fq.wire.codec import not_json
 from fq.wire.signature import Signature
 from fq.workflows.pipeline import FIRST
 
-if TYPE_CHECKING:
-    from fq.calls.handle import Handle
-
 P = ParamSpec("P")
 R = TypeVar("R")
 V = TypeVar("V", default=Any)
@@ -29,31 +27,11 @@ V = TypeVar("V", default=Any)
 QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")
 
 
-class Sends(Protocol):
-    """What an actor needs of the app that it belongs to."""
-
-    def send(self, call: Call[R]) -> "Handle[R]":
-        """Send *call*."""
-        ...
-
-    async def asend(self, call: Call[R]) -> "Handle[R]":
-        """Send *call*."""
-        ...
-
-    def stack_of(self, actor: "AnyActor") -> Stack:
-        """Return the stack that *actor* runs in."""
-        ...
-
-    def expect_workers(self, queue_name: str) -> None:
-        """Warn, once, if none of the app's workers claims from a queue of this name unless it is told to."""
-        ...
-
-
 @define(eq=False)
 class Home:
     """Mutable: which app an actor belongs to. The one thing about an actor that changes, once, when an app includes it."""
 
-    app: Sends | None = None
+    app: CallSender | None = None
 
 
 @frozen(eq=False, repr=False)
@@ -109,7 +87,7 @@ class Actor(Generic[P, R, V]):
         return f"Actor({self.name!r}, queue={self.queue_name!r})"
 
     @property
-    def app(self) -> Sends:
+    def app(self) -> CallSender:
         """The app that this actor belongs to."""
         if self.home.app is None:
             raise DeclarationError(f"{self.name} belongs to no app: declare it with @app.actor, or call app.include({self.name})")
@@ -129,7 +107,7 @@ class Actor(Generic[P, R, V]):
         except InvalidArguments as error:
             return Call((evolve(self._stage(self.signature.dump(args, kwargs, partial=True)), lacks=str(error)),))
 
-    def send(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
+    def send(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """
         Send a call with these arguments, and return a handle on its result.
 
@@ -140,7 +118,7 @@ class Actor(Generic[P, R, V]):
         call: Call[R] = Call((self.stage(args, kwargs),))
         return self.app.send(call)
 
-    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
+    async def asend(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """`send`, for async producers."""
         call: Call[R] = Call((self.stage(args, kwargs),))
         return await self.app.asend(call)
@@ -216,7 +194,7 @@ def check_queue_name(name: object) -> None:
         )
 
 
-def check_targets(options: Mapping[str, object], app: Sends) -> None:
+def check_targets(options: Mapping[str, object], app: CallSender) -> None:
     """Raise `DeclarationError` if one of *options* is an actor of another app than *app*."""
     for name, value in options.items():
         if isinstance(value, Actor) and value.home.app not in (None, app):

@@ -5,26 +5,44 @@ Calls chain into pipelines with ``|`` and `then`; a type checker holds each step
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, runtime_checkable
+from typing import Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, runtime_checkable
 
 from attrs import evolve, frozen
 
-from fq.calls.templates import Node, Stage, as_json, first_stages, joined
+from fq.calls.handle import Handle
+from fq.calls.templates import Callee, Node, Stage, as_json, first_stages, joined
 from fq.core.duration import Duration, to_ms
 from fq.core.outcome import Enqueue, new_enqueue
 from fq.errors import DeclarationError, InvalidArguments
 from fq.middleware.options import CallOptions
+from fq.middleware.stack import Stack
 from fq.workflows.pipeline import FIRST, LAST, Passed, start, start_workflow
-
-if TYPE_CHECKING:
-    from fq.calls.actor import Sends
-    from fq.calls.handle import Handle
 
 Q = ParamSpec("Q")
 S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 S_co = TypeVar("S_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class CallSender(Protocol):
+    """An app, as its actors and calls see it."""
+
+    def send(self, call: "Call[S]") -> Handle[S]:
+        """Send *call*."""
+        ...
+
+    async def asend(self, call: "Call[S]") -> Handle[S]:
+        """Send *call*."""
+        ...
+
+    def stack_of(self, actor: Callee) -> Stack:
+        """Return the stack that *actor* runs in."""
+        ...
+
+    def expect_workers(self, queue_name: str) -> None:
+        """Warn, once, if none of the app's workers claims from a queue of this name unless it is told to."""
+        ...
 
 
 class Accepts(Protocol[T_contra, Q, S_co]):
@@ -109,7 +127,7 @@ class Call(Generic[R_co]):
             return Call(joined(self.stages, step.stages))
         return self.then(step)
 
-    def send(self) -> "Handle[R_co]":
+    def send(self) -> Handle[R_co]:
         """
         Send it, and return a handle on its result.
 
@@ -120,15 +138,15 @@ class Call(Generic[R_co]):
         """
         return self.app.send(self)
 
-    async def asend(self) -> "Handle[R_co]":
+    async def asend(self) -> Handle[R_co]:
         """`send`, for async producers."""
         return await self.app.asend(self)
 
     @property
-    def app(self) -> "Sends":
+    def app(self) -> CallSender:
         """The app of its first actor."""
         for stage in self.all_stages():
-            return stage.actor.app
+            return cast(CallSender, stage.actor.app)
         raise DeclarationError("found a group of nothing that belongs to no app: make it with app.group([])")
 
     @property

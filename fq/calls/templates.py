@@ -5,7 +5,7 @@ They hold actors and JSON values; ``fq.workflows.pipeline`` says in which form t
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -13,10 +13,40 @@ from fq.core.frozen import EMPTY, frozen_dict, unchecked_constructor
 from fq.core.message import Message, new_message
 from fq.errors import DeclarationError
 from fq.middleware.options import CallOptions
+from fq.wire.signature import Signature
 from fq.workflows.pipeline import LAST
 
-if TYPE_CHECKING:
-    from fq.calls.actor import AnyActor
+
+class Callee(Protocol):
+    """The actor of a call, as the call sees it."""
+
+    @property
+    def name(self) -> str:
+        """See `Actor.name`."""
+        ...
+
+    @property
+    def signature(self) -> Signature:
+        """How its arguments and its result are converted."""
+        ...
+
+    @property
+    def app(self) -> object:
+        """The app that it belongs to."""
+        ...
+
+    @property
+    def ignores_pipe(self) -> bool:
+        """Does it run without the result of the step before?"""
+        ...
+
+    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> "Stage":
+        """Return a call of it with these arguments."""
+        ...
+
+    def optioned(self, stage: "Stage", options: CallOptions) -> "Stage":
+        """Return *stage*, a call of it, with *options* in force."""
+        ...
 
 
 @frozen(weakref_slot=False)
@@ -40,7 +70,7 @@ class Stage:
         lacks: what is wrong with the arguments unless the result of a step before is among them; ``""`` if nothing is.
     """
 
-    actor: "AnyActor"
+    actor: Callee
     args: tuple[object, ...] = ()
     kwargs: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)

@@ -17,12 +17,12 @@
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Generic, Literal, Never, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
+from typing import Generic, Literal, Never, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 
 from attrs import evolve, frozen
 
 from fq.calls.actor import Actor
-from fq.calls.call import Accepts, AcceptsOne, Call, MakesNodes
+from fq.calls.call import Accepts, AcceptsOne, Call, CallSender, MakesNodes
 from fq.calls.templates import Fork, Node, Stage, joined
 from fq.core.fault import Fault
 from fq.errors import DeclarationError, StackError
@@ -30,9 +30,6 @@ from fq.layers.group_callbacks import GroupCallbacks
 from fq.layers.pipelines import Pipelines
 from fq.middleware.base import Middleware
 from fq.workflows.pipeline import LAST
-
-if TYPE_CHECKING:
-    from fq.calls.actor import Sends
 
 Q = ParamSpec("Q")
 A = TypeVar("A")
@@ -56,10 +53,10 @@ class Group(Call[R_co]):
     What comes after it, by ``|`` or `then`, is enqueued by exactly one commit: that of the last member to have a final outcome.
     """
 
-    home: "Sends | None" = None
+    home: CallSender | None = None
 
     @property
-    def app(self) -> "Sends":
+    def app(self) -> CallSender:
         """The app that made it, or else that of its first actor."""
         return super().app if self.home is None else self.home
 
@@ -101,7 +98,7 @@ class Grouping:
         DeclarationError: a member that is none.
     """
 
-    home: "Sends | None" = None
+    home: CallSender | None = None
 
     @overload
     def __call__(self, members: Iterable[Call[R]], /, *, on_member_failure: Literal["fail"] = "fail") -> Group[list[R]]: ...
@@ -193,7 +190,7 @@ def _called(node: Node, value: object) -> Stage:
     raise DeclarationError("found calls in a group of actors, which only a step before it can call: write step | group([...])")
 
 
-def check(call: Call[object], app: "Sends") -> bool:
+def check(call: Call[object], app: CallSender) -> bool:
     """
     Let *call* pass if *app* can run all of it; return whether the broker will hear of all its ends.
 

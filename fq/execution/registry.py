@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar, cast
 
-from fq.calls.actor import AnyActor, Sends, check_targets, stack_for
+from fq.calls.actor import AnyActor, check_targets, stack_for
+from fq.calls.call import CallSender
 from fq.calls.declare import taken
 from fq.calls.templates import Stage
 from fq.core.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event
@@ -21,7 +22,7 @@ T = TypeVar("T")
 log = logger("fq")
 
 
-class Owner(Sends, Host, Protocol):
+class Owner(CallSender, Host, Protocol):
     """The app that a registry belongs to."""
 
 

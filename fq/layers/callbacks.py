@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
-from fq.calls.actor import Actor, AnyActor
 from fq.core.derived_ids import child_id
 from fq.core.fault import fault_data
 from fq.core.message import ACTOR_DEFAULTS, Message
@@ -12,6 +11,7 @@ from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.errors import OptionError
 from fq.layers.received import as_received
 from fq.middleware.base import Step
+from fq.middleware.options import Callback
 from fq.wire.codec import as_json
 from fq.workflows.group_results import legible
 
@@ -41,7 +41,7 @@ def as_data(args: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _name(target: object) -> str | None:
-    if isinstance(target, Actor):
+    if isinstance(target, Callback):
         return target.name
     if target is None or (isinstance(target, str) and target):
         return target
@@ -114,9 +114,9 @@ def _call(message: Message, kind: str, target: str, said: object) -> Enqueue:
 
 def callbacks(
     *,
-    on_success: AnyActor | str | None = None,
-    on_failure: AnyActor | str | None = None,
-    on_retry_exhausted: AnyActor | str | None = None,
+    on_success: Callback | str | None = None,
+    on_failure: Callback | str | None = None,
+    on_retry_exhausted: Callback | str | None = None,
 ) -> Callbacks:
     """Return a `Callbacks` layer; each target is an actor or the name of one."""
     return Callbacks(on_success=on_success, on_failure=on_failure, on_retry_exhausted=on_retry_exhausted)

@@ -7,13 +7,14 @@ layers go through ``options={...}``, or come as layer values.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from fq.core.duration import Duration
 from fq.errors import Error
 from fq.middleware.stack import Stack
 
 
+@runtime_checkable
 class Callback(Protocol):
     """An actor that can be called with two positional arguments, such as `Callbacks` has for it."""
 
