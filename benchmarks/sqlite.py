@@ -24,7 +24,7 @@ def measure(url: str) -> list[tuple[str, str, str]]:
     """Return the rows of the table."""
     app = App(url)
     for actor in (noop, anoop, stamp):
-        actor.home.app = None
+        actor.owner.app = None
         app.include(actor)
     rows = [("send, one by one", f"{rate(SENDS, lambda: [noop.send() for _ in range(SENDS)]):,.0f}/s", ">= 8,000/s")]
     many = MANY - SENDS

@@ -19,7 +19,7 @@ class Ahead(MemoryBroker):
         self.begun = 0
         self.events: list[str] = []
 
-    def enqueue_ahead(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin_enqueue(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         self.begun += 1
         number = self.begun
         self.events.append(f"begin {number}")

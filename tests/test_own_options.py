@@ -59,7 +59,7 @@ def test_what_belongs_to_fq_is_refused_where_a_user_gives_it(app: App, options: 
     def work() -> None: ...
 
     (name,) = options
-    view = app.own(BrokerView)
+    view = app.singleton(BrokerView)
     ways = [
         lambda: work.call().with_options(options=options),
         lambda: app.actor(name="other", options=options)(print),

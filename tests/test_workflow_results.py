@@ -73,7 +73,7 @@ def test_all_results_are_there_at_the_end_and_go_after_it(harness: Harness, make
 
 def _late(workflows: Workflows) -> Any:
     """A step that starts a day after the one before it."""
-    return Call((workflows.step.node((), {}, "last").postponed(DAY),))
+    return Call((workflows.step.as_step((), {}, "last").delayed_by(DAY),))
 
 
 def test_a_step_that_fails_ends_its_workflow(harness: Harness) -> None:

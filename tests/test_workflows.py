@@ -37,8 +37,8 @@ from fq import (
 )
 from fq.brokers.records import ClaimRequest
 from fq.core.reserved_options import GROUP, WORKFLOW
-from fq.execution.handler import aplainly, plainly
-from fq.execution.outcome_encoding import pack
+from fq.execution.handler import acall_directly, call_directly
+from fq.execution.outcome_encoding import to_op
 from fq.wire.codec import decode
 from fq.worker.job import Chains, Job
 from tests.brokers.harness import Kind, kinds
@@ -227,7 +227,7 @@ def test_completed_count_goes_up_step_by_step(scene: Scene) -> None:
 
 def step(app: App) -> None:
     """Run one message."""
-    chains = Chains(app, plainly, aplainly, 0)
+    chains = Chains(app, call_directly, acall_directly, 0)
     (delivery,) = app.broker.turn([], ClaimRequest("stepper", app.queues, 1)).deliveries
     job = chains.receive(delivery)
     assert isinstance(job, Job)
@@ -756,7 +756,7 @@ def test_what_follows_a_group_travels_with_one_of_its_members_and_not_with_all(a
 
     inner = group([anywhere.double.call(n) for n in range(10)]).then(told, large)
     workflow = group([inner] * 3).on_completion(told, large).then(told, large)
-    sizes = [len(pack(enqueue).body) for enqueue in workflow.enqueues("w", 0)]
+    sizes = [len(to_op(enqueue).body) for enqueue in workflow.enqueues("w", 0)]
 
     assert len(sizes) == 30
     assert sum(sizes) < (3 + 2) * len(large) + 30 * 500

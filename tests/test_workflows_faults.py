@@ -21,7 +21,7 @@ from returns.pipeline import is_successful
 from fq import App, Call, Fault, Message, SkipMessage, get_current_message, pipeline
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Ack, Bury, ClaimRequest, Commit, Delivery
-from fq.execution.handler import aplainly, plainly
+from fq.execution.handler import acall_directly, call_directly
 from fq.worker.job import Chains, Job
 from tests.brokers.harness import Kind, kinds
 
@@ -206,7 +206,7 @@ class Driver:
     def reborn(self) -> None:
         self.lives += 1
         self.name = f"w{self.lives}"
-        self.chains = Chains(self.app, plainly, aplainly, 0)
+        self.chains = Chains(self.app, call_directly, acall_directly, 0)
         self.held: list[Delivery] = []
         self.done: list[Commit] = []
 

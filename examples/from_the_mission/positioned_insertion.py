@@ -31,7 +31,7 @@ app = App("memory://", middleware=edited)
 
 # The page's, for set-up code that is given a broker.
 other = App("memory://", middleware=base)
-broker = other.own(class_style.BrokerView)
+broker = other.singleton(class_style.BrokerView)
 broker.add_middleware(CustomMiddleware(), after=TimeLimit)
 broker.add_middleware(AnotherMiddleware(), before=Retries)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
 
-from fq.app.bulk_send import in_batches, unsent
+from fq.app.bulk_send import send_in_batches, unsent
 from fq.brokers import broker_from_url
 from fq.brokers.protocol import Broker
 from fq.calls.actor import AnyActor
@@ -19,7 +19,7 @@ from fq.calls.workflow import Grouping, check
 from fq.core.outcome import Enqueue
 from fq.core.reserved_options import check_sent
 from fq.errors import ConfigError
-from fq.execution.outcome_encoding import pack
+from fq.execution.outcome_encoding import to_op
 from fq.execution.registry import Registry
 from fq.execution.requeue_plan import plan_requeue
 from fq.layers import default_middleware
@@ -116,7 +116,7 @@ class App:
         """
         for thing in things:
             for actor in actors_in(thing):
-                if actor.home.app is not self:
+                if actor.owner.app is not self:
                     self.registry.add(actor)
 
     def edit_stack(self, change: Callable[[Stack], Stack]) -> None:
@@ -135,9 +135,9 @@ class App:
         """
         self.registry.edit_stack(change)
 
-    def own(self, kind: Callable[["App"], T]) -> T:
+    def singleton(self, kind: Callable[["App"], T]) -> T:
         """Return the one *kind* of this app: ``kind(app)``, called at the first asking. For what the layers of an app share."""
-        return self.registry.own(kind)
+        return self.registry.singleton(kind)
 
     def get_actor(self, name: str) -> AnyActor:
         """
@@ -159,13 +159,13 @@ class App:
     def send(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.send` is the way to write it. Of a workflow, all that starts at once is sent at once, or nothing."""
         message_id, enqueues = self._fresh(call, self._broker.now())
-        self._broker.enqueue([pack(enqueue) for enqueue in enqueues])
+        self._broker.enqueue([to_op(enqueue) for enqueue in enqueues])
         return self._sent(call, message_id, enqueues)
 
     async def asend(self, call: Call[R]) -> Handle[R]:
         """Send *call*; `Call.asend` is the way to write it."""
         message_id, enqueues = self._fresh(call, await self._broker.anow())
-        await self._broker.aenqueue([pack(enqueue) for enqueue in enqueues])
+        await self._broker.aenqueue([to_op(enqueue) for enqueue in enqueues])
         return self._sent(call, message_id, enqueues)
 
     def send_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
@@ -174,7 +174,7 @@ class App:
 
         Each thousand is enqueued as a whole or not at all: after an error, those before it have been sent.
         """
-        return in_batches(self._broker, calls, self._prepared, self.registry.emit_enqueued)
+        return send_in_batches(self._broker, calls, self._prepared, self.registry.emit_enqueued)
 
     def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
         """
@@ -188,7 +188,7 @@ class App:
         for enqueue in enqueues:
             check_sent(enqueue.message.options)
         sent = tuple(self.registry.apply_send_layers(enqueue) for enqueue in enqueues)
-        new = self._broker.enqueue([pack(enqueue) for enqueue in sent])
+        new = self._broker.enqueue([to_op(enqueue) for enqueue in sent])
         if new < len(sent):
             log.warning("%s", unsent(sent, new))
         for enqueue in sent if new else ():
@@ -211,7 +211,7 @@ class App:
         return run_until_idle(self)
 
     @contextmanager
-    def lent(self, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
+    def using_broker(self, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
         """Use *broker*, and the message ids that *ids* makes of the time, for as long as the context lasts: the seam for tests; see ``fq.testing.memory``."""
         own = self._broker, self._fresh_id
         self._broker, self._fresh_id = broker, ids

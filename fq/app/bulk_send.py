@@ -1,12 +1,12 @@
-"""`in_batches`: many messages, one round trip a thousand; while the broker takes one batch, the next one is made."""
+"""`send_in_batches`: many messages, one round trip a thousand; while the broker takes one batch, the next one is made."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
-from fq.brokers.protocol import Broker, SendsAhead
+from fq.brokers.protocol import Broker, OverlappingSends
 from fq.brokers.records import EnqueueOp
 from fq.core.outcome import Enqueue
-from fq.execution.outcome_encoding import pack
+from fq.execution.outcome_encoding import to_op
 
 C = TypeVar("C")
 H = TypeVar("H")
@@ -17,7 +17,7 @@ BATCH_BYTES = 2**24
 """How many messages, or bytes of them, go into one round trip."""
 
 
-def in_batches(
+def send_in_batches(
     broker: Broker, calls: Iterable[C], prepared: Callable[[C], tuple[Sequence[Enqueue], H]], announce: Callable[[Enqueue], None]
 ) -> list[H]:
     """
@@ -37,7 +37,7 @@ def in_batches(
             results.append(result)
             batch += enqueues
             for enqueue in enqueues:
-                posts.append(post := pack(enqueue))
+                posts.append(post := to_op(enqueue))
                 size += len(post.body)
             if len(batch) >= BATCH or size >= BATCH_BYTES:
                 finish, under_way = under_way, _nothing
@@ -71,8 +71,8 @@ def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[EnqueueOp],
 
 
 def _ahead(broker: Broker, posts: Sequence[EnqueueOp]) -> Finish:
-    if isinstance(broker, SendsAhead):
-        return broker.enqueue_ahead(posts)
+    if isinstance(broker, OverlappingSends):
+        return broker.begin_enqueue(posts)
     broker.enqueue(posts)
     return _nothing
 

@@ -183,10 +183,10 @@ class Broker(Protocol):
 
 
 @runtime_checkable
-class SendsAhead(Protocol):
+class OverlappingSends(Protocol):
     """A broker that can take messages while its caller goes on."""
 
-    def enqueue_ahead(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin_enqueue(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `Broker.enqueue`; what is returned must be called, and waits for the end of that. It raises what `enqueue` raises."""
         ...
 

@@ -9,7 +9,7 @@ from typing_extensions import TypeVar
 
 from fq.calls.call import Call, CallSender
 from fq.calls.handle import Handle
-from fq.calls.templates import Stage, new_stage
+from fq.calls.templates import CallTemplate, new_template
 from fq.core.frozen import EMPTY, frozen_dict
 from fq.core.reserved_options import check_open
 from fq.errors import DeclarationError, InvalidArguments, OptionError
@@ -28,7 +28,7 @@ QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")
 
 
 @define(eq=False)
-class Home:
+class OwnerRef:
     """Mutable: which app an actor belongs to. The one thing about an actor that changes, once, when an app includes it."""
 
     app: CallSender | None = None
@@ -77,7 +77,7 @@ class Actor(Generic[P, R, V]):
     extra: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     signature: Signature = field(kw_only=True)
     kept: Mapping[str, object] = field(default=EMPTY, kw_only=True)
-    home: Home = field(factory=Home)
+    owner: OwnerRef = field(factory=OwnerRef)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
         """Call the function, here and now."""
@@ -89,9 +89,9 @@ class Actor(Generic[P, R, V]):
     @property
     def app(self) -> CallSender:
         """The app that this actor belongs to."""
-        if self.home.app is None:
+        if self.owner.app is None:
             raise DeclarationError(f"{self.name} belongs to no app: declare it with @app.actor, or call app.include({self.name})")
-        return self.home.app
+        return self.owner.app
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """
@@ -105,7 +105,7 @@ class Actor(Generic[P, R, V]):
         try:
             return Call((self.stage(args, kwargs),))
         except InvalidArguments as error:
-            return Call((evolve(self._stage(self.signature.dump(args, kwargs, partial=True)), lacks=str(error)),))
+            return Call((evolve(self._stage(self.signature.dump(args, kwargs, partial=True)), missing_arguments_error=str(error)),))
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """
@@ -123,11 +123,11 @@ class Actor(Generic[P, R, V]):
         call: Call[R] = Call((self.stage(args, kwargs),))
         return await self.app.asend(call)
 
-    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = EMPTY) -> Stage:
+    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = EMPTY) -> CallTemplate:
         """Return the call with these arguments as a stage, with *options* of its own."""
         return self._stage(self.signature.dump(args, kwargs), options)
 
-    def node(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Stage:
+    def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> CallTemplate:
         """Return the call with these arguments as a step that gets a result besides; *takes* says where."""
         if self.ignores_pipe:
             return self.stage(args, kwargs)
@@ -136,15 +136,15 @@ class Actor(Generic[P, R, V]):
     @property
     def ignores_pipe(self) -> bool:
         """Does it run without the result of the step before, unless a call says otherwise?"""
-        layers = self.layers if self.home.app is None else self.home.app.stack_of(self)
+        layers = self.layers if self.owner.app is None else self.owner.app.stack_of(self)
         return self.options.get("pipe_ignore", any(getattr(layer, "pipe_ignore", False) is True for layer in layers)) is True
 
-    def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = EMPTY) -> Stage:
+    def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = EMPTY) -> CallTemplate:
         args, kwargs = arguments
         extra = frozen_dict({**self.extra, **options}) if options else self.extra
-        return new_stage(self, args, frozen_dict(kwargs) if kwargs else EMPTY, extra, self.queue_name, self.priority)
+        return new_template(self, args, frozen_dict(kwargs) if kwargs else EMPTY, extra, self.queue_name, self.priority)
 
-    def optioned(self, stage: Stage, options: CallOptions) -> Stage:
+    def with_options(self, stage: CallTemplate, options: CallOptions) -> CallTemplate:
         """
         Return *stage*, of this actor, with *options* in force.
 
@@ -197,8 +197,8 @@ def check_queue_name(name: object) -> None:
 def check_targets(options: Mapping[str, object], app: CallSender) -> None:
     """Raise `DeclarationError` if one of *options* is an actor of another app than *app*."""
     for name, value in options.items():
-        if isinstance(value, Actor) and value.home.app not in (None, app):
-            raise DeclarationError(f"{name}: found {value.name}, an actor of another app: {value.home.app!r}")
+        if isinstance(value, Actor) and value.owner.app not in (None, app):
+            raise DeclarationError(f"{name}: found {value.name}, an actor of another app: {value.owner.app!r}")
 
 
 def stack_for(declared: AnyActor, base: Stack) -> Stack:

@@ -10,7 +10,7 @@ from typing import Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, ru
 from attrs import evolve, frozen
 
 from fq.calls.handle import Handle
-from fq.calls.templates import Callee, Node, Stage, as_json, first_stages, joined
+from fq.calls.templates import Callee, CallTemplate, Node, as_json, concatenate, first_calls
 from fq.core.duration import Duration, to_ms
 from fq.core.outcome import Enqueue, new_enqueue
 from fq.errors import DeclarationError, InvalidArguments
@@ -62,10 +62,10 @@ class AcceptsOne(Protocol[T_contra, S_co]):
 
 
 @runtime_checkable
-class MakesNodes(Protocol):
+class Chainable(Protocol):
     """What makes an actor, or a group of actors, usable as a step."""
 
-    def node(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Node:
+    def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Node:
         """Return the step that gets a result, and besides *args* and *kwargs*."""
         ...
 
@@ -96,9 +96,9 @@ class Call(Generic[R_co]):
         Of a pipeline or a group the whole of it: where what starts it has a delay already, the longer one counts.
         """
         first, *rest = self.stages
-        if isinstance(first, Stage) and not rest:
+        if isinstance(first, CallTemplate) and not rest:
             return evolve(self, stages=(evolve(first, delay=to_ms(duration)),))
-        return evolve(self, stages=(first.postponed(to_ms(duration)), *rest))
+        return evolve(self, stages=(first.delayed_by(to_ms(duration)), *rest))
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """
@@ -108,13 +108,13 @@ class Call(Generic[R_co]):
             OptionError: an unknown option, or a value that it cannot take.
         """
         *before, last = self.stages
-        return evolve(self, stages=(*before, last.optioned(options)))
+        return evolve(self, stages=(*before, last.with_options(options)))
 
     def then(self, step: Accepts[R_co, Q, S], /, *args: Q.args, **kwargs: Q.kwargs) -> "Call[S]":
         """Return the pipeline of this call and then *step*, an actor: it gets the result first, and *args* and *kwargs* after it."""
-        if not isinstance(step, MakesNodes):
+        if not isinstance(step, Chainable):
             raise DeclarationError(f"found {step!r}, expected an actor after `then`")
-        return Call(joined(self.stages, (step.node(args, kwargs, FIRST if args else LAST),)))
+        return Call(concatenate(self.stages, (step.as_step(args, kwargs, FIRST if args else LAST),)))
 
     def __or__(self, step: "AcceptsOne[R_co, S] | Call[S]") -> "Call[S]":
         """
@@ -124,7 +124,7 @@ class Call(Generic[R_co]):
         group to each member.
         """
         if isinstance(step, Call):
-            return Call(joined(self.stages, step.stages))
+            return Call(concatenate(self.stages, step.stages))
         return self.then(step)
 
     def send(self) -> Handle[R_co]:
@@ -145,19 +145,19 @@ class Call(Generic[R_co]):
     @property
     def app(self) -> CallSender:
         """The app of its first actor."""
-        for stage in self.all_stages():
+        for stage in self.all_calls():
             return cast(CallSender, stage.actor.app)
         raise DeclarationError("found a group of nothing that belongs to no app: make it with app.group([])")
 
     @property
     def is_single(self) -> bool:
         """Is it the call of one actor, and no workflow?"""
-        return len(self.stages) == 1 and isinstance(self.stages[0], Stage)
+        return len(self.stages) == 1 and isinstance(self.stages[0], CallTemplate)
 
-    def all_stages(self) -> Iterator[Stage]:
+    def all_calls(self) -> Iterator[CallTemplate]:
         """Return all stages in it, in order."""
         for node in self.stages:
-            yield from node.all_stages()
+            yield from node.all_calls()
 
     def enqueues(self, message_id: str, now: int, ends_known: bool = True) -> tuple[Enqueue, ...]:
         """
@@ -169,10 +169,10 @@ class Call(Generic[R_co]):
             InvalidArguments: arguments are missing from a call that nothing goes before.
         """
         stage = self.stages[0]
-        for first in (stage,) if type(stage) is Stage else first_stages(self.stages):
-            if first.lacks:
-                raise InvalidArguments(first.lacks)
-        if type(stage) is Stage and len(self.stages) == 1:
+        for first in (stage,) if type(stage) is CallTemplate else first_calls(self.stages):
+            if first.missing_arguments_error:
+                raise InvalidArguments(first.missing_arguments_error)
+        if type(stage) is CallTemplate and len(self.stages) == 1:
             return (new_enqueue(stage.message(message_id, now), stage.delay),)
         nodes = as_json(self.stages)
         return tuple(start_workflow(nodes, message_id, now) if ends_known else start(nodes, message_id, Passed(now)))

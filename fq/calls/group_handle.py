@@ -8,8 +8,8 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.brokers.records import Status
-from fq.calls.handle import PATIENCE, Handle, ResultSource, TaskError, TaskHandle, countdown, ended
-from fq.calls.templates import Node, Stage
+from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS, Handle, ResultSource, TaskError, TaskHandle, countdown, ended
+from fq.calls.templates import CallTemplate, Node
 from fq.core.derived_ids import child_id
 from fq.core.duration import Duration, to_ms
 from fq.core.fault import Fault
@@ -31,7 +31,7 @@ class GroupHandle(Handle[R_co]):
     callback_ids: tuple[str, ...] = field(default=(), repr=False)
     actor_name: str = "group"
 
-    def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+    def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.get`."""
         left, values = countdown(to_ms(timeout)), list[object]()
         for part in self.awaited():
@@ -39,7 +39,7 @@ class GroupHandle(Handle[R_co]):
                 return Failure(missing)
         return self._made(values)
 
-    async def aget(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+    async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.aget`."""
         left, values = countdown(to_ms(timeout)), list[object]()
         for part in self.awaited():
@@ -92,7 +92,7 @@ class GroupHandle(Handle[R_co]):
         return Success(tuple(made) if self.as_tuple else made)  # type: ignore[arg-type]  # R is what the group was made with
 
 
-Stores: TypeAlias = Callable[[Stage], bool]
+Stores: TypeAlias = Callable[[CallTemplate], bool]
 """Says whether the result of a call is stored."""
 
 
@@ -109,7 +109,7 @@ def handle_for(app: ResultSource, stores: Stores, nodes: tuple[Node, ...], messa
 
 
 def _handle(app: ResultSource, stores: Stores, node: Node, message_id: str, before: tuple[Handle[object], ...] = ()) -> Handle[object]:
-    if isinstance(node, Stage):
+    if isinstance(node, CallTemplate):
         return TaskHandle(message_id, node.actor.name, stores(node), node.actor.signature, app, before)
     members = tuple(handle_for(app, stores, member, child_id(message_id, at)) for at, member in enumerate(node.members))
     callback_ids = tuple(child_id(message_id, "then", at) for at in range(len(node.callbacks)))

@@ -23,7 +23,7 @@ from fq.wire.signature import Signature
 
 R_co = TypeVar("R_co", covariant=True)
 
-PATIENCE = 10_000
+DEFAULT_RESULT_TIMEOUT_MS = 10_000
 """How long `Handle.get` waits unless told otherwise, ms."""
 
 
@@ -83,11 +83,11 @@ class Handle(ABC, Generic[R_co]):
     before: tuple["Handle[object]", ...]
 
     @abstractmethod
-    def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+    def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """Return the result, waiting up to *timeout* (ms or timedelta) for it; as a value, whatever came of it."""
 
     @abstractmethod
-    async def aget(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+    async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """`get`, for async callers."""
 
     @abstractmethod
@@ -118,7 +118,7 @@ class Handle(ABC, Generic[R_co]):
     def parts(self) -> tuple["Handle[object]", ...]:
         """Return the handles of the steps of a pipeline, or of the members of a group; of a single call, this handle."""
 
-    def get_result(self, *, block: bool = False, timeout: Duration = PATIENCE) -> R_co:
+    def get_result(self, *, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> R_co:
         """
         Return the value that the actor returned, of a group, all of them; with *block*, wait up to *timeout* (ms or timedelta) for it.
 
@@ -131,7 +131,7 @@ class Handle(ABC, Generic[R_co]):
         result = self.get(timeout if block else 0)
         return result.unwrap() if is_successful(result) else _raise(self, result.failure())
 
-    def get_results(self, *, block: bool = False, timeout: Duration = PATIENCE) -> list[object]:
+    def get_results(self, *, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> list[object]:
         """
         Return the results of all `parts`, in order; *timeout* is for all together.
 
@@ -141,7 +141,7 @@ class Handle(ABC, Generic[R_co]):
         left = countdown(to_ms(timeout) if block else 0)
         return [part.get_result(block=block, timeout=left()) for part in self.parts()]
 
-    def wait(self, timeout: Duration = PATIENCE) -> None:
+    def wait(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> None:
         """
         Wait until it is `completed`, whatever came of it.
 
@@ -206,11 +206,11 @@ class TaskHandle(Handle[R_co]):
     app: ResultSource = field(repr=False)
     before: tuple[Handle[object], ...] = field(default=(), repr=False)
 
-    def get(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+    def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.get`."""
         return self._read(self.app.broker.wait_result(self.message_id, to_ms(timeout)) if self.stored else None, to_ms(timeout))
 
-    async def aget(self, timeout: Duration = PATIENCE) -> Result[R_co, TaskError]:
+    async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.aget`."""
         body = await self.app.broker.await_result(self.message_id, to_ms(timeout)) if self.stored else None
         return self._read(body, to_ms(timeout))

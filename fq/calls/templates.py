@@ -1,5 +1,5 @@
 """
-What calls are made of: `Stage`, one call, and `Fork`, the members of a group; templates of messages that will be.
+What calls are made of: `CallTemplate`, one call, and `GroupTemplate`, the members of a group; templates of messages that will be.
 
 They hold actors and JSON values; ``fq.workflows.pipeline`` says in which form they travel.
 """
@@ -40,17 +40,17 @@ class Callee(Protocol):
         """Does it run without the result of the step before?"""
         ...
 
-    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> "Stage":
+    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> "CallTemplate":
         """Return a call of it with these arguments."""
         ...
 
-    def optioned(self, stage: "Stage", options: CallOptions) -> "Stage":
+    def with_options(self, stage: "CallTemplate", options: CallOptions) -> "CallTemplate":
         """Return *stage*, a call of it, with *options* in force."""
         ...
 
 
 @frozen(weakref_slot=False)
-class Stage:
+class CallTemplate:
     """
     One call, as a template for the message that will make it.
 
@@ -67,7 +67,7 @@ class Stage:
 
         takes: where the result of the step before goes: ``"first"`` or ``"last"``.
 
-        lacks: what is wrong with the arguments unless the result of a step before is among them; ``""`` if nothing is.
+        missing_arguments_error: what is wrong with the arguments unless the result of a step before is among them; ``""`` if nothing is.
     """
 
     actor: Callee
@@ -78,7 +78,7 @@ class Stage:
     priority: int = 0
     delay: int = 0
     takes: str = LAST
-    lacks: str = ""
+    missing_arguments_error: str = ""
 
     def message(self, message_id: str, now: int) -> Message:
         """Return the message that makes this call."""
@@ -115,25 +115,25 @@ class Stage:
             fields["takes"] = self.takes
         return {name: value for name, value in fields.items() if value}
 
-    def postponed(self, delay: int) -> "Stage":
+    def delayed_by(self, delay: int) -> "CallTemplate":
         """Return this stage, to start no sooner than *delay* ms from when it could."""
         return evolve(self, delay=max(self.delay, delay))
 
-    def optioned(self, options: CallOptions) -> "Stage":
+    def with_options(self, options: CallOptions) -> "CallTemplate":
         """Return this stage with *options* in force."""
-        return self.actor.optioned(self, options)
+        return self.actor.with_options(self, options)
 
-    def all_stages(self) -> Iterator["Stage"]:
+    def all_calls(self) -> Iterator["CallTemplate"]:
         """Return this stage."""
         yield self
 
 
-new_stage = unchecked_constructor(Stage)
-"""`Stage` by position, for the hot path: mappings must be frozen already."""
+new_template = unchecked_constructor(CallTemplate)
+"""`CallTemplate` by position, for the hot path: mappings must be frozen already."""
 
 
 @frozen
-class Fork:
+class GroupTemplate:
     """
     Several pipelines at once, as templates: the *members* of a group, its *policy*, and the *callbacks* that are told when it is complete.
 
@@ -142,7 +142,7 @@ class Fork:
 
     members: tuple["tuple[Node, ...]", ...]
     policy: str = "fail"
-    callbacks: tuple[Stage, ...] = ()
+    callbacks: tuple[CallTemplate, ...] = ()
     as_tuple: bool = False
 
     def as_json(self) -> dict[str, object]:
@@ -155,28 +155,28 @@ class Fork:
             fields["callbacks"] = as_json(self.callbacks)
         return fields
 
-    def postponed(self, delay: int) -> "Fork":
+    def delayed_by(self, delay: int) -> "GroupTemplate":
         """Return this fork with each member to start no sooner than *delay* ms from when it could."""
-        return evolve(self, members=tuple((first.postponed(delay), *rest) for first, *rest in self.members))
+        return evolve(self, members=tuple((first.delayed_by(delay), *rest) for first, *rest in self.members))
 
-    def optioned(self, options: CallOptions) -> "Fork":
+    def with_options(self, options: CallOptions) -> "GroupTemplate":
         """Return this fork with *options* in force for the last step of each member."""
-        return evolve(self, members=tuple((*before, last.optioned(options)) for *before, last in self.members))
+        return evolve(self, members=tuple((*before, last.with_options(options)) for *before, last in self.members))
 
-    def all_stages(self) -> Iterator[Stage]:
+    def all_calls(self) -> Iterator[CallTemplate]:
         """Return the stages in this fork, callbacks included."""
         for member in self.members:
             for node in member:
-                yield from node.all_stages()
+                yield from node.all_calls()
         yield from self.callbacks
 
     @property
     def is_idle(self) -> bool:
         """Is there nothing in it to run?"""
-        return all(isinstance(node, Fork) and node.is_idle for member in self.members for node in member)
+        return all(isinstance(node, GroupTemplate) and node.is_idle for member in self.members for node in member)
 
 
-Node: TypeAlias = Stage | Fork
+Node: TypeAlias = CallTemplate | GroupTemplate
 
 
 def as_json(nodes: tuple[Node, ...]) -> list[dict[str, object]]:
@@ -184,17 +184,17 @@ def as_json(nodes: tuple[Node, ...]) -> list[dict[str, object]]:
     return [node.as_json() for node in nodes]
 
 
-def first_stages(nodes: tuple[Node, ...]) -> Iterator[Stage]:
+def first_calls(nodes: tuple[Node, ...]) -> Iterator[CallTemplate]:
     """Return the stages of *nodes* that run before any other and so have no result of a step before."""
     node = nodes[0]
-    if isinstance(node, Stage):
+    if isinstance(node, CallTemplate):
         yield node
     else:
         for member in node.members:
-            yield from first_stages(member)
+            yield from first_calls(member)
 
 
-def joined(before: tuple[Node, ...], after: tuple[Node, ...]) -> tuple[Node, ...]:
+def concatenate(before: tuple[Node, ...], after: tuple[Node, ...]) -> tuple[Node, ...]:
     """
     Return *before* and then *after* as one pipeline.
 
@@ -202,6 +202,6 @@ def joined(before: tuple[Node, ...], after: tuple[Node, ...]) -> tuple[Node, ...
         DeclarationError: a group of nothing after a group: the group's results would go nowhere, nor would a failure.
     """
     first = after[0]
-    if isinstance(before[-1], Fork) and isinstance(first, Fork) and first.is_idle and not before[-1].is_idle:
+    if isinstance(before[-1], GroupTemplate) and isinstance(first, GroupTemplate) and first.is_idle and not before[-1].is_idle:
         raise DeclarationError("found a group of nothing right after a group, expected members: leave it out")
     return (*before, *after)

@@ -22,8 +22,8 @@ from typing import Generic, Literal, Never, ParamSpec, Self, TypeAlias, TypeVar,
 from attrs import evolve, frozen
 
 from fq.calls.actor import Actor
-from fq.calls.call import Accepts, AcceptsOne, Call, CallSender, MakesNodes
-from fq.calls.templates import Fork, Node, Stage, joined
+from fq.calls.call import Accepts, AcceptsOne, Call, CallSender, Chainable
+from fq.calls.templates import CallTemplate, GroupTemplate, Node, concatenate
 from fq.core.fault import Fault
 from fq.errors import DeclarationError, StackError
 from fq.layers.group_callbacks import GroupCallbacks
@@ -53,31 +53,31 @@ class Group(Call[R_co]):
     What comes after it, by ``|`` or `then`, is enqueued by exactly one commit: that of the last member to have a final outcome.
     """
 
-    home: CallSender | None = None
+    owner: CallSender | None = None
 
     @property
     def app(self) -> CallSender:
         """The app that made it, or else that of its first actor."""
-        return super().app if self.home is None else self.home
+        return super().app if self.owner is None else self.owner
 
     def on_completion(self, step: Accepts[R_co, Q, object], /, *args: Q.args, **kwargs: Q.kwargs) -> Self:
         """Return this group with *step*, an actor, to be called with the results, too, besides whatever comes after the group."""
-        stage = cast("Stage", self.then(step, *args, **kwargs).stages[-1])
-        fork = cast("Fork", self.stages[0])
+        stage = cast("CallTemplate", self.then(step, *args, **kwargs).stages[-1])
+        fork = cast("GroupTemplate", self.stages[0])
         return evolve(self, stages=(evolve(fork, callbacks=(*fork.callbacks, stage)),))
 
 
 @frozen
-class Fan(Generic[T_contra, R_co]):
+class ActorGroup(Generic[T_contra, R_co]):
     """A group of actors, each of which gets the result of the step before it: ``fetch.call(url) | group([parse, archive])``."""
 
-    fork: Fork
+    fork: GroupTemplate
 
     def call(self, value: T_contra, /) -> Call[R_co]:
         """Return the group of their calls with *value*."""
         return Call((evolve(self.fork, members=tuple((_called(first, value), *rest) for first, *rest in self.fork.members)),))
 
-    def node(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Fork:
+    def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> GroupTemplate:
         """Return the step that gets a result."""
         if args or kwargs:
             raise DeclarationError("found arguments for a group, expected them in its members")
@@ -87,7 +87,7 @@ class Fan(Generic[T_contra, R_co]):
 @frozen
 class Grouping:
     """
-    ``group`` and ``app.group``: makes a `Group` of calls, pipelines and groups; or a `Fan` of actors.
+    ``group`` and ``app.group``: makes a `Group` of calls, pipelines and groups; or a `ActorGroup` of actors.
 
     From a list, the result is a list; from calls that are arguments of their own, a tuple, each with its own type.
 
@@ -98,24 +98,28 @@ class Grouping:
         DeclarationError: a member that is none.
     """
 
-    home: CallSender | None = None
+    owner: CallSender | None = None
 
     @overload
     def __call__(self, members: Iterable[Call[R]], /, *, on_member_failure: Literal["fail"] = "fail") -> Group[list[R]]: ...
     @overload
     def __call__(self, members: Iterable[Call[R]], /, *, on_member_failure: Literal["collect"]) -> Group[list[R | Fault]]: ...
     @overload
-    def __call__(self, members: Iterable[AcceptsOne[T, R]], /, *, on_member_failure: Literal["fail"] = "fail") -> Fan[T, list[R]]: ...
+    def __call__(
+        self, members: Iterable[AcceptsOne[T, R]], /, *, on_member_failure: Literal["fail"] = "fail"
+    ) -> ActorGroup[T, list[R]]: ...
     @overload
-    def __call__(self, members: Iterable[AcceptsOne[T, R]], /, *, on_member_failure: Literal["collect"]) -> Fan[T, list[R | Fault]]: ...
+    def __call__(
+        self, members: Iterable[AcceptsOne[T, R]], /, *, on_member_failure: Literal["collect"]
+    ) -> ActorGroup[T, list[R | Fault]]: ...
     @overload
     def __call__(
         self, a: AcceptsOne[T, A], b: AcceptsOne[T, B], /, *, on_member_failure: Literal["fail"] = "fail"
-    ) -> Fan[T, tuple[A, B]]: ...
+    ) -> ActorGroup[T, tuple[A, B]]: ...
     @overload
     def __call__(
         self, a: AcceptsOne[T, A], b: AcceptsOne[T, B], c: AcceptsOne[T, C], /, *, on_member_failure: Literal["fail"] = "fail"
-    ) -> Fan[T, tuple[A, B, C]]: ...
+    ) -> ActorGroup[T, tuple[A, B, C]]: ...
     @overload
     def __call__(self, a: Call[A], b: Call[B], /, *, on_member_failure: Literal["fail"] = "fail") -> Group[tuple[A, B]]: ...
     @overload
@@ -144,15 +148,17 @@ class Grouping:
             raise DeclarationError(f"on_member_failure: found {on_member_failure!r}, expected 'fail' or 'collect'")
         listed = len(given) == 1 and isinstance(given[0], Iterable)
         members = tuple(cast("Iterable[object]", given[0]) if listed else given)
-        fork = Fork(tuple(map(_nodes, members)), on_member_failure, as_tuple=not listed)
-        return Group[object]((fork,), self.home) if all(isinstance(member, Call) for member in members) else Fan[Never, object](fork)
+        fork = GroupTemplate(tuple(map(_nodes, members)), on_member_failure, as_tuple=not listed)
+        return (
+            Group[object]((fork,), self.owner) if all(isinstance(member, Call) for member in members) else ActorGroup[Never, object](fork)
+        )
 
 
 group = Grouping()
 """Makes a group of calls: see `Grouping`. ``app.group`` is the same, and also takes an empty list when nothing comes after the group."""
 
 
-def pipeline(steps: Iterable[Call[object] | MakesNodes], /) -> Call[object]:
+def pipeline(steps: Iterable[Call[object] | Chainable], /) -> Call[object]:
     """
     Return the pipeline of *steps*, of calls, pipelines, groups and actors: ``a | b | c`` for lists that are made at run time.
 
@@ -162,7 +168,7 @@ def pipeline(steps: Iterable[Call[object] | MakesNodes], /) -> Call[object]:
     nodes: tuple[Node, ...] = ()
     for step in steps:
         found = _nodes(step) if nodes or isinstance(step, Call) else _first(step)
-        nodes = joined(nodes, found) if nodes else found
+        nodes = concatenate(nodes, found) if nodes else found
     if not nodes:
         raise DeclarationError("found a pipeline of no steps, expected at least one")
     return Call(nodes)
@@ -171,8 +177,8 @@ def pipeline(steps: Iterable[Call[object] | MakesNodes], /) -> Call[object]:
 def _nodes(step: object) -> tuple[Node, ...]:
     if isinstance(step, Call):
         return step.stages
-    if isinstance(step, MakesNodes):
-        return (step.node((), {}, LAST),)
+    if isinstance(step, Chainable):
+        return (step.as_step((), {}, LAST),)
     raise DeclarationError(f"found {step!r}, expected a call, a group or an actor")
 
 
@@ -183,9 +189,9 @@ def _first(step: object) -> tuple[Node, ...]:
     raise DeclarationError(f"found {step!r} as the first step, expected a call")
 
 
-def _called(node: Node, value: object) -> Stage:
+def _called(node: Node, value: object) -> CallTemplate:
     """Return the call with *value* of an actor that waits for it."""
-    if isinstance(node, Stage) and not (node.args or node.kwargs):
+    if isinstance(node, CallTemplate) and not (node.args or node.kwargs):
         return node.actor.stage((value,), {})
     raise DeclarationError("found calls in a group of actors, which only a step before it can call: write step | group([...])")
 
@@ -196,10 +202,10 @@ def check(call: Call[object], app: CallSender) -> bool:
 
     Raises:
         DeclarationError: an actor belongs to no app, or to another one.
-        StackError: an actor's stack lacks a layer without which the workflow would stop there.
+        StackError: an actor's stack missing_arguments_error a layer without which the workflow would stop there.
     """
     needed, heard = _needed(call.stages), True
-    for stage in call.all_stages():
+    for stage in call.all_calls():
         actor = stage.actor
         if actor.app is not app:
             raise DeclarationError(f"{actor.name} belongs to another app: {actor.app!r}, expected {app!r} as for what comes before it")
@@ -215,7 +221,7 @@ def _needed(nodes: tuple[Node, ...]) -> frozenset[type[Middleware]]:
     """Return the layers without which *nodes* would not run to their end."""
     needed: frozenset[type[Middleware]] = frozenset((Pipelines,)) if len(nodes) > 1 else frozenset()
     for at, node in enumerate(nodes):
-        if isinstance(node, Fork):
+        if isinstance(node, GroupTemplate):
             gathers = node.callbacks or at < len(nodes) - 1
             needed = needed.union((Pipelines, GroupCallbacks) if gathers else (), *map(_needed, node.members))
     return needed

@@ -105,7 +105,7 @@ class Hooks(Middleware):
 
     def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer for *app*, inside the layers *outside*."""
-        return evolve(self, broker=app.own(BrokerView), retried=any(isinstance(layer, Retries) for layer in outside))
+        return evolve(self, broker=app.singleton(BrokerView), retried=any(isinstance(layer, Retries) for layer in outside))
 
     @never_raises
     def wrap(self, next: Handler) -> Handler:

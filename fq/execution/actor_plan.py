@@ -1,4 +1,4 @@
-"""`Plan`: what is worked out once for an actor in an app, so that nothing of it is worked out for a message."""
+"""`ActorPlan`: what is worked out once for an actor in an app, so that nothing of it is worked out for a message."""
 
 from attrs import Factory, evolve, field, frozen
 
@@ -11,36 +11,36 @@ from fq.middleware.stack import Stack
 
 
 @frozen
-class Plan:
+class ActorPlan:
     """
     An actor's stack, and which of the stack's faces have to be called at all.
 
     Attributes:
         stack: its layers.
 
-        sending: those of them that have an `on_enqueue` of their own.
+        send_layers: those of them that have an `on_enqueue` of their own.
 
-        watching: those of them that have an `on_event` of their own.
+        event_layers: those of them that have an `on_event` of their own.
 
         stores: are the actor's results stored, unless a message says otherwise?
 
         actor: None for the plan of actors that are not declared here.
 
-        edits_sends: does any layer change what is sent?
+        has_send_layers: does any layer change what is sent?
 
-        watches: does any layer watch?
+        has_event_layers: does any layer watch?
     """
 
     stack: Stack
-    sending: Stack
-    watching: Stack
+    send_layers: Stack
+    event_layers: Stack
     stores: bool
     actor: AnyActor | None = None
-    edits_sends: bool = field(init=False, default=Factory(lambda self: bool(self.sending.layers), takes_self=True))
-    watches: bool = field(init=False, default=Factory(lambda self: bool(self.watching.layers), takes_self=True))
+    has_send_layers: bool = field(init=False, default=Factory(lambda self: bool(self.send_layers.layers), takes_self=True))
+    has_event_layers: bool = field(init=False, default=Factory(lambda self: bool(self.event_layers.layers), takes_self=True))
 
     @classmethod
-    def of(cls, stack: Stack, actor: AnyActor | None = None) -> "Plan":
+    def of(cls, stack: Stack, actor: AnyActor | None = None) -> "ActorPlan":
         """Return the plan of *actor* in *stack*."""
         stores = any(getattr(layer, "store_results", False) is True for layer in stack)
         return cls(stack, _with(stack, "on_enqueue"), _with(stack, "on_event"), stores, actor)

@@ -41,12 +41,12 @@ class AsyncRuns(Protocol):
         ...
 
 
-def plainly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+def call_directly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
     """Call *fn* with no time limit: for tests, and `App.run_until_idle`."""
     return fn(*args, **kwargs)
 
 
-async def aplainly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+async def acall_directly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
     """Await *fn* with no time limit."""
     task = running_task()
     try:
@@ -55,17 +55,17 @@ async def aplainly(message: Message, fn: Callable[..., object], args: tuple[obje
         return Failure(of_the_actor(message, error, task))
 
 
-def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = plainly, grace: int = 0) -> Handler:
+def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = call_directly, grace: int = 0) -> Handler:
     """Return the handler that calls *fn*. Arguments that do not fit are left to others for *grace* ms: see ``fq.execution.version_skew``."""
-    bind, judge = _bind(signature), _judge(signature)
+    bind, judge = _bind(signature), _outcome_of(signature)
 
     def handler(message: Message) -> Outcome:
         if message.interrupted:
-            return cut_short(message)
+            return interrupted_outcome(message)
         try:
             args, kwargs = bind(message.args, message.kwargs)
         except Exception as error:
-            return misfitting(message, error, grace)
+            return arguments_do_not_fit(message, error, grace)
         try:
             return judge(run(message, fn, args, kwargs))
         except asyncio.CancelledError as error:  # of an event loop that the actor runs itself
@@ -78,17 +78,17 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = pl
     return handler
 
 
-def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRuns = aplainly, grace: int = 0) -> AsyncHandler:
+def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRuns = acall_directly, grace: int = 0) -> AsyncHandler:
     """Return the handler that awaits *fn*, in the same way."""
-    bind, judge = _bind(signature), _judge(signature)
+    bind, judge = _bind(signature), _outcome_of(signature)
 
     async def handler(message: Message) -> Outcome:
         if message.interrupted:
-            return cut_short(message)
+            return interrupted_outcome(message)
         try:
             args, kwargs = bind(message.args, message.kwargs)
         except Exception as error:
-            return misfitting(message, error, grace)
+            return arguments_do_not_fit(message, error, grace)
         try:
             return judge(await run(message, fn, args, kwargs))
         except BaseException as error:
@@ -112,12 +112,12 @@ def _bind(signature: Signature) -> Callable[[Args, Kwargs], tuple[Args, Kwargs]]
     return told
 
 
-def misfitting(message: Message, error: Exception, grace: int) -> Outcome:
+def arguments_do_not_fit(message: Message, error: Exception, grace: int) -> Outcome:
     """Return the outcome of *message*, whose arguments raise *error*: another release of the actor may take them."""
     return left_to_others(message, error, grace) if isinstance(error, InvalidArguments) else Outcome.raised(error)
 
 
-def cut_short(message: Message) -> Outcome:
+def interrupted_outcome(message: Message) -> Outcome:
     """Return the outcome of a message whose previous delivery was cut short for good: it fails for that, without being run again."""
     if message.interrupted == CANCELLED:
         return Outcome.failure(Cancelled(f"{message.actor_name} {message.message_id} was cancelled"))
@@ -146,7 +146,7 @@ def cancelled_itself(actor_name: str, error: BaseException) -> SelfCancelled:
     return said
 
 
-def _judge(signature: Signature) -> Callable[[object], Outcome]:
+def _outcome_of(signature: Signature) -> Callable[[object], Outcome]:
     dump_result = signature.dump_result
 
     def judge(value: object) -> Outcome:

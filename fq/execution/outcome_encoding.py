@@ -39,46 +39,48 @@ from fq.workflows.group_results import GROUP_TTL, arrivals, unreached, workflow_
 RESULT_TTL = 600_000
 """How long a failure is kept that no layer asked to store, ms."""
 
-SendSide = Callable[[Enqueue], Enqueue]
+SendLayers = Callable[[Enqueue], Enqueue]
 """What is folded over every message that leaves: the `on_enqueue` faces of its actor's stack."""
 
 FaultOf = Callable[[BaseException], Fault]
 
 
-def post(enqueue: Enqueue, send_side: SendSide) -> EnqueueOp:
-    """Return *enqueue*, passed through *send_side*, as a broker takes it."""
-    return pack(send_side(enqueue), enqueue.continues)
+def send_to_op(enqueue: Enqueue, apply_send_layers: SendLayers) -> EnqueueOp:
+    """Return *enqueue*, passed through *apply_send_layers*, as a broker takes it."""
+    return to_op(apply_send_layers(enqueue), enqueue.continues)
 
 
-def pack(enqueue: Enqueue, continues: bool = False) -> EnqueueOp:
+def to_op(enqueue: Enqueue, continues: bool = False) -> EnqueueOp:
     """Return *enqueue*, which has passed the send side, as a broker takes it."""
     message = enqueue.message
     body = encode(message if message.origin is None else as_received(message))
     return new_enqueue_op(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
 
 
-def lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
+def encode_outcome(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> Commit:
     """
     Return the commit of *outcome* for *delivery*.
 
     An outcome that cannot be encoded becomes a dead letter with the path of the value; and that failure is what its groups hear, and those
     who wait for its result.
     """
-    return settle(delivery, outcome, send_side)[1]
+    return encode_or_fail(delivery, outcome, apply_send_layers)[1]
 
 
-def settle(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> tuple[Outcome, Commit]:
-    """Return what `lower` returns, and before it the outcome that it stands for: *outcome*, or the failure to encode that."""
+def encode_or_fail(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> tuple[Outcome, Commit]:
+    """Return what `encode_outcome` returns, and before it the outcome that it stands for: *outcome*, or the failure to encode that."""
     try:
-        return outcome, _lower(delivery, outcome, send_side)
+        return outcome, _encode(delivery, outcome, apply_send_layers)
     except BaseException as error:
         if escapes(error):
             raise
         stored = [(effect.message_id, effect.ttl) for effect in outcome.effects if isinstance(effect, Store)]
-        return Outcome.failure(error), next(failures(delivery, error, stored, send_side))
+        return Outcome.failure(error), next(fallback_commits(delivery, error, stored, apply_send_layers))
 
 
-def failures(delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]], send_side: SendSide) -> Iterator[Commit]:
+def fallback_commits(
+    delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]], apply_send_layers: SendLayers
+) -> Iterator[Commit]:
     """
     Yield commits for *delivery*, which *error* makes a dead letter, each of which says less than the one before.
 
@@ -87,10 +89,10 @@ def failures(delivery: Delivery, error: BaseException, stored: Iterable[tuple[st
     """
     dead = Outcome.failure(error)
     stores = tuple(Store(message_id, Failure(error), ttl) for message_id, ttl in stored)
-    tellings: tuple[Callable[[], tuple[Effect, ...]], ...] = (lambda: (*stores, *_awaited(delivery, error)), lambda: stores, lambda: ())
+    tellings: tuple[Callable[[], tuple[Effect, ...]], ...] = (lambda: (*stores, *_dependents(delivery, error)), lambda: stores, lambda: ())
     for effects in tellings:
         try:
-            commit = _lower(delivery, dead.also(*effects()), send_side)
+            commit = _encode(delivery, dead.also(*effects()), apply_send_layers)
         except BaseException as worse:
             if escapes(worse):
                 raise
@@ -98,26 +100,26 @@ def failures(delivery: Delivery, error: BaseException, stored: Iterable[tuple[st
         yield commit
 
 
-def buried(delivery: Delivery, error: BaseException, send_side: SendSide) -> Commit:
+def bury_with(delivery: Delivery, error: BaseException, apply_send_layers: SendLayers) -> Commit:
     """Return the commit that makes *delivery* a dead letter for *error*, and tells all who wait where that is possible."""
     bare = new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)), ())
-    return next(failures(delivery, error, (), send_side), bare)
+    return next(fallback_commits(delivery, error, (), apply_send_layers), bare)
 
 
-def _awaited(delivery: Delivery, error: BaseException) -> Iterator[Effect]:
+def _dependents(delivery: Delivery, error: BaseException) -> Iterator[Effect]:
     """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
     message = decode(delivery.body, received_at=delivery.received_at)
     yield from (Store(message_id, Failure(error), RESULT_TTL, workflow_of(message)) for message_id in unreached(message))
     yield from arrivals(message, Outcome.failure(error), GROUP_TTL)
 
 
-def _lower(delivery: Delivery, outcome: Outcome, send_side: SendSide) -> Commit:
+def _encode(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> Commit:
     succeeded = is_successful(outcome.result)
     if succeeded and not outcome.effects:
         return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
     fault_of = _each_once()
-    disposition = ACK if succeeded else _disposition(outcome, send_side, fault_of)
-    changes = tuple(_change(effect, send_side, fault_of) for effect in outcome.effects)
+    disposition = ACK if succeeded else _disposition(outcome, apply_send_layers, fault_of)
+    changes = tuple(_change(effect, apply_send_layers, fault_of) for effect in outcome.effects)
     commit = new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
     check_commits((commit,))
     return commit
@@ -133,10 +135,10 @@ def _each_once() -> FaultOf:
     return fault_of
 
 
-def _disposition(outcome: Outcome, send_side: SendSide, fault_of: FaultOf) -> Disposition:
+def _disposition(outcome: Outcome, apply_send_layers: SendLayers, fault_of: FaultOf) -> Disposition:
     match outcome.result.failure():
         case Retry(message, delay, error):
-            return Reschedule(post(Enqueue(message, delay), send_side), None if error is None else fault_of(error))
+            return Reschedule(send_to_op(Enqueue(message, delay), apply_send_layers), None if error is None else fault_of(error))
         case Dead(error):
             return ACK if is_a(error, Cancelled) else Bury(fault_of(error))  # what was cancelled on purpose is no dead letter
         case Drop():
@@ -145,14 +147,21 @@ def _disposition(outcome: Outcome, send_side: SendSide, fault_of: FaultOf) -> Di
             _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
 
-def _change(effect: Effect, send_side: SendSide, fault_of: FaultOf) -> Operation:
+def _change(effect: Effect, apply_send_layers: SendLayers, fault_of: FaultOf) -> Operation:
     match effect:
         case Store(message_id, result, ttl, hold):
             return new_store_result_op(message_id, encode_result(_stored(result, fault_of)), ttl, hold)
         case Enqueue():
-            return post(effect, send_side)
+            return send_to_op(effect, apply_send_layers)
         case Arrive(group, member, size, value, then, ttl):
-            return ArriveOp(group, member, size, encode_value(value, "result"), tuple(splice(enqueue, send_side) for enqueue in then), ttl)
+            return ArriveOp(
+                group,
+                member,
+                size,
+                encode_value(value, "result"),
+                tuple(split_at_group_values(enqueue, apply_send_layers) for enqueue in then),
+                ttl,
+            )
         case unknown:
             _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
 
@@ -168,10 +177,10 @@ def _stored(result: Result[object, Error], fault_of: FaultOf) -> Result[object, 
 _MARK = "\x00fq:values\x00"
 
 
-def splice(enqueue: Enqueue, send_side: SendSide) -> DeferredEnqueue:
+def split_at_group_values(enqueue: Enqueue, apply_send_layers: SendLayers) -> DeferredEnqueue:
     """Return *enqueue* cut open where the values of its group go, after its own arguments, and where the time goes at which it is made."""
     message: Message = enqueue.message
-    marked = post(Enqueue(evolve_message(message, args=(*message.args, _MARK)), enqueue.delay), send_side)
+    marked = send_to_op(Enqueue(evolve_message(message, args=(*message.args, _MARK)), enqueue.delay), apply_send_layers)
     parts = marked.body.split(encode_value(_MARK))
     if len(parts) != 2:
         raise InvalidResult(
@@ -186,4 +195,13 @@ def splice(enqueue: Enqueue, send_side: SendSide) -> DeferredEnqueue:
     )
 
 
-__all__ = ["SendSide", "buried", "failures", "lower", "pack", "post", "settle", "splice"]
+__all__ = [
+    "SendLayers",
+    "bury_with",
+    "encode_or_fail",
+    "encode_outcome",
+    "fallback_commits",
+    "send_to_op",
+    "split_at_group_values",
+    "to_op",
+]

@@ -6,13 +6,13 @@ from typing import Protocol, TypeVar, cast
 from fq.calls.actor import AnyActor, check_targets, stack_for
 from fq.calls.call import CallSender
 from fq.calls.declare import taken
-from fq.calls.templates import Stage
+from fq.calls.templates import CallTemplate
 from fq.core.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event
 from fq.core.host import Host
 from fq.core.message import ACTOR_DEFAULTS
 from fq.core.outcome import Enqueue
 from fq.errors import ActorNotFound, DeclarationError
-from fq.execution.actor_plan import Plan
+from fq.execution.actor_plan import ActorPlan
 from fq.execution.declared_queues import DeclaredQueues
 from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack, compose
@@ -38,9 +38,9 @@ class Registry:
         self._owner = owner
         self._singletons: dict[Callable[[Owner], object], object] = {}
         self._actors: dict[str, AnyActor] = {}
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, ActorPlan] = {}
         self.stack = Stack()
-        self._base = Plan.of(self.stack)
+        self._base = ActorPlan.of(self.stack)
         self.queues = DeclaredQueues(self.emit)
 
     @property
@@ -65,7 +65,7 @@ class Registry:
         """See `App.edit_stack`."""
         stack = compose(change(self.stack)).bind(self._owner)
         plans = {name: self._work_out(actor, stack) for name, actor in self._actors.items()}
-        self.stack, self._base, self._plans = stack, Plan.of(stack), plans
+        self.stack, self._base, self._plans = stack, ActorPlan.of(stack), plans
 
     def add(self, actor: AnyActor) -> None:
         """
@@ -76,11 +76,11 @@ class Registry:
         """
         if actor.name in self._actors:
             raise taken(self._actors[actor.name], actor)
-        if actor.home.app is not None and actor.home.app is not self._owner:
-            raise DeclarationError(f"{actor.name} belongs to another app already: {actor.home.app!r}")
+        if actor.owner.app is not None and actor.owner.app is not self._owner:
+            raise DeclarationError(f"{actor.name} belongs to another app already: {actor.owner.app!r}")
         check_targets(actor.options, self._owner)
         plan = self._work_out(actor, self.stack)
-        actor.home.app = self._owner
+        actor.owner.app = self._owner
         self._actors[actor.name] = actor  # before the event, so that layers can look it up
         self._plans[actor.name] = plan
         self.emit(ActorDeclaring(actor.name, actor.queue_name), plan)
@@ -94,20 +94,20 @@ class Registry:
         except KeyError:
             raise ActorNotFound(f"no actor called {name}; declared are {', '.join(self._actors) or 'none'}") from None
 
-    def plan(self, actor_name: str) -> Plan:
+    def plan(self, actor_name: str) -> ActorPlan:
         """Return what was worked out for an actor; for one that is not declared here, the plan of the app's own stack."""
         return self._plans.get(actor_name, self._base)
 
-    def plans(self) -> tuple[Plan, ...]:
+    def plans(self) -> tuple[ActorPlan, ...]:
         """Return the plans of all declared actors."""
         return tuple(self._plans.values())
 
-    def stores(self, stage: Stage) -> bool:
+    def stores(self, stage: CallTemplate) -> bool:
         """Will the result of this call be stored?"""
         return stage.options.get("store_results", self.plan(stage.actor.name).stores) is True
 
-    def own(self, kind: Callable[..., T]) -> T:
-        """See `App.own`."""
+    def singleton(self, kind: Callable[..., T]) -> T:
+        """See `App.singleton`."""
         if kind not in self._singletons:
             self._singletons[kind] = kind(self._owner)
         return cast(T, self._singletons[kind])
@@ -117,24 +117,24 @@ class Registry:
         plan = self._plans.get(enqueue.message.actor_name, self._base)
         if enqueue.message.queue_name == ACTOR_DEFAULTS:
             enqueue = plan.addressed(enqueue)
-        return plan.sending.on_enqueue(enqueue) if plan.edits_sends else enqueue
+        return plan.send_layers.on_enqueue(enqueue) if plan.has_send_layers else enqueue
 
-    def emit(self, event: Event, plan: Plan | None = None) -> None:
+    def emit(self, event: Event, plan: ActorPlan | None = None) -> None:
         """Pass *event* to the layers of *plan*, or of the app's own stack. What they raise is logged."""
         plan = plan or self._base
-        if plan.watches:
+        if plan.has_event_layers:
             try:
-                plan.watching.on_event(event)
+                plan.event_layers.on_event(event)
             except BaseExceptionGroup as errors:
                 log.error("%s", errors.message, exc_info=errors)
 
     def emit_enqueued(self, enqueue: Enqueue) -> None:
         """Tell the layers of its actor that *enqueue* is on its queue."""
         plan = self._plans.get(enqueue.message.actor_name, self._base)
-        if plan.watches:
+        if plan.has_event_layers:
             if enqueue.delay:
                 self.emit(Delayed(enqueue.message, enqueue.delay), plan)
             self.emit(Enqueued(enqueue.message, enqueue.delay), plan)
 
-    def _work_out(self, actor: AnyActor, base: Stack) -> Plan:
-        return Plan.of(stack_for(actor, base).bind(self._owner), actor)
+    def _work_out(self, actor: AnyActor, base: Stack) -> ActorPlan:
+        return ActorPlan.of(stack_for(actor, base).bind(self._owner), actor)

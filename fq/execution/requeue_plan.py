@@ -17,7 +17,7 @@ from fq.core.message import RETRIES, Message, evolve_message
 from fq.core.outcome import Enqueue
 from fq.core.reserved_options import GATHERED, UNKNOWN_SINCE
 from fq.errors import FqError
-from fq.execution.outcome_encoding import splice
+from fq.execution.outcome_encoding import split_at_group_values
 from fq.wire.codec import decode, encode, encode_value
 from fq.workflows.group_results import arrivals_before, opened, standing
 from fq.workflows.nodes import Place
@@ -133,7 +133,7 @@ def _places(message: Message) -> Sequence[tuple[Place, range]]:
 
 def _cut_open(message: Message) -> DeferredEnqueue:
     """Return what posts *message* again, with other values of its group."""
-    return splice(Enqueue(evolve_message(message, args=message.args[:-1])), lambda enqueue: enqueue)
+    return split_at_group_values(Enqueue(evolve_message(message, args=message.args[:-1])), lambda enqueue: enqueue)
 
 
 def _read(post: EnqueueOp) -> Message | None:

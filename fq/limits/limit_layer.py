@@ -79,7 +79,7 @@ class Limited(Middleware):
         """Return this layer as it is in *app*, whose broker it uses unless it names a backend itself."""
         if self.backend is not None:
             return self
-        home = app.own(_app)
+        home = app.singleton(_app)
         limiter_backend(home)  # says at once if it has no limiters
         return evolve(self, home=home)
 

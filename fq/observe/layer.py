@@ -69,7 +69,7 @@ class Prometheus(Middleware):
 
     def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer as it is in *app*: it counts together with all others of the app."""
-        return evolve(self, app=app.own(_app), meter=app.own(_meter))
+        return evolve(self, app=app.singleton(_app), meter=app.singleton(_meter))
 
     def wrap(self, next: Handler) -> Handler:
         """Return *next*, timed."""
@@ -119,14 +119,14 @@ class Prometheus(Middleware):
             case WorkerBooting() if self.app is not None:
                 self.meter.join()
                 if shared_table() is None:  # else fq worker serves the metrics of all its processes
-                    self.app.own(_exposure).add(self.registry)
+                    self.app.singleton(_exposure).add(self.registry)
                 elif self.registry is not None:
-                    self.app.own(_report).start(self.registry)
+                    self.app.singleton(_report).start(self.registry)
             case WorkerStopped() if self.app is not None:
                 if shared_table() is None:
-                    self.app.own(_exposure).remove()
+                    self.app.singleton(_exposure).remove()
                 elif self.registry is not None:
-                    self.app.own(_report).stop()
+                    self.app.singleton(_report).stop()
             case _:
                 pass
 
@@ -156,13 +156,13 @@ def _meter(_: "App") -> Meter:
 def _exposure(app: "App") -> "Exposure":
     from fq.observe.collector import Collector, Exposure  # noqa: PLC0415  # prometheus_client is only imported where metrics are shown
 
-    return Exposure(Collector(app.own(_meter), app))
+    return Exposure(Collector(app.singleton(_meter), app))
 
 
 def _report(app: "App") -> "Report":
     from fq.observe.user_metrics import Report  # noqa: PLC0415  # as above
 
-    return Report(app.own(_meter))
+    return Report(app.singleton(_meter))
 
 
 def labels_of(message: Message) -> Labels:

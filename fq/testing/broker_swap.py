@@ -45,7 +45,7 @@ def memory(app: App, *, clock: ManualClock | None = None) -> Iterator[MemoryBrok
     42
     """
     broker = MemoryBroker(clock=clock or ManualClock())
-    with app.lent(broker):
+    with app.using_broker(broker):
         yield broker
 
 

@@ -14,7 +14,7 @@ from fq.core.message import RETRIES, Message
 from fq.core.outcome import Dead, Drop, Outcome, Retry
 from fq.errors import Cancelled, Error, Shutdown
 from fq.errors.exception_text import frames_of, is_a, prints
-from fq.execution.actor_plan import Plan
+from fq.execution.actor_plan import ActorPlan
 from fq.layers.retries import Retries
 from fq.runtime.logger import logger
 
@@ -24,7 +24,7 @@ MAX_CALL = 1_000
 """How much of a call is logged, in characters."""
 
 
-def report(message: Message, outcome: Outcome, plan: Plan, fault: Fault | None = None) -> None:
+def report(message: Message, outcome: Outcome, plan: ActorPlan, fault: Fault | None = None) -> None:
     """
     Log a failure: as an error when it is final, as a warning when it will be tried again, and as information when it may be.
 
@@ -47,7 +47,7 @@ def report(message: Message, outcome: Outcome, plan: Plan, fault: Fault | None =
                 _log(logging.ERROR, f"{call} failed and is now a dead letter", error, message, plan, fault)
 
 
-def _log(level: int, what: str, error: Error, message: Message, plan: Plan, fault: Fault | None) -> None:
+def _log(level: int, what: str, error: Error, message: Message, plan: ActorPlan, fault: Fault | None) -> None:
     if not log.isEnabledFor(level):
         return
     fault = fault or Fault.of(error)
@@ -60,7 +60,7 @@ def _log(level: int, what: str, error: Error, message: Message, plan: Plan, faul
     log.debug("message %s failed with, in full:", message.message_id, exc_info=(type(error), error, frames_of(error)))
 
 
-def attempt(message: Message, plan: Plan) -> str:
+def attempt(message: Message, plan: ActorPlan) -> str:
     """Return which attempt at *message* this is, of how many: ``3 of 21``."""
     try:
         number = RETRIES.get(message) + 1
@@ -71,7 +71,7 @@ def attempt(message: Message, plan: Plan) -> str:
     return str(number) if most is None else f"{number} of {most + 1}"
 
 
-def expected_errors(plan: Plan) -> tuple[type[BaseException], ...]:
+def expected_errors(plan: ActorPlan) -> tuple[type[BaseException], ...]:
     """Return the errors that are no fault of an actor: those that it raises on purpose, and those that a worker or an operator asked for."""
     retries = plan.stack.get(Retries)
     return (*(() if retries is None else retries.throws), Shutdown, Cancelled)

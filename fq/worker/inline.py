@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fq.brokers.records import ACK, ClaimRequest, Commit
 from fq.errors import FqError
-from fq.execution.handler import aplainly, cancelled_itself, plainly
+from fq.execution.handler import acall_directly, call_directly, cancelled_itself
 from fq.runtime.fresh_ids import fresh_worker_name
 from fq.worker.coroutine_runner import Aside
 from fq.worker.job import Chains, Job
@@ -32,7 +32,7 @@ class Advances(Protocol):
 
 def run_until_idle(app: "App") -> int:
     """Run all that waits in *app*'s broker on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
-    chains = Chains(app, plainly, aplainly, WorkerSettings().unknown_actor_grace)
+    chains = Chains(app, call_directly, acall_directly, WorkerSettings().unknown_actor_grace)
     name = fresh_worker_name("run_until_idle")
     count = 0
     commits: list[Commit] = []

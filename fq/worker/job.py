@@ -12,9 +12,9 @@ from fq.core.message import CANCELLED, Message
 from fq.core.outcome import Enqueue, Outcome, Retry
 from fq.errors import DecodeError
 from fq.errors.propagation import aescapes, escapes
-from fq.execution.actor_plan import Plan
-from fq.execution.handler import AsyncRuns, Runs, async_handler, cut_short, sync_handler
-from fq.execution.outcome_encoding import SendSide, buried, lower, settle
+from fq.execution.actor_plan import ActorPlan
+from fq.execution.handler import AsyncRuns, Runs, async_handler, interrupted_outcome, sync_handler
+from fq.execution.outcome_encoding import SendLayers, bury_with, encode_or_fail, encode_outcome
 from fq.execution.version_skew import unknown_actor
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
@@ -40,7 +40,7 @@ class Chain:
     *watched*: do layers watch, its own or those of an actor that it may send to? *limit*: the actor's time limit, ms; a message may have another.
     """
 
-    plan: Plan
+    plan: ActorPlan
     handler: Handler | None = None
     ahandler: AsyncHandler | None = None
     watched: bool = True
@@ -85,23 +85,23 @@ class Chains:
             if escapes(error):
                 raise
             log.error("%s %s cannot be judged and is now a dead letter", delivery.actor_name, delivery.message_id, exc_info=error)
-            return buried(delivery, error, self.app.registry.apply_send_layers)
+            return bury_with(delivery, error, self.app.registry.apply_send_layers)
 
     def _received(self, delivery: Delivery) -> Job | Commit:
         cancelled = delivery.interrupted == CANCELLED
         chain = None if cancelled else self._chains.get(delivery.actor_name) or self._build(delivery.actor_name)
-        if chain is not None and not chain.plan.watches:
+        if chain is not None and not chain.plan.has_event_layers:
             return Job(delivery, chain)
         message = read(delivery)
         if isinstance(message, Commit):
             return message
         if chain is None:
-            end = cut_short(message) if cancelled else unknown_actor(message, self._grace)
+            end = interrupted_outcome(message) if cancelled else unknown_actor(message, self._grace)
             if not end.final:
-                return lower(delivery, end, self.app.registry.apply_send_layers)
+                return encode_outcome(delivery, end, self.app.registry.apply_send_layers)
             plan = self.app.registry.plan(message.actor_name)
             chain = Chain(plan, told(plan.stack).wrap(lambda _: end))  # no layer that could put it off, but who watches or waits is told
-        if chain.plan.watches:
+        if chain.plan.has_event_layers:
             self.app.registry.emit(Claimed(message), chain.plan)
         job = Job(delivery, chain)
         job.message = message
@@ -131,7 +131,7 @@ class Chains:
 
     def opened(self, job: Job) -> bool:
         """Read the message of *job*, if that has not been done; is there one? If not, there is the commit that deals with that."""
-        if job.chain.plan.watches:
+        if job.chain.plan.has_event_layers:
             return True
         message = read(job.delivery)
         if isinstance(message, Commit):
@@ -151,7 +151,7 @@ class Chains:
         except BaseException as error:
             if escapes(error):
                 raise
-            job.commit = job.commit or buried(job.delivery, error, self.app.registry.apply_send_layers)
+            job.commit = job.commit or bury_with(job.delivery, error, self.app.registry.apply_send_layers)
             log.exception("%s %s: its outcome could not be taken as it is", job.delivery.actor_name, job.delivery.message_id)
 
     def fail(self, job: Job, error: BaseException) -> None:
@@ -162,7 +162,7 @@ class Chains:
         except BaseException as worse:
             if escapes(worse):
                 raise
-            job.commit = job.commit or buried(job.delivery, error, self.app.registry.apply_send_layers)
+            job.commit = job.commit or bury_with(job.delivery, error, self.app.registry.apply_send_layers)
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         chain = job.chain
@@ -170,19 +170,19 @@ class Chains:
             outcome = overheard(job.message, outcome)
         if chain.watched:
             sent: dict[str, Enqueue] = {}
-            outcome, job.commit = settle(job.delivery, outcome, self._noting(sent))
+            outcome, job.commit = encode_or_fail(job.delivery, outcome, self._noting(sent))
             job.sent = tuple(sent[message_id] for message_id in _follow_ups(outcome) if message_id in sent) if sent else ()
         else:
-            outcome, job.commit = settle(job.delivery, outcome, self.app.registry.apply_send_layers)
+            outcome, job.commit = encode_or_fail(job.delivery, outcome, self.app.registry.apply_send_layers)
         if not outcome.succeeded:
             report(job.message, outcome, chain.plan, _fault(job.commit))
-        if chain.plan.watches:
+        if chain.plan.has_event_layers:
             self.app.registry.emit(Committing(job.message, outcome), chain.plan)
             job.outcome = outcome
 
     def started(self, job: Job) -> None:
         """Tell the layers that *job* is about to run, where any of them watches."""
-        if job.chain.plan.watches:
+        if job.chain.plan.has_event_layers:
             self.app.registry.emit(Started(job.message), job.chain.plan)
 
     def committed(self, job: Job, stale: bool) -> None:
@@ -196,24 +196,24 @@ class Chains:
         if job.outcome is not None:
             outcome, job.outcome = job.outcome, None  # through its frames, an exception in it would keep the job and so itself alive
             self.app.registry.emit(Committed(job.message, outcome, stale), job.chain.plan)
-        elif job.chain.plan.watches:
+        elif job.chain.plan.has_event_layers:
             self.app.registry.emit(Released(job.message), job.chain.plan)
 
-    def _noting(self, sent: dict[str, Enqueue]) -> SendSide:
+    def _noting(self, sent: dict[str, Enqueue]) -> SendLayers:
         """Return the send side, which also notes in *sent*, by message id, what it was passed."""
 
-        def send_side(enqueue: Enqueue) -> Enqueue:
+        def apply_send_layers(enqueue: Enqueue) -> Enqueue:
             folded = sent[enqueue.message.message_id] = self.app.registry.apply_send_layers(enqueue)
             return folded
 
-        return send_side
+        return apply_send_layers
 
     def _build(self, actor_name: str) -> Chain | None:
         actor = self.app.actors.get(actor_name)
         if actor is None:
             return None
         plan = self.app.registry.plan(actor_name)
-        watched = any(other.watches for other in self.app.registry.plans())
+        watched = any(other.has_event_layers for other in self.app.registry.plans())
         layer = plan.stack.get(TimeLimit)
         limit = float("inf") if layer is None else layer.time_limit
         if actor.signature.is_async:

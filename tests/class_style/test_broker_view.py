@@ -47,11 +47,11 @@ def broker(app: App) -> BrokerView:
     def send(to: str, n: int = 1) -> int:
         return n
 
-    return app.own(BrokerView)
+    return app.singleton(BrokerView)
 
 
 def test_an_app_has_one_view(app: App) -> None:
-    assert app.own(BrokerView) is app.own(BrokerView)
+    assert app.singleton(BrokerView) is app.singleton(BrokerView)
 
 
 def test_actors_are_found_by_name(broker: BrokerView) -> None:
@@ -72,7 +72,7 @@ def test_an_actor_without_a_module_has_a_logger_all_the_same(app: App) -> None:
     lost.__module__ = None  # type: ignore[assignment]
     app.actor(lost)
 
-    assert app.own(BrokerView).get_actor("lost").logger.name == "_.lost"
+    assert app.singleton(BrokerView).get_actor("lost").logger.name == "_.lost"
 
 
 def test_an_unknown_actor_is_not_found(broker: BrokerView) -> None:
@@ -134,7 +134,7 @@ def test_results_that_are_not_there_or_are_failures_are_raised(app: App, broker:
 
 def test_without_the_results_layer_there_is_no_backend() -> None:
     with pytest.raises(RuntimeError, match="no Results layer"):
-        App(broker=MemoryBroker(), middleware=compose()).own(BrokerView).get_results_backend()
+        App(broker=MemoryBroker(), middleware=compose()).singleton(BrokerView).get_results_backend()
 
 
 def test_free_actors_are_declared(app: App, broker: BrokerView) -> None:
@@ -162,7 +162,7 @@ def test_signals_are_emitted_in_order_and_errors_are_logged(caplog: pytest.LogCa
     calls: list[tuple[str, str]] = []
     bad = Bad()
     app = App(broker=MemoryBroker(), middleware=compose(hooks(Recorder("a", calls)), hooks(bad), hooks(Recorder("b", calls))))
-    view = app.own(BrokerView)
+    view = app.singleton(BrokerView)
 
     view.emit_before("ack", "m")
     view.emit_after("ack", "m")
@@ -185,7 +185,7 @@ def kinds(app: App) -> list[str]:
 
 def test_middleware_may_be_added_outside_inside_or_innermost() -> None:
     app = App(broker=MemoryBroker(), middleware=compose(retries()))
-    view = app.own(BrokerView)
+    view = app.singleton(BrokerView)
 
     view.add_middleware(One(), before=Retries)
     view.add_middleware(Options(), after=One)
@@ -287,7 +287,7 @@ def test_an_option_of_an_actor_that_is_no_json_stays_with_the_actor_and_hooks_fi
     app.run_until_idle()
 
     assert schedules.seen == [CRON, CRON]
-    assert app.own(BrokerView).get_actor("task").options["periodic"] is CRON
+    assert app.singleton(BrokerView).get_actor("task").options["periodic"] is CRON
 
 
 def test_an_option_that_is_no_json_does_not_travel_with_a_single_call() -> None:

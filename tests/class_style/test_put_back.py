@@ -218,9 +218,9 @@ def test_an_actor_may_put_its_own_message_back() -> None:
 
     @app.actor
     def task() -> int:
-        views.append(app.own(BrokerView).deliveries.uncommitted(handle.message_id))
+        views.append(app.singleton(BrokerView).deliveries.uncommitted(handle.message_id))
         if len(views) == 1:
-            app.own(BrokerView).enqueue(views[0], delay=100)
+            app.singleton(BrokerView).enqueue(views[0], delay=100)
         return len(views)
 
     handle = task.send()

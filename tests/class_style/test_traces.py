@@ -254,7 +254,7 @@ def test_declarations_come_queue_by_queue(calls: list[Call]) -> None:
 
 
 def test_nothing_is_kept_of_a_message_that_is_done_or_handed_back(app: App) -> None:
-    started, deliveries = threading.Event(), app.own(BrokerView).deliveries
+    started, deliveries = threading.Event(), app.singleton(BrokerView).deliveries
 
     @app.actor
     def fine() -> None: ...
@@ -287,7 +287,7 @@ def test_nothing_is_kept_of_a_message_whose_actor_exits(calls: list[Call]) -> No
 
     assert seen.count("a.before_process_message") == seen.count("a.after_process_message") == 1
     assert seen.count("a.before_nack") == 1
-    until(lambda: not len(app.own(BrokerView).deliveries))
+    until(lambda: not len(app.singleton(BrokerView).deliveries))
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])

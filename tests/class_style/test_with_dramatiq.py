@@ -151,7 +151,7 @@ def test_its_interrupts_are_dead_letters_in_a_worker() -> None:
 
 
 def test_an_actor_that_is_not_found_is_its_exception_too() -> None:
-    broker = App(broker=MemoryBroker()).own(BrokerView)
+    broker = App(broker=MemoryBroker()).singleton(BrokerView)
 
     with pytest.raises(dramatiq.ActorNotFound):
         broker.get_actor("nobody")
@@ -166,7 +166,7 @@ def test_its_messages_may_be_sent() -> None:
     def add(a: int, b: int) -> int:
         return a + b
 
-    sent = app.own(BrokerView).enqueue(dramatiq.Message("default", "add", (1, 2), {}, {"tag": 1}))
+    sent = app.singleton(BrokerView).enqueue(dramatiq.Message("default", "add", (1, 2), {}, {"tag": 1}))
     app.run_until_idle()
 
     assert sent.get_result() == 3
@@ -175,7 +175,7 @@ def test_its_messages_may_be_sent() -> None:
 
 def test_its_classes_name_the_layers_of_fq_that_took_their_place() -> None:
     app = App(broker=MemoryBroker(), middleware=compose(retries()))
-    view = app.own(BrokerView)
+    view = app.singleton(BrokerView)
 
     view.add_middleware(Audit(), before=dramatiq.middleware.Retries)
     view.add_middleware(TimeLimit(), after=dramatiq.middleware.Retries)
@@ -244,7 +244,7 @@ REFUSED = {
 def test_its_middleware_that_decides_what_becomes_of_a_message_is_refused_with_the_layer_to_use(name: str, layer: str) -> None:
     kind = getattr(dramatiq.middleware, name)
     derived = type("Mine", (kind,), {})
-    view = App(broker=MemoryBroker()).own(BrokerView)
+    view = App(broker=MemoryBroker()).singleton(BrokerView)
 
     for middleware in (kind.__new__(kind), derived.__new__(derived)):
         with pytest.raises(StackError, match=re.escape(f"put fq's layer {layer} into the stack instead")):
@@ -293,7 +293,7 @@ def test_a_view_that_was_encoded_is_a_message_of_its_and_may_be_sent_again() -> 
 
     task.call(3).with_options(options={"tenant": "a"}).send()
     theirs = dramatiq.Message.decode(encoded[0])
-    app.own(BrokerView).enqueue(theirs.copy(message_id="another"))
+    app.singleton(BrokerView).enqueue(theirs.copy(message_id="another"))
     app.run_until_idle()
 
     assert (theirs.actor_name, theirs.args, theirs.options) == ("task", (3,), {"tenant": "a"})

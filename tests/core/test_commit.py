@@ -11,7 +11,7 @@ from fq.brokers.validation import spliced
 from fq.core.fault import Fault
 from fq.core.message import evolve_message
 from fq.core.outcome import Arrive, Effect
-from fq.execution.outcome_encoding import lower, post
+from fq.execution.outcome_encoding import encode_outcome, send_to_op
 from fq.testing import message
 from fq.wire.codec import decode, decode_result, encode
 
@@ -26,12 +26,12 @@ def unchanged(enqueue: Enqueue) -> Enqueue:
 
 
 def lowered(outcome: Outcome) -> Commit:
-    commit = lower(DELIVERY, outcome, unchanged)
+    commit = encode_outcome(DELIVERY, outcome, unchanged)
     assert (commit.message_id, commit.queue_name, commit.token) == ("m1", "default", 7)
     return commit
 
 
-def buried(commit: Commit) -> Fault:
+def bury_with(commit: Commit) -> Fault:
     assert isinstance(commit.disposition, Bury)
     return commit.disposition.fault
 
@@ -55,8 +55,8 @@ def test_a_retry_that_used_no_attempt_keeps_no_fault() -> None:
 
 
 def test_a_dead_letter_is_buried_with_its_fault() -> None:
-    assert buried(lowered(Outcome.failure(ERROR))) == Fault("ValueError", "no")
-    assert buried(lowered(Outcome.failure(TimeLimitExceeded("slow")))) == Fault("TimeLimitExceeded", "slow")
+    assert bury_with(lowered(Outcome.failure(ERROR))) == Fault("ValueError", "no")
+    assert bury_with(lowered(Outcome.failure(TimeLimitExceeded("slow")))) == Fault("TimeLimitExceeded", "slow")
 
 
 def test_a_dropped_message_is_acknowledged() -> None:
@@ -82,7 +82,7 @@ def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None
         seen.append(enqueue)
         return Enqueue(enqueue.message.with_options(trace=1), enqueue.delay + 1)
 
-    commit = lower(DELIVERY, Outcome(Failure(Retry(MESSAGE, 50))).also(Enqueue(FOLLOW_UP), Store("m1", Success(3), 60)), traced)
+    commit = encode_outcome(DELIVERY, Outcome(Failure(Retry(MESSAGE, 50))).also(Enqueue(FOLLOW_UP), Store("m1", Success(3), 60)), traced)
 
     assert seen == [Enqueue(MESSAGE, 50), Enqueue(FOLLOW_UP)]
     assert isinstance(commit.disposition, Reschedule)
@@ -93,7 +93,7 @@ def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None
 def test_a_post_says_where_and_when() -> None:
     sent = evolve_message(FOLLOW_UP, priority=-3)
 
-    assert post(Enqueue(sent, 9), unchanged) == EnqueueOp("m2", "slow", "report", -3, 9, encode(sent))
+    assert send_to_op(Enqueue(sent, 9), unchanged) == EnqueueOp("m2", "slow", "report", -3, 9, encode(sent))
 
 
 UNENCODABLE = message("report", {"items": [1, object()]}, message_id="m2")
@@ -108,7 +108,7 @@ CANNOT_ENCODE = {
 
 @pytest.mark.parametrize(("outcome", "path"), CANNOT_ENCODE.values(), ids=CANNOT_ENCODE)
 def test_what_cannot_be_encoded_makes_a_dead_letter_with_the_path(outcome: Outcome, path: str) -> None:
-    fault = buried(lowered(outcome))
+    fault = bury_with(lowered(outcome))
 
     assert fault.type == "InvalidResult"
     assert fault.message.startswith(path)
@@ -129,7 +129,7 @@ def test_a_sending_side_that_raises_makes_a_dead_letter() -> None:
     def refuses(enqueue: Enqueue) -> Enqueue:
         raise PermissionError("no tenant")
 
-    fault = buried(lower(DELIVERY, Outcome.success().also(Enqueue(FOLLOW_UP)), refuses))
+    fault = bury_with(encode_outcome(DELIVERY, Outcome.success().also(Enqueue(FOLLOW_UP)), refuses))
 
     assert (fault.type, fault.message) == ("PermissionError", "no tenant")
 
@@ -151,14 +151,14 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("outcome", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_what_no_broker_could_keep_never_gets_to_one(outcome: Outcome) -> None:
-    fault = buried(lowered(outcome))
+    fault = bury_with(lowered(outcome))
 
     assert "found " in fault.message
     assert "expected " in fault.message
 
 
 def test_an_error_where_a_setback_belongs_is_told_what_to_write() -> None:
-    fault = buried(lowered(IMPOSSIBLE["an error where a setback belongs"]))
+    fault = bury_with(lowered(IMPOSSIBLE["an error where a setback belongs"]))
 
     assert fault.message == (
         "found ValueError('no'), expected Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error"
@@ -170,7 +170,7 @@ def test_an_error_whose_text_cannot_be_had_is_buried_all_the_same() -> None:
         def __str__(self) -> str:
             raise ZeroDivisionError
 
-    assert buried(lowered(Outcome.failure(Unprintable()))).type == "Unprintable"
+    assert bury_with(lowered(Outcome.failure(Unprintable()))).type == "Unprintable"
 
 
 def joined(then: Message) -> ArriveOp:
@@ -201,20 +201,20 @@ def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_t
 
     assert (
         "stands for the group's values is there 2 times, expected once"
-        in buried(lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))).message
+        in bury_with(lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))).message
     )
 
 
 def test_dead_is_what_an_impossible_outcome_becomes_whatever_was_to_be_stored() -> None:
     outcome = Outcome(Failure(Dead(ERROR))).also(Store("m1", Success(3), 10**30))
 
-    assert buried(lowered(outcome)).type == "BrokerError"
+    assert bury_with(lowered(outcome)).type == "BrokerError"
     assert lowered(outcome).changes == ()
 
 
 def test_lowering_is_pure() -> None:
     for outcome in (*IMPOSSIBLE.values(), *(outcome for outcome, _ in CANNOT_ENCODE.values())):
-        fault, again = buried(lowered(outcome)), buried(lowered(outcome))
+        fault, again = bury_with(lowered(outcome)), bury_with(lowered(outcome))
 
         assert (fault.type, fault.message) == (again.type, again.message)
 
@@ -222,4 +222,4 @@ def test_lowering_is_pure() -> None:
 def test_an_invalid_result_of_the_signature_is_kept_as_it_is() -> None:
     error = InvalidResult("result: expected int, found 'x'")
 
-    assert buried(lowered(Outcome.failure(error))) == Fault("InvalidResult", "result: expected int, found 'x'")
+    assert bury_with(lowered(Outcome.failure(error))) == Fault("InvalidResult", "result: expected int, found 'x'")

@@ -96,17 +96,17 @@ def uncounted(operation: Callable[[RedisBroker], int]) -> Callable[[RedisBroker]
     return run
 
 
-def enqueue_ahead(broker: RedisBroker) -> None:
+def begin_enqueue(broker: RedisBroker) -> None:
     """Two calls under way at a time."""
-    first = broker.enqueue_ahead([post("new1", queue="q"), post("new2", queue="other", delay=1_000)])
-    second = broker.enqueue_ahead([post("new3", queue="q")])
+    first = broker.begin_enqueue([post("new1", queue="q"), post("new2", queue="other", delay=1_000)])
+    second = broker.begin_enqueue([post("new3", queue="q")])
     first()
     second()
 
 
 OPERATIONS: dict[str, Callable[[RedisBroker], object]] = {
     "enqueue": enqueue,
-    "enqueue_ahead": enqueue_ahead,
+    "begin_enqueue": begin_enqueue,
     "turns": turns,
     "release_one": release_one,
     "requeue": uncounted(lambda broker: broker.requeue(["m0"], plan_requeue)),

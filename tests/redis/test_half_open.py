@@ -60,7 +60,7 @@ WAYS = [{"up": True, "down": True}, {"up": True, "down": False}, {"up": False, "
 CALLS: dict[str, Callable[[RedisBroker], object]] = {
     "enqueue": lambda broker: broker.enqueue([post("m")]),
     "enqueue_several": lambda broker: broker.enqueue([post("m"), post("n", delay=1_000)]),
-    "enqueue_ahead": lambda broker: broker.enqueue_ahead([post("m")])(),
+    "begin_enqueue": lambda broker: broker.begin_enqueue([post("m")])(),
     "aenqueue": lambda broker: asyncio.run(broker.aenqueue([post("m")])),
     "turn": lambda broker: broker.turn((), WANT),
     "renew": lambda broker: broker.renew(["w"], 1_000),

@@ -56,8 +56,8 @@ class HoldingConnection:
 
 
 def send_ahead(broker: RedisBroker) -> None:
-    finish = broker.enqueue_ahead([post("m1"), post("m2")])
-    other = broker.enqueue_ahead([post("m3")])
+    finish = broker.begin_enqueue([post("m1"), post("m2")])
+    other = broker.begin_enqueue([post("m3")])
     finish()
     other()
 

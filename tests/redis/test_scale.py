@@ -127,7 +127,7 @@ def test_groups_after_steps_are_sent_one_by_one_and_those_without_all_at_once(
     def total(numbers: list[int]) -> int:
         return sum(numbers)
 
-    with app.lent(broker := connect()):
+    with app.using_broker(broker := connect()):
         stepped = (
             app.group([start.call(part) | app.group([size.call(at) for at in range(100)]) | total for part in range(5)]) | total
         ).send()
@@ -148,7 +148,7 @@ def test_send_many_keeps_the_server_for_a_thousand_messages_at_a_time(
     def add(a: int, b: int) -> int:
         return a + b
 
-    with app.lent(broker := connect()):
+    with app.using_broker(broker := connect()):
         app.send_many(add.call(n, n) for n in range(5_500))
         calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
 

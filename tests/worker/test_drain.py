@@ -25,7 +25,7 @@ def app() -> App:
     return App("memory://")
 
 
-def plainly(test: Callable[[], None]) -> None:
+def call_directly(test: Callable[[], None]) -> None:
     test()
 
 
@@ -39,7 +39,7 @@ def inside_a_loop(test: Callable[[], None]) -> None:
         loop.run_until_complete(main())
 
 
-both_ways = pytest.mark.parametrize("run", [plainly, inside_a_loop], ids=lambda run: run.__name__)
+both_ways = pytest.mark.parametrize("run", [call_directly, inside_a_loop], ids=lambda run: run.__name__)
 
 
 @both_ways

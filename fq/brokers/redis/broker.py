@@ -23,7 +23,7 @@ from fq.runtime.interrupt_mask import shields
 from fq.runtime.process_id import pid
 
 
-@shields(*CALLED_BY_ACTORS, "enqueue_ahead")
+@shields(*CALLED_BY_ACTORS, "begin_enqueue")
 class RedisBroker:
     """
     Keeps messages on Redis (6.2 or later) or Valkey (7.2 or later): one server, Sentinel or Cluster. Connects at the first call.
@@ -99,7 +99,7 @@ class RedisBroker:
         check_posts(posts)
         return self._here.sender.send(posts)
 
-    def enqueue_ahead(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin_enqueue(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
         posts = tuple(posts)
         check_posts(posts)

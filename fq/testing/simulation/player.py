@@ -59,7 +59,7 @@ class Play:
         """Play *workload* until nothing moves any more, or *steps* are used up, and return what went wrong."""
         flaws, step = self.ledger.flaws, 0
         self._cast.on_call = self._count
-        with self.run.app.lent(self.tap.as_broker(), self._fresh_id):
+        with self.run.app.using_broker(self.tap.as_broker(), self._fresh_id):
             self.run.sent = workload(self.run.app)
             try:
                 while not flaws and step < steps and (self._step() or self._mend_all()):

@@ -7,7 +7,7 @@ from fq.brokers.records import ArriveOp, Bury, Commit, Operation, Release, Resch
 from fq.core.fault import Fault
 from fq.core.outcome import Outcome
 from fq.errors import BrokerError, BrokerUnavailable
-from fq.execution.outcome_encoding import SendSide, failures
+from fq.execution.outcome_encoding import SendLayers, fallback_commits
 from fq.runtime.logger import logger, unforeseen
 from fq.worker.job import Job
 
@@ -45,7 +45,7 @@ class Apart:
         if self._left_by is not None and commits:
             raise self._left_by.with_traceback(None)
 
-    def commit(self, commits: list[Commit], jobs: list[Job], error: Exception, send_side: SendSide) -> bool:
+    def commit(self, commits: list[Commit], jobs: list[Job], error: Exception, apply_send_layers: SendLayers) -> bool:
         """
         Commit *commits* one by one after *error* met all of them together; return whether that was all.
 
@@ -59,7 +59,7 @@ class Apart:
                 self._get_through()
             for commit in sorted(commits, key=lambda each: self._refusals[each.message_id]):
                 job = by_id.get(commit.message_id)
-                turn = self._taken(commit, job, send_side)
+                turn = self._taken(commit, job, apply_send_layers)
                 if turn is not None:
                     commits.remove(commit)
                     if job is not None:
@@ -79,7 +79,7 @@ class Apart:
         except Exception as error:
             raise BrokerUnavailable(f"the broker takes no calls: {error}") from error
 
-    def _taken(self, commit: Commit, job: Job | None, send_side: SendSide) -> Turn | None:
+    def _taken(self, commit: Commit, job: Job | None, apply_send_layers: SendLayers) -> Turn | None:
         """Return the turn of *commit*, or of its failure if it is refused once too often; raise `BrokerUnavailable` if the broker is away."""
         refusal: Exception
         try:
@@ -94,11 +94,11 @@ class Apart:
         self._refusals[commit.message_id] += 1
         if self._refusals[commit.message_id] < TRIES or isinstance(commit.disposition, Release):
             return None
-        return self._failed(commit, job, refusal, send_side)
+        return self._failed(commit, job, refusal, apply_send_layers)
 
-    def _failed(self, commit: Commit, job: Job | None, error: Exception, send_side: SendSide) -> Turn | None:
+    def _failed(self, commit: Commit, job: Job | None, error: Exception, apply_send_layers: SendLayers) -> Turn | None:
         """Let the message of *commit* fail with *error*, telling as many of those who wait for it as the broker lets be told."""
-        for failure in _failures(commit, job, error, send_side):
+        for failure in _failures(commit, job, error, apply_send_layers):
             try:
                 turn = self._take((failure,))
             except BrokerUnavailable:
@@ -130,12 +130,12 @@ def _size_of_change(change: Operation) -> int:
     return len(change.body)
 
 
-def _failures(commit: Commit, job: Job | None, error: Exception, send_side: SendSide) -> Iterable[Commit]:
+def _failures(commit: Commit, job: Job | None, error: Exception, apply_send_layers: SendLayers) -> Iterable[Commit]:
     """Return commits that say less and less of *error*. What never became a *job* was put off, or could not be read: a dead letter is all that it can be."""
     if job is None:
         return (Commit(commit.message_id, commit.queue_name, commit.token, Bury(Fault.of(error))),)
     stored = [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, StoreResultOp)]
-    return failures(job.delivery, error, stored, send_side)
+    return fallback_commits(job.delivery, error, stored, apply_send_layers)
 
 
 def report_late(jobs: deque[Job]) -> None:
