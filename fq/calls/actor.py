@@ -18,7 +18,7 @@ from fq.middleware.options import OWN, CallOptions
 from fq.middleware.stack import Stack, compose
 from fq.wire.codec import not_json
 from fq.wire.signature import Signature
-from fq.workflows.pipeline import FIRST
+from fq.workflows.pipeline import TAKES_FIRST
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -131,7 +131,7 @@ class Actor(Generic[P, R, V]):
         """Return the call with these arguments as a step that gets a result besides; *takes* says where."""
         if self.ignores_pipe:
             return self.stage(args, kwargs)
-        return evolve(self._stage(self.signature.dump_step(args, kwargs, first=takes == FIRST)), takes=takes)
+        return evolve(self._stage(self.signature.dump_step(args, kwargs, first=takes == TAKES_FIRST)), takes=takes)
 
     @property
     def ignores_pipe(self) -> bool:

@@ -16,7 +16,7 @@ from fq.core.outcome import Enqueue, new_enqueue
 from fq.errors import DeclarationError, InvalidArguments
 from fq.middleware.options import CallOptions
 from fq.middleware.stack import Stack
-from fq.workflows.pipeline import FIRST, LAST, Passed, start, start_workflow
+from fq.workflows.pipeline import TAKES_FIRST, TAKES_LAST, StepInput, start, start_workflow
 
 Q = ParamSpec("Q")
 S = TypeVar("S")
@@ -114,7 +114,7 @@ class Call(Generic[R_co]):
         """Return the pipeline of this call and then *step*, an actor: it gets the result first, and *args* and *kwargs* after it."""
         if not isinstance(step, Chainable):
             raise DeclarationError(f"found {step!r}, expected an actor after `then`")
-        return Call(concatenate(self.stages, (step.as_step(args, kwargs, FIRST if args else LAST),)))
+        return Call(concatenate(self.stages, (step.as_step(args, kwargs, TAKES_FIRST if args else TAKES_LAST),)))
 
     def __or__(self, step: "AcceptsOne[R_co, S] | Call[S]") -> "Call[S]":
         """
@@ -175,4 +175,4 @@ class Call(Generic[R_co]):
         if type(stage) is CallTemplate and len(self.stages) == 1:
             return (new_enqueue(stage.message(message_id, now), stage.delay),)
         nodes = as_json(self.stages)
-        return tuple(start_workflow(nodes, message_id, now) if ends_known else start(nodes, message_id, Passed(now)))
+        return tuple(start_workflow(nodes, message_id, now) if ends_known else start(nodes, message_id, StepInput(now)))

@@ -14,7 +14,7 @@ from fq.core.message import Message, new_message
 from fq.errors import DeclarationError
 from fq.middleware.options import CallOptions
 from fq.wire.signature import Signature
-from fq.workflows.pipeline import LAST
+from fq.workflows.pipeline import TAKES_LAST
 
 
 class Callee(Protocol):
@@ -77,7 +77,7 @@ class CallTemplate:
     queue_name: str = "default"
     priority: int = 0
     delay: int = 0
-    takes: str = LAST
+    takes: str = TAKES_LAST
     missing_arguments_error: str = ""
 
     def message(self, message_id: str, now: int) -> Message:
@@ -111,7 +111,7 @@ class CallTemplate:
         }
         if self.queue_name != "default":
             fields["queue_name"] = self.queue_name
-        if self.takes != LAST:
+        if self.takes != TAKES_LAST:
             fields["takes"] = self.takes
         return {name: value for name, value in fields.items() if value}
 

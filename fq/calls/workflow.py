@@ -29,7 +29,7 @@ from fq.errors import DeclarationError, StackError
 from fq.layers.group_callbacks import GroupCallbacks
 from fq.layers.pipelines import Pipelines
 from fq.middleware.base import Middleware
-from fq.workflows.pipeline import LAST
+from fq.workflows.pipeline import TAKES_LAST
 
 Q = ParamSpec("Q")
 A = TypeVar("A")
@@ -178,7 +178,7 @@ def _nodes(step: object) -> tuple[Node, ...]:
     if isinstance(step, Call):
         return step.stages
     if isinstance(step, Chainable):
-        return (step.as_step((), {}, LAST),)
+        return (step.as_step((), {}, TAKES_LAST),)
     raise DeclarationError(f"found {step!r}, expected a call, a group or an actor")
 
 

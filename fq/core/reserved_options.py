@@ -15,7 +15,7 @@ PIPE = "fq.pipe"
 """The nodes that come after the message: see ``fq.workflows.pipeline``."""
 
 GROUP = "fq.group"
-"""The places in groups of the end of its pipe: see `fq.workflows.nodes.Place`."""
+"""The places in groups of the end of its pipe: see `fq.workflows.group_slot.GroupSlot`."""
 
 GATHERED = "fq.gathered"
 """The last argument is to be the values of a group, which the broker puts in: see ``fq.workflows.group_results``."""

@@ -34,7 +34,7 @@ from fq.errors.exception_text import is_a
 from fq.errors.propagation import escapes
 from fq.layers.received import as_received
 from fq.wire.codec import decode, encode, encode_result, encode_value
-from fq.workflows.group_results import GROUP_TTL, arrivals, unreached, workflow_of
+from fq.workflows.group_results import DEFAULT_GROUP_TTL_MS, arrivals, unreachable_result_ids, workflow_of
 
 RESULT_TTL = 600_000
 """How long a failure is kept that no layer asked to store, ms."""
@@ -109,8 +109,8 @@ def bury_with(delivery: Delivery, error: BaseException, apply_send_layers: SendL
 def _dependents(delivery: Delivery, error: BaseException) -> Iterator[Effect]:
     """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
     message = decode(delivery.body, received_at=delivery.received_at)
-    yield from (Store(message_id, Failure(error), RESULT_TTL, workflow_of(message)) for message_id in unreached(message))
-    yield from arrivals(message, Outcome.failure(error), GROUP_TTL)
+    yield from (Store(message_id, Failure(error), RESULT_TTL, workflow_of(message)) for message_id in unreachable_result_ids(message))
+    yield from arrivals(message, Outcome.failure(error), DEFAULT_GROUP_TTL_MS)
 
 
 def _encode(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> Commit:

@@ -19,8 +19,8 @@ from fq.core.reserved_options import GATHERED, UNKNOWN_SINCE
 from fq.errors import FqError
 from fq.execution.outcome_encoding import split_at_group_values
 from fq.wire.codec import decode, encode, encode_value
-from fq.workflows.group_results import arrivals_before, opened, standing
-from fq.workflows.nodes import Place
+from fq.workflows.group_results import arrivals_before, resolve_group_values, slots_with_numbers
+from fq.workflows.group_slot import GroupSlot
 
 USED_UP = (RETRIES.name, UNKNOWN_SINCE)
 """Options that count what a message has used up."""
@@ -52,9 +52,9 @@ def afresh(post: EnqueueOp, now: int) -> EnqueueOp:
 
 @define
 class _Stand:
-    """Mutable: the *numbers* of a group that are to arrive again, for the sake of the letters *roots*; *following* comes after the group."""
+    """Mutable: the *numbers* of a group that are to arrive again, for the sake of the letters *roots*; *follow_up_ids* are the messages after the group."""
 
-    following: tuple[str, ...]
+    follow_up_ids: tuple[str, ...]
     numbers: set[int] = field(factory=set)
     roots: set[str] = field(factory=set)
 
@@ -84,7 +84,7 @@ class _Draft:
 
     def _reopen(self, group: str, stand: _Stand) -> Iterator[tuple[Message, set[str]]]:
         """Open *group*, if it failed, and return the messages after it that are dead letters for that."""
-        letters, alive = self.view.dead_letters(stand.following), self.view.live_messages(stand.following)
+        letters, alive = self.view.dead_letters(stand.follow_up_ids), self.view.live_messages(stand.follow_up_ids)
         found = {**letters, **{message_id: one.post for message_id, one in alive.items()}}
         failed = {message_id: message for message_id, post in found.items() if (message := uncallable(post))}
         if any(message_id in alive and alive[message_id].running for message_id in failed):
@@ -116,17 +116,17 @@ def _stands(level: Iterable[tuple[Message, set[str]]]) -> dict[str, _Stand]:
     """Return where the messages of *level*, each with its roots, stand in groups, by group."""
     stands: dict[str, _Stand] = {}
     for message, roots in level:
-        for place, numbers in _places(message):
-            stand = stands.setdefault(place.group, _Stand(tuple(place.following())))
+        for slot, numbers in _slots(message):
+            stand = stands.setdefault(slot.group_id, _Stand(tuple(slot.follow_up_ids())))
             stand.numbers.update(numbers)
             stand.roots |= roots
     return stands
 
 
-def _places(message: Message) -> Sequence[tuple[Place, range]]:
+def _slots(message: Message) -> Sequence[tuple[GroupSlot, range]]:
     """Return where *message* stands in groups; nothing where its options say nothing that can be read."""
     try:
-        return tuple(standing(message))
+        return tuple(slots_with_numbers(message))
     except FqError:
         return ()
 
@@ -147,6 +147,6 @@ def uncallable(post: EnqueueOp) -> Message | None:
     """Return the message of *post* if it cannot be called, since members failed of the group before it."""
     message = _read(post)
     try:
-        return message if message is not None and GATHERED in message.options and not is_successful(opened(message)) else None
+        return message if message is not None and GATHERED in message.options and not is_successful(resolve_group_values(message)) else None
     except FqError:
         return None

@@ -13,7 +13,7 @@ from fq.layers.received import as_received
 from fq.middleware.base import Step
 from fq.middleware.options import Callback
 from fq.wire.codec import as_json
-from fq.workflows.group_results import legible
+from fq.workflows.group_results import with_group_values
 
 _FIELDS = frozenset(as_json(Message(message_id="m", actor_name="a")))
 
@@ -83,7 +83,7 @@ class Callbacks(Step):
         """Enqueue the callbacks that this outcome calls for."""
         if self.on_success is self.on_failure is self.on_retry_exhausted is None:
             return outcome
-        sent = as_received(legible(message))
+        sent = as_received(with_group_values(message))
         return outcome.also(*(_call(sent, kind, target, said) for kind, target, said in self.due(outcome) if target is not None))
 
     def due(self, outcome: Outcome) -> Iterator[tuple[str, str | None, object]]:

@@ -12,7 +12,7 @@ from fq.layers.age_limit import AgeLimit
 from fq.layers.poison_limit import PoisonLimit
 from fq.layers.retries import Retries
 from fq.middleware.base import Rule, Step
-from fq.workflows.group_results import GROUP_TTL, arrivals
+from fq.workflows.group_results import DEFAULT_GROUP_TTL_MS, arrivals
 
 _ARRIVES = "that is the member's final outcome, and a group that never hears of it waits for ever"
 
@@ -37,7 +37,7 @@ class GroupCallbacks(Step):
             delays and retries included. Default 45 days, as long as `Retries` may take by its defaults.
     """
 
-    group_ttl: int = field(default=GROUP_TTL, converter=to_ms)
+    group_ttl: int = field(default=DEFAULT_GROUP_TTL_MS, converter=to_ms)
 
     outside_of: ClassVar[tuple[Rule, ...]] = (
         Rule(Retries, "only a final outcome counts, and inside Retries no failure is final"),
@@ -54,6 +54,6 @@ class GroupCallbacks(Step):
         return outcome.also(*arrivals(message, outcome, self.group_ttl)) if GROUP in options or GATHERED in options else outcome
 
 
-def group_callbacks(*, group_ttl: Duration = GROUP_TTL) -> GroupCallbacks:
+def group_callbacks(*, group_ttl: Duration = DEFAULT_GROUP_TTL_MS) -> GroupCallbacks:
     """Return a `GroupCallbacks` layer; *group_ttl* in ms or as timedelta."""
     return GroupCallbacks(group_ttl=group_ttl)

@@ -8,8 +8,8 @@ from fq.core.message import Message
 from fq.core.outcome import Outcome
 from fq.core.reserved_options import GATHERED, PIPE
 from fq.middleware.base import Step
-from fq.workflows.group_results import opened, pipe_of, places_of, workflow_of
-from fq.workflows.pipeline import Passed, start
+from fq.workflows.group_results import pipeline_of, resolve_group_values, slots_of, workflow_of
+from fq.workflows.pipeline import StepInput, start
 
 
 @frozen
@@ -40,18 +40,18 @@ class Pipelines(Step):
         """Put the results of a group where the actor takes them; or answer for it, where members failed."""
         if GATHERED not in message.options:
             return message
-        result = opened(message)
+        result = resolve_group_values(message)
         return result.unwrap() if is_successful(result) else Outcome.failure(result.failure())
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         """Enqueue the next step of a success."""
         if PIPE not in message.options or not outcome.succeeded:
             return outcome
-        pipe = pipe_of(message)
+        pipe = pipeline_of(message)
         if not pipe:
             return outcome
-        passed = Passed(message.received_at, (outcome.result.unwrap(),), workflow=workflow_of(message))
-        return outcome.also(*start(pipe, child_id(message.message_id, "pipe"), passed, places_of(message)))
+        passed = StepInput(message.received_at, (outcome.result.unwrap(),), workflow=workflow_of(message))
+        return outcome.also(*start(pipe, child_id(message.message_id, "pipe"), passed, slots_of(message)))
 
 
 def pipelines(*, pipe_ignore: bool = False) -> Pipelines:

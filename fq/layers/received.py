@@ -4,7 +4,7 @@ from fq.core.frozen import frozen_dict
 from fq.core.message import Message, evolve_message
 from fq.core.reserved_options import GATHERED
 from fq.wire.codec import decode
-from fq.workflows.group_results import opened
+from fq.workflows.group_results import resolve_group_values
 
 
 def as_received(message: Message) -> Message:
@@ -20,7 +20,7 @@ def as_received(message: Message) -> Message:
     args, kwargs, options, body = message.origin
     received = decode(body)
     if GATHERED in received.options and GATHERED not in options:
-        received = opened(received).unwrap()
+        received = resolve_group_values(received).unwrap()
     kept = {name: received.options.get(name) if options.get(name) is value else value for name, value in message.options.items()}
     return evolve_message(
         message,

@@ -12,7 +12,7 @@ from fq.core.outcome import Dead, Drop, Outcome, Retry, Store, new_store
 from fq.errors import SkipMessage
 from fq.layers.retries import Retries
 from fq.middleware.base import Rule, Step
-from fq.workflows.group_results import unreached, workflow_of
+from fq.workflows.group_results import unreachable_result_ids, workflow_of
 
 
 @frozen
@@ -56,7 +56,7 @@ class Results(Step):
         failure = Failure(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
         own = (message.message_id,) if self.store_results and isinstance(setback, Dead) else ()
         return outcome.also(
-            *(Store(message_id, failure, self.result_ttl, workflow_of(message)) for message_id in (*own, *unreached(message)))
+            *(Store(message_id, failure, self.result_ttl, workflow_of(message)) for message_id in (*own, *unreachable_result_ids(message)))
         )
 
 

@@ -24,7 +24,7 @@ from fq.middleware.stack import Stack
 from fq.runtime.logger import logger
 from fq.wire.codec import decode
 from fq.worker.failure_log import report
-from fq.workflows.group_results import overheard
+from fq.workflows.group_results import with_lost_arrivals
 
 if TYPE_CHECKING:
     from fq.app.app import App
@@ -167,7 +167,7 @@ class Chains:
     def _finish(self, job: Job, outcome: Outcome) -> None:
         chain = job.chain
         if job.message.options:
-            outcome = overheard(job.message, outcome)
+            outcome = with_lost_arrivals(job.message, outcome)
         if chain.watched:
             sent: dict[str, Enqueue] = {}
             outcome, job.commit = encode_or_fail(job.delivery, outcome, self._noting(sent))

@@ -1,162 +1,130 @@
 """
-The nodes of a pipe, as JSON, and `Place`, where a message stands in a group. Continue with ``fq.workflows.pipeline``.
+The steps of a pipeline as they travel in messages: JSON, called *nodes*. Continue with ``fq.workflows.pipeline``.
 
-A node is a *stage*, one call: ``{"actor_name": "add", "args": [1]}``; or a *fork*, the members of a group: ``{"members": [pipe, ...]}``.
+A node is a call, ``{"actor_name": "add", "args": [1]}``, or a group, ``{"members": [pipeline, ...]}``, whose members run at the same time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
-from attrs import evolve, field, frozen
-
 from fq.core.derived_ids import child_id
-from fq.core.reserved_options import GROUP, PIPE
+from fq.core.reserved_options import PIPE
 from fq.errors import OptionError
 
-Node: TypeAlias = Mapping[str, object]
-Pipe: TypeAlias = Sequence[Node]
+WireNode: TypeAlias = Mapping[str, object]
+Pipeline: TypeAlias = Sequence[WireNode]
+
 Shape: TypeAlias = int | list[object]
+"""How members nest: a number stands for that many calls in a row, a list for a group inside."""
 
 
-@frozen
-class Place:
+def as_pipeline(written: object) -> Pipeline:
     """
-    Where a message stands in a group.
-
-    Attributes:
-        group: the id of the group.
-
-        member: its number, from 0; a message with more than one message at the end of its pipe stands for as many numbers, from this one.
-
-        size: how many arrivals complete the group.
-
-        depth: in how many groups, this one included, it stands inside of it.
-
-        pipe: what starts when the group is complete.
-
-        callbacks: stages that are told then, besides.
-
-        up: the places of what *pipe* starts, if that is a fork.
-
-        rest: the pipe after *pipe*, the places of its end, and the shape of the group.
-
-        told: how many *callbacks* there are.
-
-        starts: which messages *pipe* starts, as `starting` says.
-
-    What is common to all members, which is *pipe*, *callbacks*, *up* and *rest*, only number 0 carries; the broker keeps it with the group. In messages of the
-    release before, all members carry the first three.
-    """
-
-    group: str
-    member: int
-    size: int
-    depth: int = 1
-    pipe: Pipe = ()
-    callbacks: Pipe = ()
-    up: tuple["Place", ...] = ()
-    rest: Mapping[str, object] = field(factory=dict)
-    told: int = 0
-    starts: Shape = 1
-
-    def as_json(self) -> dict[str, object]:
-        """Return the wire form; what has its default is left out."""
-        fields: dict[str, object] = {"id": self.group, "at": self.member, "of": self.size}
-        if self.depth != 1:
-            fields["depth"] = self.depth
-        others = {"pipe": self.pipe, "then": self.callbacks, "group": places_as_json(self.up), "rest": self.rest, "told": self.told}
-        if self.starts != 1:
-            others["starts"] = self.starts
-        return fields | {name: value for name, value in others.items() if value}
-
-    @classmethod
-    def from_json(cls, fields: Node) -> "Place":
-        """Return the place whose wire form is *fields*."""
-        try:
-            return cls(
-                cast(str, fields["id"]),
-                cast(int, fields["at"]),
-                cast(int, fields["of"]),
-                cast(int, fields.get("depth", 1)),
-                as_pipe(fields.get("pipe", ())),
-                as_pipe(fields.get("then", ())),
-                tuple(map(Place.from_json, as_pipe(fields.get("group", ())))),
-                cast("Mapping[str, object]", fields.get("rest", {})),
-                cast(int, fields.get("told", 0)),
-                cast(Shape, fields.get("starts", 1)),
-            )
-        except (LookupError, TypeError, AttributeError):
-            raise OptionError(f"{GROUP}: found {fields!r}, expected a place with id, at and of") from None
-
-    def inner(self, offset: int) -> "Place":
-        """Return the place of a member of a fork that ends where this one does; *offset* numbers come before it."""
-        if offset:
-            told, starts = self.told or len(self.callbacks), starting(self.pipe) if self.pipe else self.starts
-            return Place(self.group, self.member + offset, self.size, self.depth + 1, told=told, starts=starts)
-        return evolve(self, depth=self.depth + 1)
-
-    def following(self) -> Iterator[str]:
-        """Return the ids of all messages that start when the group is complete."""
-        yield from (child_id(self.group, "then", at) for at in range(self.told or len(self.callbacks)))
-        yield from _ids(starting(self.pipe) if self.pipe else self.starts, child_id(self.group, "pipe"))
-
-
-def places_as_json(places: Sequence[Place]) -> tuple[dict[str, object], ...]:
-    """Return the wire form of *places*."""
-    return tuple(place.as_json() for place in places)
-
-
-def as_pipe(written: object) -> Pipe:
-    """
-    Return the pipe that is *written* in JSON: a list of nodes; of a single one, the node itself.
+    Return the pipeline that is *written* in JSON: a list of nodes; a single one may be written as the node itself.
 
     Raises:
         OptionError: anything else.
     """
     nodes = (written,) if isinstance(written, Mapping) else written
     if not isinstance(nodes, list | tuple) or not all(isinstance(node, Mapping) for node in nodes):
-        raise OptionError(f"{PIPE}: found {written!r}, expected a list of stages and groups")
+        raise OptionError(f"{PIPE}: found {written!r}, expected a list of calls and groups")
     return nodes
 
 
-def is_fork(node: Node) -> bool:
-    """Is *node* the members of a group?"""
+def is_group(node: WireNode) -> bool:
+    """Is *node* a group?"""
     return "members" in node
 
 
-def members(fork: Node) -> tuple[Pipe, ...]:
-    """Return the pipes of the members of *fork*."""
-    found = fork["members"]
+def members(group: WireNode) -> tuple[Pipeline, ...]:
+    """Return the pipelines of the members of *group*."""
+    found = group["members"]
     if not isinstance(found, list | tuple):
-        raise OptionError(f"{PIPE}: found the members {found!r}, expected a list of pipes")
-    return tuple(map(as_pipe, found))
+        raise OptionError(f"{PIPE}: found the members {found!r}, expected a list of pipelines")
+    return tuple(map(as_pipeline, found))
 
 
-def starting(pipe: Pipe) -> Shape:
+def callbacks(group: WireNode) -> Pipeline:
+    """Return the calls that get the results of *group*, besides what comes after it."""
+    return as_pipeline(group.get("callbacks", ()))
+
+
+def is_empty(pipeline: Pipeline) -> bool:
+    """Does *pipeline* have nothing to run, only groups without members?"""
+    return all(is_group(node) and all(map(is_empty, members(node))) for node in pipeline)
+
+
+def empty_value(pipeline: Pipeline) -> list[object]:
+    """Return the result of an empty *pipeline*: an empty list, or a list of such lists."""
+    return [empty_value(member) for member in members(pipeline[-1])]
+
+
+def arrival_shape(group: WireNode) -> list[object]:
     """
-    Return which messages *pipe* starts: 1 for a stage; of a fork, that of each member, those in a row that are stages added up.
+    Return how the arrivals of *group* nest: its policy, then the `end_shape` of each member.
 
-    >>> starting([{"members": [{"actor_name": "a"}, {"actor_name": "b"}, {"members": [{"actor_name": "c"}]}]}, {"actor_name": "d"}])
+    >>> arrival_shape({"members": [{"actor_name": "a"}, {"actor_name": "b"}, {"members": [{"actor_name": "c"}], "policy": "collect"}]})
+    ['fail', 2, ['collect', 1]]
+    """
+    return [group.get("policy", "fail"), *_summed(map(end_shape, members(group)))]
+
+
+def end_shape(pipeline: Pipeline) -> Shape:
+    """Return the shape of what arrives at the end of *pipeline*: 1, or that of its last group; before an empty group, the last message arrives."""
+    last = pipeline[-1]
+    if not is_group(last) or (is_empty((last,)) and not is_empty(pipeline)):
+        return 1
+    return arrival_shape(last)
+
+
+def arrival_count(shape: object) -> int:
+    """Return how many arrivals *shape*, an `arrival_shape` or `end_shape`, stands for."""
+    return sum(map(arrival_count, shape[1:])) if isinstance(shape, list) else cast(int, shape)
+
+
+def start_shape(pipeline: Pipeline) -> Shape:
+    """
+    Return which messages start *pipeline*: 1 for a call; for a group, the list of the `start_shape` of each member.
+
+    >>> start_shape([{"members": [{"actor_name": "a"}, {"actor_name": "b"}, {"members": [{"actor_name": "c"}]}]}, {"actor_name": "d"}])
     [2, [1]]
     """
-    if not is_fork(pipe[0]):
-        return 1
-    inside: list[object] = []
-    for first in map(starting, members(pipe[0])):
-        if isinstance(first, int) and inside and isinstance(inside[-1], int):
-            inside[-1] += first
-        else:
-            inside.append(first)
-    return inside
+    return list(_summed(map(start_shape, members(pipeline[0])))) if is_group(pipeline[0]) else 1
 
 
-def _ids(starts: object, message_id: str) -> Iterator[str]:
-    """Return the ids of the messages that are *started* under *message_id*."""
-    if not isinstance(starts, list | tuple):
+def _summed(shapes: Iterable[Shape]) -> Iterator[Shape]:
+    """Yield *shapes*, numbers in a row as their sum."""
+    in_a_row = 0
+    for shape in shapes:
+        if isinstance(shape, int):
+            in_a_row += shape
+            continue
+        if in_a_row:
+            yield in_a_row
+        in_a_row = 0
+        yield shape
+    if in_a_row:
+        yield in_a_row
+
+
+def start_ids(shape: object, message_id: str) -> Iterator[str]:
+    """Return the ids of the messages that start a pipeline of this `start_shape` under *message_id*."""
+    if not isinstance(shape, list | tuple):
         yield message_id
         return
     at = 0
-    for part in starts:
-        for _ in range(part if isinstance(part, int) else 1):
-            yield from _ids(part if not isinstance(part, int) else 1, child_id(message_id, at))
+    for part in shape:
+        for inner in [1] * part if isinstance(part, int) else [part]:
+            yield from start_ids(inner, child_id(message_id, at))
             at += 1
+
+
+def result_ids(pipeline: Pipeline, message_id: str) -> Iterator[str]:
+    """Return the ids under which the results at the end of *pipeline* are stored, if its first node has the id *message_id*."""
+    for _ in pipeline[1:]:
+        message_id = child_id(message_id, "pipe")
+    if is_group(pipeline[-1]):
+        for at, member in enumerate(members(pipeline[-1])):
+            yield from result_ids(member, child_id(message_id, at))
+    else:
+        yield message_id

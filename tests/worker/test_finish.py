@@ -33,7 +33,7 @@ def ended(app: App, *message_ids: str) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-@pytest.mark.parametrize("part", ["overheard", "encode_or_fail", "report"])
+@pytest.mark.parametrize("part", ["with_lost_arrivals", "encode_or_fail", "report"])
 def test_an_error_while_an_outcome_is_taken_ends_the_message(app: App, monkeypatch: pytest.MonkeyPatch, colour: str, part: str) -> None:
     def fail(*_: object) -> Outcome:
         raise RecursionError("nested too deeply")
