@@ -13,7 +13,7 @@ from typing import Self
 
 import pytest
 
-from tests.until import until
+from tests.wait_until import wait_until
 
 PAGE = Path(__file__).parent.parent / "docs" / "getting-started.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -46,7 +46,7 @@ class Newcomer:
         done = self.folder / f"done-{len(self.session)}"
         self.python.stdin.write(f"exec({''.join(self.session)!r}, globals())\nopen({str(done)!r}, 'w').close()\n")
         self.python.stdin.flush()
-        until(lambda: done.exists() or self.python.poll() is not None, what="the end of what was typed")
+        wait_until(lambda: done.exists() or self.python.poll() is not None, what="the end of what was typed")
         assert self.python.poll() is None, (self.folder / "session.log").read_text()
         done.unlink()
         self.session = []
@@ -61,7 +61,9 @@ class Newcomer:
     def work(self, words: list[str]) -> None:
         """Run a worker until nothing that is due waits, and press Ctrl-C."""
         with subprocess.Popen([sys.executable, "-m", *words], cwd=self.folder, env=self.env) as worker:
-            until(lambda: all(queue["ready"] == queue["in_flight"] == 0 for queue in json.loads(self.fq("queues", "tasks:app", "--json"))))
+            wait_until(
+                lambda: all(queue["ready"] == queue["in_flight"] == 0 for queue in json.loads(self.fq("queues", "tasks:app", "--json")))
+            )
             worker.send_signal(signal.SIGINT)
             assert worker.wait(60) == 0
 

@@ -13,7 +13,7 @@ from fq.class_style import Middleware
 from fq.class_style.broker_view import BrokerView
 from fq.core.reserved_options import FORMER, OWN
 from fq.wire.codec import decode
-from tests.until import until
+from tests.wait_until import wait_until
 
 PLACE = {"id": "g", "at": 0, "of": 2}
 LIKE_OURS: list[dict[str, object]] = [{"pipe": [{"actor_name": "work"}]}, {"group": [PLACE]}, {"gathered": {"takes": "last"}}]
@@ -88,7 +88,7 @@ def test_whatever_a_message_says_there_ends(name: str, value: object) -> None:
     body = {"message_id": "m1", "actor_name": "work", "args": [[[1]]], "options": {name: value}}
     app.broker.enqueue([EnqueueOp("m1", "default", "work", 0, 0, json.dumps(body).encode())])
     with app.worker(threads=1):
-        until(lambda: app.broker.status("m1").state in ("done", "dead"))
+        wait_until(lambda: app.broker.status("m1").state in ("done", "dead"))
 
     assert app.broker.status("m1").state in ("done", "dead")
     assert len(runs) <= 1

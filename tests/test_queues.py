@@ -8,7 +8,7 @@ from fq import App
 from fq.core.events import Event, QueueDeclared
 from fq.errors import DeclarationError
 from fq.middleware.base import Middleware
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -44,7 +44,7 @@ def test_a_worker_claims_from_the_queues_that_it_is_given_or_that_the_app_lists(
 
     handles = [call.with_options(queue="slow").send() for call in (work.call(), awork.call())]
     with app.worker(threads=1, **settings):  # type: ignore[arg-type]
-        until(lambda: all(handle.status().state == "done" for handle in handles))
+        wait_until(lambda: all(handle.status().state == "done" for handle in handles))
 
     assert [handle.get_result() for handle in handles] == [1, 2]
 

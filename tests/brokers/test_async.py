@@ -11,7 +11,7 @@ from fq import App
 from fq.brokers.protocol import Broker
 from fq.brokers.single_flight import Together
 from tests.brokers.kit import posts
-from tests.until import until
+from tests.wait_until import wait_until
 
 CALLS: dict[str, Callable[[Broker], Awaitable[object]]] = {
     "anow": lambda broker: broker.anow(),
@@ -110,4 +110,4 @@ def test_an_error_is_that_of_all_who_wait_and_of_nobody_later() -> None:
 
     assert [type(error) for error in errors] == [ValueError] * 3
     assert later == 2
-    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "fq-together"])
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "fq-together"])

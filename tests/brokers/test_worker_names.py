@@ -10,7 +10,7 @@ from fq import App
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ClaimRequest
 from fq.runtime.fresh_ids import fresh_worker_name
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_a_name_tells_people_where_a_worker_is_and_is_never_drawn_twice() -> Non
 
 def test_two_workers_in_processes_that_are_alike_are_two_to_the_broker(broker: Broker) -> None:
     with App(broker=broker).worker(queues=["default"]) as one, App(broker=broker).worker(queues=["default"]) as other:
-        until(lambda: {worker.worker for worker in broker.workers()} == {one.name, other.name}, what="both leases")
+        wait_until(lambda: {worker.worker for worker in broker.workers()} == {one.name, other.name}, what="both leases")
 
         assert one.name != other.name
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from attrs import define, field
 
-from tests.until import until
+from tests.wait_until import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -56,7 +56,7 @@ class Rig:
         """A worker for as long as the context lasts; it must then stop gracefully, with exit code 0."""
         process = self.start(*options, app=app)
         try:
-            until(lambda: children(process), what="the worker's start")
+            wait_until(lambda: children(process), what="the worker's start")
             yield process
         finally:
             process.send_signal(signal.SIGTERM)

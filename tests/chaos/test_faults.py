@@ -13,7 +13,7 @@ from returns.result import Success
 
 from fq import App, Fault
 from tests.chaos.harness import ROOT, Rig, children
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 def test_an_actor_blocked_in_c_past_its_limit_is_killed_and_fails_without_being_run_again(app: App, rig: Rig) -> None:
@@ -92,11 +92,11 @@ def test_a_child_that_has_done_its_share_is_replaced_and_no_message_is_lost(app:
 
     handles = app.send_many(pid.call() for _ in range(300))
     with rig.worker("--processes", "1", "--threads", "1", "--max-tasks-per-child", "100"):
-        until(lambda: "a successor starts" in rig.log(), what="the recycling")
+        wait_until(lambda: "a successor starts" in rig.log(), what="the recycling")
         handles += [pid.send() for _ in range(20)]
-        until(lambda: handles[-1].status().state == "done")
+        wait_until(lambda: handles[-1].status().state == "done")
         handles.append(pid.send())
-        until(lambda: len({handle.get(5_000).unwrap() for handle in [*handles, pid.send()]}) > 1, what="the successor's first message")
+        wait_until(lambda: len({handle.get(5_000).unwrap() for handle in [*handles, pid.send()]}) > 1, what="the successor's first message")
 
 
 def test_a_child_that_has_grown_too_large_is_replaced(app: App, rig: Rig) -> None:
@@ -105,17 +105,17 @@ def test_a_child_that_has_grown_too_large_is_replaced(app: App, rig: Rig) -> Non
     with rig.worker("--processes", "1", "--max-memory-per-child", "150"):
         first = pid.send().get().unwrap()
         assert leak.send(150).get() == Success(150)
-        until(lambda: pid.send().get().unwrap() != first, what="the replacement")
-        until(lambda: not psutil.pid_exists(first), what="the first child's end")
+        wait_until(lambda: pid.send().get().unwrap() != first, what="the replacement")
+        wait_until(lambda: not psutil.pid_exists(first), what="the first child's end")
 
 
 def test_children_that_are_too_large_from_birth_are_not_replaced_for_ever_and_it_is_said_once(app: App, rig: Rig) -> None:
     from tests.chaos.tasks import pid
 
     with rig.worker("--processes", "2", "--max-memory-per-child", "5", "--heartbeat", "50"):
-        until(lambda: "clearly more" in rig.log(), what="the advice")
+        wait_until(lambda: "clearly more" in rig.log(), what="the advice")
         first = pid.send().get(20_000).unwrap()
-        until(lambda: f"{first} retires" in rig.log(), what="the replacement of one that has finished something")
+        wait_until(lambda: f"{first} retires" in rig.log(), what="the replacement of one that has finished something")
         assert is_successful(pid.send().get(20_000))
 
     assert rig.log().count("clearly more") == 1
@@ -150,7 +150,7 @@ def test_a_reload_under_load_takes_up_new_code_and_loses_and_delays_nothing(rig:
             if result == Success(2):
                 break
         results = [handle.get(30_000) for handle in handles]
-        until(lambda: len(children(process)) == 2, what="the end of the old children")
+        wait_until(lambda: len(children(process)) == 2, what="the end of the old children")
     finally:
         process.send_signal(signal.SIGTERM)
         code_of_exit = process.wait(30)
@@ -177,7 +177,7 @@ def test_code_that_cannot_be_imported_is_not_reloaded(rig: Rig, tmp_path: Path) 
         assert one.send().get(20_000) == Success(1)
         module.write_text(code + "this is not Python\n")
         process.send_signal(signal.SIGHUP)
-        until(lambda: "not reloading" in rig.log(), what="the refusal")
+        wait_until(lambda: "not reloading" in rig.log(), what="the refusal")
         assert one.send().get(20_000) == Success(1)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -190,7 +190,7 @@ def test_a_busy_worker_that_is_told_to_stop_hands_back_what_has_not_started_with
 
     process = rig.start("--processes", "1", "--threads", "1")
     handles = app.send_many(nap.call(1.0) for _ in range(5))
-    until(lambda: rig.runs("nap"), what="the first run")
+    wait_until(lambda: rig.runs("nap"), what="the first run")
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert process.wait(20) == 0
@@ -208,7 +208,7 @@ def test_a_second_signal_stops_at_once_and_hands_back_what_runs(app: App, rig: R
 
     process = rig.start("--processes", "1", "--threads", "1")
     handle = nap.send(20.0)
-    until(lambda: rig.runs("nap"), what="the first run")
+    wait_until(lambda: rig.runs("nap"), what="the first run")
     process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
@@ -223,7 +223,7 @@ def test_a_quieted_worker_claims_nothing_until_it_is_told_to_go_on(app: App, rig
     with rig.worker("--processes", "1") as process:
         assert is_successful(pid.send().get())
         process.send_signal(signal.SIGUSR1)
-        until(lambda: not is_successful(pid.send().get(300)), what="the quiet")
+        wait_until(lambda: not is_successful(pid.send().get(300)), what="the quiet")
         handle = pid.send()
         process.send_signal(signal.SIGUSR2)
         assert is_successful(handle.get())
@@ -296,10 +296,10 @@ def test_as_process_1_of_a_container_it_reaps_orphans_and_stops_when_told(app: A
     with (rig.folder / "worker.log").open("ab") as log:
         container = subprocess.Popen(command, env=rig.environment, cwd=ROOT, stderr=log)
     try:
-        until(lambda: children(container), what="the container's start")
+        wait_until(lambda: children(container), what="the container's start")
         (first,) = children(container)
         born = [orphan.send().get(20_000) for _ in range(5)]
-        until(lambda: len(first.children()) == 1, what="the end of the orphans")
+        wait_until(lambda: len(first.children()) == 1, what="the end of the orphans")
         left = first.children()
         first.send_signal(signal.SIGTERM)
         code = container.wait(20)

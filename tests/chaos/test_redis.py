@@ -52,17 +52,17 @@ def test_a_server_that_is_restarted_twenty_times_under_load_finds_every_worker_g
     from tests.chaos.harness import children
     from tests.chaos.tasks import awork, follow
     from tests.chaos.test_kills import OPTIONS, reconcile
-    from tests.until import until
+    from tests.wait_until import wait_until
 
     process = rig.start(*OPTIONS)
-    until(lambda: len(children(process)) == 2)
+    wait_until(lambda: len(children(process)) == 2)
     before = {child.pid for child in children(process)}
     handles = []
     for round_ in range(20):
         handles += app.send_many(awork.call(n) | follow for n in range(round_ * 100, round_ * 100 + 100))
         restart(server)
         time.sleep(0.2)
-    until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 120, "the end of the work")
+    wait_until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 120, "the end of the work")
     after = {child.pid for child in children(process)}
     process.send_signal(signal.SIGTERM)
 

@@ -13,7 +13,7 @@ from returns.result import Success
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children, kill_all
-from tests.until import until
+from tests.wait_until import wait_until
 
 CHANGING = """
 import os, pathlib, sys, time
@@ -48,7 +48,7 @@ class Changing:
         self.process.send_signal(signal.SIGHUP)
 
     def says(self, text: str, times: int = 1) -> None:
-        until(lambda: self.rig.log().count(text) >= times, what=text)
+        wait_until(lambda: self.rig.log().count(text) >= times, what=text)
 
     def rehearsals(self) -> list[psutil.Process]:
         return [child for child in children(self.process) if "changing:app" in child.cmdline() and child.environ().get("FQ_REHEARSAL")]
@@ -74,21 +74,21 @@ HANG = "pathlib.Path(__file__).with_name('hangs').touch(); time.sleep(600)"
 def test_while_the_new_code_hangs_the_old_goes_on_and_a_stop_is_heard(changing: Changing) -> None:
     changing.start()
     changing.change(HANG)
-    until((changing.rig.folder / "hangs").exists, what="the import")
+    wait_until((changing.rig.folder / "hangs").exists, what="the import")
     changing.ask()
     (hung,) = changing.rehearsals()
     changing.stop()
 
-    until(lambda: not hung.is_running(), what="the end of the rehearsal")
+    wait_until(lambda: not hung.is_running(), what="the end of the rehearsal")
 
 
 def test_the_next_reload_tries_the_code_that_is_there_then(changing: Changing) -> None:
     changing.start()
     first = changing.ask()
     changing.change(HANG)
-    until((changing.rig.folder / "hangs").exists, what="the import")
+    wait_until((changing.rig.folder / "hangs").exists, what="the import")
     changing.change("")
-    until(lambda: changing.ask() != first, what="the reload")
+    wait_until(lambda: changing.ask() != first, what="the reload")
 
     changing.stop()
 
@@ -96,12 +96,12 @@ def test_the_next_reload_tries_the_code_that_is_there_then(changing: Changing) -
 def test_a_rehearsal_ends_with_the_worker_that_wanted_it(changing: Changing) -> None:
     changing.start()
     changing.change(HANG)
-    until((changing.rig.folder / "hangs").exists, what="the import")
+    wait_until((changing.rig.folder / "hangs").exists, what="the import")
     (hung,) = changing.rehearsals()
     changing.process.kill()
     changing.process.wait()
 
-    until(lambda: not hung.is_running(), what="the end of the rehearsal")
+    wait_until(lambda: not hung.is_running(), what="the end of the rehearsal")
 
 
 WRONG = [
@@ -130,7 +130,7 @@ def test_leases_are_renewed_while_the_new_code_is_tried_and_last_while_it_is_imp
 
     changing.start("--heartbeat", "500")
     handle = grip.send(7)
-    until(lambda: changing.rig.runs("grip"), what="the first run")
+    wait_until(lambda: changing.rig.runs("grip"), what="the first run")
     with changing.rig.worker("--processes", "1", "--heartbeat", "500"):  # it takes what nobody holds
         changing.change("time.sleep(1.5)")
         changing.says("retires")
@@ -191,6 +191,6 @@ def test_a_worker_with_metrics_reloads_at_the_same_address(changing: Changing) -
     changing.start("--metrics", "127.0.0.1:0")
     first = changing.ask()
     changing.change("")
-    until(lambda: changing.ask() != first, what="the reload")
+    wait_until(lambda: changing.ask() != first, what="the reload")
 
     changing.stop()

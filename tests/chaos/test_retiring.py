@@ -11,7 +11,7 @@ from returns.pipeline import is_successful
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children, suspend_between_writes
-from tests.until import until
+from tests.wait_until import wait_until
 
 IMPATIENT = ("--processes", "1", "--threads", "2", "--shutdown-timeout", "300")
 
@@ -27,8 +27,8 @@ def replaced(app: App, rig: Rig, order: Callable[[], object]) -> None:
 
     first = pid.send().get(20_000).unwrap()
     order()
-    until(lambda: f"{first} retires" in rig.log(), what="the retirement")
-    until(lambda: pid.send().get(20_000).unwrap() != first, what="the answer of another")
+    wait_until(lambda: f"{first} retires" in rig.log(), what="the retirement")
+    wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the answer of another")
 
 
 def recycle(app: App, rig: Rig, process: Popen[bytes]) -> None:
@@ -50,7 +50,7 @@ def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_wou
 
     with rig.worker(*IMPATIENT, *options) as process:
         handle = getattr(tasks, kind).send(4)
-        until(lambda: rig.runs("waits"), what="the first run")
+        wait_until(lambda: rig.runs("waits"), what="the first run")
         replace(app, rig, process)
         replace(app, rig, process)
         time.sleep(0.6)  # twice as long as a stop would wait
@@ -68,10 +68,10 @@ def test_one_stop_does_not_count_as_the_second_of_a_child_that_retires(
 
     process = rig.start("--processes", "1", "--threads", "2", *options)
     handle = wait_at_gate.send(4)
-    until(lambda: rig.runs("waits"), what="the first run")
+    wait_until(lambda: rig.runs("waits"), what="the first run")
     replace(app, rig, process)
     process.send_signal(signal.SIGTERM)
-    until(lambda: "stopping" in rig.log(), what="the stop")
+    wait_until(lambda: "stopping" in rig.log(), what="the stop")
     time.sleep(0.5)  # by now the child has heard of it
     gate_of(rig.folder).touch()
 
@@ -85,7 +85,7 @@ def test_a_stop_sets_children_that_retire_a_limit(app: App, rig: Rig) -> None:
 
     with rig.worker(*IMPATIENT) as process:
         handle = nap.send(100.0)
-        until(lambda: rig.runs("nap"), what="the first run")
+        wait_until(lambda: rig.runs("nap"), what="the first run")
         reload(app, rig, process)
 
     assert handle.status().state == "ready"
@@ -96,10 +96,10 @@ def test_a_second_stop_ends_children_that_retire_at_once(app: App, rig: Rig) -> 
 
     with rig.worker("--processes", "1", "--threads", "2") as process:
         handle = nap.send(100.0)
-        until(lambda: rig.runs("nap"), what="the first run")
+        wait_until(lambda: rig.runs("nap"), what="the first run")
         reload(app, rig, process)
         process.send_signal(signal.SIGTERM)
-        until(lambda: "stopping" in rig.log(), what="the first stop")
+        wait_until(lambda: "stopping" in rig.log(), what="the first stop")
 
     assert handle.status().state == "ready"
 
@@ -109,13 +109,13 @@ def test_a_child_that_retires_ends_when_its_supervisor_is_killed(app: App, rig: 
 
     process = rig.start("--processes", "1", "--threads", "2", "--heartbeat", "500")
     nap.send(100.0)
-    until(lambda: rig.runs("nap"), what="the first run")
+    wait_until(lambda: rig.runs("nap"), what="the first run")
     reload(app, rig, process)
     orphans = children(process)
     process.kill()
     process.wait()
 
-    until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
+    wait_until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
 
 
 def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_after_the_shutdown_timeout(
@@ -129,7 +129,7 @@ def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_afte
     rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     process = rig.start(*IMPATIENT, app="hurried:app")
     handle = grip.send(50)
-    until(lambda: rig.runs("grip"), what="the first run")
+    wait_until(lambda: rig.runs("grip"), what="the first run")
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(30) == 0
@@ -141,14 +141,14 @@ def test_a_child_that_is_stopped_when_its_worker_reloads_is_still_known_to_be(ap
 
     with rig.worker("--processes", "1", "--heartbeat", "500") as process:
         handle = nap.send(1.0)
-        until(lambda: rig.runs("nap"), what="the first run")
+        wait_until(lambda: rig.runs("nap"), what="the first run")
         (stopped,) = children(process)
         suspend_between_writes(stopped, rig.folder / "chaos.db")
-        until(lambda: "was stopped" in rig.log(), what="the notice")
+        wait_until(lambda: "was stopped" in rig.log(), what="the notice")
         process.send_signal(signal.SIGHUP)
         result = handle.get(20_000)
         stopped.resume()
-        until(lambda: not stopped.is_running(), what="the end of the stopped child")
+        wait_until(lambda: not stopped.is_running(), what="the end of the stopped child")
 
     assert result.unwrap() != stopped.pid, "its lease was not renewed"
 
@@ -156,7 +156,7 @@ def test_a_child_that_is_stopped_when_its_worker_reloads_is_still_known_to_be(ap
 def test_children_are_numbered_on_after_a_reload_so_that_no_two_have_the_same_name(app: App, rig: Rig) -> None:
     with rig.worker("--processes", "2") as process:
         reload(app, rig, process)
-        until(lambda: len(app.broker.workers()) == 2, what="the end of those before")
+        wait_until(lambda: len(app.broker.workers()) == 2, what="the end of those before")
         names = [worker.worker for worker in app.broker.workers()]
 
     assert {name.rpartition("-")[2] for name in names} == {"3", "4"}

@@ -9,14 +9,14 @@ from returns.pipeline import is_successful
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.mark.parametrize("how", [(), ("--spawn",)])
 def test_a_child_that_has_just_been_started_hears_that_it_is_to_stop(rig: Rig, how: tuple[str, ...]) -> None:
     for _ in range(3):
         process = rig.start("--processes", "1", *how)
-        until(lambda: children(process), what="the start")  # noqa: B023  # called at once
+        wait_until(lambda: children(process), what="the start")  # noqa: B023  # called at once
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(30) == 0
@@ -27,7 +27,7 @@ def test_a_worker_that_is_told_to_stop_while_it_imports_the_app_ends_at_once(rig
     (tmp_path / "slow.py").write_text(f"import pathlib, time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(600)\n")
     rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     process = rig.start("--pid-file", str(file), app="slow:app")
-    until(sign.exists, what="the import")
+    wait_until(sign.exists, what="the import")
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(30) == 0
@@ -40,13 +40,13 @@ def test_who_takes_the_place_of_a_quiet_child_is_quiet_too_also_after_a_reload(a
     with rig.worker("--processes", "1") as process:
         first = pid.send().get(20_000).unwrap()
         process.send_signal(signal.SIGUSR1)
-        until(lambda: not is_successful(pid.send().get(300)), what="the quiet")
+        wait_until(lambda: not is_successful(pid.send().get(300)), what="the quiet")
         (child,) = children(process)
         child.kill()
-        until(lambda: [heir for heir in children(process) if heir.pid != child.pid], what="the replacement")
+        wait_until(lambda: [heir for heir in children(process) if heir.pid != child.pid], what="the replacement")
         assert not is_successful(pid.send().get(1_500))
         process.send_signal(signal.SIGHUP)
-        until(lambda: rig.log().count("1 processes") == 2, what="the reload")
+        wait_until(lambda: rig.log().count("1 processes") == 2, what="the reload")
         handle = pid.send()
         assert not is_successful(handle.get(1_500))
         process.send_signal(signal.SIGUSR2)
@@ -87,5 +87,5 @@ def test_what_the_app_does_about_signals_when_it_is_imported_keeps_the_worker_fr
         os.kill(first, signal.SIGKILL)
 
         assert pid.send().get(20_000).unwrap() != first
-        until(lambda: children(process), what="the replacement")
+        wait_until(lambda: children(process), what="the replacement")
     assert "killed by SIGKILL" in rig.log()

@@ -14,7 +14,7 @@ from returns.result import Success
 
 from fq import App, Fault
 from tests.chaos.harness import Rig, children
-from tests.until import until
+from tests.wait_until import wait_until
 
 APP = "tests.chaos.starters:app"
 both_starts = pytest.mark.parametrize("how", [(), ("--spawn",)], ids=["fork", "spawn"])
@@ -41,7 +41,7 @@ def start(app: App, rig: Rig) -> Iterator[Start]:
     def start(*options: str) -> "Popen[bytes]":
         process = rig.start("--processes", "1", "--threads", "2", "--heartbeat", "500", *options, app=APP)
         started.append(process)
-        until(lambda: app.broker.workers(), what="the start")
+        wait_until(lambda: app.broker.workers(), what="the start")
         return process
 
     yield start
@@ -86,9 +86,9 @@ def test_the_processes_of_an_executor_end_with_the_process_that_has_it(rig: Rig,
     first = executor.send().get(20_000).unwrap()
     second = executor.send().get(20_000).unwrap()
 
-    until(lambda: not psutil.pid_exists(first) and not psutil.pid_exists(second), what="the end of both")
+    wait_until(lambda: not psutil.pid_exists(first) and not psutil.pid_exists(second), what="the end of both")
     assert len(pids(rig)) >= 2
-    until(lambda: gone(rig), what="the end of what they started")
+    wait_until(lambda: gone(rig), what="the end of what they started")
 
 
 @both_starts
@@ -108,8 +108,8 @@ def test_what_was_made_before_the_fork_is_not_cleared_away_by_a_child_that_ends(
 
     start("--max-tasks-per-child", "1")
     terminated.send().get(20_000)
-    until(lambda: "retires" in rig.log(), what="the retirement")
-    until(lambda: [event for event, _ in rig.account() if event == "import-handler"], what="its exit handlers")
+    wait_until(lambda: "retires" in rig.log(), what="the retirement")
+    wait_until(lambda: [event for event, _ in rig.account() if event == "import-handler"], what="its exit handlers")
     (folder,) = [Path(name) for event, name in rig.account() if event == "folder"]
 
     assert folder.is_dir()
@@ -121,7 +121,7 @@ def test_an_exit_handler_that_hangs_does_not_keep_a_worker_from_stopping(rig: Ri
     (child,) = children(process)
     process.send_signal(signal.SIGTERM)
 
-    until(lambda: not child.is_running(), patience=20, what="the end of the child")
+    wait_until(lambda: not child.is_running(), timeout=20, what="the end of the child")
     assert "the exit handlers of process" in rig.log()
     process.kill()
 
@@ -134,7 +134,7 @@ def test_a_child_that_is_killed_past_a_time_limit_takes_along_what_it_started(ri
 
     assert isinstance(fault := result.failure(), Fault)
     assert fault.type == "TimeLimitExceeded"
-    until(lambda: gone(rig), what="the end of the program")
+    wait_until(lambda: gone(rig), what="the end of the program")
 
 
 def test_a_child_that_dies_takes_along_what_it_started(rig: Rig, start: Start) -> None:
@@ -142,10 +142,10 @@ def test_a_child_that_dies_takes_along_what_it_started(rig: Rig, start: Start) -
 
     process = start()
     crash.send("600").get(20_000)
-    until(lambda: gone(rig), what="the end of the program")
+    wait_until(lambda: gone(rig), what="the end of the program")
     pid = background.send("600").get(20_000).unwrap()
     os.kill(pid, signal.SIGKILL)
-    until(lambda: gone(rig), what="the end of the other program")
+    wait_until(lambda: gone(rig), what="the end of the other program")
     stop(process)
 
 
@@ -163,9 +163,9 @@ def test_what_actors_started_ends_with_a_worker_that_stops_or_is_killed_unless_i
     process.send_signal(number)
     process.wait(30)
 
-    until(lambda: not child.is_running(), what="the end of the child")
+    wait_until(lambda: not child.is_running(), what="the end of the child")
     (victim,) = set(pids(rig)) - {survivor}
-    until(lambda: not psutil.pid_exists(victim), what="the end of the program")
+    wait_until(lambda: not psutil.pid_exists(victim), what="the end of the program")
     assert psutil.pid_exists(survivor)
 
 
@@ -188,7 +188,7 @@ def test_a_fork_of_an_event_loop_takes_no_step_for_others(rig: Rig, start: Start
 
     start()
     others = ticks.send()
-    until(lambda: rig.runs("tick"), what="the first tick")
+    wait_until(lambda: rig.runs("tick"), what="the first tick")
 
     assert afork.send("await").get(20_000) == Success(0)
     assert others.get(20_000) == Success(20)
@@ -201,7 +201,7 @@ def test_a_fork_that_a_layer_makes_runs_no_actor(rig: Rig, start: Start) -> None
     start()
     pid = behind_a_fork.send().get(20_000).unwrap()
 
-    until(lambda: pids(rig) and gone(rig), what="the end of the fork")
+    wait_until(lambda: pids(rig) and gone(rig), what="the end of the fork")
     assert rig.runs() == {str(pid): 1}
 
 
@@ -216,7 +216,7 @@ def test_a_program_that_an_actor_starts_inherits_nothing_of_the_worker_also_afte
     assert left_open.send("600").get(20_000) == Success([])
     first = background.send("600", apart=True).get(20_000).unwrap()
     process.send_signal(signal.SIGHUP)
-    until(lambda: background.send("600", apart=True).get(20_000).unwrap() != first, what="the reload")
+    wait_until(lambda: background.send("600", apart=True).get(20_000).unwrap() != first, what="the reload")
     assert left_open.send("600").get(20_000) == Success([])
     with urlopen(f"http://{place}/metrics", timeout=20) as answer:
         assert b"fq_messages_total" in answer.read()
@@ -235,7 +235,7 @@ def test_orphans_do_not_keep_the_port_of_the_metrics(rig: Rig, start: Start) -> 
     os.kill(pid, signal.SIGSTOP)  # it does not end with its supervisor
     process.kill()
     process.wait()
-    until(lambda: is_free(place), what="the end of what serves them")
+    wait_until(lambda: is_free(place), what="the end of what serves them")
     os.kill(pid, signal.SIGKILL)
 
 

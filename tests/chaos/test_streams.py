@@ -14,7 +14,7 @@ from returns.result import Success
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children
-from tests.until import until
+from tests.wait_until import wait_until
 
 FULL = Path("/dev/full")
 """What every write to fails as on a disk without room."""
@@ -31,8 +31,8 @@ def test_a_child_that_cannot_print_ends_as_a_child_and_leaves_the_pid_file_alone
     file = tmp_path / "fq.pid"
     process = rig.start(*RECYCLED, "--pid-file", str(file), streams=f"> {FULL}")
     first = say.send("what finds no room").get(20_000).unwrap()
-    until(lambda: say.send("the same").get(20_000).unwrap() != first, what="the recycling")
-    until(lambda: first not in [child.pid for child in children(process)], what="the first child's end")
+    wait_until(lambda: say.send("the same").get(20_000).unwrap() != first, what="the recycling")
+    wait_until(lambda: first not in [child.pid for child in children(process)], what="the first child's end")
 
     assert int(file.read_text()) == process.pid
     process.send_signal(signal.SIGTERM)
@@ -46,7 +46,7 @@ def test_what_the_app_prints_while_it_is_imported_may_find_no_room(rig: Rig, tmp
     (tmp_path / "printing.py").write_text("from tests.chaos.tasks import *\nprint('imported')\n")
     rig.more = {"PYTHONPATH": f"{rig.environment['PYTHONPATH']}:{tmp_path}"}
     process = rig.start("--processes", "1", app="printing:app", streams=f"> {FULL}")
-    until(lambda: len(children(process)) == 1, what="the start")
+    wait_until(lambda: len(children(process)) == 1, what="the start")
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(20) == 0
@@ -67,7 +67,7 @@ def test_a_worker_without_streams_works_and_reloads(app: App, rig: Rig, streams:
     process = rig.start("--processes", "1", *how, streams=streams)
     first = say.send("to nobody").get(20_000).unwrap()
     process.send_signal(signal.SIGHUP)
-    until(lambda: say.send("to nobody").get(20_000).unwrap() != first, what="the reload")
+    wait_until(lambda: say.send("to nobody").get(20_000).unwrap() != first, what="the reload")
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(20) == 0
@@ -87,10 +87,10 @@ def test_a_worker_whose_log_has_lost_its_reader_works_reloads_and_stops(app: App
     os.close(reader)
     os.close(writer)
     first = say.send("to nobody").get(20_000).unwrap()
-    until(lambda: say.send("to nobody").get(20_000).unwrap() != first, what="the recycling")
+    wait_until(lambda: say.send("to nobody").get(20_000).unwrap() != first, what="the recycling")
     process.send_signal(signal.SIGHUP)
     seen = {child.pid for child in children(process)}
-    until(lambda: say.send("to nobody").get(20_000).unwrap() not in seen, what="the reload")
+    wait_until(lambda: say.send("to nobody").get(20_000).unwrap() not in seen, what="the reload")
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(20) == 0
@@ -123,7 +123,7 @@ def fill(pipe: int) -> None:
 
 def test_what_a_reader_takes_in_time_is_logged(app: App, rig: Rig) -> None:
     process, reader, writer = piped(rig)
-    until(lambda: children(process), what="the start")
+    wait_until(lambda: children(process), what="the start")
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     os.close(writer)
@@ -157,6 +157,6 @@ def test_a_spawned_child_whose_log_file_is_out_of_reach_works_and_says_so(app: A
         first = pid.send().get(20_000).unwrap()
         rmtree(folder)
         children(process)[0].kill()
-        until(lambda: pid.send().get(20_000).unwrap() != first, what="the replacement")
+        wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the replacement")
 
     assert "the log cannot be written" in rig.log()

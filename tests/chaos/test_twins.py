@@ -9,7 +9,7 @@ from returns.pipeline import is_successful
 
 from fq import App
 from tests.chaos.harness import Rig
-from tests.until import until
+from tests.wait_until import wait_until
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -29,9 +29,9 @@ def test_what_a_container_held_that_vanished_runs_elsewhere_though_its_twin_live
         time.sleep(0.01)
     twins = [rig.start("--processes", "1", "--threads", "2", "--heartbeat", "500", inside=CONTAINER) for _ in "ab"]
     try:
-        until(lambda: len(app.broker.workers()) == 2, what="two workers")
+        wait_until(lambda: len(app.broker.workers()) == 2, what="two workers")
         handles = [nap.send(2.0) for _ in range(4)]
-        until(lambda: rig.runs("nap")["2.0"] == 4, what="the runs")
+        wait_until(lambda: rig.runs("nap")["2.0"] == 4, what="the runs")
         twins[0].kill()  # and with it, all of the container
 
         assert all(is_successful(handle.get(20_000)) for handle in handles)

@@ -17,7 +17,7 @@ import pytest
 
 from fq import App
 from tests.chaos.harness import ROOT
-from tests.until import until
+from tests.wait_until import wait_until
 
 TASKS = """
     import os
@@ -89,6 +89,6 @@ def test_a_worker_in_a_zip_file_starts_its_children_and_reloads(
     for _ in range(4):
         archive.write_bytes(archive.read_bytes()) if "--watch" in flags else started[0].send_signal(signal.SIGHUP)
         with suppress(AssertionError):  # what watches may not have begun
-            until(lambda: where.send().get(20_000).unwrap()[0] != first, patience=40, what="the reload")
+            wait_until(lambda: where.send().get(20_000).unwrap()[0] != first, timeout=40, what="the reload")
             return
     pytest.fail(f"it does not reload: {log.read_text()}")

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from tests.chaos.harness import Rig
 from tests.redis.proxy import Link, Move, Proxy
-from tests.until import until
+from tests.wait_until import wait_until
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Weather:
         offset = (rig.folder / "account").stat().st_size
         kind = self.strike()
         ended = time.time()
-        until(lambda: any(moment > ended for moment in rig.moments("committed", offset)), what=f"a commit after {kind}")
+        wait_until(lambda: any(moment > ended for moment in rig.moments("committed", offset)), what=f"a commit after {kind}")
         first = next(moment for moment in rig.moments("committed", offset) if moment > ended)
         self.recoveries.setdefault(kind, []).append(first - ended)
 

@@ -13,7 +13,7 @@ import pytest
 
 from fq.worker.supervisor import sidecars
 from fq.worker.supervisor.sidecars import Helpers
-from tests.until import until
+from tests.wait_until import wait_until
 
 TASKS = """
 import os, pathlib, time
@@ -54,7 +54,7 @@ def test_fq_worker_runs_the_forks_of_its_middleware_for_as_long_as_it_runs_itsel
         env=environment,
     )
     try:
-        until(lambda: beacon.exists() and beacon.read_text())
+        wait_until(lambda: beacon.exists() and beacon.read_text())
         pid, parent = map(int, beacon.read_text().split())
 
         assert parent == worker.pid
@@ -62,7 +62,7 @@ def test_fq_worker_runs_the_forks_of_its_middleware_for_as_long_as_it_runs_itsel
     finally:
         worker.terminate()
         worker.wait(30)
-    until(lambda: not alive(pid))
+    wait_until(lambda: not alive(pid))
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_stopping_ends_a_helper_that_does_not_listen(monkeypatch: pytest.MonkeyP
 
     running = Helpers([stubborn])
     running.start_missing()
-    until(lambda: lines(file))
+    wait_until(lambda: lines(file))
     pid = int(file.read_text())
     running.stop()
 

@@ -16,7 +16,7 @@ import pytest
 from fq import App, Interrupt, Retries, default_middleware, hooks
 from fq.brokers.memory import MemoryBroker
 from fq.class_style import raise_thread_exception
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 def app_with(*middlewares: object) -> App:
@@ -50,7 +50,7 @@ def declare(app: App, colour: str, body: Callable[[], object], **options: Any) -
 def run(app: App, *sent: Any) -> None:
     """Run a worker until nothing is left of what was sent."""
     with app.worker(threads=2):
-        until(lambda: not any(queue.ready + queue.delayed + queue.in_flight for queue in app.broker.queues()))
+        wait_until(lambda: not any(queue.ready + queue.delayed + queue.in_flight for queue in app.broker.queues()))
 
 
 class Timing:
@@ -180,7 +180,7 @@ class Abort:
             message.fail()
 
     def abort(self, message_id: str) -> None:
-        until(lambda: message_id in self.threads)
+        wait_until(lambda: message_id in self.threads)
         raise_thread_exception(self.threads[message_id], Aborted())
 
 
@@ -197,9 +197,9 @@ def test_a_message_that_runs_is_aborted_and_not_retried() -> None:
 
     handle = task.send()
     with app.worker(threads=1):
-        until(lambda: runs)
+        wait_until(lambda: runs)
         abort.abort(handle.message_id)
-        until(lambda: app.broker.dead())
+        wait_until(lambda: app.broker.dead())
 
     (dead,) = app.broker.dead()
     assert dead.fault.type == "Aborted"
@@ -312,7 +312,7 @@ def test_periodic_stats(colour: str) -> None:
     declare(app, colour, lambda: 1).send()
 
     with app.worker(threads=1):
-        until(lambda: {"done": 1} in stats.published)
+        wait_until(lambda: {"done": 1} in stats.published)
 
     assert stats.stopped.is_set()
 

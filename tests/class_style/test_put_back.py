@@ -14,7 +14,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView, MessageView
 from fq.class_style.adapter import DETACHED_BROKER
 from fq.testing import message
-from tests.until import until
+from tests.wait_until import wait_until
 
 BOOM = ValueError("boom")
 MESSAGE = message("task", 1, received_at=7, retries=2)
@@ -259,7 +259,7 @@ def test_when_a_message_is_acknowledged_one_of_its_id_may_be_sent_like_any_other
     app.actor(name="task")(lambda: None).send()
     if how == "worker":
         with app.worker(threads=1):
-            until(lambda: len(acknowledged) == 2)
+            wait_until(lambda: len(acknowledged) == 2)
     else:
         app.run_until_idle()
 

@@ -18,7 +18,7 @@ from fq.class_style import BrokerView
 from fq.class_style.hook_names import HOOKS
 from fq.core.events import ProcessBooted
 from tests.class_style.recorder import MESSAGE_HOOKS, Call, Recorder, names
-from tests.until import until
+from tests.wait_until import wait_until
 
 SENDER, WORKER, PUMP, LOOP = "MainThread", "fq-worker-0", "fq-pump", "fq-loop"
 
@@ -41,7 +41,7 @@ def trace(app: App, calls: list[Call], last: str, fn: Callable[[], object]) -> l
     calls.clear()
     fn()
     with app.worker(threads=1):
-        until(lambda: last in names(calls))
+        wait_until(lambda: last in names(calls))
     return [call for call in calls if call[0].partition(".")[2] in MESSAGE_HOOKS]
 
 
@@ -173,7 +173,7 @@ def test_a_message_for_an_unknown_actor_is_told_when_it_becomes_a_dead_letter(ca
     body = b'{"message_id":"m1","actor_name":"stranger"}'
     app.broker.enqueue([EnqueueOp("m1", "default", "stranger", 0, 0, body)])
     with app.worker(threads=1, unknown_actor_grace=0):
-        until(lambda: "a.after_nack" in names(calls))
+        wait_until(lambda: "a.after_nack" in names(calls))
 
     assert names(calls) == ["a.before_nack", "a.after_nack"]
 
@@ -199,7 +199,7 @@ def test_every_hook_is_called_in_the_thread_that_the_docs_promise(calls: list[Ca
     for call in (fine.call().delay(5), afine.call(), fails.call(), skips.call()):
         call.send()
     with app.worker(threads=1):
-        until(lambda: sum(name in ("a.after_ack", "a.after_nack") for name, _ in calls) == 4)
+        wait_until(lambda: sum(name in ("a.after_ack", "a.after_nack") for name, _ in calls) == 4)
     app.registry.emit(ProcessBooted())  # which a child process of fq worker does
 
     places: dict[str, set[str]] = {}
@@ -267,13 +267,13 @@ def test_nothing_is_kept_of_a_message_that_is_done_or_handed_back(app: App) -> N
     for _ in range(20):
         fine.send()
     with app.worker(threads=2, shutdown_timeout=0):
-        until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
-        until(lambda: not len(deliveries))
+        wait_until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
+        wait_until(lambda: not len(deliveries))
         waits.send()
         started.wait()
         assert len(deliveries) == 1
 
-    until(lambda: not len(deliveries))
+    wait_until(lambda: not len(deliveries))
 
 
 def test_nothing_is_kept_of_a_message_whose_actor_exits(calls: list[Call]) -> None:
@@ -287,7 +287,7 @@ def test_nothing_is_kept_of_a_message_whose_actor_exits(calls: list[Call]) -> No
 
     assert seen.count("a.before_process_message") == seen.count("a.after_process_message") == 1
     assert seen.count("a.before_nack") == 1
-    until(lambda: not len(app.singleton(BrokerView).deliveries))
+    wait_until(lambda: not len(app.singleton(BrokerView).deliveries))
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
@@ -313,7 +313,7 @@ def test_an_actors_exception_is_freed_without_the_cyclic_collector(app: App, cal
     gc.disable()
     try:
         trace(app, calls, "a.after_nack", actor.send)
-        until(lambda: [error() for error in errors] == [None, None])
+        wait_until(lambda: [error() for error in errors] == [None, None])
     finally:
         gc.enable()
         logging.getLogger("fq").setLevel(logging.NOTSET)

@@ -30,7 +30,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.class_style import BrokerView
 from fq.class_style.dramatiq_compat import dramatiq_exception, is_deliberate, is_interrupt, is_skip
 from fq.testing import message
-from tests.until import until
+from tests.wait_until import wait_until
 
 try:
     import dramatiq
@@ -97,7 +97,7 @@ def test_a_middleware_of_dramatiq_runs_in_a_worker(colour: str) -> None:
     with app.worker(threads=1):
         assert actor.send(1, 2).get_result(block=True) == 3
         actor.call(1, 2).with_options(options={"skip": True}).send()
-        until(lambda: len(audit.seen) == 3)
+        wait_until(lambda: len(audit.seen) == 3)
 
     assert audit.seen == ["in add(1, 2)", "out 3 None", "skipped"]
 

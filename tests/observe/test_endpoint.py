@@ -19,7 +19,7 @@ from fq import App, ConfigError, compose, default_middleware, prometheus
 from fq.brokers.memory import MemoryBroker
 from fq.observe.endpoint import SOCKET, address_of, listen, metrics_servers
 from fq.observe.meter import SHARED, unshare
-from tests.until import until
+from tests.wait_until import wait_until
 
 TASKS = """
 import os, time
@@ -70,7 +70,7 @@ class Worker:
 
     @property
     def address(self) -> str:
-        until(lambda: self.log.exists() and "metrics are at" in self.log.read_text())
+        wait_until(lambda: self.log.exists() and "metrics are at" in self.log.read_text())
         return re.findall(r"http://\S+", self.log.read_text())[-1]
 
     def scrape(self) -> dict[tuple[str, str], float]:
@@ -113,9 +113,9 @@ FOUR = ("--processes", "4", "--metrics", "127.0.0.1:0")
 
 def test_four_processes_under_load_count_what_was_sent(start: Callable[..., Worker]) -> None:
     worker = start(*FOUR)
-    until(lambda: worker.sees("fq_workers_total", "", 4))
+    wait_until(lambda: worker.sees("fq_workers_total", "", 4))
     worker.send("app.send_many(add.call(n, 1) for n in range(4000)); app.send_many(fails.call() for _ in range(30))")
-    until(lambda: worker.sees("fq_messages_total", "add", 4000) and worker.sees("fq_message_rejects_total", "fails", 30))
+    wait_until(lambda: worker.sees("fq_messages_total", "add", 4000) and worker.sees("fq_message_rejects_total", "fails", 30))
     seen = worker.scrape()
     worker.stop()
 
@@ -134,8 +134,8 @@ def test_four_processes_under_load_count_what_was_sent(start: Callable[..., Work
 def test_a_child_that_is_killed_leaves_its_counts_and_nothing_in_progress(start: Callable[..., Worker]) -> None:
     worker = start("--processes", "2", "--metrics", "127.0.0.1:0")
     worker.send("app.send_many(add.call(n, 1) for n in range(50)); app.send_many(dies.call(n) for n in range(3))")
-    until(lambda: worker.sees("fq_messages_total", "dies", 3))
-    until(lambda: worker.sees("fq_workers_total", "", 2))
+    wait_until(lambda: worker.sees("fq_messages_total", "dies", 3))
+    wait_until(lambda: worker.sees("fq_workers_total", "", 2))
     seen = worker.scrape()
 
     assert seen["fq_messages_total", "add"] == 50
@@ -147,50 +147,50 @@ def test_what_runs_is_in_progress(start: Callable[..., Worker]) -> None:
     worker = start("--processes", "2", "--metrics", "127.0.0.1:0", "--shutdown-timeout", "100")
     worker.send("waits.send(); waits.send()")
 
-    until(lambda: worker.sees("fq_messages_inprogress", "waits", 2))
+    wait_until(lambda: worker.sees("fq_messages_inprogress", "waits", 2))
 
 
 def test_the_layer_says_where_to_serve_when_nothing_else_does(start: Callable[..., Worker]) -> None:
     worker = start("--processes", "1", middleware=", middleware=compose(prometheus(http_port=0), default_middleware)")
     worker.send("add.send(1, 2)")
 
-    until(lambda: worker.sees("fq_messages_total", "add", 1))
+    wait_until(lambda: worker.sees("fq_messages_total", "add", 1))
 
 
 def test_children_in_fresh_interpreters_count_too(start: Callable[..., Worker]) -> None:
     worker = start("--processes", "2", "--metrics", "127.0.0.1:0", "--spawn")
-    until(lambda: worker.sees("fq_workers_total", "", 2))
+    wait_until(lambda: worker.sees("fq_workers_total", "", 2))
     worker.send("app.send_many(add.call(n, 1) for n in range(100))")
 
-    until(lambda: worker.sees("fq_messages_total", "add", 100))
+    wait_until(lambda: worker.sees("fq_messages_total", "add", 100))
 
 
 def test_a_reload_goes_on_counting_at_the_same_address(start: Callable[..., Worker]) -> None:
     worker = start("--processes", "2", "--metrics", "127.0.0.1:0")
     worker.send("add.send(1, 2)")
-    until(lambda: worker.sees("fq_messages_total", "add", 1))
+    wait_until(lambda: worker.sees("fq_messages_total", "add", 1))
     address = worker.address
     os.kill(worker.process.pid, signal.SIGHUP)
-    until(lambda: worker.log.read_text().count("metrics are at") == 2)
+    wait_until(lambda: worker.log.read_text().count("metrics are at") == 2)
     worker.send("add.send(1, 2)")
 
-    until(lambda: worker.sees("fq_messages_total", "add", 2))
+    wait_until(lambda: worker.sees("fq_messages_total", "add", 2))
     assert worker.address == address
-    until(lambda: worker.sees("fq_workers_total", "", 2))
+    wait_until(lambda: worker.sees("fq_workers_total", "", 2))
 
 
 def test_the_process_that_serves_is_replaced_when_it_dies_and_goes_with_the_worker(start: Callable[..., Worker]) -> None:
     worker = start("--processes", "1", "--metrics", "127.0.0.1:0")
-    until(lambda: worker.sees("fq_workers_total", "", 1))
+    wait_until(lambda: worker.sees("fq_workers_total", "", 1))
     children = psutil.Process(worker.process.pid).children()
     server = next(child for child in children if listens(child))
     server.kill()
     server.wait(10)
 
-    until(lambda: worker.sees("fq_workers_total", "", 1))
+    wait_until(lambda: worker.sees("fq_workers_total", "", 1))
     everybody = [psutil.Process(worker.process.pid), *psutil.Process(worker.process.pid).children(recursive=True)]
     worker.process.kill()
-    until(lambda: not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in everybody[1:]))
+    wait_until(lambda: not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in everybody[1:]))
 
 
 def listens(process: psutil.Process) -> bool:

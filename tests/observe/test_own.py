@@ -13,7 +13,7 @@ from fq.observe.meter import WIDTH, Meter
 from fq.observe.shared_counters import NOTE, Table
 from fq.observe.user_metrics import Families, Together, families_of, from_bytes, kept_in, lasting, merged, to_bytes
 from tests.observe.test_endpoint import Worker
-from tests.until import until
+from tests.wait_until import wait_until
 
 MIDDLEWARE = """, middleware=compose(
     prometheus(http_port=0, registry=(registry := __import__("prometheus_client").CollectorRegistry())), default_middleware)"""
@@ -56,12 +56,12 @@ def test_what_actors_count_in_a_registry_of_the_app_is_served_from_all_processes
 ) -> None:
     worker = start("--processes", "2", *flags)
     worker.send("app.send_many(send_mail.call('fast', n) for n in range(100)); app.send_many(asend_mail.call('slow') for _ in range(30))")
-    until(lambda: worker.sees("fq_messages_total", "send_mail", 100) and worker.sees("fq_messages_total", "asend_mail", 30))
+    wait_until(lambda: worker.sees("fq_messages_total", "send_mail", 100) and worker.sees("fq_messages_total", "asend_mail", 30))
     worker.send("send_mail.send('late', 1)")
 
-    until(lambda: total(worker, "emails_total") == 131)
-    until(lambda: total(worker, "sizes_count") == 101)
-    until(lambda: total(worker, "late_total") == 1)
+    wait_until(lambda: total(worker, "emails_total") == 131)
+    wait_until(lambda: total(worker, "sizes_count") == 101)
+    wait_until(lambda: total(worker, "late_total") == 1)
 
 
 def total(worker: Worker, name: str) -> float:

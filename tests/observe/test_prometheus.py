@@ -18,7 +18,7 @@ from fq.observe.collector import queue_metrics
 from fq.observe.layer import counted
 from fq.observe.meter import ERRORS, IN_PROGRESS, MESSAGES, REJECTS, RETRIES, Tally
 from fq.testing import message
-from tests.until import until
+from tests.wait_until import wait_until
 
 BOOM = ValueError("no")
 MESSAGE = message("add", 1, 2)
@@ -145,8 +145,8 @@ def test_a_worker_inside_this_process_shows_its_metrics_while_it_runs(app: App, 
     fails.send()
     add.call(1, 2).delay(60_000).send()
     with app.worker(threads=2):
-        until(lambda: app.broker.dead() and scraped(registry).get(("fq_messages_total", "default", "add")) == 20)
-        until(lambda: scraped(registry)["fq_message_rejects_total", "bad", "fails"] == 1)
+        wait_until(lambda: app.broker.dead() and scraped(registry).get(("fq_messages_total", "default", "add")) == 20)
+        wait_until(lambda: scraped(registry)["fq_message_rejects_total", "bad", "fails"] == 1)
         seen = scraped(registry)
 
     assert seen["fq_workers_total", "", ""] == 1
@@ -175,7 +175,7 @@ def test_messages_for_actors_that_nobody_declared_are_counted_together(app: App,
             [EnqueueOp(f"m{number}", "default", f"x{number}", 0, 0, b'{"message_id":"m%d","actor_name":"x%d"}' % (number, number))]
         )
     with app.worker(threads=1, unknown_actor_grace=0):
-        until(lambda: scraped(registry).get(("fq_message_rejects_total", "default", "")) == 3)
+        wait_until(lambda: scraped(registry).get(("fq_message_rejects_total", "default", "")) == 3)
 
 
 def test_two_workers_of_an_app_are_shown_once_and_until_the_last_is_gone(app: App, registry: CollectorRegistry) -> None:
@@ -195,7 +195,7 @@ def test_buckets_are_cumulative_and_the_last_one_is_the_count(app: App, registry
 
     add.send()
     with app.worker(threads=1):
-        until(lambda: scraped(registry).get(("fq_messages_total", "default", "add")) == 1)
+        wait_until(lambda: scraped(registry).get(("fq_messages_total", "default", "add")) == 1)
         text = generate_latest(registry).decode()
 
     buckets = [

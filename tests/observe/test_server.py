@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from fq.observe.bounded_server import BoundedServer
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 class Hello(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def test_more_silent_clients_than_connections_leave_room_for_a_scraper(serve) ->
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(12)]
 
     assert ask(port) == (200, "5", b"hello")
-    until(lambda: sum(map(is_closed, silent)) >= 8)
+    wait_until(lambda: sum(map(is_closed, silent)) >= 8)
     for client in silent:
         client.close()
 
@@ -91,7 +91,7 @@ def test_a_client_that_sends_a_byte_now_and_then_is_closed_when_its_time_is_over
             return True
         return is_closed(client)
 
-    until(drip)
+    wait_until(drip)
     client.close()
     assert ask(port)[0] == 200
 
@@ -101,6 +101,6 @@ def test_a_client_that_does_not_read_is_closed_when_its_time_is_over(serve) -> N
     port = serve(connection_seconds=0.2)
     client = socket.create_connection(("127.0.0.1", port))
 
-    until(lambda: is_closed(client))
+    wait_until(lambda: is_closed(client))
     client.close()
-    until(lambda: not any("process_request_thread" in thread.name for thread in set(threading.enumerate()) - before))
+    wait_until(lambda: not any("process_request_thread" in thread.name for thread in set(threading.enumerate()) - before))

@@ -23,7 +23,7 @@ from tests.redis.kit import done, drain
 from tests.redis.proxy import Move, Proxy
 from tests.redis.servers import Server
 from tests.redis.test_waiting import idle
-from tests.until import until
+from tests.wait_until import wait_until
 
 WANT = ClaimRequest("w", ("q",), 10)
 
@@ -240,7 +240,7 @@ def test_a_result_is_found_when_the_time_is_over_though_the_listening_connection
 def test_a_large_result_is_fetched_though_the_calling_connection_is_dead(proxy: Proxy, app: App, ask: str) -> None:
     handle = app.get_actor("text").call(100_000).delay(300).send()
     wait = in_thread(lambda: ASK[ask](handle, 15_000))
-    until(lambda: proxy.listening())
+    wait_until(lambda: proxy.listening())
     time.sleep(0.1)
     proxy.freeze(*proxy.calling())
     started = time.monotonic()

@@ -12,7 +12,7 @@ from fq import App, Fault
 from fq.brokers.redis import RedisBroker
 from tests.redis.proxy import Proxy
 from tests.redis.servers import Server
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_outcomes_that_come_while_the_server_is_away_for_longer_than_every_patie
             for end in ends[first : first + 3]:
                 end.set()
             seen = complaints(caplog)
-            until(lambda: complaints(caplog) > seen + 1)  # noqa: B023  # it is called at once
+            wait_until(lambda: complaints(caplog) > seen + 1)  # noqa: B023  # it is called at once
         lasting.start()
-        until(lambda: all(other.status(handle.message_id).state == "done" for handle in handles))
+        wait_until(lambda: all(other.status(handle.message_id).state == "done" for handle in handles))
 
     app.broker._server.line.patience = 10.0
     results = [handle.get(30_000) for handle in handles]

@@ -8,7 +8,7 @@ import redis
 
 from tests.redis.proxy import Link, Move, Proxy
 from tests.redis.servers import Server
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def asked(connection: redis.Connection, *words: str) -> object:
 
 
 def link_of(proxy: Proxy) -> Link:
-    until(lambda: proxy.links)
+    wait_until(lambda: proxy.links)
     return proxy.links[-1]
 
 
@@ -95,8 +95,8 @@ def test_what_a_frozen_connection_held_arrives_once_it_thaws_even_if_it_was_clos
 
     proxy.thaw()
 
-    until(lambda: client.get("n") == b"late")
-    until(lambda: not proxy.links)
+    wait_until(lambda: client.get("n") == b"late")
+    wait_until(lambda: not proxy.links)
 
 
 def test_a_black_hole_takes_in_new_connections_too(proxy: Proxy) -> None:

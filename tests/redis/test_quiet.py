@@ -9,7 +9,7 @@ from returns.result import Success
 
 from fq import App
 from fq.brokers.redis import RedisBroker
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def test_a_worker_that_was_quieted_leaves_the_list_of_those_that_wait(
         return 1
 
     with app.worker(threads=1) as first:
-        until(lambda: waiting(client) == 1)
+        wait_until(lambda: waiting(client) == 1)
         first.pump.pause(True)
-        until(lambda: waiting(client) == 0)
+        wait_until(lambda: waiting(client) == 0)
         with app.worker(threads=1):
-            until(lambda: waiting(client) == 1)
+            wait_until(lambda: waiting(client) == 1)
             assert one.send().get() == Success(1)
         first.pump.pause(False)
-        until(lambda: waiting(client) == 1)
+        wait_until(lambda: waiting(client) == 1)
         assert one.send().get() == Success(1)
 
 
@@ -52,7 +52,7 @@ def test_a_worker_that_was_stopped_leaves_nothing_behind(connect: Callable[..., 
 
     with app.worker(threads=2):
         app.send_many(one.call() for _ in range(20))
-        until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
+        wait_until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
 
     assert app.broker.workers() == ()
     assert [key for key in client.scan_iter() if b":sent:" not in key] == [b"{fq}:queues"]
@@ -67,7 +67,7 @@ def test_a_worker_whose_threads_are_full_is_not_rung_for_what_it_cannot_run(
     @app.actor(queue="slow")
     def slow() -> None:
         running.append(1)
-        until(lambda: opened[0])
+        wait_until(lambda: opened[0])
 
     @app.actor(queue="quick")
     async def quick() -> int:
@@ -75,7 +75,7 @@ def test_a_worker_whose_threads_are_full_is_not_rung_for_what_it_cannot_run(
 
     with app.worker(threads=1):
         slow.send()
-        until(lambda: running)
+        wait_until(lambda: running)
         assert quick.send().get() == Success(1)
-        until(lambda: [member.partition(b"\0")[0] for member in client.zrange("{fq}:waiting", 0, -1)] == [b"quick"])
+        wait_until(lambda: [member.partition(b"\0")[0] for member in client.zrange("{fq}:waiting", 0, -1)] == [b"quick"])
         opened[0] = True

@@ -16,7 +16,7 @@ from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.kit import bury, in_thread, post, run
 from tests.redis.kit import done
 from tests.redis.servers import Server
-from tests.until import until
+from tests.wait_until import wait_until
 
 WANT = ClaimRequest("w", ("q",), 10)
 LONG = 60_000
@@ -253,11 +253,11 @@ def test_an_idle_worker_is_told_of_each_message_and_asks_for_none(connect: Calla
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    until(lambda: client.zcard("{fq}:waiting"))
+    wait_until(lambda: client.zcard("{fq}:waiting"))
     before = scripts_called(client)
     for number in range(100):
         producer.enqueue([post(f"m{number}")])
-        until(lambda: len(came) > number)  # noqa: B023  # called at once
+        wait_until(lambda: len(came) > number)  # noqa: B023  # called at once
     thread.join(10)
 
     assert came == [f"m{number}" for number in range(100)]

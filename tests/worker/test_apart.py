@@ -14,7 +14,7 @@ from fq.brokers.records import Bury, ClaimRequest, Commit, Reschedule, StoreResu
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.worker.process import dispatcher
 from fq.worker.process.isolated_commits import LARGE
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 class Choosy(MemoryBroker):
@@ -76,7 +76,7 @@ def test_a_group_hears_of_a_member_whose_outcome_was_refused(broker: Choosy) -> 
     handle = app.group([say.call("a"), say.call("xxxx"), say.call("b")]).then(count).send()
     with app.worker(threads=1):
         assert isinstance(handle.get().failure(), Fault)
-        until(lambda: not any(queue.in_flight for queue in broker.queues()))
+        wait_until(lambda: not any(queue.in_flight for queue in broker.queues()))
 
 
 def test_where_even_the_failure_is_refused_as_much_as_can_be_said_is(broker: Choosy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_where_even_the_failure_is_refused_as_much_as_can_be_said_is(broker: Cho
     monkeypatch.setattr(broker, "bad", lambda commit: bool(commit.changes))
     handles = [say.send("a"), say.send("b")]
     with app.worker(threads=1):
-        until(lambda: len(broker.dead()) == 2)
+        wait_until(lambda: len(broker.dead()) == 2)
 
     assert {letter.message_id for letter in broker.dead()} == {handle.message_id for handle in handles}
 
@@ -105,7 +105,7 @@ def test_where_everything_is_refused_nothing_fails_for_it_and_all_waits(broker: 
     handles = [say.send("a"), say.send("b")]
     worker = app.worker(threads=1)
     worker.start()
-    until(lambda: broker.refusals > 10)
+    wait_until(lambda: broker.refusals > 10)
     monkeypatch.setattr(broker, "bad", lambda commit: isinstance(commit.disposition, Bury))  # whichever of the two is tried just now
     results = [handle.get() for handle in handles]
     worker.stop()
@@ -143,7 +143,7 @@ def test_a_broker_that_goes_away_meanwhile_is_waited_for(broker: Choosy, monkeyp
     monkeypatch.setattr(broker, "bad", bad)
     handles = app.send_many([say.call("a"), say.call("xxxx"), say.call("b")])
     with app.worker(threads=1):
-        until(lambda: broker.down)
+        wait_until(lambda: broker.down)
         monkeypatch.setattr(broker, "bad", lambda commit: Choosy.bad(broker, commit))
         broker.down = False
         assert [handle.get().value_or(None) for handle in handles] == ["a", None, "b"]
@@ -200,7 +200,7 @@ def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_a
     handle = say.send("a")
     with app.worker(threads=1):
         assert handle.get() == Success("a")
-        until(broker.dead)
+        wait_until(broker.dead)
 
     assert "could not be sent" in broker.dead()[0].fault.message
 
@@ -254,6 +254,6 @@ def test_an_outcome_that_comes_when_its_worker_has_stopped_leaves_a_line_in_the_
     end.set()
     returned.wait(10)
 
-    until(
+    wait_until(
         lambda: any("its outcome is lost" in record.getMessage() and handle.message_id in record.getMessage() for record in caplog.records)
     )

@@ -13,7 +13,7 @@ from fq.brokers.records import CLAIM_BYTES, ClaimRequest, Commit, Turn
 from fq.core.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware.base import Middleware
 from fq.worker.scoreboard import Board
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 class Gate:
@@ -47,9 +47,9 @@ def test_a_full_worker_that_also_runs_async_actors_leaves_sync_ones_to_others(ap
     with app.worker(threads=2) as one:
         assert quick.send().get() == Success(1)  # from now on it asks for async messages, too
         handles = app.send_many(slow.call(n) for n in range(12))
-        until(lambda: len(gate.running) == 2)
+        wait_until(lambda: len(gate.running) == 2)
         with app.worker(threads=10):
-            until(lambda: len(gate.running) == 12)
+            wait_until(lambda: len(gate.running) == 12)
             gate.opened.set()
             assert [handle.get() for handle in handles] == [Success(n) for n in range(12)]
         assert one.pump.committed >= 3
@@ -64,7 +64,7 @@ def test_async_messages_pass_a_worker_whose_threads_are_full(app: App, gate: Gat
 
     with app.worker(threads=1):
         app.send_many(slow.call(n) for n in range(5))
-        until(lambda: len(gate.running) == 1)
+        wait_until(lambda: len(gate.running) == 1)
 
         assert [handle.get() for handle in app.send_many(quick.call(n) for n in range(500))] == [Success(n) for n in range(500)]
         gate.opened.set()
@@ -81,7 +81,7 @@ def test_a_worker_whose_event_loop_is_blocked_leaves_async_messages_to_others(ap
 
     with app.worker(threads=1):
         rude.send()
-        until(lambda: gate.running)
+        wait_until(lambda: gate.running)
         with app.worker(threads=1, queues=("default",)):
             assert [quick.send(n).get() for n in range(50)] == [Success(n) for n in range(50)]
             assert [handle.get() for handle in app.send_many(quick.call(n) for n in range(50))] == [Success(n) for n in range(50)]
@@ -106,7 +106,7 @@ def test_messages_in_quarantine_are_shared_among_workers_and_others_pass_them(ap
     handles = app.send_many(slow.call(n) for n in range(6))
     suspects(app)
     with app.worker(threads=1), app.worker(threads=1), app.worker(threads=1):
-        until(lambda: len(gate.running) == 3)
+        wait_until(lambda: len(gate.running) == 3)
         assert [handle.get() for handle in app.send_many(quick.call(n) for n in range(20))] == [Success(n) for n in range(20)]
         assert len(gate.running) == 3
         gate.opened.set()
@@ -135,12 +135,12 @@ def test_a_worker_that_is_stopped_leaves_no_thread_and_no_lease(app: App) -> Non
     for _ in range(3):
         with app.worker(threads=50):
             app.send_many([*(quick.call(n) for n in range(20)), *(aquick.call(n) for n in range(20))])
-            until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
+            wait_until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
         assert app.broker.workers() == ()
 
-    until(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() == before)
     booted = sorted(event.name for event in told if isinstance(event, ThreadBooted))
-    until(lambda: sorted(event.name for event in told if isinstance(event, ThreadStopping)) == booted)
+    wait_until(lambda: sorted(event.name for event in told if isinstance(event, ThreadStopping)) == booted)
 
 
 def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,15 +162,15 @@ def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatc
         assert worker.pump.sound
         blocks.append(gate.wait)
         quick.send()
-        until(lambda: gate.running)
-        until(lambda: not worker.pump.sound)
+        wait_until(lambda: gate.running)
+        wait_until(lambda: not worker.pump.sound)
         assert "gate.wait" in worker.pump.stack() or "self.opened.wait" in worker.pump.stack()
         board = Board(1)
         worker.beat(board)
         assert board.read().pulse == 0.0
         blocks.clear()
         gate.opened.set()
-        until(lambda: worker.pump.sound)
+        wait_until(lambda: worker.pump.sound)
         worker.beat(board)
         assert board.read().pulse > 0.0
     board.close()
@@ -204,9 +204,9 @@ def test_a_fast_worker_lets_no_more_large_messages_wait_in_it_than_a_claim_or_tw
 
     app.send_many(weigh.call("") for _ in range(2_000))
     with app.worker(threads=1):
-        until(lambda: len(seen) == 2_000)
+        wait_until(lambda: len(seen) == 2_000)
         app.send_many(weigh.call(1_500_000 * "x") for _ in range(40))
-        until(lambda: len(seen) == 2_040)
-        until(lambda: not broker.held)
+        wait_until(lambda: len(seen) == 2_040)
+        wait_until(lambda: not broker.held)
 
     assert 1_500_000 < broker.most < 2.5 * CLAIM_BYTES

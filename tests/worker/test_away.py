@@ -6,7 +6,7 @@ from fq import App
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Turn
 from fq.errors import BrokerUnavailable
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 class Away(MemoryBroker):
@@ -38,6 +38,6 @@ def test_one_with_nothing_in_hand_does_not_wait_for_the_broker(worked_before: bo
         broker.is_away = True
         broker.enqueue([])
         work.send()  # wakes it
-        until(lambda: broker.refused > 0)
+        wait_until(lambda: broker.refused > 0)
 
     assert broker.refused > 0

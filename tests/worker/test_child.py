@@ -15,7 +15,7 @@ from fq import App, Fault, Handle, RetryAfter, Shutdown, TimeLimitExceeded, comp
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import EnqueueOp
 from fq.errors import BrokerUnavailable
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 def idle(app: App) -> bool:
@@ -125,7 +125,7 @@ def test_what_cannot_be_decoded_is_a_dead_letter_and_the_rest_of_the_batch_runs(
     handles = app.send_many(add.call(n, 1) for n in range(50))
     with app.worker(threads=2):
         assert [handle.get() for handle in handles] == [Success(n + 1) for n in range(50)]
-        until(lambda: idle(app))
+        wait_until(lambda: idle(app))
 
     (letter,) = app.broker.dead()
     assert (letter.message_id, letter.body, letter.fault.type) == ("garbage", b"{nonsense", "DecodeError")
@@ -138,10 +138,10 @@ def test_a_message_for_an_unknown_actor_is_left_for_others_and_then_is_a_dead_le
 
     app.broker.enqueue([EnqueueOp("m1", "default", "gone", 0, 0, b'{"message_id":"m1","actor_name":"gone"}')])
     with app.worker(threads=1, unknown_actor_grace=60_000):
-        until(lambda: app.broker.status("m1").state == "delayed")
+        wait_until(lambda: app.broker.status("m1").state == "delayed")
     app.broker.enqueue([EnqueueOp("m2", "default", "gone", 0, 0, b'{"message_id":"m2","actor_name":"gone"}')])
     with app.worker(threads=1, unknown_actor_grace=0):
-        until(lambda: app.broker.dead())
+        wait_until(lambda: app.broker.dead())
 
     (letter,) = app.broker.dead()
     assert (letter.message_id, letter.fault.type) == ("m2", "ActorNotFound")
@@ -162,7 +162,7 @@ def test_a_graceful_stop_finishes_what_runs_and_hands_back_the_rest(app: App) ->
     started.wait(10)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
-    until(lambda: sum(queue.ready for queue in app.broker.queues()) == 9)
+    wait_until(lambda: sum(queue.ready for queue in app.broker.queues()) == 9)
     go_on.set()
     stopping.join(10)
 
@@ -216,7 +216,7 @@ def test_one_thread_runs_messages_in_the_order_of_their_priority_and_arrival(app
 
     app.send_many(note.call(n).with_options(priority=n % 2) for n in range(10))
     with app.worker(threads=1):
-        until(lambda: len(ran) == 10)
+        wait_until(lambda: len(ran) == 10)
 
     assert ran == [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]
 
@@ -308,8 +308,8 @@ def test_an_actors_exception_is_freed_without_the_cyclic_collector(app: App, col
         with app.worker(threads=1):
             handle: Handle[int] = actor.send()
             assert handle.get().failure() is not None
-            until(lambda: idle(app))
-            until(lambda: [ref() for ref in alive] == [None, None])
+            wait_until(lambda: idle(app))
+            wait_until(lambda: [ref() for ref in alive] == [None, None])
     finally:
         gc.enable()
 
@@ -330,11 +330,11 @@ def test_a_burst_of_long_jobs_is_not_hoarded_by_one_worker(app: App) -> None:
 
     with app.worker(threads=2) as one:
         app.send_many(fast.call() for _ in range(5_000))
-        until(lambda: idle(app))
+        wait_until(lambda: idle(app))
         handles = app.send_many(slow.call(n) for n in range(8))
-        until(lambda: len(running) == 2)
+        wait_until(lambda: len(running) == 2)
         with app.worker(threads=2) as two:
-            until(
+            wait_until(
                 lambda: len(running) == 4
             )  # what the first had claimed and could not run came to the second while its own were still at work
             go_on.set()
@@ -355,9 +355,9 @@ def test_a_thousand_async_messages_wait_at_once(app: App) -> None:
 
     app.send_many(wait.call() for _ in range(1_000))
     with app.worker(threads=1, concurrency=1_000):
-        until(lambda: at_once == 1_000)
+        wait_until(lambda: at_once == 1_000)
         go_on.set()
-        until(lambda: idle(app))
+        wait_until(lambda: idle(app))
 
 
 def test_an_interrupt_never_strikes_a_layer(app: App) -> None:

@@ -7,7 +7,7 @@ import pytest
 from fq import App, Outcome
 from fq.brokers.records import EnqueueOp
 from fq.worker import job
-from tests.until import until
+from tests.wait_until import wait_until
 
 DEPTHS = range(900, 1_000, 11)
 
@@ -44,7 +44,7 @@ def test_an_error_while_an_outcome_is_taken_ends_the_message(app: App, monkeypat
     call = actor.call(1) if part != "report" else actor.call(1).with_options(max_retries=0, max_age=0)
     handle = call.with_options(options={"tenant": "a"}).send()
     with app.worker(threads=1):
-        until(ended(app, handle.message_id), what="its end")
+        wait_until(ended(app, handle.message_id), what="its end")
 
     assert runs == ([] if part == "report" else [colour])
     assert app.broker.status(handle.message_id).state == "dead"
@@ -64,6 +64,6 @@ def test_arguments_that_are_nested_as_deeply_as_can_be_read_end(app: App, colour
         body = f'{{"message_id":"m{depth}","actor_name":"{colour}","args":[{"[" * depth + "]" * depth}]}}'
         app.broker.enqueue([EnqueueOp(f"m{depth}", "default", colour, 0, 0, body.encode())])
     with app.worker(threads=1, unknown_actor_grace=0):  # those that are nested too deeply to be converted are not left to others
-        until(ended(app, *(f"m{depth}" for depth in DEPTHS)), what="the end of all of them")
+        wait_until(ended(app, *(f"m{depth}" for depth in DEPTHS)), what="the end of all of them")
 
     assert {app.broker.status(f"m{depth}").state for depth in DEPTHS} == {"dead"}

@@ -13,7 +13,7 @@ from returns.result import Success
 from fq import App, Fault, Message, Outcome, default_middleware
 from fq.brokers.memory import MemoryBroker
 from fq.middleware.base import AsyncHandler, Middleware
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 def fault(result: object) -> str:
@@ -159,7 +159,7 @@ def test_the_actor_of_a_task_that_blocks_the_loop_is_named(app: App, caplog: pyt
 
     with app.worker(threads=1):
         handle = rude.send()
-        until(lambda: "rude has kept the event loop from turning" in caplog.text)
+        wait_until(lambda: "rude has kept the event loop from turning" in caplog.text)
         go_on.set()
         assert handle.get() == Success(1)
 
@@ -179,4 +179,4 @@ def test_a_task_that_outlives_its_message_keeps_nothing_waiting(app: App) -> Non
 
     with app.worker(threads=1):
         assert starts.send().get() == Success(1)
-        until(lambda: done)
+        wait_until(lambda: done)

@@ -21,7 +21,7 @@ from fq.brokers.protocol import Broker
 from fq.brokers.records import EnqueueOp
 from fq.brokers.sqlite import SqliteBroker
 from tests.core.test_fault import Hostile
-from tests.until import until
+from tests.wait_until import wait_until
 
 both = pytest.mark.parametrize("colour", ["sync", "async"])
 
@@ -216,7 +216,7 @@ def test_no_message_raises_in_what_serves_all_others(
     try:
         with app.worker(threads=1, unknown_actor_grace=0, shutdown_timeout=0) as worker:
             assert handle.get() == Success(1)
-            until(lambda: app.broker.status("m1").state in ("dead", "done", "delayed", "unknown", "missing"), what="its end")
+            wait_until(lambda: app.broker.status("m1").state in ("dead", "done", "delayed", "unknown", "missing"), what="its end")
             app.broker.cancel("m1")
             assert worker.lost is None
             assert worker.pump.alive
@@ -231,7 +231,7 @@ def test_what_is_cut_short_on_the_event_loop_is_freed_without_the_cyclic_collect
 
     def run(count: int) -> "Counter[str]":
         ids = [handle.message_id for handle in app.send_many(slow.call() for _ in range(count))]
-        until(lambda: all(app.broker.status(message_id).state == "dead" for message_id in ids))
+        wait_until(lambda: all(app.broker.status(message_id).state == "dead" for message_id in ids))
         app.broker.discard(ids)
         return Counter(type(each).__name__ for each in gc.get_objects())
 
@@ -243,6 +243,8 @@ def test_what_is_cut_short_on_the_event_loop_is_freed_without_the_cyclic_collect
             before = run(1)
             run(300)
             # The pump lets go of the last that it has committed. Without a collector, nothing else goes by waiting.
-            until(lambda: all(number - before[kind] <= 100 for kind, number in run(1).items()), what="the end of all that was cut short")
+            wait_until(
+                lambda: all(number - before[kind] <= 100 for kind, number in run(1).items()), what="the end of all that was cut short"
+            )
         finally:
             gc.enable()

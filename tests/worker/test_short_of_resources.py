@@ -11,7 +11,7 @@ from fq.limits.policy import Slot
 from fq.limits.slot_renewal import Leases
 from fq.worker.executors import event_loop as loop_module
 from fq.worker.supervisor.sidecars import Helpers
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_slot_of_a_limit_is_renewed_though_the_thread_could_not_be_started_for
     slot = Slot("key", "other", "token", 30)
     leases.hold(slot)
 
-    until(lambda: renewed, what="the renewal")
+    wait_until(lambda: renewed, what="the renewal")
     leases.let_go(slot)
     assert set(renewed) == {slot}
 

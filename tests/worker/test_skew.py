@@ -14,7 +14,7 @@ from fq.brokers.records import EnqueueOp
 from fq.brokers.sqlite import SqliteBroker
 from fq.core.message import Message
 from fq.wire.codec import encode
-from tests.until import until
+from tests.wait_until import wait_until
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -46,7 +46,7 @@ def test_an_argument_of_the_next_release_waits_for_a_worker_of_it(broker: Broker
 
     with old.worker(threads=1):
         handle = charge.send(1, currency="USD")
-        until(lambda: handle.status().state == "delayed")
+        wait_until(lambda: handle.status().state == "delayed")
     with new.worker(threads=1):
         assert handle.get() == Success("new USD")
 

@@ -10,7 +10,7 @@ from fq.brokers import SqliteBroker
 from fq.brokers.clock import SystemClock
 from fq.brokers.host_clocks import Host, boot_id, wall_ms
 from fq.brokers.records import ClaimRequest
-from tests.until import until
+from tests.wait_until import wait_until
 
 HOUR = 3_600_000
 
@@ -36,7 +36,7 @@ def test_what_runs_while_the_wall_clock_is_stepped_runs_once_and_what_is_delayed
 
     with app.worker(threads=2):
         handle, delayed = slow.send(1), later.call().delay(1_000).send()
-        until(lambda: bool(starts))
+        wait_until(lambda: bool(starts))
         stepped[0] = step
         found = [other.turn((), ClaimRequest("other", ("default",), 0)) for _ in range(10)]
         in_time = delayed.get_result(block=True, timeout=30_000)

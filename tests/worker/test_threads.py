@@ -15,7 +15,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import ClaimRequest, Turn
 from fq.core.events import Claimed, Committed, Committing, Event, Started
 from fq.worker.executors.interrupts import raise_thread_exception
-from tests.until import until
+from tests.wait_until import wait_until
 
 RESTARTABLE = ["fq-deadlines", "fq-heart", "fq-loop", "fq-loop-watch", "fq-worker-0"]
 
@@ -99,7 +99,7 @@ def test_a_worker_whose_pump_is_lost_hands_back_what_it_holds_and_raises_at_its_
         broker.sick = True
         worker.pump.flush()
         go_on.set()  # its outcome makes the pump ask for more, which it does not survive
-        until(lambda: not worker.pump.alive)
+        wait_until(lambda: not worker.pump.alive)
         assert running.status().state == waiting.status().state == "ready"
         broker.sick = False
     assert isinstance(raised.value.__cause__, Struck)
