@@ -1,7 +1,7 @@
 """
-The wire form: JSON, with exactly the field names of `Message`.
+The wire form of messages and results: JSON, with exactly the field names of `Message`.
 
-A field that is not known is kept and a missing one has its default, so messages of yesterday's and tomorrow's version decode.
+An unknown field is kept, and a missing one has its default, so messages of earlier and later versions decode.
 """
 
 import json
@@ -46,11 +46,11 @@ def encode(message: Message) -> bytes:
     try:
         return _written(message).encode("ascii") if not message.extra else encode_value(as_json(message), message.actor_name)
     except (TypeError, ValueError, RecursionError):
-        return encode_value(as_json(message), message.actor_name)  # which says what is wrong
+        return encode_value(as_json(message), message.actor_name)  # raises with the path of the value
 
 
 def _written(message: Message) -> str:
-    """Return what `as_json` says as JSON: field by field, in half the time."""
+    """Return `as_json` as text: written field by field, in half the time."""
     args, kwargs, options = message.args, message.kwargs, message.options
     return (
         f'{{"message_id":{quoted(message.message_id)},"actor_name":{quoted(message.actor_name)},"queue_name":{quoted(message.queue_name)}'
@@ -76,10 +76,10 @@ def as_json(message: Message) -> dict[str, object]:
 
 def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: str = "") -> Message:
     """
-    Return the message whose wire form is *body*, stamped with the facts of its delivery.
+    Return the message whose wire form is *body*, with the facts of its delivery.
 
     Raises:
-        DecodeError: *body* is no message; says what was found.
+        DecodeError: *body* is not a message; says what it is.
     """
     try:
         fields = loads(body.decode())
@@ -123,12 +123,12 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
 
 
 def _unknown(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return those of *fields* that this version does not know."""
+    """Return the *fields* that this version does not know."""
     return {name: value for name, value in fields.items() if name not in _FIELDS}
 
 
 def _fault(fields: Mapping[str, object]) -> str:
-    """Return what is wrong with the first of *fields* that is not as it should be."""
+    """Return what is wrong with the first wrong one of *fields*."""
     for name, kind in _FIELDS.items():
         if name not in fields and name in ("message_id", "actor_name"):
             return f"it has no {name}"
@@ -142,7 +142,7 @@ def encode_value(value: object, name: str = "value") -> bytes:
     Return *value* as JSON.
 
     Raises:
-        InvalidResult: a value that is not JSON, with its path, which begins with *name*.
+        InvalidResult: a value that is not JSON; its path begins with *name*.
     """
     try:
         return dumps(value).encode("ascii")
@@ -165,7 +165,7 @@ def encode_result(result: Result[object, Fault]) -> bytes:
 
 
 def decode_result(body: bytes) -> Result[object, Fault]:
-    """Return the final result that is stored as *body*."""
+    """Return the final result whose stored form is *body*."""
     fields = json.loads(body)
     return Failure(Fault.from_json(fields["fault"])) if "fault" in fields else Success(fields["value"])
 

@@ -1,7 +1,7 @@
 """
-The standard library's JSON, without what `json.dumps` and `json.loads` set up anew at every call: a third of the time of a small message.
+The JSON of the standard library, without what `json.dumps` and `json.loads` set up at every call: a third of the time for a small message.
 
-Where an interpreter has no C accelerator, or another one, the public functions serve.
+An interpreter without the same C accelerator uses the public functions.
 """
 
 import json
@@ -37,5 +37,5 @@ def loads(text: str) -> object:
     try:
         value, end = _scan(text, 0)
     except StopIteration:
-        return cast(object, _DECODER.decode(text))  # leading space, or a full account of what is wrong
+        return cast(object, _DECODER.decode(text))  # leading space, or an error with its position
     return value if end == len(text) else _DECODER.decode(text)

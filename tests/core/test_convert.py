@@ -33,7 +33,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fq.core.frozen import FrozenDict
-from fq.wire.convert import Misfit, converter, decoder, encoder, from_json, to_json
+from fq.wire.convert import ConversionError, converter, decoder, encoder, from_json, to_json
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -223,7 +223,7 @@ def sent(value, annotation):
 
 def said(value, annotation, path="x", convert=to_json):
     """Return what is said about *value*, which does not fit."""
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(ConversionError) as caught:
         convert(value, annotation, path)
     return str(caught.value)
 
@@ -246,7 +246,7 @@ def test_what_is_written_by_any_annotation_can_be_read_by_it(annotated_value, sh
     annotation, (_, value) = shape[0], annotated_value
     try:
         tree = to_json(value, annotation)
-    except Misfit:
+    except ConversionError:
         return
 
     arrived = from_json(json.loads(json.dumps(tree)), annotation)
@@ -260,7 +260,7 @@ def test_any_json_is_either_read_or_a_misfit(tree, shape):
     annotation = shape[0]
     try:
         value = from_json(tree, annotation)
-    except Misfit:
+    except ConversionError:
         return
 
     assert sent(value, annotation) == value

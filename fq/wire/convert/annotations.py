@@ -1,4 +1,4 @@
-"""Annotations as they are written, and what they mean: names resolved, wrappers taken off, and how to show one to a person."""
+"""Annotations: names in them resolved, wrappers removed, and text to show."""
 
 import sys
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from typing import (
 
 from attrs import frozen
 
-# Since Python 3.14 annotations are evaluated when asked for, and one that names nothing would raise there.
+# Since Python 3.14 annotations are evaluated when they are read, and one that names nothing would raise.
 if sys.version_info >= (3, 14):
     from annotationlib import Format
     from annotationlib import get_annotations as _get_annotations
@@ -46,7 +46,7 @@ _WRAPPERS = (Annotated, ClassVar, Final, NotRequired, Required)
 
 @frozen
 class Unresolved:
-    """An annotation that names what does not exist at run time, such as what is imported under ``TYPE_CHECKING``. Means Any."""
+    """An annotation with a name that does not exist at run time, such as one imported under ``TYPE_CHECKING``. It means Any."""
 
     text: str
 
@@ -56,7 +56,7 @@ class Unresolved:
 
 @runtime_checkable
 class Alias(Protocol):
-    """What the statement ``type Pair[T] = tuple[T, T]`` makes, since Python 3.12."""
+    """An alias that the statement ``type Pair[T] = tuple[T, T]`` makes, since Python 3.12."""
 
     __value__: object
     __type_params__: tuple[object, ...]
@@ -72,23 +72,23 @@ def resolve(annotation: object, scope: Mapping[str, object], owner: object = Non
     parameters = {parameter.__name__: parameter for parameter in getattr(owner, "__type_params__", ())}
     try:
         return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), {**scope, **parameters}, include_extras=True)["it"]
-    except Exception:  # evaluating what somebody wrote may raise anything
+    except Exception:  # evaluating an annotation may raise anything
         return Unresolved(name_of(annotation))
 
 
 def module_scope(owner: type) -> Mapping[str, object]:
-    """Return the names in the module that *owner* was written in."""
+    """Return the names in the module of *owner*."""
     module = sys.modules.get(owner.__module__)
     return vars(module) if module else {}
 
 
-def bare(annotation: object) -> object:
+def unwrap(annotation: object) -> object:
     """
-    Return *annotation* without what says nothing about conversion: Annotated, NewType, Final, aliases that do not hold themselves.
+    Return *annotation* without the wrappers that do not matter for conversion: Annotated, NewType, Final, aliases that do not hold themselves.
 
-    A type variable means its bound; object, and no annotation at all, mean Any.
+    A type variable means its bound. `object` and a missing annotation mean Any.
 
-    >>> bare(Annotated[NewType("UserId", int), "positive"])
+    >>> unwrap(Annotated[NewType("UserId", int), "positive"])
     <class 'int'>
     """
     origin = get_origin(annotation)
@@ -99,36 +99,36 @@ def bare(annotation: object) -> object:
     if isinstance(annotation, ForwardRef):
         return Unresolved(name_of(annotation))
     if isinstance(annotation, NewType):
-        return bare(annotation.__supertype__)
+        return unwrap(annotation.__supertype__)
     if isinstance(annotation, TypeVar):
-        return bare(annotation.__bound__ or (reduce(or_, annotation.__constraints__) if annotation.__constraints__ else Any))
+        return unwrap(annotation.__bound__ or (reduce(or_, annotation.__constraints__) if annotation.__constraints__ else Any))
     if origin in _WRAPPERS or str(origin).endswith(".ReadOnly"):
-        return bare(get_args(annotation)[0])
+        return unwrap(get_args(annotation)[0])
     alias = origin if isinstance(origin, Alias) else annotation
-    return bare(expanded(annotation)) if isinstance(alias, Alias) and not _holds(alias, alias) else annotation
+    return unwrap(expand_alias(annotation)) if isinstance(alias, Alias) and not _holds(alias, alias) else annotation
 
 
-def expanded(alias: object) -> object:
-    """Return what *alias*, with or without type arguments, stands for."""
+def expand_alias(alias: object) -> object:
+    """Return the annotation that *alias*, with or without type arguments, stands for."""
     origin = get_origin(alias) or alias
     if not isinstance(origin, Alias):
         return alias
     try:
         return substitute(origin.__value__, dict(zip(origin.__type_params__, get_args(alias), strict=False)))
-    except NameError:  # it is evaluated here, and may name what does not exist at run time
+    except NameError:  # it is evaluated here, and may have a name that does not exist at run time
         return Unresolved(name_of(alias))
 
 
 def _holds(annotation: object, alias: object, seen: frozenset[object] = frozenset()) -> bool:
-    """Whether *alias* occurs inside of *annotation*."""
-    inside = (expanded(annotation),) if isinstance(annotation, Alias) else (get_origin(annotation), *get_args(annotation))
+    """Does *alias* occur inside of *annotation*?"""
+    inside = (expand_alias(annotation),) if isinstance(annotation, Alias) else (get_origin(annotation), *get_args(annotation))
     later = [part for part in inside if part is not None and part is not Ellipsis and id(part) not in seen]
     return any(part is alias or _holds(part, alias, seen | {id(part)}) for part in later if not isinstance(part, type | str))
 
 
 def substitute(annotation: object, bound: Mapping[object, object]) -> object:
     """
-    Return *annotation* with its type variables replaced by what *bound* says.
+    Return *annotation* with its type variables replaced as *bound* says.
 
     >>> T = TypeVar("T")
     >>> substitute(dict[str, T], {T: int})

@@ -1,4 +1,4 @@
-"""`Misfit`, what is raised about a value that does not fit its annotation, and how it gathers its path on the way out."""
+"""`ConversionError`: a value does not fit its annotation. Each container that the error leaves adds its part to the path of the value."""
 
 from collections.abc import Callable, Iterable
 from reprlib import Repr
@@ -10,68 +10,68 @@ _short = Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 
 
-class Misfit(ValueError):
+class ConversionError(ValueError):
     """
     A value that does not fit its annotation.
 
-    Its text begins with the path to the value, as seen from where it is caught: each container that it leaves adds its part.
+    Its text begins with the path to the value.
 
-    >>> misfit("Decimal", "abc").under(".price").under("[3]").under("items")
-    Misfit("items[3].price: expected Decimal, found 'abc'")
+    >>> mismatch("Decimal", "abc").at(".price").at("[3]").at("items")
+    ConversionError("items[3].price: expected Decimal, found 'abc'")
     """
 
-    def under(self, part: str) -> "Misfit":
-        """Return this misfit as seen from outside of *part* of a path."""
-        return Misfit(f"{part}{self}")
+    def at(self, part: str) -> "ConversionError":
+        """Return this error with *part* in front of its path."""
+        return ConversionError(f"{part}{self}")
 
-    def instead_of(self, old: str, new: str) -> "Misfit":
-        """Return this misfit with *new* as what was expected, if that was an *old* right here."""
+    def with_expected(self, old: str, new: str) -> "ConversionError":
+        """Return this error as expecting *new* in the place of *old*, if the value itself, and no part of it, is wrong."""
         rest = str(self).removeprefix(f": expected {old},")
-        return self if rest == str(self) else Misfit(f": expected {new},{rest}")
+        return self if rest == str(self) else ConversionError(f": expected {new},{rest}")
 
-    def because(self, error: Exception) -> "Misfit":
-        """Return this misfit with the reason that *error* gives."""
-        return Misfit(f"{self} ({type(error).__name__}: {error})")
+    def because(self, error: Exception) -> "ConversionError":
+        """Return this error with *error* as its reason."""
+        return ConversionError(f"{self} ({type(error).__name__}: {error})")
 
     @property
-    def is_deep(self) -> bool:
-        """Whether the value lies inside of the one that was converted here."""
+    def is_nested(self) -> bool:
+        """Is a part of the value wrong, and not the value itself?"""
         return not str(self).startswith(":")
 
 
-def misfit(expected: str, found: object) -> Misfit:
-    """Return the misfit of *found* where *expected* was asked for."""
-    return Misfit(f": expected {expected}, found {_short.repr(found)}")
+def mismatch(expected: str, found: object) -> ConversionError:
+    """Return the error of finding *found* where *expected* belongs."""
+    return ConversionError(f": expected {expected}, found {_short.repr(found)}")
 
 
-def absent(expected: str) -> Misfit:
-    """Return the misfit of a value that is not there."""
-    return Misfit(f": expected {expected}, found nothing")
+def missing(expected: str) -> ConversionError:
+    """Return the error of a value that is missing."""
+    return ConversionError(f": expected {expected}, found nothing")
 
 
 def at_path(path: str, convert: Convert, value: object) -> object:
     """
-    Return *value*, converted.
+    Return *value* converted.
 
     Raises:
-        Misfit: with a path that begins with *path*.
+        ConversionError: with a path that begins with *path*.
     """
     try:
         return convert(value)
-    except Misfit as error:
-        raise error.under(path) from None
+    except ConversionError as error:
+        raise error.at(path) from None
     except RecursionError:
-        raise Misfit(f"{path}: nested too deeply, or holds itself") from None
+        raise ConversionError(f"{path}: nested too deeply, or holds itself") from None
 
 
-def within(key: object, convert: Convert, value: object) -> object:
-    """Return *value*, which its container holds under *key*, converted: `at_path` for what runs once per item."""
+def at_key(key: object, convert: Convert, value: object) -> object:
+    """Return *value*, which its container holds under *key*, converted. Runs once an item, so it does less than `at_path`."""
     try:
         return convert(value)
-    except Misfit as error:
-        raise error.under(f".{key}" if isinstance(key, str) else f"[{key!r}]") from None
+    except ConversionError as error:
+        raise error.at(f".{key}" if isinstance(key, str) else f"[{key!r}]") from None
 
 
-def each(convert: Convert, items: Iterable[object]) -> list[object]:
-    """Return *items*, each converted."""
-    return [within(at, convert, item) for at, item in enumerate(items)]
+def convert_each(convert: Convert, items: Iterable[object]) -> list[object]:
+    """Return *items* converted."""
+    return [at_key(at, convert, item) for at, item in enumerate(items)]

@@ -9,10 +9,10 @@ from typing import NamedTuple, NotRequired, Required, TypeAlias, cast, get_args,
 import attrs
 
 from fq.wire.convert.annotations import annotations_of, module_scope, name_of, resolve, signature_of, substitute
-from fq.wire.convert.conversion_error import Misfit, absent, misfit, within
-from fq.wire.convert.type_codec import Coder
+from fq.wire.convert.conversion_error import ConversionError, at_key, mismatch, missing
+from fq.wire.convert.type_codec import TypeCodec
 
-CodeOf: TypeAlias = Callable[[object], Coder]
+CodecFor: TypeAlias = Callable[[object], TypeCodec]
 Bindings: TypeAlias = Mapping[object, Mapping[object, object]]
 
 
@@ -31,11 +31,11 @@ class Record:
     """
     How a class with named fields is converted.
 
-    The fields are looked at when the first value comes: by then the names in annotations exist, and a class may hold itself.
+    The fields are read when the first value comes: by then the names in annotations exist, and a class may hold itself.
     """
 
     annotation: object
-    code_of: CodeOf
+    codec_for: CodecFor
 
     @cached_property
     def kind(self) -> type:
@@ -43,63 +43,63 @@ class Record:
         return cast("type", get_origin(self.annotation) or self.annotation)
 
     @cached_property
-    def fields(self) -> tuple[tuple[Field, Coder], ...]:
-        """Its fields, names in their annotations resolved, each with its coder."""
+    def fields(self) -> tuple[tuple[Field, TypeCodec], ...]:
+        """Its fields, with resolved annotations, each with its codec."""
         fields = tuple(_fields(self.kind))
         _check_initialiser(self.kind, frozenset(field.alias for field in fields))
         bindings = _bindings(self.annotation, {})
         resolved = (_resolved(self.kind, field, bindings) for field in fields)
-        return tuple((field, self.code_of(field.hint)) for field in resolved)
+        return tuple((field, self.codec_for(field.hint)) for field in resolved)
 
     def encode(self, value: object) -> object:
-        """Return the JSON object of *value*; an instance of a subclass is refused, since it would not arrive as one."""
+        """Return the JSON object of *value*. An instance of a subclass is refused, since it would be decoded as the base class."""
         if type(value) is not self.kind:
-            raise misfit(name_of(self.annotation), value)
-        return {field.name: within(field.name, coder.encode, getattr(value, field.name)) for field, coder in self.fields}
+            raise mismatch(name_of(self.annotation), value)
+        return {field.name: at_key(field.name, codec.encode, getattr(value, field.name)) for field, codec in self.fields}
 
     def decode(self, tree: object, _: object = None) -> object:
-        """Return the instance that *tree* describes; a key that is no field may be tomorrow's, and is ignored."""
+        """Return the instance that *tree* describes. An unknown key may come from a later version, and is ignored."""
         if not isinstance(tree, Mapping):
-            raise misfit(name_of(self.annotation), tree)
-        return self.kind(**{field.alias: within(field.name, coder.decode, tree[field.name]) for field, coder in self._present(tree)})
+            raise mismatch(name_of(self.annotation), tree)
+        return self.kind(**{field.alias: at_key(field.name, codec.decode, tree[field.name]) for field, codec in self._present(tree)})
 
-    def _present(self, values: Mapping[str, object]) -> Iterator[tuple[Field, Coder]]:
-        """Return the fields that *values* has, which must be all that are required."""
-        for field, coder in self.fields:
+    def _present(self, values: Mapping[str, object]) -> Iterator[tuple[Field, TypeCodec]]:
+        """Return the fields that *values* has; a required one must be there."""
+        for field, codec in self.fields:
             if field.name in values:
-                yield field, coder
+                yield field, codec
             elif field.is_required:
-                raise absent(coder.name).under(f".{field.name}")
+                raise missing(codec.name).at(f".{field.name}")
 
 
 class DictRecord(Record):
     """How a TypedDict is converted."""
 
     def encode(self, value: object) -> object:
-        """Return the JSON object of *value*; a key that is no field is refused, since it would not arrive."""
+        """Return the JSON object of *value*. An unknown key is refused, since it would be lost."""
         if not isinstance(value, dict):
-            raise misfit(name_of(self.annotation), value)
-        tree = {field.name: within(field.name, coder.encode, value[field.name]) for field, coder in self._present(value)}
+            raise mismatch(name_of(self.annotation), value)
+        tree = {field.name: at_key(field.name, codec.encode, value[field.name]) for field, codec in self._present(value)}
         if unknown := [key for key in value if key not in tree]:
-            raise misfit(f"a key of {name_of(self.annotation)}", unknown[0])
+            raise mismatch(f"a key of {name_of(self.annotation)}", unknown[0])
         return tree
 
 
 def is_record(annotation: object) -> bool:
-    """Whether *annotation* is a class with named fields."""
+    """Is *annotation* a class with named fields?"""
     kind = get_origin(annotation) or annotation
     if not isinstance(kind, type):
         return False
     return attrs.has(kind) or dataclasses.is_dataclass(kind) or is_typeddict(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
 
 
-def record(annotation: object, code_of: CodeOf) -> Record:
+def record(annotation: object, codec_for: CodecFor) -> Record:
     """Return how the record *annotation* is converted; *code_of* makes the coders of its fields."""
-    return (DictRecord if is_typeddict(get_origin(annotation) or annotation) else Record)(annotation, code_of)
+    return (DictRecord if is_typeddict(get_origin(annotation) or annotation) else Record)(annotation, codec_for)
 
 
 def _fields(kind: type) -> Iterator[Field]:
-    """Return the fields that the initialiser of *kind* takes, with annotations as they are written."""
+    """Return the fields that the initialiser of *kind* takes, with their annotations unresolved."""
     if is_typeddict(kind):
         return (Field(name, name, hint, name in vars(kind)["__required_keys__"]) for name, hint in annotations_of(kind).items())
     if attrs.has(kind):
@@ -114,10 +114,10 @@ def _fields(kind: type) -> Iterator[Field]:
 
 def _check_initialiser(kind: type, given: frozenset[str]) -> None:
     """
-    Check that a *kind* can be made of the arguments *given*.
+    Check that the arguments *given* suffice to make a *kind*.
 
     Raises:
-        Misfit: its initialiser needs others, or does not take these.
+        ConversionError: its initialiser needs others, or does not take these.
     """
     if is_typeddict(kind):
         return
@@ -126,11 +126,13 @@ def _check_initialiser(kind: type, given: frozenset[str]) -> None:
     lacking = {name for name, default in named.items() if default is Parameter.empty} - given
     refused = given - named.keys() if not any(p.kind is p.VAR_KEYWORD for p in parameters) else frozenset()
     if odd := sorted(lacking | refused):
-        raise Misfit(f": {kind.__name__} cannot be converted: its fields and the parameters of __init__ differ in {', '.join(odd)}")
+        raise ConversionError(
+            f": {kind.__name__} cannot be converted: its fields and the parameters of __init__ differ in {', '.join(odd)}"
+        )
 
 
 def _resolved(kind: type, field: Field, bindings: Bindings) -> Field:
-    """Return *field* with the names in its annotation looked up where it was written, and its type variables bound."""
+    """Return *field* with its annotation resolved in the module that declares it, and its type variables bound."""
     owner = next((base for base in kind.__mro__ if field.name in annotations_of(base)), kind)
     scope = {**vars(owner), **module_scope(owner), owner.__name__: owner}
     hint = substitute(resolve(field.hint, scope, owner), bindings.get(owner, {}))
@@ -139,7 +141,7 @@ def _resolved(kind: type, field: Field, bindings: Bindings) -> Field:
 
 
 def _bindings(annotation: object, outer: Mapping[object, object]) -> Bindings:
-    """Return, for the class *annotation* and each generic base of it, what its type variables stand for."""
+    """Return what the type variables of the class *annotation*, and of each of its generic bases, stand for."""
     kind = get_origin(annotation) or annotation
     own: dict[object, object] = dict(
         zip(getattr(kind, "__parameters__", ()), (substitute(arg, outer) for arg in get_args(annotation)), strict=False)

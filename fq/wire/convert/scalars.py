@@ -1,7 +1,7 @@
 """
-`converter`, the cattrs converter of single values: strict for the scalars of JSON, most others as text.
+`converter`, the cattrs converter of single values: strict about the scalars of JSON; most other types travel as text.
 
-Register hooks there for types of your own, before they are first converted::
+Register hooks for your own types before the first value of them is converted::
 
     converter.register_unstructure_hook(Money, str)
     converter.register_structure_hook(Money, lambda text, _: Money.parse(text))
@@ -18,38 +18,43 @@ from uuid import UUID
 from cattrs import Converter
 
 from fq.wire.convert.annotations import name_of
-from fq.wire.convert.conversion_error import Convert, Misfit, misfit
+from fq.wire.convert.conversion_error import ConversionError, Convert, mismatch
 from fq.wire.convert.records import is_record
-from fq.wire.convert.type_codec import JSON, SCALARS, Coder
+from fq.wire.convert.type_codec import JSON, SCALARS, TypeCodec
 
 T = TypeVar("T")
 W = TypeVar("W", str, int, bool)
 
 _OBJECT: frozenset[type] = frozenset((dict,))
 _MICROSECOND = timedelta(microseconds=1)
-_wires: dict[object, frozenset[type]] = {}
+_json_types: dict[object, frozenset[type]] = {}
 
 
-def _unknown(*_: object) -> Never:
-    """Stand for the hooks that nobody registered; `leaf` never calls it."""
+def _no_hook(*_: object) -> Never:
+    """Mark a type without hooks; `scalar` never calls this."""
     raise NotImplementedError
 
 
-converter = Converter(unstructure_fallback_factory=lambda _: _unknown, structure_fallback_factory=lambda _: _unknown)
+converter = Converter(unstructure_fallback_factory=lambda _: _no_hook, structure_fallback_factory=lambda _: _no_hook)
 
 
-def leaf(annotation: object) -> Coder:
-    """Return the coder of a single value: what the hooks of `converter` make of it."""
+def scalar(annotation: object) -> TypeCodec:
+    """Return the codec of a single value, from the hooks of `converter`."""
     name = name_of(annotation)
     if not _is_hashable(annotation):
-        return _refusal(name)
+        return _unsupported(name)
     write, read = converter.get_unstructure_hook(annotation), converter.get_structure_hook(annotation)
-    if _unknown in (write, read):
-        return _refusal(name)
-    encode, decode = _guarded(name, write, _kind(annotation)), _guarded(name, lambda tree: read(tree, annotation))
-    passing = SCALARS & {annotation}
-    return Coder(
-        name, encode, decode, wire=_wires.get(write, _OBJECT if is_record(annotation) else JSON), is_plain=bool(passing), passing=passing
+    if _no_hook in (write, read):
+        return _unsupported(name)
+    encode, decode = _guarded(name, write, _expected_class(annotation)), _guarded(name, lambda tree: read(tree, annotation))
+    identity_types = SCALARS & {annotation}
+    return TypeCodec(
+        name,
+        encode,
+        decode,
+        json_types=_json_types.get(write, _OBJECT if is_record(annotation) else JSON),
+        is_identity=bool(identity_types),
+        identity_types=identity_types,
     )
 
 
@@ -61,63 +66,65 @@ def _is_hashable(annotation: object) -> bool:
     return True
 
 
-def _kind(annotation: object) -> type:
-    """Return the class that values of *annotation* must be instances of, before any hook sees them."""
+def _expected_class(annotation: object) -> type:
+    """Return the class whose instances the values of *annotation* must be, before a hook gets them."""
     is_open = annotation is float or is_typeddict(annotation) or getattr(annotation, "_is_protocol", False)
     return annotation if isinstance(annotation, type) and not is_open else object
 
 
 def _guarded(name: str, convert: Convert, kind: type = object) -> Convert:
-    """Return *convert*, which refuses what is no *kind*, and raises nothing but `Misfit`."""
+    """Return *convert* so that it refuses all but a *kind*, and raises only `ConversionError`."""
 
     def guarded(value: object) -> object:
         if not isinstance(value, kind):
-            raise misfit(name, value)
+            raise mismatch(name, value)
         try:
             return convert(value)
-        except (Misfit, RecursionError):
+        except (ConversionError, RecursionError):
             raise
         except Exception as error:  # a hook, a validator or an initialiser may raise anything
-            raise misfit(name, value).because(error) from None
+            raise mismatch(name, value).because(error) from None
 
     return guarded
 
 
-def _refusal(name: str) -> Coder:
+def _unsupported(name: str) -> TypeCodec:
     advice = "make it an attrs class or a dataclass, or register hooks with fq.wire.convert.converter"
 
     def refuse(value: object) -> object:
-        raise Misfit(f"{misfit(f'a type that can be converted, which {name} is not', value)}; {advice}")
+        raise ConversionError(f"{mismatch(f'a type that can be converted, which {name} is not', value)}; {advice}")
 
-    return Coder(name, refuse, refuse)
+    return TypeCodec(name, refuse, refuse)
 
 
-def _register(kind: type[T], wire: type[W], write: Callable[[T], W], read: Callable[[type[T], W], T], but: tuple[type, ...] = ()) -> None:
-    """Register that a *kind*, though no *but*, is written as a *wire*; *read* gets the subclass that was asked for."""
+def _register_type(
+    kind: type[T], json_type: type[W], write: Callable[[T], W], read: Callable[[type[T], W], T], but: tuple[type, ...] = ()
+) -> None:
+    """Register that a *kind*, unless it is a *but*, travels as a *json_type*; *read* gets the annotated subclass."""
 
     def encode(value: T) -> W:
         if isinstance(value, kind) and not isinstance(value, but):
             return write(value)
-        raise misfit(kind.__name__, value)
+        raise mismatch(kind.__name__, value)
 
     def decode(tree: object, exact: type[T]) -> T:
         try:
-            if isinstance(tree, wire) and type(tree) is wire:  # a bool is an int, but not in JSON
+            if isinstance(tree, json_type) and type(tree) is json_type:  # a bool is an int, but not in JSON
                 return read(exact, tree)
         except (ValueError, ArithmeticError):
             pass
-        raise misfit(exact.__name__, tree)
+        raise mismatch(exact.__name__, tree)
 
     converter.register_unstructure_hook(kind, encode)
     converter.register_structure_hook(kind, decode)
-    _wires[encode] = frozenset((wire,))
+    _json_types[encode] = frozenset((json_type,))
 
 
 def _number(value: object, exact: type[float] = float) -> float:
     """Return *value*, a float or an int, as a float."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return exact(value)
-    raise misfit(exact.__name__, value)
+    raise mismatch(exact.__name__, value)
 
 
 def _base64(value: bytes | bytearray) -> str:
@@ -126,22 +133,22 @@ def _base64(value: bytes | bytearray) -> str:
 
 def _clock_time(value: time) -> str:
     if value.tzinfo and value.utcoffset() is None:
-        raise ValueError("without a date, its zone has no offset that could be written")
+        raise ValueError("without a date, its zone has no offset to write")
     return value.isoformat()
 
 
 converter.register_unstructure_hook(float, _number)
 converter.register_structure_hook(float, _number)
-_wires[_number] = frozenset((float,))
-_register(str, str, str.__str__, lambda exact, tree: exact(tree))
-_register(int, int, int.__int__, lambda exact, tree: exact(tree), but=(bool,))
-_register(bool, bool, bool, lambda _, tree: tree)
-_register(bytes, str, _base64, lambda exact, tree: exact(b64decode(tree, validate=True)))
-_register(bytearray, str, _base64, lambda exact, tree: exact(b64decode(tree, validate=True)))
-_register(Decimal, str, str, lambda exact, tree: exact(tree))
-_register(UUID, str, str, lambda exact, tree: exact(tree))
-_register(PurePath, str, str, lambda exact, tree: exact(tree))
-_register(date, str, date.isoformat, lambda exact, tree: exact.fromisoformat(tree), but=(datetime,))
-_register(datetime, str, datetime.isoformat, lambda exact, tree: exact.fromisoformat(tree))
-_register(time, str, _clock_time, lambda exact, tree: exact.fromisoformat(tree))
-_register(timedelta, int, lambda value: value // _MICROSECOND, lambda exact, tree: exact(microseconds=tree))
+_json_types[_number] = frozenset((float,))
+_register_type(str, str, str.__str__, lambda exact, tree: exact(tree))
+_register_type(int, int, int.__int__, lambda exact, tree: exact(tree), but=(bool,))
+_register_type(bool, bool, bool, lambda _, tree: tree)
+_register_type(bytes, str, _base64, lambda exact, tree: exact(b64decode(tree, validate=True)))
+_register_type(bytearray, str, _base64, lambda exact, tree: exact(b64decode(tree, validate=True)))
+_register_type(Decimal, str, str, lambda exact, tree: exact(tree))
+_register_type(UUID, str, str, lambda exact, tree: exact(tree))
+_register_type(PurePath, str, str, lambda exact, tree: exact(tree))
+_register_type(date, str, date.isoformat, lambda exact, tree: exact.fromisoformat(tree), but=(datetime,))
+_register_type(datetime, str, datetime.isoformat, lambda exact, tree: exact.fromisoformat(tree))
+_register_type(time, str, _clock_time, lambda exact, tree: exact.fromisoformat(tree))
+_register_type(timedelta, int, lambda value: value // _MICROSECOND, lambda exact, tree: exact(microseconds=tree))

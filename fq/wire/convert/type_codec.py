@@ -1,4 +1,4 @@
-"""`Coder`: how values of one annotation become JSON and come back."""
+"""`TypeCodec`: how values of one annotation become JSON and come back."""
 
 from types import NoneType
 
@@ -13,32 +13,32 @@ NO_TYPES: frozenset[type] = frozenset()
 
 
 @frozen
-class Coder:
+class TypeCodec:
     """
     How values of one annotation become JSON, and come back.
 
     Attributes:
-        name: the annotation, for people.
+        name: the annotation, as errors show it.
 
-        encode: from the value to a new JSON tree; raises `Misfit`.
+        encode: from the value to a new JSON tree; raises `ConversionError`.
 
-        decode: from a JSON tree to the value, which shares no list or dict with it; raises `Misfit`.
+        decode: from a JSON tree to the value, which shares no list or dict with it; raises `ConversionError`.
 
-        wire: which JSON types it writes.
+        json_types: the JSON types that it writes.
 
-        is_plain: whether what it writes equals the value, as is so for an int, but not for a datetime.
+        is_identity: does what it writes equal the value? So it is for an int, but not for a datetime.
 
-        passing: values of exactly these types are what they become; nothing need be called.
+        identity_types: values of exactly these types need no conversion.
     """
 
     name: str
     encode: Convert
     decode: Convert
-    wire: frozenset[type] = JSON
-    is_plain: bool = False
-    passing: frozenset[type] = NO_TYPES
+    json_types: frozenset[type] = JSON
+    is_identity: bool = False
+    identity_types: frozenset[type] = NO_TYPES
 
     @property
     def is_scalar(self) -> bool:
-        """Whether it is a scalar of JSON, whose values need only be of the right type."""
-        return len(self.passing) == 1
+        """Is it a scalar of JSON, whose type alone is checked?"""
+        return len(self.identity_types) == 1

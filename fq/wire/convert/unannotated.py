@@ -1,38 +1,38 @@
-"""Values without an annotation: JSON already, and copied, so that a message and an actor never share a list."""
+"""Values without an annotation: they must be JSON, and are copied, so that a message and an actor never share a list."""
 
 from collections.abc import Mapping
 from typing import cast
 
 from fq.wire.codec import not_json
 from fq.wire.convert.annotations import Unresolved
-from fq.wire.convert.conversion_error import Misfit
-from fq.wire.convert.type_codec import JSON, SCALARS, Coder
+from fq.wire.convert.conversion_error import ConversionError
+from fq.wire.convert.type_codec import JSON, SCALARS, TypeCodec
 
 
-def fresh(value: object) -> object:
+def json_copy(value: object) -> object:
     """
-    Return a copy of *value*, made of lists, dicts and scalars that are exactly these.
+    Return a copy of *value* made of plain lists, dicts and scalars, no subclasses.
 
     Raises:
-        Misfit: of the first part that is not JSON.
+        ConversionError: a part of *value* is not JSON.
     """
     try:
         return _copy(value)
     except TypeError:
-        raise Misfit(not_json(value, "") or ": cannot be read") from None
+        raise ConversionError(not_json(value, "") or ": cannot be read") from None
 
 
-def unresolved(annotation: Unresolved) -> Coder:
-    """Return the coder of an annotation that names nothing at run time: Any, and an error that says why."""
+def unresolved(annotation: Unresolved) -> TypeCodec:
+    """Return the codec of an annotation that names nothing at run time: it takes JSON, and its errors say why."""
 
     def convert(value: object) -> object:
         try:
-            return fresh(value)
-        except Misfit as error:
+            return json_copy(value)
+        except ConversionError as error:
             reason = f"its annotation {annotation.text!r} names nothing at run time: is that imported under TYPE_CHECKING only?"
-            raise Misfit(f"{error} ({reason})") from None
+            raise ConversionError(f"{error} ({reason})") from None
 
-    return Coder(annotation.text, convert, convert, wire=JSON, is_plain=True, passing=SCALARS)
+    return TypeCodec(annotation.text, convert, convert, json_types=JSON, is_identity=True, identity_types=SCALARS)
 
 
 def _copy(value: object) -> object:
@@ -55,7 +55,7 @@ def _copy_key(key: object) -> str:
 
 
 def _copy_scalar(value: object) -> object:
-    """Return *value*, an instance of a subclass, as the scalar that it is: of a `StrEnum`, its text."""
+    """Return *value*, an instance of a subclass such as `StrEnum`, as the plain scalar."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -65,4 +65,4 @@ def _copy_scalar(value: object) -> object:
     raise TypeError(value)
 
 
-ANYTHING = Coder("Any", fresh, fresh, wire=JSON, is_plain=True, passing=SCALARS)
+ANYTHING = TypeCodec("Any", json_copy, json_copy, json_types=JSON, is_identity=True, identity_types=SCALARS)

@@ -1,7 +1,7 @@
 """
 `Signature`: how the arguments and the result of one function become JSON and come back.
 
-Which argument goes to which parameter is the business of ``fq.wire.signature.parameters``, single values that of ``fq.wire.convert``.
+``fq.wire.signature.parameters`` assigns arguments to parameters, ``fq.wire.convert`` converts single values.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -17,7 +17,7 @@ from attrs import frozen
 from returns.result import Result
 
 from fq.errors import InvalidArguments, InvalidResult
-from fq.wire.convert import Coder, Convert, Misfit, at_path, coder
+from fq.wire.convert import ConversionError, Convert, TypeCodec, at_path, codec_for
 from fq.wire.convert.annotations import name_of, resolve
 from fq.wire.signature.command_line import Typed, read_text
 from fq.wire.signature.parameters import Args, Kwargs, Parameter, Parameters, Side
@@ -28,7 +28,7 @@ Function: TypeAlias = Callable[..., object]
 _AWAITABLE = (Awaitable, Coroutine)
 _STARS: Mapping[int, str] = {Declared.VAR_POSITIONAL: "*", Declared.VAR_KEYWORD: "**"}
 _BY_POSITION = (Declared.POSITIONAL_ONLY, Declared.POSITIONAL_OR_KEYWORD, Declared.VAR_POSITIONAL)
-_RESULT = object()  # stands for the result of the step before
+_RESULT = object()  # the place of the result of the step before
 _UNKNOWN = Inspected([Declared("args", Declared.VAR_POSITIONAL), Declared("kwargs", Declared.VAR_KEYWORD)])
 _ANY = Parameters.of(_UNKNOWN, lambda _: Any)
 
@@ -36,9 +36,9 @@ _ANY = Parameters.of(_UNKNOWN, lambda _: Any)
 @frozen(slots=False)
 class Signature:
     """
-    What *function*, anything that can be called, takes and returns.
+    The parameters and the result of *function*, which is any callable.
 
-    Annotations are looked at when the first value comes, not before: a module may declare a class after the function that names it.
+    Annotations are resolved when the first value comes: a module may declare a class after the function that names it.
 
     >>> def add(a: int, b: int) -> int: ...
     >>> Signature.of(add).bind((1, 2), {})
@@ -58,12 +58,12 @@ class Signature:
 
     def bind(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
-        Return what the function is called with for the JSON values *args* and *kwargs* of a message; defaults are left to it.
+        Return the arguments for the function that the JSON values *args* and *kwargs* of a message stand for; it fills in its own defaults.
 
         Raises:
             InvalidArguments: missing, too many or unknown ones, or one that does not fit its annotation, with its path.
         """
-        if not kwargs and (tuple(map(type, args)) if args else args) in self._passing:
+        if not kwargs and (tuple(map(type, args)) if args else args) in self._identity_types:
             return args, kwargs
         return self._converted(Parameter.decode, args, kwargs)
 
@@ -71,12 +71,12 @@ class Signature:
         """
         Return the JSON values for a message that calls the function with *args* and *kwargs*; `bind` will take them.
 
-        A *partial* call may lack arguments: the next step of a pipeline gets its last ones from the step before it.
+        A *partial* call may lack arguments: a later step of a pipeline gets one from the step before.
 
         Raises:
             InvalidArguments: missing, too many or unknown ones, or one that does not fit its annotation, with its path.
         """
-        if not kwargs and tuple(map(type, args)) in self._passing:
+        if not kwargs and tuple(map(type, args)) in self._identity_types:
             return args, kwargs
         return self._converted(Parameter.encode, args, kwargs, partial=partial)
 
@@ -93,25 +93,25 @@ class Signature:
 
     def dump_result(self, value: object) -> object:
         """
-        Return *value*, which the function returned, as JSON. Of a `Result`, that is what a `Success` holds.
+        Return *value*, the result of the function, as JSON. For a `Result`, give what the `Success` holds.
 
         Raises:
             InvalidResult: it does not fit the return annotation, or is not JSON and not annotated; with the path.
         """
-        return value if type(value) in self._returns.passing else _result(self._returns.encode, value)
+        return value if type(value) in self._returns.identity_types else _result(self._returns.encode, value)
 
     def load_result(self, tree: object) -> object:
         """
-        Return the value that `dump_result` made *tree* of.
+        Return the value that `dump_result` encoded as *tree*.
 
         Raises:
             InvalidResult: *tree* does not fit the return annotation; with the path.
         """
-        return tree if type(tree) in self._returns.passing else _result(self._returns.decode, tree)
+        return tree if type(tree) in self._returns.identity_types else _result(self._returns.decode, tree)
 
     def read(self, texts: Sequence[str], kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
-        Return what the function is called with for positional *texts*, as typed: each is JSON where that fits the annotation, or else text.
+        Return the arguments for the function that a person typed as positional *texts*: each is JSON where that fits the annotation, else text.
 
         >>> def greet(code: str, times: int) -> None: ...
         >>> Signature.of(greet).read(["12345", "2"], {})
@@ -124,51 +124,51 @@ class Signature:
 
     @property
     def returns_nothing(self) -> bool:
-        """Whether the function is annotated to return None, or not to return."""
+        """Is the function annotated to return None, or never to return?"""
         return self._returned() in (None, NoneType, NoReturn, Never)
 
     @property
     def is_untyped_first(self) -> bool:
-        """Whether the first parameter that may be given by position has no annotation."""
+        """Is the first parameter positional and without an annotation?"""
         first = next(iter(self._declared.parameters.values()), None)
         return first is not None and first.kind in _BY_POSITION and first.annotation is Declared.empty
 
     @property
     def is_async(self) -> bool:
-        """Whether what the function returns must be awaited."""
+        """Must the result of the function be awaited?"""
         whole = _without_partial(self.function)
         is_coroutine = iscoroutinefunction(whole) or iscoroutinefunction(type(whole).__call__)
         return is_coroutine or get_origin(self._resolved(self._declared.return_annotation)) in _AWAITABLE
 
     def __str__(self) -> str:
-        """Return the head of the function as one would write it: ``add(a: int, b: int) -> int``."""
+        """Return the function with its annotations: ``add(a: int, b: int) -> int``."""
         parameters = [p.replace(annotation=self._shown(p.annotation)) for p in self._declared.parameters.values()]
         returned = self._shown(self._declared.return_annotation)
         return f"{self._name}{self._declared.replace(parameters=parameters, return_annotation=returned)}"
 
     def _converted(self, side: Side, args: Args, kwargs: Kwargs, *, partial: bool = False) -> tuple[Args, Kwargs]:
-        if fault := self._parameters.fault(args, kwargs, partial=partial or self._is_open):
+        if fault := self._parameters.arity_error(args, kwargs, partial=partial or self._is_open):
             raise InvalidArguments(f"{self._name}() {fault}")
         try:
             return self._parameters.convert(side, args, kwargs)
-        except Misfit as error:
-            if self._is_open and self._parameters.fault(args, kwargs):  # a wrapper may add arguments ahead of these
-                with suppress(Misfit):
+        except ConversionError as error:
+            if self._is_open and self._parameters.arity_error(args, kwargs):  # a wrapper may add arguments ahead of these
+                with suppress(ConversionError):
                     return _ANY.convert(side, args, kwargs)
             names = ", ".join(_STARS.get(p.kind, "") + p.name for p in self._declared.parameters.values())
             raise InvalidArguments(f"{self._name}({names}): {error}") from None
 
     @cached_property
-    def _passing(self) -> frozenset[tuple[type, ...]]:
-        return self._parameters.passing
+    def _identity_types(self) -> frozenset[tuple[type, ...]]:
+        return self._parameters.identity_types
 
     @cached_property
     def _parameters(self) -> Parameters:
         return Parameters.of(self._declared, self._resolved)
 
     @cached_property
-    def _returns(self) -> Coder:
-        return coder(self._returned())
+    def _returns(self) -> TypeCodec:
+        return codec_for(self._returned())
 
     @property
     def _declared(self) -> Inspected:
@@ -182,7 +182,7 @@ class Signature:
     def _found(self) -> tuple[Inspected, bool]:
         try:
             return declared(self.function)
-        except ValueError:  # built in, and does not say
+        except ValueError:  # a built-in that has no signature
             return _UNKNOWN, False
 
     @cached_property
@@ -191,7 +191,7 @@ class Signature:
         return str(getattr(whole, "__name__", type(whole).__name__))
 
     def _returned(self) -> object:
-        """Return the annotation of what is stored: of ``Result[R, E]``, and of what is awaited, R."""
+        """Return the annotation of the stored result: R of ``Result[R, E]``, and of an awaitable R."""
         hint = self._resolved(self._declared.return_annotation)
         while (origin := get_origin(hint)) in _AWAITABLE or _is_result(origin):
             hint = get_args(hint)[-1 if origin in _AWAITABLE else 0]
@@ -210,7 +210,7 @@ def _around_result(parameter: Parameter, value: object, path: str) -> object:
 
 
 class _Shown(str):
-    """Text that `inspect` shows without quotes, as it does an annotation."""
+    """Text that `inspect` shows without quotes, like an annotation."""
 
     __slots__ = ()
 
@@ -221,7 +221,7 @@ class _Shown(str):
 def _result(convert: Convert, value: object) -> object:
     try:
         return at_path("result", convert, value)
-    except Misfit as error:
+    except ConversionError as error:
         raise InvalidResult(str(error)) from None
 
 
@@ -234,7 +234,7 @@ def _without_partial(function: object) -> object:
 
 
 def _inside(function: object) -> object:
-    """Return what Python runs in the end when *function* is called: of a partial, a wrapper, a method or an object, the function inside."""
+    """Return the function inside of *function*, which may be a partial, a wrapper, a method or a callable object."""
     whole = _without_partial(function)
     wrapped = getattr(whole, "__wrapped__", getattr(whole, "__func__", None))
     if wrapped is not None:

@@ -1,23 +1,23 @@
-"""`read_text`: an argument as it is typed on a command line."""
+"""`read_text`: converts an argument typed on a command line."""
 
 import json
 
-from fq.wire.convert import Misfit
+from fq.wire.convert import ConversionError
 from fq.wire.signature.parameters import Parameter
 
 
 class Typed(str):
-    """An argument that was typed: JSON, or text."""
+    """An argument that a person typed: JSON, or text."""
 
     __slots__ = ()
 
 
 def read_text(parameter: Parameter, value: object, path: str) -> object:
     """
-    Return what the function gets for *value*: of what was typed, its JSON where that fits *parameter*, or else the text itself.
+    Return what the function gets for *value*. A typed argument is read as JSON where that fits *parameter*, else as text.
 
     Raises:
-        Misfit: neither fits; says why its JSON does not, if it has any.
+        ConversionError: neither fits; says why the JSON does not, if it is JSON.
     """
     if not isinstance(value, Typed):
         return parameter.decode(value, path)
@@ -28,8 +28,8 @@ def read_text(parameter: Parameter, value: object, path: str) -> object:
         return parameter.decode(text, path)
     try:
         return parameter.decode(tree, path)
-    except Misfit as misfit:
+    except ConversionError as json_error:
         try:
             return parameter.decode(text, path)
-        except Misfit:
-            raise misfit from None
+        except ConversionError:
+            raise json_error from None

@@ -1,4 +1,4 @@
-"""What a decorated function takes: `declared` looks at the wrapper before it looks at the function inside."""
+"""`declared`: the signature of a decorated function, from its wrapper and the function inside."""
 
 from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature
@@ -11,13 +11,13 @@ _STARS = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 def declared(function: Callable[..., object]) -> tuple[Signature, bool]:
     """
-    Return what *function* takes, and whether it is open: whether a wrapper that takes ``*args, **kwargs`` may add arguments of its own.
+    Return the signature of *function*, and whether it is open: a wrapper that takes ``*args, **kwargs`` may add arguments of its own.
 
-    A wrapper that `functools.wraps` made takes what its own parameters say, with the annotations that it has from the function inside, or what its
-    ``__signature__`` says. Only for its ``*args`` and ``**kwargs`` does that function say more.
+    A wrapper made with `functools.wraps` has its own parameters, with the annotations of the function inside, or those of its ``__signature__``.
+    Only its ``*args`` and ``**kwargs`` stand for parameters of that function.
 
     Raises:
-        ValueError: it is built in, and does not say.
+        ValueError: *function* is a built-in that has no signature.
     """
     if isinstance(function, MethodType) or not hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
         return signature_of(function), False
@@ -25,7 +25,7 @@ def declared(function: Callable[..., object]) -> tuple[Signature, bool]:
     inner, is_open = declared(inside)
     try:
         own = signature_of(function, follow_wrapped=False)
-    except ValueError:  # such as that of functools.lru_cache, which passes all arguments on
+    except ValueError:  # such as functools.lru_cache, which passes all arguments on
         return inner, is_open
     if not any(parameter.kind in _STARS for parameter in own.parameters.values()):
         return own, False
@@ -33,7 +33,7 @@ def declared(function: Callable[..., object]) -> tuple[Signature, bool]:
 
 
 def _merged(own: Signature, inner: Signature) -> Signature:
-    """Return *own* with the parameters of *inner* in the place of ``*args`` and ``**kwargs``; *inner* where that makes no signature."""
+    """Return *own* with the parameters of *inner* in the place of ``*args`` and ``**kwargs``; *inner* if these do not combine."""
     try:
         return inner.replace(parameters=sorted(_parameters(own, inner), key=lambda parameter: parameter.kind))
     except ValueError:
