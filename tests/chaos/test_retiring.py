@@ -38,11 +38,13 @@ def recycle(app: App, rig: Rig, process: Popen[bytes]) -> None:
     replaced(app, rig, lambda: app.send_many(pid.call() for _ in range(20)))
 
 
-HOW = pytest.mark.parametrize(("replace", "options"), [(reload, ()), (recycle, ("--max-tasks-per-child", "10"))])
+KINDS = ("wait_at_gate", "await_gate")
+RECYCLED = ("--max-tasks-per-child", "10")
+EACH_ONCE = [pytest.param(reload, (), KINDS[0]), pytest.param(recycle, RECYCLED, KINDS[1])]
+CROSSED = [pytest.param(reload, (), KINDS[1], marks=pytest.mark.chaos), pytest.param(recycle, RECYCLED, KINDS[0], marks=pytest.mark.chaos)]
 
 
-@HOW
-@pytest.mark.parametrize("kind", ["wait_at_gate", "await_gate"])
+@pytest.mark.parametrize(("replace", "options", "kind"), EACH_ONCE + CROSSED)
 def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_would_wait(
     app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...], kind: str
 ) -> None:
@@ -60,7 +62,7 @@ def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_wou
         assert rig.runs("waits") == {"4": 1}
 
 
-@HOW
+@pytest.mark.parametrize(("replace", "options"), [(reload, ()), (recycle, RECYCLED)])
 def test_one_stop_does_not_count_as_the_second_of_a_child_that_retires(
     app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...]
 ) -> None:

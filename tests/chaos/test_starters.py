@@ -18,6 +18,11 @@ from tests.wait_until import wait_until
 
 APP = "tests.chaos.starters:app"
 both_starts = pytest.mark.parametrize("how", [(), ("--spawn",)], ids=["fork", "spawn"])
+fork_then_spawn = pytest.mark.parametrize(
+    "how", [pytest.param((), id="fork"), pytest.param(("--spawn",), id="spawn", marks=pytest.mark.chaos)]
+)
+"""For what a child does at its end, which is the same however it was started."""
+
 Start = Callable[..., "Popen[bytes]"]
 
 
@@ -78,7 +83,7 @@ def test_a_process_that_an_actor_forks_and_what_it_executes_hear_signals_as_usua
     assert usual_signals.send().get(20_000) == Success(["SIGINT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2"])
 
 
-@both_starts
+@fork_then_spawn
 def test_the_processes_of_an_executor_end_with_the_process_that_has_it(rig: Rig, start: Start, how: tuple[str, ...]) -> None:
     from tests.chaos.starters import executor
 
@@ -91,7 +96,7 @@ def test_the_processes_of_an_executor_end_with_the_process_that_has_it(rig: Rig,
     wait_until(lambda: gone(rig), what="the end of what they started")
 
 
-@both_starts
+@fork_then_spawn
 def test_exit_handlers_run_when_a_worker_process_ends(rig: Rig, start: Start, how: tuple[str, ...]) -> None:
     from tests.chaos.starters import handlers
 
