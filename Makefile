@@ -32,7 +32,7 @@ check: $(DEV)  ## Check format, lint, types, imports, docs and examples
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 	$(DOCS)
-	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/test_examples.py
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/e2e/test_examples.py
 
 lowest: $(LOWEST)  ## Run the tests of the core and the brokers with the oldest versions that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest -q -n 2 --dist loadgroup tests/core tests/layers tests/brokers tests/cli

@@ -1,28 +1,12 @@
 """The fixtures of the suite: each test runs once for every broker that joined; see ``harness.py``."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from fq.brokers.protocol import Broker
-from tests.brokers.harness import Harness, Kind, kinds
+from tests.brokers.harness import Harness
+from tests.every_broker import harness, kind
 
-KINDS = kinds()
-
-
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
-def kind(request: pytest.FixtureRequest) -> Kind:
-    """What makes harnesses, for a test that needs many."""
-    return request.param
-
-
-@pytest.fixture
-def harness(kind: Kind, tmp_path: Path) -> Iterator[Harness]:
-    """An empty store."""
-    harness = kind(tmp_path)
-    yield harness
-    harness.close()
+__all__ = ["harness", "kind"]
 
 
 @pytest.fixture

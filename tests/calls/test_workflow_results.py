@@ -1,24 +1,14 @@
 """Every broker: the results of a workflow are there until it is over, however long that takes, and for their own time from then."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fq import App, Call, GroupCallbacks, default_middleware
-from tests.brokers.harness import Harness, Kind, kinds
+from tests.brokers.harness import Harness
 
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
-
-
-@pytest.fixture(params=kinds().values(), ids=kinds().keys())
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
-    kind: Kind = request.param
-    harness = kind(tmp_path)
-    yield harness
-    harness.close()
 
 
 class Workflows:

@@ -14,7 +14,7 @@ from examples.census.figures import Figures
 from examples.census.tasks import Count, count, is_unlucky
 from fq import Fault, TimedOut
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BROKEN = {"broken.py": "def f(:\n", "undecodable.py": "# coding: nonsense\n"}
 
 

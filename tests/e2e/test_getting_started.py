@@ -15,7 +15,7 @@ import pytest
 
 from tests.wait_until import wait_until
 
-PAGE = Path(__file__).parent.parent / "docs" / "getting-started.md"
+PAGE = Path(__file__).parents[2] / "docs" / "getting-started.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALLS = ("python3 -m venv", "pip install")
 

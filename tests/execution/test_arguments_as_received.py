@@ -1,8 +1,6 @@
 """What an actor does to the lists and dicts in its arguments, or in its message, is its own affair: a retry and a callback get what was sent."""
 
-from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,10 @@ from fq.class_style import Middleware
 from fq.core.message import Message
 from fq.core.outcome import Outcome
 from fq.wire.codec import decode
-from tests.brokers.harness import Harness, Kind, kinds
+from tests.brokers.harness import Harness
 
 SENT: tuple[Any, ...] = ([], [1, [2]], {"a": {"b": [1]}}, [{"k": 1}], "text")
 OPTIONS = {"tags": ["a"], "headers": {"trace": [1]}}
-
-
-@pytest.fixture(params=kinds().values(), ids=kinds().keys())
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
-    kind: Kind = request.param
-    harness = kind(tmp_path)
-    yield harness
-    harness.close()
 
 
 def spoil(value: Any) -> None:

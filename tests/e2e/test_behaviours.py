@@ -18,7 +18,7 @@ from fq.class_style.hook_names import HOOKS
 from fq.observe.collector import Collector
 from fq.observe.meter import Meter
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def page(name: str) -> str:
