@@ -1,9 +1,9 @@
 """Hands on ``fq.core.events``, what happens to a message, a worker and an app, under its former path, until 1.0."""
 
 from fq.core.events import (
+    ANNOUNCING,
     ActorDeclared,
     ActorDeclaring,
-    Announcing,
     Claimed,
     Committed,
     Committing,
@@ -24,9 +24,9 @@ from fq.core.events import (
 )
 
 __all__ = [
+    "ANNOUNCING",
     "ActorDeclared",
     "ActorDeclaring",
-    "Announcing",
     "Claimed",
     "Committed",
     "Committing",

@@ -17,7 +17,7 @@ from fq.calls.handle import Handle
 from fq.calls.templates import Callee
 from fq.calls.workflow import Grouping, check
 from fq.core.outcome import Enqueue
-from fq.core.reserved_options import check_sent
+from fq.core.reserved_options import check_message_options
 from fq.errors import ConfigError
 from fq.execution.outcome_encoding import to_op
 from fq.execution.registry import Registry
@@ -186,7 +186,7 @@ class App:
             OptionError: a message has an option of fq's own that fq did not write.
         """
         for enqueue in enqueues:
-            check_sent(enqueue.message.options)
+            check_message_options(enqueue.message.options)
         sent = tuple(self.registry.apply_send_layers(enqueue) for enqueue in enqueues)
         new = self._broker.enqueue([to_op(enqueue) for enqueue in sent])
         if new < len(sent):

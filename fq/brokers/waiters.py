@@ -16,7 +16,7 @@ from typing import TypeVar
 from fq.brokers.result_lookup import Looker, Promise, settle
 from fq.brokers.validation import LONGEST
 from fq.errors import BrokerUnavailable
-from fq.runtime.interrupt_mask import breath, breathe
+from fq.runtime.interrupt_mask import checkpoint, poll_seconds
 
 T = TypeVar("T")
 
@@ -221,8 +221,8 @@ def _delivered(future: Future[T], within: float) -> T | None:
     while True:
         left = deadline - monotonic()
         try:
-            return future.result(max(0.0, min(left, breath())))
+            return future.result(max(0.0, min(left, poll_seconds())))
         except TimeoutError:
             if left <= 0:
                 return None
-        breathe()
+        checkpoint()

@@ -11,10 +11,10 @@ from fq.calls.call import Call, CallSender
 from fq.calls.handle import Handle
 from fq.calls.templates import CallTemplate, new_template
 from fq.core.frozen import EMPTY, frozen_dict
-from fq.core.reserved_options import check_open
+from fq.core.reserved_options import check_user_options
 from fq.errors import DeclarationError, InvalidArguments, OptionError
 from fq.middleware.base import Middleware
-from fq.middleware.options import OWN, CallOptions
+from fq.middleware.options import NON_LAYER_OPTIONS, CallOptions
 from fq.middleware.stack import Stack, compose
 from fq.wire.codec import not_json
 from fq.wire.signature import Signature
@@ -153,8 +153,8 @@ class Actor(Generic[P, R, V]):
             DeclarationError: an actor of another app, or a queue name that is none.
         """
         check_targets(options, self.app)
-        check_open(options.get("options", EMPTY))
-        named = {name: value for name, value in options.items() if name not in OWN}
+        check_user_options(options.get("options", EMPTY))
+        named = {name: value for name, value in options.items() if name not in NON_LAYER_OPTIONS}
         stack = self.app.stack_of(self)
         checked = stack.with_options(named)
         travelling = {name: _taken(checked, name) for name in named}

@@ -9,10 +9,10 @@ from returns.result import Result
 
 from fq.calls.actor import Actor, AnyActor, check_queue_name, parted
 from fq.core.frozen import frozen_dict
-from fq.core.reserved_options import check_open
+from fq.core.reserved_options import check_user_options
 from fq.errors import DeclarationError
 from fq.middleware.base import Middleware
-from fq.middleware.options import OWN, Options
+from fq.middleware.options import NON_LAYER_OPTIONS, Options
 from fq.middleware.stack import Stack
 from fq.wire.signature import Signature
 
@@ -73,9 +73,9 @@ class ActorDecorator:
         name = options.get("name", getattr(fn, "__name__", "")) or _unnamed(fn)
         queue = options.get("queue", "default")
         check_queue_name(queue)
-        check_open(options.get("options", {}))
+        check_user_options(options.get("options", {}))
         extra, kept = parted(options.get("options", {}))
-        named = {key: value for key, value in options.items() if key not in OWN}
+        named = {key: value for key, value in options.items() if key not in NON_LAYER_OPTIONS}
         declared: AnyActor = Actor(
             fn,
             name,

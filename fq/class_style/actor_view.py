@@ -8,7 +8,7 @@ from fq.calls.actor import AnyActor
 from fq.class_style.message_view import FIELDS, BrokerPort, MessageView, whole_ms
 from fq.core.duration import Duration
 from fq.core.message import Message
-from fq.core.reserved_options import check_open
+from fq.core.reserved_options import check_user_options
 from fq.runtime.fresh_ids import fresh_id
 
 
@@ -48,7 +48,7 @@ class ActorView:
         self, *, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None, **options: object
     ) -> MessageView:
         """Return a message with these arguments and *options*, without sending it."""
-        check_open(options)
+        check_user_options(options)
         now = time.time_ns() // 1_000_000
         (enqueue,) = self._actor.call(*args, **(kwargs or {})).enqueues(fresh_id(now), now)
         return MessageView(self.broker, enqueue.message.with_options(**options))

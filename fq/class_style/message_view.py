@@ -17,7 +17,7 @@ from fq.core.fault import Fault
 from fq.core.frozen import EMPTY, frozen_dict
 from fq.core.message import Message, evolve_message
 from fq.core.outcome import Retry
-from fq.core.reserved_options import OWN, check_sent
+from fq.core.reserved_options import RESERVED, check_message_options
 from fq.layers.received import as_received
 from fq.wire.codec import encode_value
 
@@ -128,8 +128,8 @@ class MessageView:
         self._collect_changes()
         if not self._changes:
             return message
-        kept = {name: value for name, value in self._changes.items() if value is not _REMOVED or name not in OWN}
-        check_sent({name: value for name, value in kept.items() if value is not _REMOVED})
+        kept = {name: value for name, value in self._changes.items() if value is not _REMOVED or name not in RESERVED}
+        check_message_options({name: value for name, value in kept.items() if value is not _REMOVED})
         options = {name: value for name, value in {**message.options, **_mutable_dict(kept)}.items() if value is not _REMOVED}
         return message if options == message.options else evolve_message(message, options=frozen_dict(options))
 
@@ -201,7 +201,7 @@ class MessageView:
         changes = whole_ms(changes)
         added = changes.pop("options", {})
         if isinstance(added, Mapping) and added:
-            check_sent(added)
+            check_message_options(added)
             message = message.with_options(**added)
         return MessageView(self._broker, evolve(message, **changes))  # type: ignore[arg-type]  # fields are checked by the message
 

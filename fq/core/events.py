@@ -196,4 +196,4 @@ Event: TypeAlias = (
     | ThreadStopping
 )
 
-Announcing: tuple[type, ...] = (ActorDeclaring, QueueDeclaring, Delayed, Committing, WorkerBooting, WorkerStopping, ThreadStopping)
+ANNOUNCING: tuple[type, ...] = (ActorDeclaring, QueueDeclaring, Delayed, Committing, WorkerBooting, WorkerStopping, ThreadStopping)

@@ -40,9 +40,9 @@ class Fault:
     @classmethod
     def of(cls, error: BaseException) -> "Fault":
         """Return *error* as data, whatever that does when it is looked at; the exception itself may then be let go, with every frame that it holds."""
-        text, traceback = _sound(text_of(error)), _sound(traceback_of(error))
+        text, traceback = _encodable(text_of(error)), _encodable(traceback_of(error))
         whole = len(text) <= MAX_TEXT and len(traceback) <= MAX_TRACEBACK
-        return cls(_sound(name_of(error)), cut(text, MAX_TEXT), cut(traceback, MAX_TRACEBACK), whole)
+        return cls(_encodable(name_of(error)), shortened(text, MAX_TEXT), shortened(traceback, MAX_TRACEBACK), whole)
 
     def as_json(self) -> dict[str, str]:
         """Return the wire form."""
@@ -61,19 +61,19 @@ def fault_data(error: BaseException | None) -> dict[str, object]:
     >>> fault_data(ValueError("no"))
     {'type': 'ValueError', 'message': 'no'}
     """
-    return {"type": type(None).__name__ if error is None else name_of(error), "message": shown(error)}
+    return {"type": type(None).__name__ if error is None else name_of(error), "message": fault_text(error)}
 
 
-def shown(error: BaseException | None) -> str:
+def fault_text(error: BaseException | None) -> str:
     """Return the text of *error*, cut to `MAX_TEXT` characters."""
-    return str(error) if error is None else cut(_sound(text_of(error)), MAX_TEXT)
+    return str(error) if error is None else shortened(_encodable(text_of(error)), MAX_TEXT)
 
 
-def cut(text: str, limit: int) -> str:
+def shortened(text: str, limit: int) -> str:
     """
     Return *text* in at most *limit* characters and a note: its beginning and its end.
 
-    >>> cut("abcdefghij", 4)
+    >>> shortened("abcdefghij", 4)
     'ab... (6 characters cut) ...ij'
     """
     if len(text) <= limit:
@@ -82,6 +82,6 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:half]}... ({len(text) - 2 * half} characters cut) ...{text[len(text) - half :]}"
 
 
-def _sound(text: str) -> str:
+def _encodable(text: str) -> str:
     r"""Return *text* such that every broker can keep it: a lone surrogate, as in a file name that is not UTF-8, becomes ``\udc80``."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

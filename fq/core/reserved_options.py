@@ -1,8 +1,8 @@
 """
-The options of a message that fq writes itself, all in one list: their names begin with `PREFIX`, so that no option of a user has such a name.
+The options of a message that fq itself writes. Their names begin with `PREFIX`, which `check_user_options` refuses in options of users.
 
-`check_open` refuses such names where users give options; `check_sent` where messages are given that may have been received before. ``retries`` is the one
-option without the prefix that fq writes, because class-style middleware reads and writes it, too.
+`check_message_options` is for whole messages, which fq may have written before. ``retries`` is the one option of fq without the prefix, because class-style
+middleware reads and writes it, too.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,29 +12,29 @@ from fq.errors import OptionError
 PREFIX = "fq."
 
 PIPE = "fq.pipe"
-"""The nodes that come after the message: see ``fq.workflows.pipeline``."""
+"""The pipeline that comes after the message: see ``fq.workflows.pipeline``."""
 
 GROUP = "fq.group"
-"""The places in groups of the end of its pipe: see `fq.workflows.group_slot.GroupSlot`."""
+"""The slots in groups of the end of its pipeline: see `fq.workflows.group_slot.GroupSlot`."""
 
 GATHERED = "fq.gathered"
-"""The last argument is to be the values of a group, which the broker puts in: see ``fq.workflows.group_results``."""
+"""The broker appends the results of a group as the last argument: see ``fq.workflows.group_results``."""
 
 UNKNOWN_SINCE = "fq.unknown_since"
 """When a worker first found no actor of this name, ms since the epoch."""
 
 WORKFLOW = "fq.workflow"
-"""The group at which all ends of its workflow arrive: until it is complete, the results of the workflow are kept. See ``fq.workflows.group_results``."""
+"""The group at which all ends of its workflow arrive. Until it is complete, the results of the workflow are kept."""
 
 RETRIES = "retries"
 
 
-def _is_pipe(value: object) -> bool:
+def _is_pipeline(value: object) -> bool:
     return _is_list_of(value, lambda node: type(node.get("actor_name")) is str or type(node.get("members")) in (list, tuple))
 
 
-def _is_group(value: object) -> bool:
-    return _is_list_of(value, lambda place: type(place.get("id")) is str and type(place.get("at")) is type(place.get("of")) is int)
+def _is_slots(value: object) -> bool:
+    return _is_list_of(value, lambda slot: type(slot.get("id")) is str and type(slot.get("at")) is type(slot.get("of")) is int)
 
 
 def _is_gathered(value: object) -> bool:
@@ -53,25 +53,25 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
-OWN: Mapping[str, Callable[[object], bool]] = {
-    PIPE: _is_pipe,
-    GROUP: _is_group,
+RESERVED: Mapping[str, Callable[[object], bool]] = {
+    PIPE: _is_pipeline,
+    GROUP: _is_slots,
     GATHERED: _is_gathered,
     UNKNOWN_SINCE: _is_count,
     WORKFLOW: _is_name,
 }
-"""By name, whether a value is one that fq may have written."""
+"""By name, a test whether fq may have written the value."""
 
-FORMER = {"pipe": PIPE, "group": GROUP, "gathered": GATHERED}
-"""What the release before called them. Values of such an option that only fq can have written are read for one release more."""
+FORMER_NAMES = {"pipe": PIPE, "group": GROUP, "gathered": GATHERED}
+"""Their names in the release before. A value that only fq can have written is still read under them, for one release."""
 
 
-def check_open(options: Mapping[str, object]) -> None:
+def check_user_options(options: Mapping[str, object]) -> None:
     """
-    Let *options*, which a user gives to an actor, a call or a message, pass.
+    Check *options*, which a user gives to an actor, a call or a message.
 
     Raises:
-        OptionError: one has a name or a value that belongs to fq; says what to write.
+        OptionError: a name or a value is reserved for fq; says what to write.
     """
     for name, value in options.items():
         if isinstance(name, str) and name.startswith(PREFIX):
@@ -79,20 +79,20 @@ def check_open(options: Mapping[str, object]) -> None:
     _check_values(options)
 
 
-def check_sent(options: Mapping[str, object]) -> None:
+def check_message_options(options: Mapping[str, object]) -> None:
     """
-    Let *options* pass, of a message that is given as a whole: as it was received, it has options of fq's.
+    Check *options* of a whole message, which may have options that fq has written.
 
     Raises:
-        OptionError: see `check_open`.
+        OptionError: see `check_user_options`.
     """
-    foreign = {name: value for name, value in options.items() if name not in OWN or not OWN[name](value)}
-    check_open(foreign)
+    foreign = {name: value for name, value in options.items() if name not in RESERVED or not RESERVED[name](value)}
+    check_user_options(foreign)
 
 
 def _check_values(options: Mapping[str, object]) -> None:
-    for name, own in FORMER.items():
-        if name in options and OWN[own](options[name]):
+    for name, own in FORMER_NAMES.items():
+        if name in options and RESERVED[own](options[name]):
             _refuse(name, options[name], f"fq still takes such a value for its own: call it {'my_' + name!r}")
     if RETRIES in options and not _is_count(options[RETRIES]):
         _refuse(RETRIES, options[RETRIES], "it counts the retries so far: a whole number from 0")
@@ -102,7 +102,7 @@ def _refuse(name: str, value: object, why: str) -> None:
     raise OptionError(f"option {name!r} of a message: found {value!r}; {why}")
 
 
-def read(options: Mapping[str, object]) -> Mapping[str, object]:
-    """Return *options* with today's names for what the release before wrote."""
-    former = {name: own for name, own in FORMER.items() if name in options and OWN[own](options[name])}
+def with_current_names(options: Mapping[str, object]) -> Mapping[str, object]:
+    """Return *options* with the current names for those of the release before."""
+    former = {name: own for name, own in FORMER_NAMES.items() if name in options and RESERVED[own](options[name])}
     return {former.get(name, name): value for name, value in options.items()} if former else options

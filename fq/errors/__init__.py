@@ -1,12 +1,12 @@
-"""Every error that fq raises or reports, in one tree.
+"""Every error that fq raises or reports, as one tree.
 
 ::
 
     BaseException
-    ├── Interrupt                    struck into a running actor
+    ├── Interrupt                    raised inside a running actor
     │   ├── TimeLimitExceeded        it ran longer than its time limit
     │   ├── Shutdown                 the worker is stopping (opted-in actors only)
-    │   └── Cancelled                somebody cancelled the message
+    │   └── Cancelled                the message was cancelled
     └── Exception
         └── FqError
             ├── ConfigError          a bad URL, application path or setting
@@ -17,37 +17,37 @@
             ├── InvalidArguments     arguments that do not fit the actor's signature
             ├── InvalidResult        a result that cannot be stored or passed on
             ├── ActorFailure         an actor returned a `Failure` of something that is no exception
-            ├── ActorNotFound        a message for an actor that nobody declared here
+            ├── ActorNotFound        a message for an actor that is not declared here
             ├── MiddlewareError      raised by a layer on purpose
             │   ├── SkipMessage      acknowledge this message without running it
             │   └── MessageFailed    a class-style middleware called ``message.fail()``
-            ├── LayerError           a layer raised something else
+            ├── LayerError           a layer raised any other exception
             ├── AgeLimitExceeded     the message was too old to run
-            ├── Poison               the message killed its process again and again
-            ├── GroupFailed          members failed of the group whose results the message was to get
+            ├── Poison               the message killed its process several times
+            ├── GroupFailed          members of the group before the message failed
             ├── RetryAfter           raised by an actor: try again after exactly this delay
-            ├── Snooze               raised by an actor: again later, no attempt used up
+            ├── Snooze               raised by an actor: try again later, without using up an attempt
             ├── RateLimitExceeded    no slot was free
-            ├── SelfCancelled        an actor raised `asyncio.CancelledError` although it was not cancelled
-            ├── BrokerError          the broker refused, or could not be reached
+            ├── SelfCancelled        an actor raised `asyncio.CancelledError` without being cancelled
+            ├── BrokerError          the broker refused a request, or is unreachable
             │   └── BrokerUnavailable
-            └── ResultError          what ``Handle.get_result`` raises
+            └── ResultError          raised by ``Handle.get_result``
                 ├── ResultTimeout, ResultMissing, ResultNotStored, ResultFailure
 
-Interrupts derive from `BaseException`, as `asyncio.CancelledError` does, so that an actor's ``except Exception`` cannot swallow one.
+Interrupts derive from `BaseException`, as `asyncio.CancelledError` does, so that ``except Exception`` in an actor does not catch them.
 """
 
 from datetime import timedelta
 from typing import ClassVar, TypeAlias
 
-from fq.errors.exception_text import is_a, name_of, said_by, text_of
+from fq.errors.exception_text import attribute_of, is_a, name_of, text_of
 
 MAX_DURATION_MS = 2**52 - 1
-"""The longest duration, in ms: some 142,000 years; its sum with a clock is exact even in a double."""
+"""The longest duration: 142,000 years. Added to a clock, it is still exact in a double."""
 
 
 class Interrupt(BaseException):
-    """Base of what may be raised inside a running actor from outside of it."""
+    """Base of the exceptions that fq raises inside a running actor."""
 
     final: ClassVar[bool] = False
 
@@ -63,7 +63,7 @@ class TimeLimitExceeded(Interrupt):
 
 
 class Shutdown(Interrupt):
-    """The worker is stopping and this actor asked to be told. The message is handed back, no attempt is used up."""
+    """The worker is stopping, and this actor asked for a notification. The message is handed back, and no attempt is used up."""
 
 
 class Cancelled(Interrupt):
@@ -89,16 +89,16 @@ class FqError(Exception):
 
 
 def is_final(error: BaseException) -> bool:
-    """Is *error* one of fq's own that is not worth a second attempt? What others call *final* is their business."""
-    return is_a(error, (FqError, Interrupt)) and said_by(error, "final") is True
+    """Is *error* an error of fq that is not worth a second attempt? An attribute *final* of other errors means nothing here."""
+    return is_a(error, (FqError, Interrupt)) and attribute_of(error, "final") is True
 
 
 Error: TypeAlias = BaseException
-"""What a message may fail with: whatever is raised, `SystemExit` included."""
+"""An exception with which a message may fail: any, even `SystemExit`."""
 
 
 class ConfigError(FqError):
-    """A URL, application path or setting that fq cannot use. Says what was found, what was expected and what to type."""
+    """A URL, application path or setting that fq cannot use. The text says what was found, what was expected and what to type."""
 
 
 class StackError(FqError, ValueError):
@@ -112,17 +112,17 @@ class OptionError(FqError, ValueError):
 
 
 class DeclarationError(FqError, ValueError):
-    """An actor that cannot be declared as written: a taken name, a bad queue name, a missing annotation target."""
+    """An actor that cannot be declared as written: a name that is taken, a bad queue name, an actor of another app."""
 
 
 class DecodeError(FqError):
-    """Bytes that are not a message. The dead letter keeps them as they came."""
+    """Bytes that are not a message. The dead letter keeps them unchanged."""
 
     final = True
 
 
 class InvalidArguments(FqError, TypeError):
-    """Arguments that do not fit the actor's signature; names the path of the first value that does not."""
+    """Arguments that do not fit the signature of the actor; names the path of the first wrong value."""
 
     final = True
 
@@ -145,11 +145,11 @@ class ActorFailure(FqError):
 
 
 class ActorNotFound(FqError, LookupError):
-    """A message for an actor that was not declared, or not imported, here."""
+    """A message for an actor that is not declared, or not imported, here."""
 
 
 class MiddlewareError(FqError):
-    """Base for errors that layers raise on purpose."""
+    """Base of the errors that layers raise on purpose."""
 
 
 class SkipMessage(MiddlewareError):
@@ -163,13 +163,13 @@ class MessageFailed(MiddlewareError):
 
 
 class LayerError(FqError):
-    """A layer raised. It is an ordinary failure at that layer's ring; *layer* and *error* say whose and what, and *error* is its cause."""
+    """A layer raised *error*, which is the cause. For the layers around *layer* it is an ordinary failure."""
 
     def __init__(self, layer: object, error: BaseException) -> None:
         super().__init__(layer, error)
         self.layer = layer
         self.error = error
-        self.final = is_final(error)  # type: ignore[misc]  # an instance may be as final as its cause
+        self.final = is_final(error)  # type: ignore[misc]  # an instance is as final as its cause
         self.__cause__ = error
 
     def __str__(self) -> str:
@@ -183,22 +183,22 @@ class AgeLimitExceeded(FqError):
 
 
 class Poison(FqError):
-    """The message was claimed `max_deliveries` times and never got an outcome: its process died each time."""
+    """The message was claimed `max_deliveries` times without an outcome: its process died each time."""
 
     final = True
 
 
 class GroupFailed(FqError):
-    """Members failed of the group whose results this message was to get; names them. The actor was not called."""
+    """Members of the group before this message failed; names them. The actor was not called."""
 
     final = True
 
 
 class RetryAfter(FqError):
     """
-    Raise (or return a `Failure` of) this in an actor to be tried again after exactly *delay* (ms or timedelta); it counts as an attempt.
+    Raise this in an actor, or return a `Failure` of it, to try again after exactly *delay* (ms or timedelta). It counts as an attempt.
 
-    A negative delay, as to a moment that has just passed, means at once.
+    A negative delay means at once: the moment has just passed.
 
     >>> RetryAfter(timedelta(seconds=5)).delay
     5000
@@ -206,9 +206,9 @@ class RetryAfter(FqError):
     0
 
     Raises:
-        TypeError: a *delay* that is neither an int nor a timedelta.
+        TypeError: *delay* is neither an int nor a timedelta.
 
-        ValueError: one longer than `MAX_DURATION_MS`.
+        ValueError: *delay* is longer than `MAX_DURATION_MS`.
     """
 
     def __init__(self, delay: int | timedelta, message: str = "") -> None:
@@ -220,7 +220,7 @@ class RetryAfter(FqError):
 
 
 def _delay_ms(name: str, delay: object) -> int:
-    """Return the *delay* that an error called *name* is given, in ms."""
+    """Return *delay*, an argument of the error called *name*, in ms."""
     milliseconds = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
     if type(milliseconds) is not int:
         raise TypeError(f"{name}({delay!r}): expected a timedelta, or milliseconds as an int")
@@ -230,7 +230,7 @@ def _delay_ms(name: str, delay: object) -> int:
 
 
 class Snooze(RetryAfter):
-    """Raise (or return a `Failure` of) this in an actor to run again *delay* ms later without using up an attempt."""
+    """Raise this in an actor, or return a `Failure` of it, to run again after *delay* without using up an attempt."""
 
 
 class RateLimitExceeded(FqError):
@@ -238,19 +238,19 @@ class RateLimitExceeded(FqError):
 
 
 class SelfCancelled(FqError):
-    """An actor raised `asyncio.CancelledError` itself, or awaited what was cancelled, although it was not cancelled. `Retries` sees it."""
+    """An actor raised `asyncio.CancelledError`, or awaited a cancelled task, without being cancelled itself. `Retries` sees it."""
 
 
 class BrokerError(FqError):
-    """The broker refused what was asked of it."""
+    """The broker refused a request."""
 
 
 class BrokerUnavailable(BrokerError, ConnectionError):
-    """The broker could not be reached, or had no room, within the bounded time that a producer waits: what is wrong may go by."""
+    """The broker was unreachable, or full, for longer than a producer waits. It may work again later."""
 
 
 class ResultError(FqError):
-    """Base of what `Handle.get_result` raises when there is no value to return."""
+    """Base of the errors of `Handle.get_result`, when there is no value to return."""
 
 
 class ResultTimeout(ResultError, TimeoutError):
@@ -258,7 +258,7 @@ class ResultTimeout(ResultError, TimeoutError):
 
 
 class ResultMissing(ResultError):
-    """No result yet, or it has expired, or nobody knows the message."""
+    """No result yet, or it has expired, or the message is unknown."""
 
 
 class ResultNotStored(ResultError):
@@ -266,7 +266,7 @@ class ResultNotStored(ResultError):
 
 
 class ResultFailure(ResultError):
-    """The task failed for good. *type*, *message* and *traceback* are those of its error."""
+    """The task failed. *type*, *message* and *traceback* are those of its error."""
 
     def __init__(self, type: str, message: str, traceback: str = "") -> None:
         super().__init__(type, message, traceback)

@@ -1,7 +1,7 @@
 """
-Exceptions in words, whatever they do when they are looked at: classes of others have bugs, endless causes and groups of thousands.
+Exceptions as text, safely: the class of an exception may have bugs, its causes may not end, a group may hold thousands.
 
-Only what Python itself keeps of an exception is read, and past any property that its class puts in the way.
+Only what Python itself keeps of an exception is read, past any property of its class.
 """
 
 import linecache
@@ -15,19 +15,19 @@ from typing import cast
 from fq.errors.propagation import escapes
 
 MAX_FRAMES = 30
-"""How many frames are written of one traceback: the last ones, where it happened."""
+"""How many frames of one traceback are written: the last ones."""
 
 MAX_CHAIN = 10
-"""How many exceptions are written of a chain of causes and contexts: the last ones."""
+"""How many exceptions of a chain of causes and contexts are written: the last ones."""
 
 MAX_MEMBERS = 15
-"""How many exceptions are written of a group, those of the groups in it included."""
+"""How many exceptions of a group are written, those of inner groups included."""
 
 MAX_DEPTH = 5
-"""How deep groups in groups are written."""
+"""How deeply nested groups are written."""
 
 MAX_NOTES = 20
-"""How many notes are written of one exception."""
+"""How many notes of one exception are written."""
 
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
@@ -42,12 +42,12 @@ _members = BaseExceptionGroup.__dict__["exceptions"].__get__
 
 
 def is_a(error: object, kinds: type | tuple[type, ...]) -> bool:
-    """Is *error* of one of *kinds*? `isinstance`, without asking the object itself, which may raise."""
+    """Is *error* an instance of one of *kinds*? Unlike `isinstance`, it does not ask the object, which may raise."""
     return issubclass(type(error), kinds)
 
 
-def said_by(error: BaseException, attribute: str) -> object:
-    """Return the *attribute* of *error*; None where it has none that can be had."""
+def attribute_of(error: BaseException, attribute: str) -> object:
+    """Return the *attribute* of *error*; None if it has none, or reading it raises."""
     try:
         return cast("object", getattr(error, attribute, None))
     except BaseException as worse:
@@ -62,7 +62,7 @@ def name_of(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return the text of *error*; or, where it has none that can be had, why not."""
+    """Return the text of *error*, or why there is none."""
     try:
         return str(error)
     except BaseException as worse:
@@ -78,25 +78,25 @@ def frames_of(error: BaseException) -> TracebackType | None:
 
 
 def context_of(error: BaseException) -> BaseException | None:
-    """Return what was being handled when *error* was raised."""
+    """Return the exception that was being handled when *error* was raised."""
     found: BaseException | None = _context(error)
     return found
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return *error* with its traceback, and with those of its causes, nearly as Python prints it; ``""`` where none of them was ever raised."""
+    """Return *error* with its traceback and those of its causes, almost as Python prints it; ``""`` if none of them was ever raised."""
     chain = list(_chain(error))
     if not any(frames_of(each) is not None for each, _ in chain):
         return ""
-    more = _before(chain[-1][0])
+    more = _led_to_by(chain[-1][0])
     lines = [] if more is None else ["(what was before that is left out)\n\n"]
     for each, joint in reversed(chain):
-        lines += [*_written(each, 0, [MAX_MEMBERS]), joint]
+        lines += [*_lines(each, 0, [MAX_MEMBERS]), joint]
     return "".join(lines)
 
 
-def prints(error: BaseException) -> bool:
-    """Can Python's own formatter, as `logging` calls it, write *error* down, in reasonable time? It reads what the classes say, too."""
+def is_formattable(error: BaseException) -> bool:
+    """Can the formatter of Python, which `logging` uses, format *error* in reasonable time? It reads attributes of the classes, too."""
     chain = [each for each, _ in _chain(error)]
     if len(chain) == MAX_CHAIN or any(is_a(each, BaseExceptionGroup) and _size(each) > MAX_MEMBERS for each, _ in _chain(error)):
         return False
@@ -115,7 +115,7 @@ def prints(error: BaseException) -> bool:
 
 
 def _size(group: BaseException) -> int:
-    """Return how many exceptions there are in *group*; of more than `MAX_MEMBERS`, and of a group that is too deep, that there are more."""
+    """Return how many exceptions *group* holds; some number over `MAX_MEMBERS` if it holds more, or nests too deeply."""
     waiting, size = [(group, 0)], 0
     while waiting:
         each, depth = waiting.pop()
@@ -127,41 +127,41 @@ def _size(group: BaseException) -> int:
     return size
 
 
-def came_after(error: BaseException, earlier: BaseException) -> None:
-    """Note that *error* was raised while *earlier* was dealt with, as Python does inside an ``except``."""
+def set_context(error: BaseException, earlier: BaseException) -> None:
+    """Make *earlier* the context of *error*, as Python does inside an ``except``."""
     last = list(_chain(error))[-1][0]
-    if last is not earlier and _before(last) is None and all(each is not error for each, _ in _chain(earlier)):
+    if last is not earlier and _led_to_by(last) is None and all(each is not error for each, _ in _chain(earlier)):
         BaseException.__dict__["__context__"].__set__(last, earlier)
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
-    """Yield *error* and what led to it, the latest first, each with what is said between it and the one that it led to."""
+    """Yield *error* and the exceptions that led to it, the latest first, each with the sentence between it and the next."""
     seen: set[int] = set()
     each, joint = error, ""
     for _ in range(MAX_CHAIN):
         seen.add(id(each))
         yield each, joint
-        found = _before(each)
+        found = _led_to_by(each)
         if found is None or id(found[0]) in seen:
             return
         each, joint = found
 
 
-def _before(error: BaseException) -> tuple[BaseException, str] | None:
-    """Return what led to *error*, with how."""
+def _led_to_by(error: BaseException) -> tuple[BaseException, str] | None:
+    """Return the exception that led to *error*, and the sentence that says how."""
     if (cause := _cause(error)) is not None:
         return cause, _CAUSE
     context = None if _suppresses(error) else _context(error)
     return None if context is None else (context, _CONTEXT)
 
 
-def _written(error: BaseException, depth: int, left: list[int]) -> Iterator[str]:
-    """Yield the lines of *error* alone, and of the members of a group, as long as there are any *left* to write."""
+def _lines(error: BaseException, depth: int, left: list[int]) -> Iterator[str]:
+    """Yield the lines of *error* without its causes, and of the members of a group until none are *left* to write."""
     frames = frames_of(error)
     if frames is not None:
         yield "Traceback (most recent call last):\n"
-        yield from traceback.StackSummary.from_list([*_frames(frames)]).format()
-    yield from _said(error)
+        yield from traceback.StackSummary.from_list([*_last_frames(frames)]).format()
+    yield from _summary_lines(error)
     if not is_a(error, BaseExceptionGroup):
         return
     members = _members(error)
@@ -171,15 +171,15 @@ def _written(error: BaseException, depth: int, left: list[int]) -> Iterator[str]
             yield f"  and {len(members) - number + 1} more\n"
             return
         yield f"  {number} of {len(members)}:\n"
-        for line in _written(member, depth + 1, left):
+        for line in _lines(member, depth + 1, left):
             yield "".join(f"    {part}" for part in line.splitlines(keepends=True))
 
 
-def _frames(frames: TracebackType | None) -> Iterator[traceback.FrameSummary]:
+def _last_frames(frames: TracebackType | None) -> Iterator[traceback.FrameSummary]:
     """
     Yield the last of *frames*.
 
-    `traceback.extract_tb` would ask the disk for each file, each time, if it has changed: for an event loop that is the longest part of a failure.
+    `traceback.extract_tb` would check each time whether each file has changed on the disk: the slowest part of a failure in an event loop.
     """
     last: deque[TracebackType] = deque(maxlen=MAX_FRAMES)
     while frames is not None:
@@ -194,8 +194,8 @@ def _frames(frames: TracebackType | None) -> Iterator[traceback.FrameSummary]:
         )
 
 
-def _said(error: BaseException) -> Iterator[str]:
-    """Yield the lines that say what *error* is, with its notes."""
+def _summary_lines(error: BaseException) -> Iterator[str]:
+    """Yield the lines with the class and the text of *error*, and its notes."""
     if is_a(error, SyntaxError):
         try:
             yield from traceback.format_exception_only(SyntaxError, error)

@@ -11,7 +11,7 @@ from fq.core.duration import Duration, to_ms
 from fq.core.message import RETRIES, Message
 from fq.core.outcome import Dead, Outcome, Retry, Setback
 from fq.errors import MAX_DURATION_MS, Error, OptionError, RetryAfter, Shutdown, Snooze, is_final
-from fq.errors.exception_text import is_a, said_by
+from fq.errors.exception_text import attribute_of, is_a
 from fq.middleware.base import Step
 
 _MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
@@ -39,7 +39,7 @@ def _count_or_none(_: object, __: object, value: int | None) -> None:
 
 def _asked_ms(error: Error) -> int | None:
     """Return the delay that *error* asks for; None where it asks for none, or for none that there can be, as a subclass may."""
-    delay = said_by(error, "delay") if is_a(error, RetryAfter) else None
+    delay = attribute_of(error, "delay") if is_a(error, RetryAfter) else None
     return min(max(0, delay), MAX_DURATION_MS) if type(delay) is int else None
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from fq.brokers.clock import Clock
 from fq.limits import tables
 from fq.limits.policy import Ask, Granted, Refused, Slot
-from fq.runtime.interrupt_mask import breathe, shields
+from fq.runtime.interrupt_mask import checkpoint, shields
 
 LOOK = 0.008
 """How often one who waits at a barrier looks who has come, in seconds."""
@@ -104,7 +104,7 @@ class LocalStore:
                 return missing == [(0,)]
             with self._arrived:  # threads of this process are told; what other processes do has to be looked for
                 self._arrived.wait(min(left, LOOK))
-            breathe()
+            checkpoint()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

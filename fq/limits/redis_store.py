@@ -9,7 +9,7 @@ from fq.brokers.redis.client import PROBE_SECONDS, Argument, probe_for
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.scripts import Script
 from fq.limits.policy import ABSENT, FIRST_GUESS, GRAIN, PART, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
-from fq.runtime.interrupt_mask import breathe, shields
+from fq.runtime.interrupt_mask import checkpoint, shields
 
 BLOCK = 500
 """How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
@@ -85,7 +85,7 @@ class RedisStore:
                 return True
             if left <= 0 or self._server.line.command("EXISTS", *self._keys(key, "barrier")) == 0:
                 return False
-            breathe()
+            checkpoint()
 
     def _run(self, name: str, key: str, *arguments: Argument, probe: float = PROBE_SECONDS) -> object:
         kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "waiting", "returns")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from fq.limits.policy import Slot
-from fq.runtime.watched_threads import watched
+from fq.runtime.watched_threads import watched_thread
 
 LINGER = 5.0
 """For how long the thread stays when no slot is held, in seconds."""
@@ -63,7 +63,7 @@ class Leases:
 
     def _start(self, slot: Slot) -> None:
         """Start the thread. If that cannot be done, *slot* is not held, and it is tried again with the next one."""
-        thread = watched("fq-limits", self._run)
+        thread = watched_thread("fq-limits", self._run)
         try:
             thread.start()
         except RuntimeError:

@@ -17,7 +17,7 @@ from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Enqueue, Outcome
 from fq.errors import LayerError, OptionError, SkipMessage, StackError
-from fq.errors.exception_text import came_after, is_a
+from fq.errors.exception_text import is_a, set_context
 from fq.errors.propagation import aescapes, escapes
 
 Handler: TypeAlias = Callable[[Message], Outcome]
@@ -281,7 +281,7 @@ class Step(Middleware):
             outward = self.after(message, outcome)
         except BaseException as error:
             if outcome.error is not None:
-                came_after(error, outcome.error)
+                set_context(error, outcome.error)
             return layer_failure(self, error)
         return outward if isinstance(outward, Outcome) else wrong_return(self, "after", outward)
 

@@ -70,5 +70,5 @@ class Options(CallOptions, total=False):
     throws: type[BaseException] | tuple[type[BaseException], ...]
 
 
-OWN = frozenset(("name", "queue", "priority", "options", "stack"))
+NON_LAYER_OPTIONS = frozenset(("name", "queue", "priority", "options", "stack"))
 """Options that are not fields of a layer."""

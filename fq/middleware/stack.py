@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 from attrs import field, frozen
 
-from fq.core.events import Announcing, Event
+from fq.core.events import ANNOUNCING, Event
 from fq.core.host import Host
 from fq.core.outcome import Enqueue
 from fq.errors import OptionError, StackError
@@ -21,7 +21,7 @@ from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
 from fq.middleware.fast_path import awrapped, wrapped
 
 L = TypeVar("L", bound=Middleware)
-_ANNOUNCING = frozenset(Announcing)
+_ANNOUNCING = frozenset(ANNOUNCING)
 
 
 def _flatten(parts: object) -> tuple[Middleware, ...]:

@@ -1,1 +1,1 @@
-"""What the imperative shell stands on: its logger, watched threads, interrupts that wait, fresh ids."""
+"""The ground of the imperative shell: logger, watched threads, masked interrupts, fresh ids."""

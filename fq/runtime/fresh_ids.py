@@ -1,7 +1,7 @@
 """
 Fresh ids, drawn at random.
 
-Those of messages are version 7 UUIDs (RFC 9562), whose time prefix keeps neighbours together in a broker's index.
+Message ids are version 7 UUIDs (RFC 9562). They begin with the time, so that new messages are neighbours in an index of a broker.
 """
 
 import os
@@ -22,9 +22,9 @@ def fresh_id(now: int) -> str:
 
 def fresh_worker_name(what: str) -> str:
     """
-    Return the name of a new worker, for the broker: on which host, in which process, a part that no other worker has, and *what* it is.
+    Return the unique name of a new worker, for the broker: host, process id, a random part, and *what* it is.
 
-    Host and process id are for people. They tell no two workers apart: containers share a host name, each has a process 1, and a machine that boots again
-    counts from the beginning. So the rest is drawn from the system, for each worker anew.
+    Host and process id are for people. They do not make the name unique: containers may share a host name, each has a process 1, and process ids start
+    again after a reboot. The random part does.
     """
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(8).hex()}-{what}"

@@ -1,8 +1,8 @@
 """
-`shields`: what an interrupt must not cut in two, since others would wait for a lock that is never let go, or find half of a change.
+`shields`: masks interrupts while a method of fq runs that must not stop half-way, with a lock held or a change half made.
 
-An interrupt is raised in the thread of a running actor at any bytecode. Where that thread is inside a call of fq's own, say a send, the interrupt
-waits until the call is over, or until the call, if it only waits, lets it through with `breathe`. Mutable shell: each thread has its own shield.
+An interrupt is raised in the thread of a running actor at any bytecode. If that thread is inside a shielded call, such as a send, the interrupt waits
+for the end of the call, or for a `checkpoint` in it. Mutable shell: each thread has its own shield.
 """
 
 import threading
@@ -14,53 +14,53 @@ P = ParamSpec("P")
 R = TypeVar("R")
 K = TypeVar("K", bound=type)
 
-BREATH = 0.05
-"""What blocks inside a shield, in a thread that may be interrupted, comes up for breath this often, in seconds."""
+POLL_SECONDS = 0.05
+"""How often a shielded call that blocks passes a `checkpoint`."""
 
 
 class Shield(Protocol):
-    """Holds interrupts back from one thread."""
+    """Masks the interrupts of one thread."""
 
     swallowed: bool
-    """Has one been lost in a finalizer, so that it must be raised again?"""
+    """Did a finalizer lose an interrupt, so that it must be raised again?"""
 
-    def lift(self) -> None:
-        """Hold back what comes from now on; calls nest."""
+    def mask(self) -> None:
+        """Hold interrupts back from now on. Calls nest."""
 
-    def lower(self) -> None:
-        """Undo one `lift`; after the last one, raise what came meanwhile."""
+    def unmask(self) -> None:
+        """Undo one `mask`. The last one raises the interrupt that waits."""
 
-    def breathe(self) -> None:
-        """Raise what came meanwhile, although it is still lifted."""
+    def checkpoint(self) -> None:
+        """Raise the interrupt that waits, although it is masked."""
 
 
-class _Here(threading.local):
+class _Current(threading.local):
     shield: Shield | None = None
 
 
-HERE = _Here()
-"""The shield of the thread that asks; threads that nobody interrupts have none."""
+current = _Current()
+"""The shield of the running thread; None in a thread that is never interrupted."""
 
 
 def shielded(fn: Callable[P, R]) -> Callable[P, R]:
-    """Return *fn*, to be run behind the shield of the thread that calls it."""
+    """Return *fn* with interrupts masked while it runs."""
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        shield = HERE.shield
+        shield = current.shield
         if shield is None:
             return fn(*args, **kwargs)
-        shield.lift()
+        shield.mask()
         try:
             return fn(*args, **kwargs)
         finally:
-            shield.lower()
+            shield.unmask()
 
     return call
 
 
 def shields(*names: str) -> Callable[[K], K]:
-    """Return the decorator of a class whose methods called *names* run shielded."""
+    """Return a class decorator that shields the methods called *names*."""
 
     def decorate(kind: K) -> K:
         for name in names:
@@ -70,12 +70,12 @@ def shields(*names: str) -> Callable[[K], K]:
     return decorate
 
 
-def breathe() -> None:
-    """Let an interrupt that waits for the end of a shielded call strike here: for calls that may wait long, where it does no harm."""
-    if (shield := HERE.shield) is not None:
-        shield.breathe()
+def checkpoint() -> None:
+    """Raise an interrupt that waits for the end of a shielded call: for a call that may block for long, where it holds no lock."""
+    if (shield := current.shield) is not None:
+        shield.checkpoint()
 
 
-def breath() -> float:
-    """Return for how long to block before the next `breathe`, in seconds: without end where there is no shield."""
-    return float("inf") if HERE.shield is None else BREATH
+def poll_seconds() -> float:
+    """Return how long to block before the next `checkpoint`, in seconds: for ever in a thread that is never interrupted."""
+    return float("inf") if current.shield is None else POLL_SECONDS

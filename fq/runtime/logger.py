@@ -1,8 +1,7 @@
 """
-`logger`: how fq itself logs. Shell.
+`logger`: the loggers of fq. Shell.
 
-A handler or a filter of the application that raises costs a record, and never the thread that logs. And an application that configures logging for itself
-does not silence fq by it.
+If a handler or a filter of the application raises, one record is lost, and the thread that logs goes on. Configuring logging does not silence fq by accident.
 """
 
 import logging
@@ -15,21 +14,21 @@ from fq.errors import FqError, Interrupt
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose calls do not raise, whatever the handlers and filters behind it do."""
+    """A logger whose calls never raise, even if a handler or a filter does."""
 
     def log(self, level: int, msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:  # noqa: ANN401  # as logging has it
-        """Log *msg* % *args*; what a handler or a filter raises is reported on standard error."""
+        """Log *msg* % *args*. An error in a handler or a filter is reported on standard error."""
         try:
             if self.isEnabledFor(level):
                 self.logger.log(level, msg, *args, stacklevel=stacklevel + 1, **kwargs)
         except (KeyboardInterrupt, Interrupt):
-            raise  # it is not about the record
+            raise  # it has nothing to do with the record
         except BaseException as error:
             _report(error, msg, args)
 
 
 def logger(name: str) -> SafeLogger:
-    """Return the logger called *name*, for fq's own use."""
+    """Return the logger called *name*, for use inside fq."""
     found = logging.getLogger(name)
     if not isinstance(found, KeptLogger):
         found.__class__ = type("KeptLogger", (KeptLogger, type(found)), {})
@@ -40,13 +39,13 @@ class KeptLogger(logging.Logger):
     """
     A logger that ``disable_existing_loggers`` leaves alone.
 
-    By default `logging.config` disables each logger that a configuration does not name. It never disables one by its name, so who wants that sets `disabled`,
-    a level or ``propagate``; these work here as on any logger.
+    By default `logging.config` disables each existing logger that a configuration does not name. Setting `disabled`, a level or ``propagate`` works
+    here as on any logger.
     """
 
     @property
     def disabled(self) -> bool:
-        """Is nothing logged here?"""
+        """Does it log nothing?"""
         return bool(self.__dict__.get("disabled"))
 
     @disabled.setter
@@ -55,13 +54,13 @@ class KeptLogger(logging.Logger):
             self.__dict__["disabled"] = value
 
 
-def unforeseen(error: Exception) -> Exception | None:
-    """Return *error* if its traceback belongs in the log, None if it is one of fq's own, whose text says all."""
+def unexpected(error: Exception) -> Exception | None:
+    """Return *error* if the log should have its traceback; None for an error of fq, whose text is enough."""
     return None if isinstance(error, FqError) else error
 
 
 def _report(error: BaseException, msg: object, args: tuple[object, ...] | Mapping[str, object]) -> None:
-    """Say on standard error which record was lost, where there is one, as `logging` itself does for what a handler reports."""
+    """Write to standard error, if there is one, which record was lost, as `logging` does for an error that a handler reports."""
     if not logging.raiseExceptions or sys.stderr is None:
         return
     with suppress(Exception):
@@ -69,4 +68,4 @@ def _report(error: BaseException, msg: object, args: tuple[object, ...] | Mappin
         sys.stderr.write(f"a logging handler or filter raised {type(error).__name__}: {error}; the record is lost: {text}\n")
 
 
-__all__ = ["SafeLogger", "logger", "unforeseen"]
+__all__ = ["SafeLogger", "logger", "unexpected"]

@@ -1,4 +1,4 @@
-"""`pid`: which process this is, known without a system call; so that whoever keeps connections or threads finds out when it has become a fork."""
+"""`pid`: the id of this process, without a system call: code that keeps connections or threads compares it to find out that it was forked."""
 
 import os
 
@@ -6,7 +6,7 @@ _pid = os.getpid()
 
 
 def pid() -> int:
-    """Return the id of this process. A fork in C is noticed if it tells Python, as uWSGI's does."""
+    """Return the id of this process. A fork in C counts if it calls the fork hooks of Python, as uWSGI does."""
     return _pid
 
 

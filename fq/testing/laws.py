@@ -17,12 +17,12 @@ from fq.core.outcome import Dead, Enqueue, Outcome, Retry, Store
 from fq.core.reserved_options import GROUP, PIPE, RETRIES
 from fq.errors import LayerError, MiddlewareError, OptionError, RetryAfter, TimeLimitExceeded
 from fq.middleware.base import Middleware
-from fq.middleware.options import OWN
+from fq.middleware.options import NON_LAYER_OPTIONS
 from fq.middleware.stack import compose
 from fq.testing.messages import message
 from fq.worker.coroutine_runner import Aside
 
-FQ_OWN = frozenset((RETRIES, *reserved_options.OWN))
+FQ_OWN = frozenset((RETRIES, *reserved_options.RESERVED))
 """Options in which fq keeps what it has to know of a message."""
 
 MESSAGES = (
@@ -114,7 +114,7 @@ def _check_repr(layer: Middleware) -> None:
 
 def _check_options(layer: Middleware) -> None:
     for name in sorted(layer.accepted_options()):
-        if name in OWN or name in FQ_OWN:
+        if name in NON_LAYER_OPTIONS or name in FQ_OWN:
             _broken(layer, "its options have names of their own", option=name, hint="fq itself gives this one a meaning")
         try:
             same = layer.with_options({name: layer.option(name)})

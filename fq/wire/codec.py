@@ -14,7 +14,7 @@ from returns.result import Failure, Result, Success
 from fq.core.fault import Fault
 from fq.core.frozen import EMPTY, FrozenDict
 from fq.core.message import Message, new_message
-from fq.core.reserved_options import read
+from fq.core.reserved_options import with_current_names
 from fq.errors import DecodeError, InvalidResult
 from fq.wire.json import dumps, loads, quoted
 
@@ -103,7 +103,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         raise DecodeError(f"found {_shortened(body)}, expected a message: {_fault(fields)}")
     args = tuple(args)
     kwargs = FrozenDict(kwargs) if kwargs else EMPTY
-    options = FrozenDict(read(options)) if options else EMPTY
+    options = FrozenDict(with_current_names(options)) if options else EMPTY
     return new_message(
         message_id,
         actor_name,

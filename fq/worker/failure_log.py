@@ -9,11 +9,11 @@ import logging
 
 from returns.pipeline import is_successful
 
-from fq.core.fault import Fault, cut
+from fq.core.fault import Fault, shortened
 from fq.core.message import RETRIES, Message
 from fq.core.outcome import Dead, Drop, Outcome, Retry
 from fq.errors import Cancelled, Error, Shutdown
-from fq.errors.exception_text import frames_of, is_a, prints
+from fq.errors.exception_text import frames_of, is_a, is_formattable
 from fq.execution.actor_plan import ActorPlan
 from fq.layers.retries import Retries
 from fq.runtime.logger import logger
@@ -32,7 +32,7 @@ def report(message: Message, outcome: Outcome, plan: ActorPlan, fault: Fault | N
     """
     if is_successful(outcome.result):
         return
-    call = cut(str(message), MAX_CALL)
+    call = shortened(str(message), MAX_CALL)
     match outcome.result.failure():
         case Retry(_, delay, error):
             if error is not None:
@@ -51,7 +51,7 @@ def _log(level: int, what: str, error: Error, message: Message, plan: ActorPlan,
     if not log.isEnabledFor(level):
         return
     fault = fault or Fault.of(error)
-    whole = fault.whole and prints(error)
+    whole = fault.whole and is_formattable(error)
     line = (what, fault.type, fault.message, message.message_id, attempt(message, plan))
     if whole:
         log.log(level, "%s: %s: %s (message %s, attempt %s)", *line, exc_info=(type(error), error, frames_of(error)))

@@ -7,7 +7,7 @@ import pytest
 
 from fq.core.fault import MAX_TEXT, MAX_TRACEBACK, Fault
 from fq.errors import TimeLimitExceeded
-from fq.errors.exception_text import prints, traceback_of
+from fq.errors.exception_text import is_formattable, traceback_of
 
 
 def raised(error: BaseException) -> BaseException:
@@ -123,7 +123,7 @@ def test_an_error_that_raises_whenever_it_is_looked_at_is_written_down_all_the_s
 
     assert (fault.type, fault.message) == ("Hostile", "its text cannot be had: __str__ raised SystemExit")
     assert "raise error" in fault.traceback
-    assert not prints(Hostile())
+    assert not is_formattable(Hostile())
 
 
 def test_a_syntax_error_with_odd_details_is_written_down() -> None:
@@ -170,8 +170,8 @@ def test_the_members_of_a_group_are_written_up_to_a_limit() -> None:
     assert "2 of 50000" in traceback_of(wide)
     assert "and 49985 more" in traceback_of(wide)
     assert len(Fault.of(raised(deep)).traceback) < MAX_TRACEBACK + 100
-    assert not prints(wide)
-    assert not prints(deep)
+    assert not is_formattable(wide)
+    assert not is_formattable(deep)
 
 
 def test_the_traceback_of_a_group_shows_those_of_its_members() -> None:

@@ -3,7 +3,7 @@
 import typing
 
 from fq import App, Middleware, default_middleware
-from fq.middleware.options import OWN, CallOptions, Options
+from fq.middleware.options import NON_LAYER_OPTIONS, CallOptions, Options
 
 
 def names(options: type) -> set[str]:
@@ -11,7 +11,7 @@ def names(options: type) -> set[str]:
 
 
 def test_every_option_of_the_default_stack_is_typed_and_every_typed_option_is_a_field() -> None:
-    assert names(Options) == default_middleware.accepted_options() | OWN
+    assert names(Options) == default_middleware.accepted_options() | NON_LAYER_OPTIONS
 
 
 def test_what_is_said_of_a_call_may_be_said_of_an_actor() -> None:
@@ -28,7 +28,7 @@ def test_every_option_is_optional() -> None:
 
 
 def test_what_fq_itself_understands_is_no_field_of_a_layer() -> None:
-    assert not OWN & default_middleware.accepted_options()
+    assert not NON_LAYER_OPTIONS & default_middleware.accepted_options()
 
 
 def test_a_layer_that_takes_no_option_says_so() -> None:

@@ -11,7 +11,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import ClaimRequest, EnqueueOp
 from fq.class_style import Middleware
 from fq.class_style.broker_view import BrokerView
-from fq.core.reserved_options import FORMER, OWN
+from fq.core.reserved_options import FORMER_NAMES, RESERVED
 from fq.wire.codec import decode
 from tests.wait_until import wait_until
 
@@ -75,7 +75,7 @@ def test_what_belongs_to_fq_is_refused_where_a_user_gives_it(app: App, options: 
 
 
 @pytest.mark.parametrize("value", [*VALUES, [PLACE]], ids=str)
-@pytest.mark.parametrize("name", [*OWN, *FORMER, "retries"])
+@pytest.mark.parametrize("name", [*RESERVED, *FORMER_NAMES, "retries"])
 def test_whatever_a_message_says_there_ends(name: str, value: object) -> None:
     app = App(broker=MemoryBroker())
     runs: list[object] = []
@@ -128,7 +128,7 @@ def test_what_the_release_before_wrote_is_read() -> None:
     former = {"pipe": [{"actor_name": "b"}], "group": [PLACE], "gathered": {"takes": "last", "aside": False, "below": 0}, "tenant": "a"}
     body = {"message_id": "m1", "actor_name": "a", "options": former}
 
-    assert decode(json.dumps(body).encode()).options == {FORMER.get(name, name): value for name, value in former.items()}
+    assert decode(json.dumps(body).encode()).options == {FORMER_NAMES.get(name, name): value for name, value in former.items()}
 
 
 def test_a_message_that_was_received_may_be_sent_again(app: App) -> None:

@@ -1,10 +1,10 @@
-"""`watched` threads: what they raise is logged, and they go on as long as that helps."""
+"""`watched_thread` threads: what they raise is logged, and they go on as long as that helps."""
 
 import logging
 
 import pytest
 
-from fq.runtime.watched_threads import MOST_RESTARTS, watched, where
+from fq.runtime.watched_threads import MAX_RESTARTS, current_stack, watched_thread
 
 
 class Panic(BaseException):
@@ -20,7 +20,7 @@ def test_a_thread_goes_on_after_whatever_it_raises(kind: type[BaseException], ca
         if len(runs) < 3:
             raise kind("no")
 
-    thread = watched("fq-test", run)
+    thread = watched_thread("fq-test", run)
     thread.start()
     thread.join(10)
 
@@ -38,11 +38,11 @@ def test_one_that_raises_again_and_again_is_lost(caplog: pytest.LogCaptureFixtur
         runs.append(1)
         raise Panic(len(runs))
 
-    thread = watched("fq-test", run, lambda name, error: told.append((name, error)))
+    thread = watched_thread("fq-test", run, lambda name, error: told.append((name, error)))
     thread.start()
     thread.join(10)
 
-    assert len(runs) == MOST_RESTARTS + 1
+    assert len(runs) == MAX_RESTARTS + 1
     assert [(name, error.args) for name, error in told] == [("fq-test", (len(runs),))]
 
 
@@ -52,9 +52,9 @@ def test_one_that_cannot_be_called_again_is_lost_at_once() -> None:
     def run() -> None:
         raise Panic
 
-    thread = watched("fq-test", run, lambda name, _: told.append(name), again=False)
+    thread = watched_thread("fq-test", run, lambda name, _: told.append(name), restart=False)
     thread.start()
     thread.join(10)
 
     assert told == ["fq-test"]
-    assert where(thread) == ""
+    assert current_stack(thread) == ""

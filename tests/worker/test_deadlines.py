@@ -13,7 +13,7 @@ from fq import App, Cancelled, Fault, TimeLimitExceeded
 from fq.brokers import broker_from_url
 from fq.core.message import Message, with_time_limit
 from fq.limits import Barrier
-from fq.runtime.interrupt_mask import HERE, breathe, shielded
+from fq.runtime.interrupt_mask import checkpoint, current, shielded
 from fq.testing import message
 from fq.worker.executors.interrupts import Deadlines
 from fq.worker.executors.lost_interrupts import notice
@@ -26,7 +26,7 @@ LATE: Message = with_time_limit(message("late"), 0)
 def deadlines() -> Iterator[Deadlines]:
     """Its watcher is not started: a test strikes by hand, from the thread that is struck."""
     yield Deadlines()
-    HERE.shield = None
+    current.shield = None
 
 
 def spin(rounds: int = 1_000) -> None:
@@ -109,7 +109,7 @@ def test_a_shielded_call_that_waits_lets_it_through(deadlines: Deadlines) -> Non
     @shielded
     def wait() -> None:
         deadlines._strike_overdue()
-        breathe()
+        checkpoint()
         pytest.fail("it was not struck")
 
     with pytest.raises(TimeLimitExceeded):
@@ -118,7 +118,7 @@ def test_a_shielded_call_that_waits_lets_it_through(deadlines: Deadlines) -> Non
 
 def test_a_strike_that_was_held_back_is_forgotten_with_its_message(deadlines: Deadlines) -> None:
     def actor() -> int:
-        HERE.shield.lift()  # type: ignore[union-attr]
+        current.shield.mask()  # type: ignore[union-attr]
         deadlines._strike_overdue()
         return 1
 
@@ -173,8 +173,8 @@ def test_what_else_goes_wrong_in_a_finalizer_is_reported_as_before(deadlines: De
 
 
 def test_threads_that_nobody_interrupts_have_no_shield() -> None:
-    assert shielded(lambda: HERE.shield)() is None
-    breathe()
+    assert shielded(lambda: current.shield)() is None
+    checkpoint()
 
 
 # With a worker.

@@ -15,7 +15,7 @@ from attrs import Factory, frozen
 
 from fq.brokers.records import EnqueueOp
 from fq.errors import BrokerUnavailable
-from fq.runtime.watched_threads import watched
+from fq.runtime.watched_threads import watched_thread
 
 TOGETHER = 1_000
 """Once so many calls are gathered they are sent, and so many messages go in one round trip, unless it is one call that has more."""
@@ -42,7 +42,7 @@ class PostOffice:
         self._send = send
         self._trays: dict[asyncio.AbstractEventLoop, Tray] = {}  # those still being filled
         self._handed_in: SimpleQueue[Tray | None] = SimpleQueue()
-        self._thread = watched("fq-redis-post-office", self._run)
+        self._thread = watched_thread("fq-redis-post-office", self._run)
         self._thread.start()
 
     def post(self, posts: Sequence[EnqueueOp]) -> "asyncio.Future[None]":

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from fq.brokers.redis.connections import Connection, Place
 from fq.errors import BrokerUnavailable
 from fq.runtime.logger import logger
-from fq.runtime.watched_threads import watched
+from fq.runtime.watched_threads import watched_thread
 
 CHECK_SECONDS = 10.0
 """After so much silence the ear asks if the server is still there."""
@@ -48,7 +48,7 @@ class Ear:
         self._closed = False
         self._deaf = False
         self._inbox, self._outbox = os.pipe()
-        self._thread = watched("fq-redis-ear", self._run)
+        self._thread = watched_thread("fq-redis-ear", self._run)
         self._thread.start()
 
     def hears(self, channel: str) -> bool:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from fq.brokers.sqlite.file_check import log_of
 from fq.brokers.sqlite.inotify import FileWatch
 from fq.errors import FqError
-from fq.runtime.watched_threads import watched
+from fq.runtime.watched_threads import watched_thread
 
 GAP = 0.008
 """How long between two looks where the kernel does not tell, in seconds: half of that is how late one hears of a change."""
@@ -67,7 +67,7 @@ class Poller:
     def _start(self) -> None:
         """Start the thread; if there is none to be had just now, the next one who waits tries again."""
         self._seen = None  # the first look counts as a change: it is the thread's, so that no event loop waits for the disk
-        thread = watched("fq-sqlite-poller", self._run)
+        thread = watched_thread("fq-sqlite-poller", self._run)
         thread.start()
         self._thread = thread
 

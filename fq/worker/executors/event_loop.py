@@ -18,7 +18,7 @@ from fq.errors.exception_text import name_of
 from fq.execution.handler import cancelled_itself, of_the_actor
 from fq.layers.time_limit import exceeded
 from fq.runtime.logger import logger
-from fq.runtime.watched_threads import watched
+from fq.runtime.watched_threads import watched_thread
 from fq.worker.executors.forks import end_fork
 from fq.worker.executors.running_tasks import Call, Calls
 from fq.worker.executors.thread_pool import hand_back
@@ -83,7 +83,7 @@ class Loop:
         """
         if self._thread is not None or not self._waiting:
             return
-        main = watched("fq-loop", self._main, self._child.lose, again=False)
+        main = watched_thread("fq-loop", self._main, self._child.lose, restart=False)
         try:
             if self._loop is None:
                 self._runner = asyncio.Runner(loop_factory=new_event_loop)
@@ -96,7 +96,7 @@ class Loop:
         self._ready.wait()
         self._soon(self._fill)
         with suppress(RuntimeError):  # it only says who blocks the loop
-            watched("fq-loop-watch", self._watch).start()
+            watched_thread("fq-loop-watch", self._watch).start()
 
     def _cannot_start(self, error: Exception) -> None:
         log.error("the event loop cannot be started, which is tried again: %s", error)

@@ -18,8 +18,8 @@ from attrs import define, field
 from fq.core.message import Message
 from fq.errors import Interrupt
 from fq.layers.time_limit import exceeded
-from fq.runtime.interrupt_mask import HERE
-from fq.runtime.watched_threads import Lost, watched
+from fq.runtime.interrupt_mask import current
+from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.forks import end_fork
 from fq.worker.executors.lost_interrupts import notice
 from fq.worker.scoreboard import Board, Slot
@@ -83,21 +83,21 @@ class Region:
         if self.struck is not None:
             raise_thread_exception(self.thread_id, None)
 
-    def lift(self) -> None:
-        """See `Shield.lift`."""
+    def mask(self) -> None:
+        """See `Shield.mask`."""
         with self.lock:
             self.shields += 1
 
-    def lower(self) -> None:
-        """See `Shield.lower`."""
+    def unmask(self) -> None:
+        """See `Shield.unmask`."""
         with self.lock:
             self.shields -= 1
             due = None if self.shields else self._due()
         if due is not None:
             raise due
 
-    def breathe(self) -> None:
-        """See `Shield.breathe`."""
+    def checkpoint(self) -> None:
+        """See `Shield.checkpoint`."""
         with self.lock:
             due = self._due()
         if due is not None:
@@ -111,14 +111,14 @@ class Region:
 class Deadlines:
     """Runs sync actors in regions, and strikes those that overrun their time limit. *interval*: how finely it looks, ms; *board*: where it says what runs."""
 
-    def __init__(self, interval: int = 1_000, board: Board | None = None, lost: Lost | None = None) -> None:
+    def __init__(self, interval: int = 1_000, board: Board | None = None, lost: OnLost | None = None) -> None:
         self._board = board
         self._interval = interval / 1_000
         self._regions: dict[int, Region] = {}
         self._looked_at = threading.Event()
         self._stopped = False
         self._is_fork = False
-        self._watcher = watched("fq-deadlines", self._watch, lost)
+        self._watcher = watched_thread("fq-deadlines", self._watch, lost)
 
     def start(self) -> None:
         """Start watching."""
@@ -203,7 +203,7 @@ class Deadlines:
 
     def _new_region(self) -> Region:
         region = self._regions[get_ident()] = Region(slot=None if self._board is None else self._board.slot())
-        HERE.shield = region
+        current.shield = region
         return region
 
     def _watch(self) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from fq.errors import Interrupt
-from fq.runtime.interrupt_mask import HERE
+from fq.runtime.interrupt_mask import current
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -21,7 +21,7 @@ def notice() -> None:
     report = sys.unraisablehook
 
     def hook(unraisable: "UnraisableHookArgs", /) -> None:
-        struck = HERE.shield
+        struck = current.shield
         if struck is None or not issubclass(unraisable.exc_type, Interrupt):
             report(unraisable)
         else:  # the last thing done here, with no call after it: raised again before this returns, it would be swallowed again, unseen

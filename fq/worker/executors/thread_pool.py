@@ -9,7 +9,7 @@ from time import monotonic
 from fq.brokers.records import Commit, Release
 from fq.core.events import ThreadBooted, ThreadStopping
 from fq.runtime.logger import logger
-from fq.runtime.watched_threads import Lost, watched
+from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.interrupts import Deadlines
 from fq.worker.job import Chains, Finish, Job
 
@@ -23,7 +23,7 @@ class Pool:
     *lost* hears of a thread that cannot go on.
     """
 
-    def __init__(self, size: int, chains: Chains, deadlines: Deadlines, finish: Finish, lost: Lost | None = None) -> None:
+    def __init__(self, size: int, chains: Chains, deadlines: Deadlines, finish: Finish, lost: OnLost | None = None) -> None:
         self.size = size
         self.since = monotonic()
         self.shy_until = 0.0
@@ -31,7 +31,7 @@ class Pool:
         self._deadlines = deadlines
         self._finish = finish
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._threads = [watched(f"fq-worker-{n}", self._work, lost) for n in range(size)]
+        self._threads = [watched_thread(f"fq-worker-{n}", self._work, lost) for n in range(size)]
 
     def start(self) -> None:
         """Start the threads."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.core.events import ThreadBooted, ThreadStopping
 from fq.errors import FqError
-from fq.runtime.logger import logger, unforeseen
-from fq.runtime.watched_threads import watched, where
+from fq.runtime.logger import logger, unexpected
+from fq.runtime.watched_threads import current_stack, watched_thread
 from fq.worker.executors.thread_pool import hand_back
 from fq.worker.job import Job
 from fq.worker.process.claim_policy import SUSPECT, Appetite
@@ -65,7 +65,7 @@ class Pump:
         self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
         self._expected = False  # the broker may think that this worker waits for messages
         self._turned = self._stepped = monotonic()
-        self._thread = watched("fq-pump", self._main, child.lose, again=False)
+        self._thread = watched_thread("fq-pump", self._main, child.lose, restart=False)
 
     def start(self) -> None:
         """Start pumping."""
@@ -116,7 +116,7 @@ class Pump:
 
     def stack(self) -> str:
         """Return where the thread is, for the log."""
-        return where(self._thread)
+        return current_stack(self._thread)
 
     def stop(self) -> None:
         """Commit what has gathered, hand back all that still runs, and end the thread."""
@@ -159,7 +159,7 @@ class Pump:
             except Exception as error:
                 if commits and self._apart.commit(commits, jobs, error, self._child.app.registry.apply_send_layers):
                     continue
-                log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unforeseen(error))
+                log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unexpected(error))
                 if stopping:
                     log.error("stopping all the same: the messages of these outcomes will be run again")
                     return False
@@ -288,7 +288,7 @@ class Pump:
             if timeout > 0 and not self._bell.is_set():
                 self._child.app.broker.wait(ClaimRequest(self._child.name, queues, 1, self._child.settings.lease), timeout)
         except Exception as error:
-            log.error("cannot reach the broker: %s", error, exc_info=unforeseen(error))
+            log.error("cannot reach the broker: %s", error, exc_info=unexpected(error))
             self._bell.wait(PAUSES[0])
         finally:
             self._listening = self._with_broker = False

@@ -8,7 +8,7 @@ from fq.core.fault import Fault
 from fq.core.outcome import Outcome
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.execution.outcome_encoding import SendLayers, fallback_commits
-from fq.runtime.logger import logger, unforeseen
+from fq.runtime.logger import logger, unexpected
 from fq.worker.job import Job
 
 log = logger("fq.worker")
@@ -108,7 +108,7 @@ class Apart:
                 continue
             name = "a message" if job is None else job.delivery.actor_name
             log.error(
-                "%s %s: its outcome was refused, so it is a dead letter: %s", name, commit.message_id, error, exc_info=unforeseen(error)
+                "%s %s: its outcome was refused, so it is a dead letter: %s", name, commit.message_id, error, exc_info=unexpected(error)
             )
             if job is not None:
                 if job.outcome is not None:

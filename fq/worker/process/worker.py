@@ -13,7 +13,7 @@ from fq.layers.shutdown_notifications import ShutdownNotifications
 from fq.layers.time_limit import TimeLimit
 from fq.runtime.fresh_ids import fresh_worker_name
 from fq.runtime.logger import logger
-from fq.runtime.watched_threads import Lost, watched
+from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.event_loop import Loop
 from fq.worker.executors.forks import tell_of_forks
 from fq.worker.executors.interrupts import Deadlines
@@ -198,11 +198,11 @@ def holds(question: Callable[[Message], bool], message: Message) -> bool:
 class Heart:
     """Calls *beat* every *interval* ms in a thread of its own; a broker that cannot be reached is tried again at the next beat."""
 
-    def __init__(self, beat: Callable[[], None], interval: int, lost: Lost) -> None:
+    def __init__(self, beat: Callable[[], None], interval: int, lost: OnLost) -> None:
         self._beat = beat
         self._interval = interval / 1_000
         self._stopped = threading.Event()
-        self._thread = watched("fq-heart", self._run, lost)
+        self._thread = watched_thread("fq-heart", self._run, lost)
 
     def start(self) -> None:
         """Start beating."""
