@@ -8,6 +8,6 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
 from fq.brokers.sqlite import SqliteBroker
 from fq.brokers.urls import broker_from_url
-from fq.brokers.validation import DEAD_TTL
+from fq.brokers.validation import DEAD_TTL_MS
 
-__all__ = ["DEAD_TTL", "Broker", "MemoryBroker", "SqliteBroker", "broker_from_url"]
+__all__ = ["DEAD_TTL_MS", "Broker", "MemoryBroker", "SqliteBroker", "broker_from_url"]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fq.brokers.host_clocks import Host
-from fq.brokers.steady_time import Course, begin
+from fq.brokers.steady_time import Course, begin_course
 
-LOOK_MS = 1_000
+CLOCK_CHECK_MS = 1_000
 """How often to look whether the wall clock has been stepped."""
 
 
@@ -45,8 +45,8 @@ class SystemClock:
     def __init__(self, host: Host | None = None) -> None:
         self._host = Host() if host is None else host
         self._steady = self._host.steady
-        self._course = begin(self._host.boot, self._host.wall(), self._steady())
-        self._look_at: float = self._course.since + LOOK_MS
+        self._course = begin_course(self._host.boot, self._host.wall(), self._steady())
+        self._look_at: float = self._course.since + CLOCK_CHECK_MS
         self._fitted = self._course.base
         self._ahead = 0
         self._watchers: list[Callable[[], None]] = []
@@ -61,7 +61,7 @@ class SystemClock:
         if not self._host.boot:
             return self._host.wall() + self._ahead
         if steady >= self._look_at:
-            self._look_at = steady + LOOK_MS
+            self._look_at = steady + CLOCK_CHECK_MS
             self._course = self._course.seen(self._host.wall(), steady)
             self._plan()
         return self._course.now(steady) + self._ahead
@@ -86,7 +86,7 @@ class SystemClock:
         self._look_at = float("inf")  # from now on a course is handed in
         wall, steady = self._host.wall(), self._host.steady()
         if kept is None or not (kept.fits(self._host.boot, wall, steady) or kept.base == self._fitted):
-            kept = self._course if self._course.now(steady) >= latest else begin(self._host.boot, wall, steady, latest)
+            kept = self._course if self._course.now(steady) >= latest else begin_course(self._host.boot, wall, steady, latest)
         self._course, self._fitted = kept, kept.base
         self._plan()
         return kept.seen(wall, steady)

@@ -191,7 +191,7 @@ class OverlappingSends(Protocol):
         ...
 
 
-class InThreads:
+class AsyncInThreads:
     """The async side of a broker whose calls are short or local: each runs in a thread."""
 
     async def aenqueue(self: Broker, posts: Sequence[EnqueueOp]) -> None:

@@ -148,7 +148,7 @@ class Commit:
 new_commit = unchecked_constructor(Commit)
 
 
-CLAIM_BYTES = 2**24
+MAX_CLAIM_BYTES = 2**24
 """What a claim brings at once stays below 16 MB unless told otherwise."""
 
 
@@ -178,7 +178,7 @@ class ClaimRequest:
     queues: tuple[str, ...] = field(converter=_own)
     limit: int
     lease: int = 15_000
-    max_bytes: int = CLAIM_BYTES
+    max_bytes: int = MAX_CLAIM_BYTES
 
 
 @frozen(weakref_slot=False)

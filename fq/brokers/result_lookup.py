@@ -1,4 +1,4 @@
-"""`Looker`: looks for results on behalf of others, in one thread for all of them, so that no event loop blocks and no coroutine needs a thread."""
+"""`ResultLookup`: looks for results on behalf of others, in one thread for all of them, so that no event loop blocks and no coroutine needs a thread."""
 
 import asyncio
 import threading
@@ -16,24 +16,24 @@ T = TypeVar("T")
 Promise: TypeAlias = Future[T] | asyncio.Future[T]
 """What a thread waits for, or a coroutine."""
 
-LINGER_SECONDS = 5.0
+IDLE_THREAD_SECONDS = 5.0
 """How long the thread stays when nothing is asked."""
 
 
-def settle(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
+def resolve_all(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
     """Let *promises* come true, or fail, from any thread, unless that has been done: those of an event loop in one go."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[T]]] = {}
     for promise in promises:
         if isinstance(promise, asyncio.Future):
             loops.setdefault(promise.get_loop(), []).append(promise)
         else:
-            _settle_all((promise,), with_)
+            _resolve((promise,), with_)
     for loop, theirs in loops.items():
         with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_settle_all, theirs, with_)
+            loop.call_soon_threadsafe(_resolve, theirs, with_)
 
 
-def _settle_all(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
+def _resolve(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
     for promise in promises:
         with suppress(InvalidStateError, asyncio.InvalidStateError):
             if isinstance(with_, BaseException):
@@ -43,18 +43,18 @@ def _settle_all(promises: Iterable[Promise[T]], with_: T | BaseException) -> Non
 
 
 @define
-class Round:
+class LookupBatch:
     """What is looked for together: for how long, ms, each result is awaited, and who is to be told that it was looked for. Mutable."""
 
     asked: dict[str, int] = Factory(dict)
     looked: dict[str, list[Promise[None]]] = Factory(dict)
 
-    def tell(self, error: BaseException | None) -> None:
+    def resolve(self, error: BaseException | None) -> None:
         """Tell that everything was looked for, or what went wrong."""
-        settle((each for promises in self.looked.values() for each in promises), error)
+        resolve_all((each for promises in self.looked.values() for each in promises), error)
 
 
-class Looker:
+class ResultLookup:
     """
     Mutable shell: calls *look*, in its thread, with everything that was asked for since it last did.
 
@@ -68,7 +68,7 @@ class Looker:
     def _begin(self) -> None:
         self._pid = pid()
         self._condition = threading.Condition()
-        self._next = Round()
+        self._next = LookupBatch()
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -99,24 +99,24 @@ class Looker:
         while (taken := self._taken()) is not None:
             self._answer(taken)
 
-    def _taken(self) -> Round | None:
+    def _taken(self) -> LookupBatch | None:
         """Return what has been asked, once there is something; None if there is nothing for long: then the thread is at its end."""
         with self._condition:
-            self._condition.wait_for(lambda: self._next.asked or self._closed, LINGER_SECONDS)
+            self._condition.wait_for(lambda: self._next.asked or self._closed, IDLE_THREAD_SECONDS)
             if not self._next.asked:
                 self._thread = None
                 return None
-            taken, self._next = self._next, Round()
+            taken, self._next = self._next, LookupBatch()
             return taken
 
-    def _answer(self, taken: Round) -> None:
+    def _answer(self, taken: LookupBatch) -> None:
         error: BaseException | None = None
         try:
             self._look(taken.asked)
         except BaseException as raised:  # whatever it was: a thread that has ended would leave all waiting
             error = raised
         if error is None or len(taken.asked) == 1 or isinstance(error, BrokerUnavailable):
-            taken.tell(error)
+            taken.resolve(error)
         else:  # one of them is to blame
             for message_id, timeout in taken.asked.items():
-                self._answer(Round({message_id: timeout}, {message_id: taken.looked[message_id]}))
+                self._answer(LookupBatch({message_id: timeout}, {message_id: taken.looked[message_id]}))

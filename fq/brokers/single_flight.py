@@ -1,17 +1,17 @@
-"""`Together`: one blocking call, in a thread, for all coroutines that want its result at the same time. Mutable shell."""
+"""`SingleFlight`: one blocking call, in a thread, for all coroutines that want its result at the same time. Mutable shell."""
 
 import asyncio
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from fq.brokers.result_lookup import Promise, settle
+from fq.brokers.result_lookup import Promise, resolve_all
 from fq.runtime.process_id import pid
 
 T = TypeVar("T")
 
 
-class Together(Generic[T]):
+class SingleFlight(Generic[T]):
     """Awaits *call*, which blocks, without blocking an event loop: callers that come while it is under way share what it returns, or raises."""
 
     def __init__(self, call: Callable[[], T]) -> None:
@@ -40,4 +40,4 @@ class Together(Generic[T]):
             result = error
         with self._lock:
             waiting, self._waiting = self._waiting or [], None
-        settle(waiting, result)
+        resolve_all(waiting, result)

@@ -62,6 +62,6 @@ class Course:
         return self.offset + max(-bound, min(bound, self.base - self.offset))
 
 
-def begin(boot: str, wall: int, steady: int, latest: int = 0) -> Course:
+def begin_course(boot: str, wall: int, steady: int, latest: int = 0) -> Course:
     """Return the course that begins at the time of the wall clock, or at the *latest* time that was told before the host was booted."""
     return Course(boot, wall - steady, max(wall, latest) - steady, steady)

@@ -6,8 +6,8 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
 from fq.brokers.redaction import without_password
 from fq.brokers.sqlite import SqliteBroker
-from fq.brokers.sqlite.broker import BUSY_TIMEOUT
-from fq.brokers.validation import DEAD_TTL
+from fq.brokers.sqlite.broker import BUSY_TIMEOUT_MS
+from fq.brokers.validation import DEAD_TTL_MS
 from fq.errors import ConfigError
 
 EXPECTED = (
@@ -60,9 +60,9 @@ def _sqlite(url: str, rest: str) -> Broker:
     if unknown := sorted(set(options).difference(OPTIONS)):
         raise ConfigError(f"found {unknown[0]!r} in {url}, expected one of {', '.join(OPTIONS)}")
     synchronous = options.get("synchronous", "NORMAL").upper()
-    busy_timeout = _ms(url, "busy_timeout", options.get("busy_timeout", str(BUSY_TIMEOUT)))
+    busy_timeout = _ms(url, "busy_timeout", options.get("busy_timeout", str(BUSY_TIMEOUT_MS)))
     return SqliteBroker(
-        path, synchronous=synchronous, busy_timeout=busy_timeout, dead_ttl=_ms(url, "dead_ttl", options.get("dead_ttl", str(DEAD_TTL)))
+        path, synchronous=synchronous, busy_timeout=busy_timeout, dead_ttl=_ms(url, "dead_ttl", options.get("dead_ttl", str(DEAD_TTL_MS)))
     )
 
 

@@ -20,17 +20,17 @@ PRIORITIES = 2**31
 NAME = "a text that is not empty, without NUL and lone surrogates"
 UNDONE = "nothing of this call was applied"
 
-DEAD_TTL = 7 * 24 * 60 * 60 * 1000
+DEAD_TTL_MS = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
-def remembered(join: ArriveOp, complete: bool) -> int:
+def group_ttl(join: ArriveOp, complete: bool) -> int:
     """
     Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.
 
     One that is complete no longer than dead letters, which an operator may let arrive again.
     """
-    return min(join.ttl, DEAD_TTL) if complete else join.ttl
+    return min(join.ttl, DEAD_TTL_MS) if complete else join.ttl
 
 
 def check_posts(posts: Iterable[EnqueueOp]) -> None:
@@ -144,7 +144,7 @@ def check_settings(**durations: object) -> None:
     """Raise `ConfigError` unless each of *durations*, which a broker is made with, is one."""
     for name, found in durations.items():
         if type(found) is not int or not 0 <= found < LONGEST:
-            raise ConfigError(f"found {name}={found!r}, expected ms, a whole number from 0 to {LONGEST - 1}; seven days are {DEAD_TTL}")
+            raise ConfigError(f"found {name}={found!r}, expected ms, a whole number from 0 to {LONGEST - 1}; seven days are {DEAD_TTL_MS}")
 
 
 def _check_text(whose: str, name: str, value: object) -> None:
@@ -164,11 +164,11 @@ def _refusal(whose: object, name: str, found: object, expected: str) -> BrokerEr
     return BrokerError(f"{whose!r}: found {name}={found!r}, expected {expected}; {UNDONE}")
 
 
-def rotated(queues: Sequence[str], turns: int) -> list[str]:
+def rotate(queues: Sequence[str], turns: int) -> list[str]:
     """
     Return *queues* in the order in which turn number *turns* of a worker visits them: each in its turn comes first, so that no full one starves the rest.
 
-    >>> rotated(("a", "b", "c"), 1)
+    >>> rotate(("a", "b", "c"), 1)
     ['b', 'c', 'a']
     """
     distinct = list(dict.fromkeys(queues))
@@ -176,11 +176,11 @@ def rotated(queues: Sequence[str], turns: int) -> list[str]:
     return distinct[first:] + distinct[:first]
 
 
-def spliced(splice: DeferredEnqueue, values: Iterable[bytes], now: int) -> EnqueueOp:
+def resolve_deferred(splice: DeferredEnqueue, values: Iterable[bytes], now: int) -> EnqueueOp:
     """
     Return the post of *splice*, with *values*, in order, and the time *now* in its body.
 
-    >>> spliced(DeferredEnqueue(EnqueueOp("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
+    >>> resolve_deferred(DeferredEnqueue(EnqueueOp("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
     b'{args:[1,2],at:7}'
     """
     time = b"%d" % now if splice.rest else b""

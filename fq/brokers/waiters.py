@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from fq.brokers.result_lookup import Looker, Promise, settle
+from fq.brokers.result_lookup import Promise, ResultLookup, resolve_all
 from fq.brokers.validation import LONGEST
 from fq.errors import BrokerUnavailable
 from fq.runtime.interrupt_mask import checkpoint, poll_seconds
@@ -23,7 +23,7 @@ T = TypeVar("T")
 MAX_HEARD_WORKERS = 1_000
 """For this many workers `WorkSignal` remembers which wake-ups they have heard; beyond that it forgets, and each returns once too early."""
 
-LONG = 3_600.0
+MAX_SLEEP_SECONDS = 3_600.0
 """Nobody sleeps longer than this, in seconds, without looking again."""
 
 
@@ -86,7 +86,7 @@ class WorkSignal:
             left = 0.0 if self._is_woken(worker) else min(seconds_left(), deadline - monotonic())
             with self._condition:
                 if left > 0:
-                    self._condition.wait_for(partial(self._has_news, worker, changes), min(left, LONG))
+                    self._condition.wait_for(partial(self._has_news, worker, changes), min(left, MAX_SLEEP_SECONDS))
                 if left <= 0 or self._is_woken(worker):
                     self._forget_wake_up(worker)
                     return
@@ -109,14 +109,14 @@ class ResultWaiters:
     Who waits for the result of which message: threads and coroutines alike, without a thread for each coroutine.
 
     *find* looks for results: it takes, by message id, for how long each is awaited from now on, ms, none if this is the last look, and returns what it
-    finds. Once somebody waits, `deliver` tells them; the last look, when the time is over, is for what `deliver` was not told of.
+    finds. Once somebody waits, `resolve` tells them; the last look, when the time is over, is for what `resolve` was not told of.
     """
 
     def __init__(self, find: Callable[[Mapping[str, int]], Iterable[tuple[str, bytes]]]) -> None:
         self._find = find
         self._lock = threading.Lock()
         self._promises: dict[str, list[Promise[bytes]]] = {}
-        self._looker = Looker(self.look)
+        self._lookup = ResultLookup(self.look)
 
     def ids(self) -> list[str]:
         """Return the ids of the messages whose results are awaited."""
@@ -126,21 +126,21 @@ class ResultWaiters:
     def look(self, asked: Mapping[str, int]) -> None:
         """Look for the results of messages, each of which is awaited for so many ms, and deliver what there is."""
         for message_id, body in self._find(asked):
-            self.deliver(message_id, body)
+            self.resolve(message_id, body)
 
-    def deliver(self, message_id: str, body: bytes) -> None:
+    def resolve(self, message_id: str, body: bytes) -> None:
         """Give *body* to all who wait for the result of *message_id*."""
         if message_id in self._promises:
-            settle(self._waiting(message_id), body)
+            resolve_all(self._waiting(message_id), body)
 
     def fail(self, error: Exception) -> None:
         """Raise *error* in all who wait for any result."""
         for message_id in self.ids():
-            settle(self._waiting(message_id), error)
+            resolve_all(self._waiting(message_id), error)
 
     def close(self) -> None:
         """End the thread that looks on behalf of coroutines."""
-        self._looker.close()
+        self._lookup.close()
 
     def wait(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result of a message, which is there or comes within *timeout* ms, or None."""
@@ -150,19 +150,19 @@ class ResultWaiters:
             left = deadline - monotonic()
             while True:
                 self.look({message_id: in_ms(left)})
-                body = _delivered(future, min(left, LONG))
+                body = _result_within(future, min(left, MAX_SLEEP_SECONDS))
                 left = deadline - monotonic()
                 if body is not None or timeout <= 0:
                     return body
                 if left <= 0:
                     break
             looked: Future[None] = Future()
-            self._looker.ask(message_id, 0, looked)
+            self._lookup.ask(message_id, 0, looked)
             with suppress(BrokerUnavailable):  # it did not come in time: that the broker is away now is for the next call to find
-                _delivered(looked, LAST_LOOK_SECONDS)
-            return _delivered(future, 0)
+                _result_within(looked, LAST_LOOK_SECONDS)
+            return _result_within(future, 0)
 
-    async def await_(self, message_id: str, timeout: int) -> bytes | None:
+    async def wait_async(self, message_id: str, timeout: int) -> bytes | None:
         """`wait` for coroutines; what blocks runs in one thread for all of them."""
         deadline, loop = monotonic() + seconds(timeout), asyncio.get_running_loop()
         here: asyncio.Future[bytes] = loop.create_future()
@@ -170,19 +170,19 @@ class ResultWaiters:
             while (left := deadline - monotonic()) > 0:
                 looked: asyncio.Future[None] = loop.create_future()
                 looked.add_done_callback(partial(_pass_error_on, here))
-                self._looker.ask(message_id, in_ms(left), looked)
-                await asyncio.wait((here,), timeout=min(left, LONG))
+                self._lookup.ask(message_id, in_ms(left), looked)
+                await asyncio.wait((here,), timeout=min(left, MAX_SLEEP_SECONDS))
                 if here.done():
                     return here.result()
-            await self._last_look(message_id, loop.create_future(), LAST_LOOK_SECONDS if timeout > 0 else LONG)
+            await self._last_look(message_id, loop.create_future(), LAST_LOOK_SECONDS if timeout > 0 else MAX_SLEEP_SECONDS)
             return here.result() if here.done() else None
 
     async def _last_look(self, message_id: str, looked: "asyncio.Future[None]", within: float) -> None:
         """Look for a result that is not awaited any longer, and return when that is done, *within* so many seconds."""
-        self._looker.ask(message_id, 0, looked)
+        self._lookup.ask(message_id, 0, looked)
         looked.add_done_callback(_seen)
         await asyncio.wait((looked,), timeout=within)
-        if looked.done() and not (within < LONG and isinstance(looked.exception(), BrokerUnavailable)):
+        if looked.done() and not (within < MAX_SLEEP_SECONDS and isinstance(looked.exception(), BrokerUnavailable)):
             looked.result()
 
     def _waiting(self, message_id: str) -> list[Promise[bytes]]:
@@ -215,7 +215,7 @@ def _seen(future: "asyncio.Future[None]") -> None:
     future.exception()
 
 
-def _delivered(future: Future[T], within: float) -> T | None:
+def _result_within(future: Future[T], within: float) -> T | None:
     """Return what *future* comes to *within* so many seconds, None if nothing comes."""
     deadline = monotonic() + within
     while True:

@@ -119,10 +119,10 @@ def serve(app: "App", layer: Prometheus, listener: socket.socket) -> None:
     from prometheus_client import CollectorRegistry, MetricsHandler  # noqa: PLC0415  # as in fq.observe.layer
 
     from fq.observe.collector import Collector  # noqa: PLC0415  # the same
-    from fq.observe.user_metrics import Together  # noqa: PLC0415  # the same
+    from fq.observe.user_metrics import SingleFlight  # noqa: PLC0415  # the same
 
     registry = CollectorRegistry()
     registry.register(Collector(layer.meter, app))
     if layer.registry is not None:
-        registry.register(Together(layer.registry, layer.meter))
+        registry.register(SingleFlight(layer.registry, layer.meter))
     BoundedServer(listener, answering_health(MetricsHandler.factory(registry), app)).serve_forever()

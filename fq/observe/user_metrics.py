@@ -158,7 +158,7 @@ class Report:
                 log.exception("the metrics in the registry of the app could not be shared")
 
 
-class Together(Base):
+class SingleFlight(Base):
     """What the registry of the app keeps, of all processes of a worker; and what it asks others for, as this process hears it."""
 
     def __init__(self, registry: "CollectorRegistry", meter: "Meter") -> None:

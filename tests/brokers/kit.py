@@ -8,7 +8,7 @@ from typing import TypeVar
 from fq.brokers.protocol import Broker
 from fq.brokers.records import (
     ACK,
-    CLAIM_BYTES,
+    MAX_CLAIM_BYTES,
     ArriveOp,
     Bury,
     ClaimRequest,
@@ -38,7 +38,7 @@ def posts(*message_ids: str) -> list[EnqueueOp]:
     return [post(message_id) for message_id in message_ids]
 
 
-def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = CLAIM_BYTES) -> ClaimRequest:
+def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = MAX_CLAIM_BYTES) -> ClaimRequest:
     return ClaimRequest(worker, queues or ("q",), limit, lease, max_bytes)
 
 

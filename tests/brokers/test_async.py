@@ -9,7 +9,7 @@ import pytest
 
 from fq import App
 from fq.brokers.protocol import Broker
-from fq.brokers.single_flight import Together
+from fq.brokers.single_flight import SingleFlight
 from tests.brokers.kit import posts
 from tests.wait_until import wait_until
 
@@ -86,7 +86,7 @@ def test_a_call_that_is_wanted_by_many_is_made_once() -> None:
         opened.set()
         return [*(await asyncio.gather(*waiting)), await together.result()]
 
-    together = Together(call)
+    together = SingleFlight(call)
 
     assert asyncio.run(want()) == [1] * 100 + [2]
 
@@ -102,7 +102,7 @@ def test_an_error_is_that_of_all_who_wait_and_of_nobody_later() -> None:
         return answer
 
     async def want() -> list[int | BaseException]:
-        together = Together(call)
+        together = SingleFlight(call)
         first = await asyncio.gather(*(together.result() for _ in range(3)), return_exceptions=True)
         return [*first, await together.result()]
 

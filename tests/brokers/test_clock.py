@@ -9,10 +9,10 @@ import pytest
 
 from fq.brokers import MemoryBroker, SqliteBroker
 from fq.brokers import host_clocks as hosts
-from fq.brokers.clock import LOOK_MS, SystemClock
+from fq.brokers.clock import CLOCK_CHECK_MS, SystemClock
 from fq.brokers.host_clocks import Host
 from fq.brokers.sqlite import database
-from fq.brokers.steady_time import NOTICE_MS, SLEW, begin
+from fq.brokers.steady_time import NOTICE_MS, SLEW, begin_course
 from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, post, posts, state, want
 
 HOUR = 3_600_000
@@ -69,8 +69,8 @@ class Processes:
 
 @pytest.fixture
 def processes(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
-    monkeypatch.setattr(database, "SIGN", 0.0)
-    monkeypatch.setattr(database, "LOOK_MS", 0)
+    monkeypatch.setattr(database, "MARK_SECONDS", 0.0)
+    monkeypatch.setattr(database, "CLOCK_CHECK_MS", 0)
     processes = Processes(tmp_path / "jobs.db", machine)
     yield processes
     for broker in processes.started:
@@ -82,7 +82,7 @@ def processes(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 365 * DAY, -365 * DAY, 150, -150])
 def test_a_course_goes_on_through_a_step_never_back_and_comes_to_the_wall_clock_in_the_end(step: int) -> None:
-    course = begin("b", NOW, 0).seen(NOW + step, 0)
+    course = begin_course("b", NOW, 0).seen(NOW + step, 0)
     times = [course.now(steady) for steady in range(0, 100_000, 7)]
     there = NOTICE_MS + abs(step) * SLEW
     rates = [(later - earlier) / 7 for earlier, later in pairwise(times)]
@@ -100,7 +100,7 @@ def test_a_course_takes_no_notice_of_jitter_and_follows_a_drift(machine: Machine
         machine.wall += 1
         assert abs(clock.now - machine.wall) < 250
 
-    assert begin("b", NOW, 0).seen(NOW + 50, 0) == begin("b", NOW, 0)
+    assert begin_course("b", NOW, 0).seen(NOW + 50, 0) == begin_course("b", NOW, 0)
 
 
 def test_without_a_name_for_the_boot_the_wall_clock_decides(machine: Machine) -> None:
@@ -238,4 +238,4 @@ def test_a_clock_that_was_advanced_in_one_process_is_not_so_in_others(processes:
 
 
 def test_every_process_hears_of_a_change_before_it_takes_effect() -> None:
-    assert max(LOOK_MS, database.SIGN * 1_000) < NOTICE_MS
+    assert max(CLOCK_CHECK_MS, database.MARK_SECONDS * 1_000) < NOTICE_MS

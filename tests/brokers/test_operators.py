@@ -4,7 +4,7 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import RELEASE, Bury, EnqueueOp, Reschedule, StoreResultOp
-from fq.brokers.validation import DEAD_TTL
+from fq.brokers.validation import DEAD_TTL_MS
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.harness import Harness
@@ -193,7 +193,7 @@ def test_of_two_deaths_of_one_id_the_latest_is_kept(broker: Broker) -> None:
 
 def test_dead_letters_are_kept_for_seven_days(harness: Harness, broker: Broker) -> None:
     bury(broker, post("old"))
-    harness.advance(DEAD_TTL - 60_000)
+    harness.advance(DEAD_TTL_MS - 60_000)
     bury(broker, post("young"))
     before = [letter.message_id for letter in broker.dead()]
     harness.advance(60_000)

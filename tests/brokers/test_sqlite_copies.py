@@ -141,8 +141,8 @@ def test_a_checkup_finds_damage_a_log_without_end_room_and_rights_for_all(
     broker.purge("q")
     sound = {finding.what: finding.level for finding in broker.checkup()}
     path.chmod(0o644)
-    monkeypatch.setattr(diagnostics, "LARGE_LOG", 0)
-    monkeypatch.setattr(diagnostics, "LARGE_ROOM", 0)
+    monkeypatch.setattr(diagnostics, "LARGE_LOG_BYTES", 0)
+    monkeypatch.setattr(diagnostics, "LARGE_FREE_BYTES", 0)
     sick = {finding.what: finding.level for finding in broker.checkup()}
 
     assert {sound[what] for what in ("rights", "soundness", "log", "room")} == {"good"}

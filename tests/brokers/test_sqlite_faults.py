@@ -324,6 +324,6 @@ def test_whatever_else_goes_wrong_is_said_with_the_path(number: int) -> None:
     error = sqlite3.OperationalError("strange")
     error.sqlite_errorcode = number
 
-    said = errors.explained(error, "/data/jobs.db", 100)
+    said = errors.translate(error, "/data/jobs.db", 100)
     assert isinstance(said, BrokerError)
     assert "SQLite database /data/jobs.db: " in str(said) and "strange" in str(said)

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from fq.brokers import SqliteBroker
 from fq.brokers.sqlite import database, file_check, schema, turn_recovery
-from fq.brokers.sqlite.turn import Taken, take_turn
+from fq.brokers.sqlite.turn import TurnResult, run_turn
 from fq.errors import BrokerUnavailable
 from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, outcome, posts, state, want
 
@@ -24,9 +24,9 @@ from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, outcome, pos
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look and sign every time, and do not wait for a file to be written to the end."""
-    monkeypatch.setattr(database, "SIGN", 0.0)
-    monkeypatch.setattr(file_check, "LOOK", 0.0)
-    monkeypatch.setattr(file_check, "PAUSE", 0.0)
+    monkeypatch.setattr(database, "MARK_SECONDS", 0.0)
+    monkeypatch.setattr(file_check, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(file_check, "REREAD_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(file_check, "_refused", {})
 
 
@@ -94,13 +94,13 @@ def test_a_file_that_is_gone_is_not_made_again_by_who_had_it_open(path: Path, br
 def moves_once(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """Let the file be moved while the next turn is applied to it."""
 
-    def take_and_move(*arguments: object) -> Taken:
-        monkeypatch.setattr(turn_recovery, "take_turn", take_turn)
-        taken = take_turn(*arguments)
+    def take_and_move(*arguments: object) -> TurnResult:
+        monkeypatch.setattr(turn_recovery, "run_turn", run_turn)
+        taken = run_turn(*arguments)
         move(path, "aside.db")
         return taken
 
-    monkeypatch.setattr(turn_recovery, "take_turn", take_and_move)
+    monkeypatch.setattr(turn_recovery, "run_turn", take_and_move)
 
 
 def test_what_a_turn_did_to_a_file_that_was_moved_meanwhile_is_heard_of_once_it_is_back(

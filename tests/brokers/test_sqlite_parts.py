@@ -14,11 +14,11 @@ from fq.brokers import SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.records import ACK, RELEASE, Bury, ClaimRequest, Commit, Disposition, Operation, Reschedule, StoreResultOp
 from fq.brokers.sqlite import change_poller
-from fq.brokers.sqlite.bulk_sql import ROWS, SIZE, cut, pack
-from fq.brokers.sqlite.change_poller import Pace
-from fq.brokers.sqlite.groups import Progress, arrive
+from fq.brokers.sqlite.bulk_sql import MAX_BYTES_PER_STATEMENT, MAX_ROWS_PER_STATEMENT, pack_rows, split_bodies
+from fq.brokers.sqlite.change_poller import PollSchedule
+from fq.brokers.sqlite.groups import Progress, plan_arrivals
 from fq.brokers.sqlite.inotify import FileWatch
-from fq.brokers.validation import DEAD_TTL
+from fq.brokers.validation import DEAD_TTL_MS
 from tests.brokers.kit import FAULT, PATIENCE, claim, claim_one, commit, ids, in_thread, join, post, posts, splice, want
 
 
@@ -71,21 +71,24 @@ def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposit
 def test_a_turn_takes_no_more_steps_for_a_thousand_messages_than_for_ten(
     broker: SqliteBroker, disposition: Disposition, changes: tuple[Operation, ...]
 ) -> None:
-    broker._turns._upkeep._look_at = 2**62  # upkeep has a time of its own
+    broker._turns._maintenance._next_run = 2**62  # maintenance has a time of its own
     statements_of_a_turn(broker, 1, disposition, *changes)
-    broker._writer._sign_at = broker._writer._read_clock_at = 2**62  # and so has the file's own row
+    broker._writer._mark_at = broker._writer._read_clock_at = 2**62  # and so has the file's own row
 
     assert statements_of_a_turn(broker, 1_000, disposition, *changes) == statements_of_a_turn(broker, 10, disposition, *changes)
 
 
 def test_bodies_are_packed_into_as_few_pieces_as_sqlite_takes() -> None:
-    many = [(b"ab", (number,)) for number in range(ROWS + 1)]
-    large = [(b"x" * (SIZE // 2), (number,)) for number in range(3)]
+    many = [(b"ab", (number,)) for number in range(MAX_ROWS_PER_STATEMENT + 1)]
+    large = [(b"x" * (MAX_BYTES_PER_STATEMENT // 2), (number,)) for number in range(3)]
 
-    assert [rows.count("[") - 1 for rows, _ in pack(many)] == [ROWS, 1]
-    assert [rows.count("[") - 1 for rows, _ in pack(large)] == [1, 1, 1] or [rows.count("[") - 1 for rows, _ in pack(large)] == [2, 1]
-    assert list(pack([])) == []
-    assert list(cut(b"", [])) == []
+    assert [rows.count("[") - 1 for rows, _ in pack_rows(many)] == [MAX_ROWS_PER_STATEMENT, 1]
+    assert [rows.count("[") - 1 for rows, _ in pack_rows(large)] == [1, 1, 1] or [rows.count("[") - 1 for rows, _ in pack_rows(large)] == [
+        2,
+        1,
+    ]
+    assert list(pack_rows([])) == []
+    assert list(split_bodies(b"", [])) == []
 
 
 def test_a_body_too_large_for_the_bundle_comes_by_itself(broker: SqliteBroker) -> None:
@@ -117,7 +120,7 @@ def test_what_is_past_its_time_is_deleted_little_by_little(path: Path) -> None:
         [Commit(it.message_id, "q", it.token, Bury(FAULT), change) for it, change in zip(claimed, changes, strict=True)], want(limit=0)
     )
     before = counts(path)
-    clock.advance(DEAD_TTL)
+    clock.advance(DEAD_TTL_MS)
     turns = 1
     while broker.turn((), want(limit=0)).idle_for == 0:
         turns += 1
@@ -139,7 +142,7 @@ def test_a_complete_group_keeps_no_values(path: Path, broker: SqliteBroker) -> N
 
 def test_arrivals_are_decided_without_a_database() -> None:
     joins = [join(0, 2), join(0, 2), join(1, 2, ttl=7), join(1, 2), join(0, 1, group="h"), join(0, 3, group="i")]
-    arrivals = arrive(joins, {"i": Progress(2, False, 50)}, {("i", 0)}, now=100)
+    arrivals = plan_arrivals(joins, {"i": Progress(2, False, 50)}, {("i", 0)}, now=100)
 
     assert arrivals.counted == (joins[0], joins[2]), "of a group of one that nothing follows, nothing is kept"
     assert (arrivals.last, arrivals.alone) == ((2,), {"h"})
@@ -216,7 +219,7 @@ def test_behind_a_link_the_kernel_tells_of_writes_too(path: Path) -> None:
     path.symlink_to("real/jobs.db")
     broker = SqliteBroker(path)
     broker.wait_result("m", 0)
-    pace = broker._listener._poller._pace
+    pace = broker._listener._poller._schedule
     pace.wait(opened=1, changed=False)
 
     assert other_message_ends_the_wait(path, broker)
@@ -267,14 +270,19 @@ def test_looks_follow_a_write_at_growing_distances_and_a_missed_one_is_noticed(t
 
     monkeypatch.setattr(change_poller, "FileWatch", Scripted)
     monkeypatch.setattr(change_poller.time, "sleep", lambda seconds: waits.append(-seconds))
-    pace = Pace("log")
+    pace = PollSchedule("log")
     for _ in range(15):
         pace.wait(opened=1, changed=False)
-    assert waits[:4] == [change_poller.FIRST, change_poller.FIRST, 2 * change_poller.FIRST, 4 * change_poller.FIRST]
-    assert waits[-1] == change_poller.LAST
+    assert waits[:4] == [
+        change_poller.MIN_BACKOFF_SECONDS,
+        change_poller.MIN_BACKOFF_SECONDS,
+        2 * change_poller.MIN_BACKOFF_SECONDS,
+        4 * change_poller.MIN_BACKOFF_SECONDS,
+    ]
+    assert waits[-1] == change_poller.MAX_BACKOFF_SECONDS
 
     pace.wait(opened=1, changed=True)
-    assert waits[-1] == -change_poller.GAP, "a change that nobody was told of: look again and again from now on"
+    assert waits[-1] == -change_poller.POLL_SECONDS, "a change that nobody was told of: look again and again from now on"
 
     pace.wait(opened=2, changed=True)
     assert waits[-1] > 0, "another file may be on another file system"

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from fq.brokers.records import (
     ACK,
-    CLAIM_BYTES,
+    MAX_CLAIM_BYTES,
     ArriveOp,
     Bury,
     ClaimRequest,
@@ -147,14 +147,14 @@ class BrokerMachine(RuleBasedStateMachine):
         limit=st.integers(0, 3),
         wanted=st.lists(queues, min_size=1, max_size=2, unique=True),
         lease=units,
-        max_bytes=st.sampled_from([CLAIM_BYTES, 5, 0]),
+        max_bytes=st.sampled_from([MAX_CLAIM_BYTES, 5, 0]),
     )
-    def turn(self, worker: str, chosen: list, limit: int, wanted: list[str], lease: int, max_bytes: int = CLAIM_BYTES) -> None:
+    def turn(self, worker: str, chosen: list, limit: int, wanted: list[str], lease: int, max_bytes: int = MAX_CLAIM_BYTES) -> None:
         self.tick()
         self.take_turn(worker, self.commits(worker, chosen), limit, wanted, lease, max_bytes)
 
     def take_turn(
-        self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT, max_bytes: int = CLAIM_BYTES
+        self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT, max_bytes: int = MAX_CLAIM_BYTES
     ) -> None:
         turn = self.broker.turn(commits, ClaimRequest(worker, tuple(wanted), limit, lease, max_bytes))
         self.model = m.begin_turn(self.model, worker, wanted, lease)

@@ -30,12 +30,12 @@ def in_a_thread(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
 
 
 def in_a_coroutine(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-    return asyncio.run(awaited(look).await_("m", timeout))
+    return asyncio.run(awaited(look).wait_async("m", timeout))
 
 
 @pytest.fixture(params=[in_a_thread, in_a_coroutine])
 def wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Wait:
-    monkeypatch.setattr(waiters, "LONG", 0.001)
+    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 0.001)
     return request.param
 
 
@@ -53,7 +53,7 @@ def test_who_waits_long_gets_none_in_the_end(wait: Wait) -> None:
 
 
 def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
     looks: list[int] = []
 
     assert wait(5, lambda: looks.append(1)) is None
@@ -61,7 +61,7 @@ def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait, monkeypat
 
 
 def test_who_was_not_told_of_a_result_finds_it_when_the_time_is_over(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
     looks = iter([None, b"1"])
 
     assert wait(20, lambda: next(looks)) == b"1"
@@ -75,7 +75,7 @@ def test_who_does_not_wait_looks_once(wait: Wait) -> None:
 
 
 def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
     looks: list[int] = []
 
     def look() -> None:
@@ -88,7 +88,7 @@ def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wai
 
 
 def test_the_last_look_is_not_waited_for_without_end(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "LONG", 3_600.0)
+    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
     monkeypatch.setattr(waiters, "LAST_LOOK_SECONDS", 0.05)
     opened, looks = threading.Event(), []
 
@@ -109,7 +109,7 @@ def test_coroutines_keep_their_timeout_while_a_look_takes_its_time() -> None:
     slow = ResultWaiters(lambda asked: opened.wait(30) and [])
 
     async def wait() -> list[bytes | None]:
-        return await asyncio.gather(*(slow.await_(f"m{number}", 20) for number in range(200)))
+        return await asyncio.gather(*(slow.wait_async(f"m{number}", 20) for number in range(200)))
 
     started, before = time.monotonic(), threading.active_count()
     assert asyncio.run(wait()) == [None] * 200
@@ -127,7 +127,7 @@ def test_of_results_that_are_looked_for_together_one_that_raises_spoils_none_of_
 
     async def wait() -> list[bytes | BaseException | None]:
         names = ("a", "bad", "b")
-        return await asyncio.gather(*(together.await_(name, 5_000) for name in names), return_exceptions=True)
+        return await asyncio.gather(*(together.wait_async(name, 5_000) for name in names), return_exceptions=True)
 
     together = ResultWaiters(find)
     found = asyncio.run(wait())
@@ -140,10 +140,10 @@ def test_of_results_that_are_looked_for_together_one_that_raises_spoils_none_of_
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_looks_with_a_thread_of_its_own() -> None:
     parent = awaited(lambda: b"1")
-    assert asyncio.run(parent.await_("m", 5_000)) == b"1"
+    assert asyncio.run(parent.wait_async("m", 5_000)) == b"1"
     child = os.fork()
     if child == 0:
-        os._exit(0 if asyncio.run(parent.await_("m", 5_000)) == b"1" else 1)
+        os._exit(0 if asyncio.run(parent.wait_async("m", 5_000)) == b"1" else 1)
     parent.close()
 
     assert os.waitpid(child, 0)[1] == 0

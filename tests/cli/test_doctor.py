@@ -160,7 +160,7 @@ def test_a_file_that_a_loss_of_power_may_destroy_is_bad(fq: Fq, monkeypatch: pyt
 
 
 def test_a_disk_with_little_room_is_worth_a_warning(fq: Fq, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnostics, "LITTLE", 2**80)
+    monkeypatch.setattr(diagnostics, "LOW_DISK_BYTES", 2**80)
     code, findings = looked(fq, "tasks:app")
 
     assert (code, findings["disk"]["level"]) == (0, "warn")

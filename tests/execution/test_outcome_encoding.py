@@ -7,7 +7,7 @@ from returns.result import Failure, Success
 
 from fq import Dead, Drop, Enqueue, InvalidResult, Message, Outcome, Retry, Store, TimeLimitExceeded
 from fq.brokers.records import Ack, ArriveOp, Bury, Commit, DeferredEnqueue, Delivery, EnqueueOp, Reschedule, StoreResultOp
-from fq.brokers.validation import spliced
+from fq.brokers.validation import resolve_deferred
 from fq.core.fault import Fault
 from fq.core.message import evolve_message
 from fq.core.outcome import Arrive, Effect
@@ -189,7 +189,7 @@ def test_an_arrival_says_which_member_of_which_group_and_what_it_brings() -> Non
 @pytest.mark.parametrize("values", [[], [b"1"], [b"1", b'{"a":[2]}', b"null"]])
 def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argument(values: list[bytes]) -> None:
     (splice,) = joined(FOLLOW_UP).then
-    posted = spliced(splice, values, 5)
+    posted = resolve_deferred(splice, values, 5)
 
     assert isinstance(splice, DeferredEnqueue)
     assert (posted.message_id, posted.delay) == ("m2", 9)

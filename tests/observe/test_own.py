@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from fq.observe.meter import WIDTH, Meter
 from fq.observe.shared_counters import NOTE, Table
-from fq.observe.user_metrics import Families, Together, families_of, from_bytes, kept_in, lasting, merged, to_bytes
+from fq.observe.user_metrics import Families, SingleFlight, families_of, from_bytes, kept_in, lasting, merged, to_bytes
 from tests.observe.test_endpoint import Worker
 from tests.wait_until import wait_until
 
@@ -130,7 +130,7 @@ def test_what_the_registry_asks_others_for_is_served_once() -> None:
     registry.register(Other())
     Counter("mails", "Mails", registry=registry)
     served = CollectorRegistry()
-    served.register(Together(registry, Meter()))
+    served.register(SingleFlight(registry, Meter()))
 
     assert [(sample.name, sample.value) for metric in served.collect() for sample in metric.samples if "created" not in sample.name] == [
         ("mails_total", 0),

@@ -6,13 +6,13 @@ from attrs import evolve
 
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.memory.items import Group, Item
-from fq.brokers.memory.state import Store
+from fq.brokers.memory.items import GroupState, Item
+from fq.brokers.memory.state import MemoryState
 from fq.brokers.records import ArriveOp, ClaimRequest, Commit, Delivery, Operation, Release, StoreResultOp
-from fq.brokers.validation import DEAD_TTL, spliced
+from fq.brokers.validation import DEAD_TTL_MS, resolve_deferred
 
 
-class Unfenced(Store):
+class Unfenced(MemoryState):
     """Commits whatever anybody brings, also outcomes of messages that have been handed to somebody else since."""
 
     def commit(self, commit: Commit, now: int) -> bool:
@@ -22,11 +22,11 @@ class Unfenced(Store):
                 del self._workers[item.worker].held[item.message_id]
             self._dispose(item, commit, now)
         for change in commit.changes:
-            self._change(change, now)
+            self._apply(change, now)
         return True
 
 
-class AcksFirst(Store):
+class AcksFirst(MemoryState):
     """Takes a message off its queue in one command, with its result, and sends its follow-ups in the worker's next."""
 
     def __init__(self, dead_ttl: int) -> None:
@@ -34,11 +34,11 @@ class AcksFirst(Store):
         self._turning = ""
         self._later: dict[str, list[Operation]] = {}
 
-    def register(self, name: str, until: int) -> None:
-        super().register(name, until)
+    def register_turn(self, name: str, until: int) -> None:
+        super().register_turn(name, until)
         self._turning = name
         for change in self._later.pop(name, ()):
-            self._change(change, until)
+            self._apply(change, until)
 
     def commit(self, commit: Commit, now: int) -> bool:
         at_once = tuple(change for change in commit.changes if isinstance(change, StoreResultOp))
@@ -48,7 +48,7 @@ class AcksFirst(Store):
         return acked
 
 
-class CountsFailures(Store):
+class CountsFailures(MemoryState):
     """Counts a delivery when its failure is committed: one that kills its worker is never counted."""
 
     def claim(self, want: ClaimRequest, now: int) -> tuple[Delivery, ...]:
@@ -64,26 +64,26 @@ class CountsFailures(Store):
         return super().commit(commit, now)
 
 
-class CountsArrivals(Store):
+class CountsArrivals(MemoryState):
     """Counts the arrivals at a group, no matter whose they are."""
 
     def __init__(self, dead_ttl: int) -> None:
         super().__init__(dead_ttl)
         self._arrived: dict[str, list[tuple[int, bytes]]] = {}
 
-    def _join(self, join: ArriveOp, now: int) -> None:
+    def _arrive(self, join: ArriveOp, now: int) -> None:
         arrived = self._arrived.setdefault(join.group, [])
         arrived.append((join.member, join.value))
-        group = self._groups.get(join.group, now) or Group()
+        group = self._groups.get(join.group, now) or GroupState()
         group.then = group.then or join.then
         self._groups.put(join.group, group, now + join.ttl)
         if len(arrived) == join.size:
             for splice in group.then:
-                self.post(spliced(splice, [value for _, value in sorted(arrived)], now), now)
+                self.enqueue(resolve_deferred(splice, [value for _, value in sorted(arrived)], now), now)
             self._results.release(join.group, now)
 
 
-class PromotesTwice(Store):
+class PromotesTwice(MemoryState):
     """Makes ready what has fallen due in one command, and takes it off the delayed ones in the worker's next: another may be in between."""
 
     def __init__(self, dead_ttl: int) -> None:
@@ -91,8 +91,8 @@ class PromotesTwice(Store):
         self._turning = ""
         self._promoted: dict[str, list[Item]] = {}
 
-    def register(self, name: str, until: int) -> None:
-        super().register(name, until)
+    def register_turn(self, name: str, until: int) -> None:
+        super().register_turn(name, until)
         self._turning = name
         for item in self._promoted.pop(name, ()):
             if item.state == "delayed":
@@ -108,12 +108,12 @@ class PromotesTwice(Store):
                 self._enter(twin, now)
 
 
-def on(store: type[Store]) -> Callable[[ManualClock], MemoryBroker]:
+def on(store: type[MemoryState]) -> Callable[[ManualClock], MemoryBroker]:
     """Return what makes a broker on *store*."""
 
     def make(clock: ManualClock) -> MemoryBroker:
         broker = MemoryBroker(clock=clock)
-        broker._store = store(DEAD_TTL)
+        broker._state = store(DEAD_TTL_MS)
         return broker
 
     return make

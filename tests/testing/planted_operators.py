@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from fq.brokers.memory.items import Group
+from fq.brokers.memory.items import GroupState
 from fq.brokers.memory.operations import View
-from fq.brokers.memory.state import Store
+from fq.brokers.memory.state import MemoryState
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp, Operation
 from fq.brokers.requeue import RequeuePlan, RequeuePlanner, RequeueView
 from fq.execution.requeue_plan import afresh
 
 
-class RequeuesAllButOne(Store):
+class RequeuesAllButOne(MemoryState):
     """Takes all letters that were chosen off the dead, and forgets to post the last of several."""
 
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
@@ -22,11 +22,11 @@ class RequeuesAllButOne(Store):
         return count
 
 
-class RequeuesUsedUp(Store):
+class RequeuesUsedUp(MemoryState):
     """Posts a letter as it died, with all its retries used up."""
 
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
-        letters = {letter.message_id: letter.body for letter in self.letters(list(message_ids), now)}
+        letters = {letter.message_id: letter.body for letter in self.dead_letters(list(message_ids), now)}
         count = super().requeue(letters, plan, now)
         for message_id, body in letters.items():
             if message_id in self._items:
@@ -34,7 +34,7 @@ class RequeuesUsedUp(Store):
         return count
 
 
-class KeepsLetters(Store):
+class KeepsLetters(MemoryState):
     """Posts a letter, and keeps it among the dead, too."""
 
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
@@ -47,18 +47,18 @@ class KeepsLetters(Store):
         return count
 
 
-class LeavesGroups(Store):
+class LeavesGroups(MemoryState):
     """Requeues a letter, and leaves the groups alone that have failed with it."""
 
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
-        letters = list(self.letters(dict.fromkeys(message_ids), now))
+        letters = list(self.dead_letters(dict.fromkeys(message_ids), now))
         for letter in letters:
-            self._unbury(letter.message_id)
-            self.post(EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
+            self._remove_letter(letter.message_id)
+            self.enqueue(EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
         return len(letters)
 
 
-class ForgetsArrivals(Store):
+class ForgetsArrivals(MemoryState):
     """Opens a group again, and forgets who had arrived."""
 
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
@@ -66,25 +66,25 @@ class ForgetsArrivals(Store):
         reopened = plan(chosen, View(self, now), now).reopened
         count = super().requeue(chosen, plan, now)
         for one in reopened:
-            self._groups.put(one.group, Group({}, one.then), now + OPEN_GROUP_TTL_MS)
+            self._groups.put(one.group, GroupState({}, one.then), now + OPEN_GROUP_TTL_MS)
         return count
 
 
-class GoesOn(Store):
+class GoesOn(MemoryState):
     """Posts what comes after a cancelled message as if nothing had been."""
 
-    def _change(self, change: Operation, now: int, cancelled: bool = False) -> None:
-        super()._change(change, now)
+    def _apply(self, change: Operation, now: int, cancelled: bool = False) -> None:
+        super()._apply(change, now)
 
 
-class GoesOnAfterGroups(Store):
+class GoesOnAfterGroups(MemoryState):
     """Cancels messages, and lets come what comes after the groups."""
 
     def cancel(self, message_ids: Iterable[str], groups: Iterable[str], now: int) -> int:
         return super().cancel(message_ids, (), now)
 
 
-class ForgetsCancels(Store):
+class ForgetsCancels(MemoryState):
     """Takes back what a worker held, and forgets what of it was cancelled."""
 
     def release(self, name: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> int:
@@ -94,10 +94,10 @@ class ForgetsCancels(Store):
         return super().release(name, interrupted, counted, now)
 
 
-class TellsNobody(Store):
+class TellsNobody(MemoryState):
     """Cancels what is held, and does not tell who holds it."""
 
-    def told(self, worker: str) -> tuple[str, ...]:
+    def take_cancelled(self, worker: str) -> tuple[str, ...]:
         return ()
 
 

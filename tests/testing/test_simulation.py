@@ -11,7 +11,7 @@ from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Dead, Enqueue, Message, Outcome, Retries, Retry, Rule, Step, default_middleware
-from fq.brokers.memory.state import Store
+from fq.brokers.memory.state import MemoryState
 from fq.testing import Faults, Run, SimulationError, simulate
 from tests.messages import message
 from tests.testing import planted
@@ -34,7 +34,7 @@ def nothing(app: App) -> None:
     """Mend nothing: all dead letters are requeued at the end, and die again."""
 
 
-def failure_of(store: type[Store], workload: Callable[[App], object], seeds: range | list[int]) -> SimulationError:
+def failure_of(store: type[MemoryState], workload: Callable[[App], object], seeds: range | list[int]) -> SimulationError:
     with pytest.raises(SimulationError) as error:
         simulate(app, workload, seeds=seeds, broker=planted.on(store), faults=HEARD if store is planted.AcksFirst else Faults())
     return error.value
@@ -66,20 +66,22 @@ def test_the_built_in_workflows_survive_ten_thousand_seeds(workload: Callable[[A
 
 
 @every_bug
-def test_each_planted_bug_is_found(store: type[Store], workload: Callable[[App], object], kind: str) -> None:
+def test_each_planted_bug_is_found(store: type[MemoryState], workload: Callable[[App], object], kind: str) -> None:
     error = failure_of(store, workload, range(1_000))
 
     assert kind in {flaw.kind for flaw in error.flaws}
 
 
 @every_bug
-def test_without_faults_and_with_one_worker_no_planted_bug_shows(store: type[Store], workload: Callable[[App], object], kind: str) -> None:
+def test_without_faults_and_with_one_worker_no_planted_bug_shows(
+    store: type[MemoryState], workload: Callable[[App], object], kind: str
+) -> None:
     if store is not planted.CountsFailures:  # whose bug shows wherever a message ends its worker
         simulate(app, workload, seeds=50, workers=1, faults=Faults.none(), broker=planted.on(store))
 
 
 @every_bug
-def test_a_failing_seed_fails_again_in_the_same_way(store: type[Store], workload: Callable[[App], object], kind: str) -> None:
+def test_a_failing_seed_fails_again_in_the_same_way(store: type[MemoryState], workload: Callable[[App], object], kind: str) -> None:
     error = failure_of(store, workload, range(1_000))
     again = failure_of(store, workload, [error.seed])
 

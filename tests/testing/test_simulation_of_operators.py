@@ -6,7 +6,7 @@ import pytest
 from returns.pipeline import is_successful
 
 from fq import App, Handle
-from fq.brokers.memory.state import Store
+from fq.brokers.memory.state import MemoryState
 from fq.testing import Faults, Run, SimulationError, simulate
 from tests.testing import planted, planted_operators
 
@@ -114,14 +114,14 @@ def failure_with(seeds: range | list[int], **more: object) -> SimulationError:
 
 
 @every_bug
-def test_each_planted_bug_of_requeue_cancel_and_mend_is_found(store: type[Store], kind: str) -> None:
+def test_each_planted_bug_of_requeue_cancel_and_mend_is_found(store: type[MemoryState], kind: str) -> None:
     error = failure_with(range(200), broker=planted.on(store))
 
     assert kind in {flaw.kind for flaw in error.flaws}
 
 
 @every_bug
-def test_a_seed_in_which_an_operator_fails_fails_again_in_the_same_way(store: type[Store], kind: str) -> None:
+def test_a_seed_in_which_an_operator_fails_fails_again_in_the_same_way(store: type[MemoryState], kind: str) -> None:
     error = failure_with(range(200), broker=planted.on(store))
     again = failure_with([error.seed], broker=planted.on(store))
 

@@ -9,7 +9,7 @@ from returns.result import Success
 
 from fq import App
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.records import CLAIM_BYTES, ClaimRequest, Commit, Turn
+from fq.brokers.records import MAX_CLAIM_BYTES, ClaimRequest, Commit, Turn
 from fq.core.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware.base import Middleware
 from fq.worker.scoreboard import Board
@@ -209,4 +209,4 @@ def test_a_fast_worker_lets_no_more_large_messages_wait_in_it_than_a_claim_or_tw
         wait_until(lambda: len(seen) == 2_040)
         wait_until(lambda: not broker.held)
 
-    assert 1_500_000 < broker.most < 2.5 * CLAIM_BYTES
+    assert 1_500_000 < broker.most < 2.5 * MAX_CLAIM_BYTES

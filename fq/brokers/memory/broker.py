@@ -6,7 +6,7 @@ from itertools import islice
 
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
-from fq.brokers.memory.state import Store
+from fq.brokers.memory.state import MemoryState
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import (
     ClaimedMessage,
@@ -21,11 +21,11 @@ from fq.brokers.records import (
     WorkerStats,
 )
 from fq.brokers.requeue import RequeuePlanner
-from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.validation import DEAD_TTL_MS, check_commits, check_names, check_posts, check_search, check_settings, check_want
 from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
-LONGEST_IDLE = 60_000
+MAX_IDLE_MS = 60_000
 """The longest that a turn tells anybody to be idle, in ms."""
 
 
@@ -47,13 +47,13 @@ class MemoryBroker:
         dead_ttl: how long dead letters are kept, ms. Default 7 days.
     """
 
-    def __init__(self, *, clock: Clock | None = None, dead_ttl: int = DEAD_TTL) -> None:
+    def __init__(self, *, clock: Clock | None = None, dead_ttl: int = DEAD_TTL_MS) -> None:
         check_settings(dead_ttl=dead_ttl)
         self.clock: Clock = SystemClock() if clock is None else clock
-        self._store = Store(dead_ttl)
+        self._state = MemoryState(dead_ttl)
         self._lock = threading.Lock()
         self._signal = WorkSignal()
-        self._awaited = ResultWaiters(self._find)
+        self._waiters = ResultWaiters(self._find)
         self.clock.watch(self._signal.notify_work)
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class MemoryBroker:
     def until_due(self, worker: str) -> int:
         """Return how long it is, in ms, until a delayed message or the lease of a worker other than *worker* falls due; 0 if none ever does."""
         with self._lock:
-            due = self._store.next_due(worker)
+            due = self._state.next_due(worker)
         return 0 if due == float("inf") else max(0, int(due) - self.clock.now)
 
     def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
@@ -78,7 +78,7 @@ class MemoryBroker:
         check_posts(posts)
         with self._lock:
             now = self.clock.now
-            new = sum([self._store.post(post, now) for post in posts])
+            new = sum([self._state.enqueue(post, now) for post in posts])
         self._signal.notify_work()
         return new
 
@@ -95,20 +95,20 @@ class MemoryBroker:
         stale: list[str] = []
         with self._lock:
             now = self.clock.now
-            self._store.register(want.worker, now + want.lease)
-            self._store.remember(want)
+            self._state.register_turn(want.worker, now + want.lease)
+            self._state.note_queues(want)
             for commit in commits:
-                if self._store.commit(commit, now):
+                if self._state.commit(commit, now):
                     kept.update((change.message_id, change.body) for change in commit.changes if type(change) is StoreResultOp)
                 else:
                     stale.append(commit.message_id)
-            self._store.settle(now)
-            cancelled = self._store.told(want.worker)
-            deliveries = self._store.claim(want, now) if want.limit > 0 else ()
-            idle_for = min(LONGEST_IDLE, max(0, self._store.next_due(want.worker) - now))
+            self._state.promote_and_reclaim(now)
+            cancelled = self._state.take_cancelled(want.worker)
+            deliveries = self._state.claim(want, now) if want.limit > 0 else ()
+            idle_for = min(MAX_IDLE_MS, max(0, self._state.next_due(want.worker) - now))
         self._signal.notify_work()
         for message_id, body in kept.items():
-            self._awaited.deliver(message_id, body)
+            self._waiters.resolve(message_id, body)
         return Turn(deliveries, tuple(stale), int(idle_for), cancelled)
 
     def wait(self, want: ClaimRequest, timeout: int) -> None:
@@ -120,9 +120,9 @@ class MemoryBroker:
         if want.limit <= 0:
             return float("inf")
         with self._lock:
-            if self._store.may_claim(want):
+            if self._state.may_claim(want):
                 return 0.0
-            due = self._store.next_due(want.worker)
+            due = self._state.next_due(want.worker)
         return due if due == float("inf") else self.clock.seconds_until(int(due))
 
     def wake(self) -> None:
@@ -134,13 +134,13 @@ class MemoryBroker:
         check_names("worker", *workers)
         with self._lock:
             for worker in workers:
-                self._store.renew(worker, self.clock.now + lease)
+                self._state.renew(worker, self.clock.now + lease)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
         check_names("worker", worker)
         with self._lock:
-            count = self._store.release(worker, interrupted, counted, self.clock.now)
+            count = self._state.release(worker, interrupted, counted, self.clock.now)
         self._signal.notify_work()
         return count
 
@@ -148,14 +148,14 @@ class MemoryBroker:
         """See `Broker.result`."""
         check_names("message_id", message_id)
         with self._lock:
-            return self._store.result(message_id, self.clock.now)
+            return self._state.result(message_id, self.clock.now)
 
     def kept(self, message_ids: Sequence[str]) -> set[str]:
         """See `Broker.kept`."""
         check_names("message_id", *message_ids)
         with self._lock:
             now = self.clock.now
-            return {message_id for message_id in message_ids if self._store.result(message_id, now) is not None}
+            return {message_id for message_id in message_ids if self._state.result(message_id, now) is not None}
 
     def _find(self, message_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for message_id in message_ids:
@@ -165,32 +165,32 @@ class MemoryBroker:
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
         check_names("message_id", message_id)
-        return self._awaited.wait(message_id, timeout)
+        return self._waiters.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.await_result`."""
         check_names("message_id", message_id)
-        return await self._awaited.await_(message_id, timeout)
+        return await self._waiters.wait_async(message_id, timeout)
 
     def status(self, message_id: str) -> Status:
         """See `Broker.status`."""
         check_names("message_id", message_id)
         with self._lock:
             now = self.clock.now
-            self._store.promote(now)
-            return self._store.status(message_id, now)
+            self._state.promote(now)
+            return self._state.status(message_id, now)
 
     def queues(self) -> tuple[QueueStats, ...]:
         """See `Broker.queues`."""
         with self._lock:
             now = self.clock.now
-            self._store.promote(now)
-            return tuple(self._store.queue_stats(now))
+            self._state.promote(now)
+            return tuple(self._state.queue_stats(now))
 
     def workers(self) -> tuple[WorkerStats, ...]:
         """See `Broker.workers`."""
         with self._lock:
-            return tuple(self._store.worker_stats(self.clock.now))
+            return tuple(self._state.worker_stats(self.clock.now))
 
     def dead(
         self,
@@ -206,7 +206,7 @@ class MemoryBroker:
         with self._lock:
             letters = (
                 letter
-                for letter in self._store.letters(None, self.clock.now)
+                for letter in self._state.dead_letters(None, self.clock.now)
                 if queue in (None, letter.queue_name)
                 and actor in (None, letter.actor_name)
                 and error in (None, letter.fault.type)
@@ -218,7 +218,7 @@ class MemoryBroker:
         """See `Broker.held`."""
         check_names("worker", worker)
         with self._lock:
-            return tuple(islice(self._store.held(worker), limit))
+            return tuple(islice(self._state.held(worker), limit))
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
@@ -229,7 +229,7 @@ class MemoryBroker:
         check_names("message_id", *message_ids)
         check_names("group", *groups)
         with self._lock:
-            found = self._store.cancel(message_ids, groups, self.clock.now)
+            found = self._state.cancel(message_ids, groups, self.clock.now)
         self._signal.notify_work()
         return found
 
@@ -237,7 +237,7 @@ class MemoryBroker:
         """See `Broker.requeue`."""
         check_names("message_id", *message_ids)
         with self._lock:
-            count = self._store.requeue(message_ids, plan, self.clock.now)
+            count = self._state.requeue(message_ids, plan, self.clock.now)
         self._signal.notify_work()
         return count
 
@@ -245,13 +245,13 @@ class MemoryBroker:
         """See `Broker.discard`."""
         check_names("message_id", *message_ids)
         with self._lock:
-            return self._store.discard(message_ids, self.clock.now)
+            return self._state.discard(message_ids, self.clock.now)
 
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
         check_names("queue", queue)
         with self._lock:
-            return self._store.purge(queue)
+            return self._state.purge(queue)
 
     def pause(self, queue: str) -> None:
         """See `Broker.pause`."""
@@ -265,7 +265,7 @@ class MemoryBroker:
 
     def _set_paused(self, queue: str, paused: bool) -> None:
         with self._lock:
-            self._store.queue(queue).paused = paused
+            self._state.queue(queue).paused = paused
         self._signal.notify_work()
 
     def checkup(self) -> tuple[Finding, ...]:

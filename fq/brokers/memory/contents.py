@@ -1,14 +1,14 @@
-"""`Kept`: what a `MemoryBroker` keeps, and how messages move in it. Mutable; told the time by whoever calls. Go on with ``fq.brokers.memory.operations``."""
+"""`Contents`: what a `MemoryBroker` keeps, and how messages move in it. Mutable; the caller passes the time. Go on with ``fq.brokers.memory.operations``."""
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
-from fq.brokers.memory.items import Expiring, Group, Item, Queue, Worker
-from fq.brokers.memory.results import Results
+from fq.brokers.memory.items import ExpiringMap, GroupState, Item, Queue, Worker
+from fq.brokers.memory.results import ResultStore
 from fq.brokers.records import DeadLetter, EnqueueOp
 
 
-class Kept:
+class Contents:
     """Heaps and dicts."""
 
     def __init__(self, dead_ttl: int) -> None:
@@ -18,14 +18,14 @@ class Kept:
         self._delayed: list[tuple[int, int, Item]] = []
         self._workers: dict[str, Worker] = {}
         self._dead: dict[str, tuple[DeadLetter, int]] = {}  # with the priority; the oldest first
-        self._groups: Expiring[Group] = Expiring()
-        self._results = Results()
+        self._groups: ExpiringMap[GroupState] = ExpiringMap()
+        self._results = ResultStore()
         self._numbers = 0
         self._token = 0
 
     # Where a message goes.
 
-    def post(self, post: EnqueueOp, now: int, cancelled: bool = False) -> bool:
+    def enqueue(self, post: EnqueueOp, now: int, cancelled: bool = False) -> bool:
         """Put *post* on its queue, *cancelled* or not, and return True; return False if a message of its id waits or runs."""
         if post.message_id in self._items:
             return False
@@ -72,12 +72,12 @@ class Kept:
             heappop(self._delayed)
         return self._delayed[0][0] if self._delayed else None
 
-    def letters(self, message_ids: Iterable[str] | None, now: int) -> Iterator[DeadLetter]:
+    def dead_letters(self, message_ids: Iterable[str] | None, now: int) -> Iterator[DeadLetter]:
         """Return the dead letters of *message_ids*, or all of them, the latest first."""
         found = reversed(self._dead.values()) if message_ids is None else (self._dead[key] for key in message_ids if key in self._dead)
         return (letter for letter, _ in found if letter.died_at + self._dead_ttl > now)
 
-    def _unbury(self, message_id: str) -> None:
+    def _remove_letter(self, message_id: str) -> None:
         """Take a dead letter out, if it is there."""
         if message_id in self._dead:
             letter = self._dead.pop(message_id)[0]

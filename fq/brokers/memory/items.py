@@ -1,4 +1,4 @@
-"""What a `Store` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with ``fq.brokers.memory.state``."""
+"""What a `MemoryState` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with ``fq.brokers.memory.state``."""
 
 from bisect import insort
 from collections import Counter
@@ -14,7 +14,7 @@ from fq.core.message import CANCELLED
 V = TypeVar("V")
 
 
-class Expiring(Generic[V]):
+class ExpiringMap(Generic[V]):
     """Mutable: values by key, each until a time of its own."""
 
     def __init__(self) -> None:
@@ -162,7 +162,7 @@ class Worker:
 
 
 @define(eq=False)
-class Group:
+class GroupState:
     """
     Mutable: the values that have arrived, by member, and what comes *then*, if a member has brought it; neither any more once it is *complete*.
 

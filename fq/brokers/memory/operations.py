@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from fq.brokers.memory.contents import Kept
-from fq.brokers.memory.items import Group, Worker
+from fq.brokers.memory.contents import Contents
+from fq.brokers.memory.items import GroupState, Worker
 from fq.brokers.records import OPEN_GROUP_TTL_MS, ClaimedMessage, DeadLetter, EnqueueOp, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import LiveMessage, RequeuePlanner
 
 
-class Operators(Kept):
+class Operators(Contents):
     """See `Broker` for what each call is for."""
 
     def result(self, message_id: str, now: int) -> bytes | None:
@@ -22,7 +22,7 @@ class Operators(Kept):
         if item := self._items.get(message_id):
             due = item.due if item.state == "delayed" else 0
             return Status(message_id, item.state, item.queue.name, item.actor_name, item.deliveries, due, item.worker, item.fault)
-        if letter := next(self.letters([message_id], now), None):
+        if letter := next(self.dead_letters([message_id], now), None):
             return Status(message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
         return Status(message_id, "unknown" if self.result(message_id, now) is None else "done")
 
@@ -36,7 +36,7 @@ class Operators(Kept):
         for name in groups:
             group = self._groups.get(name, now)
             if group is None:
-                group = Group()
+                group = GroupState()
                 self._groups.put(name, group, now + OPEN_GROUP_TTL_MS)
             group.cancelled = not group.complete
         found = [item for key in dict.fromkeys(message_ids) if (item := self._items.get(key))]
@@ -52,21 +52,21 @@ class Operators(Kept):
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
         """Carry out the *plan* for dead letters, and return how many it requeued."""
         chosen = dict.fromkeys(message_ids)
-        todo = plan(chosen, View(self, now), now)
-        for message_id in todo.taken_messages:
+        planned = plan(chosen, View(self, now), now)
+        for message_id in planned.taken_messages:
             self._leave(self._items[message_id])
-        for group, numbers in todo.removed.items():
+        for group, numbers in planned.removed.items():
             if found := self._groups.get(group, now):
                 found.values = {number: value for number, value in found.values.items() if number not in numbers}
-        for one in todo.reopened:
-            self._groups.put(one.group, Group(dict(one.values), one.then), now + OPEN_GROUP_TTL_MS)
-        for message_id in todo.deleted_letters:
-            self._unbury(message_id)
-        for post in todo.posts:
-            self.post(post, now)
-        return todo.count(chosen)
+        for one in planned.reopened:
+            self._groups.put(one.group, GroupState(dict(one.values), one.then), now + OPEN_GROUP_TTL_MS)
+        for message_id in planned.deleted_letters:
+            self._remove_letter(message_id)
+        for post in planned.posts:
+            self.enqueue(post, now)
+        return planned.count(chosen)
 
-    def as_posted(self, letter: DeadLetter) -> EnqueueOp:
+    def to_enqueue_op(self, letter: DeadLetter) -> EnqueueOp:
         """Return *letter* as it would be posted again."""
         return EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
 
@@ -87,9 +87,9 @@ class Operators(Kept):
     def discard(self, message_ids: Iterable[str], now: int) -> int:
         """Delete dead letters and waiting messages, and return how many there were."""
         ids = dict.fromkeys(message_ids)
-        letters = list(self.letters(ids, now))
+        letters = list(self.dead_letters(ids, now))
         for letter in letters:
-            self._unbury(letter.message_id)
+            self._remove_letter(letter.message_id)
         waiting = [item for key in ids if (item := self._items.get(key)) and item.state != "running"]
         for item in waiting:
             self._leave(item)
@@ -121,7 +121,7 @@ class View:
     now: int
 
     def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
-        return {letter.message_id: self.kept.as_posted(letter) for letter in self.kept.letters(message_ids, self.now)}
+        return {letter.message_id: self.kept.to_enqueue_op(letter) for letter in self.kept.dead_letters(message_ids, self.now)}
 
     def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         return self.kept.live_messages(message_ids)

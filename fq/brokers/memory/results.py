@@ -1,21 +1,21 @@
-"""`Results`: what a `Store` keeps of results, some of which wait for the end of their workflow. Mutable; told the time by whoever calls."""
+"""`ResultStore`: what a `MemoryState` keeps of results, some of which wait for the end of their workflow. Mutable; told the time by whoever calls."""
 
-from fq.brokers.memory.items import Expiring
+from fq.brokers.memory.items import ExpiringMap
 from fq.brokers.records import OPEN_GROUP_TTL_MS, StoreResultOp
 
 
-class Results:
+class ResultStore:
     """Results by the id of their message; and for each group that is not complete, which of them wait for it, and how long each is kept then."""
 
     def __init__(self) -> None:
-        self._bodies: Expiring[bytes] = Expiring()
-        self._waiting: Expiring[dict[str, int]] = Expiring()
+        self._bodies: ExpiringMap[bytes] = ExpiringMap()
+        self._waiting: ExpiringMap[dict[str, int]] = ExpiringMap()
 
     def get(self, message_id: str, now: int) -> bytes | None:
         """Return the result of a message."""
         return self._bodies.get(message_id, now)
 
-    def keep(self, keep: StoreResultOp, waits: bool, now: int) -> None:
+    def store(self, keep: StoreResultOp, waits: bool, now: int) -> None:
         """Keep a result, which *waits* for its group or not."""
         if waits:
             waiting = self._waiting.get(keep.hold, now) or {}

@@ -1,8 +1,8 @@
-"""`Store`: the rules of a `MemoryBroker`, without locks or waiting: what time does, workers, commits. Mutable; told the time by whoever calls."""
+"""`MemoryState`: the rules of a `MemoryBroker`, without locks or waiting: what time does, workers, commits. Mutable; told the time by whoever calls."""
 
 from collections.abc import Collection, Mapping
 
-from fq.brokers.memory.items import Group, Item, Worker
+from fq.brokers.memory.items import GroupState, Item, Worker
 from fq.brokers.memory.operations import Operators
 from fq.brokers.records import (
     Ack,
@@ -18,21 +18,21 @@ from fq.brokers.records import (
     Reschedule,
     StoreResultOp,
 )
-from fq.brokers.validation import remembered, rotated, spliced
+from fq.brokers.validation import group_ttl, resolve_deferred, rotate
 
 
-class Store(Operators):
+class MemoryState(Operators):
     """All that is kept."""
 
     # What time does.
 
-    def settle(self, now: int) -> None:
+    def promote_and_reclaim(self, now: int) -> None:
         """Make ready what has fallen due, take back what expired leases hold, and forget what is past its time."""
         self.promote(now)
         for name in [name for name, worker in self._workers.items() if worker.until <= now]:
             self.release(name, {}, None, now)
         while self._dead and (oldest := next(iter(self._dead.values()))[0]).died_at + self._dead_ttl <= now:
-            self._unbury(oldest.message_id)
+            self._remove_letter(oldest.message_id)
         self._results.expire(now)
         self._groups.expire(now)
 
@@ -44,13 +44,13 @@ class Store(Operators):
 
     # What workers do.
 
-    def register(self, name: str, until: int) -> None:
+    def register_turn(self, name: str, until: int) -> None:
         """Let the lease of the worker called *name* run until then, and count one turn more."""
         worker = self._workers.setdefault(name, Worker())
         worker.until = until
         worker.turns += 1
 
-    def remember(self, want: ClaimRequest) -> None:
+    def note_queues(self, want: ClaimRequest) -> None:
         """Remember which queues a worker asks for."""
         self._workers[want.worker].queues.update(want.queues)
 
@@ -77,7 +77,7 @@ class Store(Operators):
         worker, left = self._workers[want.worker], want.max_bytes
         self._token += 1
         claimed: list[Delivery] = []
-        for queue in map(self.queue, rotated(want.queues, worker.turns)):
+        for queue in map(self.queue, rotate(want.queues, worker.turns)):
             while len(claimed) < want.limit and not queue.paused and (item := queue.first()):
                 left -= len(item.body)
                 if left < 0 and claimed:
@@ -88,7 +88,7 @@ class Store(Operators):
                 claimed.append(item.delivery(now))
         return tuple(claimed)
 
-    def told(self, worker: str) -> tuple[str, ...]:
+    def take_cancelled(self, worker: str) -> tuple[str, ...]:
         """Return what a worker holds that has been cancelled, each once."""
         held, untold = self._workers[worker].held, self._workers[worker].untold
         self._workers[worker].untold = []
@@ -104,7 +104,7 @@ class Store(Operators):
         del self._workers[item.worker].held[item.message_id]
         self._dispose(item, commit, now)
         for change in commit.changes:
-            self._change(change, now, item.cancelled)
+            self._apply(change, now, item.cancelled)
         return True
 
     def _dispose(self, item: Item, commit: Commit, now: int) -> None:
@@ -118,7 +118,7 @@ class Store(Operators):
                 item.due, item.deliveries, item.interrupted, item.fault = now + post.delay, 0, "", fault or item.fault
                 self._enter(item, now)
             case Bury(fault):
-                self._unbury(item.message_id)
+                self._remove_letter(item.message_id)
                 letter = DeadLetter(item.message_id, item.queue.name, item.actor_name, item.body, fault, now)
                 self._dead[item.message_id] = letter, item.priority
                 item.queue.counts["dead"] += 1
@@ -128,29 +128,29 @@ class Store(Operators):
                 item.interrupted = interrupted
                 self._enter(item, now)
 
-    def _change(self, change: Operation, now: int, cancelled: bool = False) -> None:
+    def _apply(self, change: Operation, now: int, cancelled: bool = False) -> None:
         match change:
             case EnqueueOp(continues=continues):
-                self.post(change, now, cancelled and continues)
+                self.enqueue(change, now, cancelled and continues)
             case StoreResultOp(hold=hold):
                 group = self._groups.get(hold, now) if hold else None
-                self._results.keep(change, hold != "" and not (group and group.complete), now)
+                self._results.store(change, hold != "" and not (group and group.complete), now)
             case ArriveOp():
-                self._join(change, now)
+                self._arrive(change, now)
 
-    def _join(self, join: ArriveOp, now: int) -> None:
+    def _arrive(self, join: ArriveOp, now: int) -> None:
         known = self._groups.get(join.group, now)
-        group = known or Group()
+        group = known or GroupState()
         if group.complete or join.member in group.values:
             return
         group.values[join.member] = join.value
         group.then = group.then or join.then
         complete = len(group.values) >= join.size
         if known or join.size > 1 or group.then:
-            self._groups.put(join.group, group, now + remembered(join, complete))
+            self._groups.put(join.group, group, now + group_ttl(join, complete))
         if complete:
             values, then = [value for _, value in sorted(group.values.items())], join.then or group.then
             group.complete, group.values, group.then = True, {}, ()
             for splice in then:
-                self.post(spliced(splice, values, now), now, group.cancelled)
+                self.enqueue(resolve_deferred(splice, values, now), now, group.cancelled)
             self._results.release(join.group, now)

@@ -16,8 +16,8 @@ from fq.brokers.redis.process_state import Local
 from fq.brokers.redis.requeue import requeue
 from fq.brokers.redis.server_clock import ServerClock
 from fq.brokers.requeue import RequeuePlanner
-from fq.brokers.single_flight import Together
-from fq.brokers.validation import DEAD_TTL, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.single_flight import SingleFlight
+from fq.brokers.validation import DEAD_TTL_MS, check_names, check_posts, check_search, check_settings, check_want
 from fq.errors import ConfigError
 from fq.runtime.interrupt_mask import shields
 from fq.runtime.process_id import pid
@@ -54,7 +54,7 @@ class RedisBroker:
         *,
         client: object = None,
         namespace: str = "fq",
-        dead_ttl: int = DEAD_TTL,
+        dead_ttl: int = DEAD_TTL_MS,
         patience: int = 5_000,
         timeout: int = 5_000,
     ) -> None:
@@ -70,7 +70,7 @@ class RedisBroker:
         self._server = Server(self._place, keys, patience / 1_000)
         self._local = Local(self._server, dead_ttl)
         self._clock = ServerClock(self._ask_time)
-        self._now = Together(self.now)
+        self._now = SingleFlight(self.now)
 
     def __repr__(self) -> str:
         return f"RedisBroker({self._place.name!r}, namespace={self._namespace!r})"
@@ -157,7 +157,7 @@ class RedisBroker:
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """`wait_result` for async callers."""
         check_names("message_id", message_id)
-        return await self._here.results.await_(message_id, timeout)
+        return await self._here.results.wait_async(message_id, timeout)
 
     def status(self, message_id: str) -> Status:
         """Return where a message is."""

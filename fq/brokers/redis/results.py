@@ -7,11 +7,11 @@ from typing import cast
 
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.scripts import script
-from fq.brokers.waiters import LONG, ResultWaiters
+from fq.brokers.waiters import MAX_SLEEP_SECONDS, ResultWaiters
 from fq.errors import BrokerUnavailable
 
-REGISTERED = 2 * round(LONG * 1_000)
-"""For how long, ms, a reader is registered at most: it looks again, and so registers again, every `LONG`, and one that is gone is forgotten in the end."""
+REGISTERED = 2 * round(MAX_SLEEP_SECONDS * 1_000)
+"""How long a reader stays registered, ms. A live one registers again every `MAX_SLEEP_SECONDS`; one that is gone expires."""
 
 AT_ONCE = 5_000
 """How many results one script looks for, which takes a few ms."""
@@ -58,15 +58,15 @@ class Results:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it."""
         return self._awaited.wait(message_id, timeout) if timeout > 0 else self.get(message_id)
 
-    async def await_(self, message_id: str, timeout: int) -> bytes | None:
+    async def wait_async(self, message_id: str, timeout: int) -> bytes | None:
         """`wait`, for coroutines."""
-        return await self._awaited.await_(message_id, timeout)
+        return await self._awaited.wait_async(message_id, timeout)
 
     def heard(self, text: bytes) -> None:
         """Hand on the news of a result: id and, unless it is large, the result."""
         name, mark, body = text.partition(b"\0")
         if mark:
-            self._awaited.deliver(name.decode(), body)
+            self._awaited.resolve(name.decode(), body)
         else:
             self._awaited.look({name.decode(): 0})
 

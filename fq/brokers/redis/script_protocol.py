@@ -30,7 +30,7 @@ from fq.brokers.records import (
 )
 from fq.brokers.redis.foreign_entries import Stray
 from fq.brokers.redis.keys import Keys
-from fq.brokers.validation import remembered
+from fq.brokers.validation import group_ttl
 from fq.core.fault import Fault
 
 Argument: TypeAlias = str | bytes | int | float
@@ -240,7 +240,7 @@ def _change(sheet: Sheet, change: Operation) -> tuple[Argument, ...]:
             return ("C" if change.continues else "P", *sheet.post(change), change.message_id, change.body)
         case ArriveOp(group, member, size, value, then, ttl):
             posts = [argument for it in then for argument in sheet.splice(it)]
-            return ("J", sheet.group(group), member, size, value, ttl, remembered(change, True), len(then), *posts)
+            return ("J", sheet.group(group), member, size, value, ttl, group_ttl(change, True), len(then), *posts)
 
 
 def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> tuple[list[Delivery], list[Stray]]:

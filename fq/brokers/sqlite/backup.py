@@ -10,11 +10,11 @@ from time import monotonic, sleep
 
 from attrs import frozen
 
-from fq.brokers.sqlite.errors import check_place, explained
-from fq.brokers.sqlite.file_state import begin_new_life
+from fq.brokers.sqlite.errors import check_path, translate
+from fq.brokers.sqlite.file_state import assign_new_identity
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 
-PAGES = 10_000
+PAGES_PER_STEP = 10_000
 """How many pages are copied before an interrupt is heard."""
 
 
@@ -47,21 +47,21 @@ def back_up(connection: sqlite3.Connection, path: str, target: str) -> None:
     with _part(target) as part:
         try:
             with closing(sqlite3.connect(part, isolation_level=None)) as copy:
-                connection.backup(copy, pages=PAGES)
+                connection.backup(copy, pages=PAGES_PER_STEP)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log
                 _check_sound(copy, path)
                 copy.execute("BEGIN")
-                begin_new_life(copy)
+                assign_new_identity(copy)
                 copy.execute("COMMIT")
         except sqlite3.Error as error:
-            raise explained(error, target, 0) from error
+            raise translate(error, target, 0) from error
         _flush(part, os.O_RDWR)
         Path(part).replace(target)
     _flush(str(Path(target).parent), os.O_RDONLY)
 
 
 def _check_target(path: str, target: str) -> None:
-    check_place(target)
+    check_path(target)
     files = {os.path.realpath(path) + end for end in ("", "-wal", "-shm")}
     if os.path.realpath(target) in files or (Path(target).exists() and Path(target).samefile(path)):
         raise ConfigError(f"found {target}, which is the database itself, expected another file for the copy")

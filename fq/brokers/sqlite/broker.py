@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
-from fq.brokers.protocol import CALLED_BY_ACTORS, InThreads
+from fq.brokers.protocol import CALLED_BY_ACTORS, AsyncInThreads
 from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.requeue import RequeuePlanner
-from fq.brokers.single_flight import Together
+from fq.brokers.single_flight import SingleFlight
 from fq.brokers.sqlite import fork_safety, inspection
 from fq.brokers.sqlite.cancellation import cancel
 from fq.brokers.sqlite.claims import release, renew
@@ -19,20 +19,20 @@ from fq.brokers.sqlite.diagnostics import checkup
 from fq.brokers.sqlite.enqueue import insert
 from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listener import Listener
-from fq.brokers.sqlite.maintenance import Upkeep
+from fq.brokers.sqlite.maintenance import Maintenance
 from fq.brokers.sqlite.requeue import requeue
-from fq.brokers.sqlite.turn_recovery import Turns
+from fq.brokers.sqlite.turn_recovery import TurnRunner
 from fq.brokers.sqlite.whole_file import WholeFile
-from fq.brokers.validation import DEAD_TTL, check_commits, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.validation import DEAD_TTL_MS, check_commits, check_names, check_posts, check_search, check_settings, check_want
 from fq.errors import ConfigError
 from fq.runtime.interrupt_mask import shields
 
-BUSY_TIMEOUT = 15_000
+BUSY_TIMEOUT_MS = 15_000
 """How long a call waits while other processes write unless told otherwise, ms."""
 
 
 @shields(*CALLED_BY_ACTORS, "now")
-class SqliteBroker(WholeFile, InThreads):
+class SqliteBroker(WholeFile, AsyncInThreads):
     """
     A broker in a SQLite file, for any number of processes of one machine. Mutable, and safe to share between threads and to take across a fork.
 
@@ -60,8 +60,8 @@ class SqliteBroker(WholeFile, InThreads):
         path: str | os.PathLike[str],
         *,
         synchronous: str = "NORMAL",
-        busy_timeout: int = BUSY_TIMEOUT,
-        dead_ttl: int = DEAD_TTL,
+        busy_timeout: int = BUSY_TIMEOUT_MS,
+        dead_ttl: int = DEAD_TTL_MS,
         clock: Clock | None = None,
     ) -> None:
         check_settings(dead_ttl=dead_ttl, busy_timeout=busy_timeout)
@@ -77,8 +77,8 @@ class SqliteBroker(WholeFile, InThreads):
         self._writer = Database(settings, self.clock)
         self._reader = Database(settings, self.clock)
         self._listener = Listener(self._reader, self.clock, self.path)
-        self._turns = Turns(self._writer, self.clock, Upkeep(dead_ttl))
-        self._clock_read = Together(self._reader.read_clock)
+        self._turns = TurnRunner(self._writer, self.clock, Maintenance(dead_ttl))
+        self._clock_read = SingleFlight(self._reader.read_clock)
         fork_safety.register(self)
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ class SqliteBroker(WholeFile, InThreads):
             return 0
         with self._writer.writing() as connection:
             new = insert(connection, posts, self.clock.now, self._writer.known)
-        self._listener.changed()
+        self._listener.notify_work()
         return new
 
     def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
@@ -105,11 +105,11 @@ class SqliteBroker(WholeFile, InThreads):
         check_want(want)
         commits = tuple(commits)
         check_commits(commits)
-        taken = self._turns.take(commits, want)
-        if taken.new:
-            self._listener.changed()
-        self._listener.kept(taken.keeps)
-        return taken.turn
+        result = self._turns.run(commits, want)
+        if result.new:
+            self._listener.notify_work()
+        self._listener.kept(result.results)
+        return result.turn
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """See `Broker.renew`."""
@@ -122,7 +122,7 @@ class SqliteBroker(WholeFile, InThreads):
         check_names("worker", worker)
         with self._writer.writing() as connection:
             count = release(connection, worker, interrupted, counted)
-        self._listener.changed()
+        self._listener.notify_work()
         return count
 
     # Waiting.
@@ -207,7 +207,7 @@ class SqliteBroker(WholeFile, InThreads):
             now = self.clock.now
             cancel_groups(connection, groups, now)
             found = cancel(connection, message_ids, now)
-        self._listener.changed()
+        self._listener.notify_work()
         return found
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
@@ -216,7 +216,7 @@ class SqliteBroker(WholeFile, InThreads):
         with self._writer.writing() as connection:
             now = self.clock.now
             count = requeue(connection, message_ids, plan, now, now - self._dead_ttl, self._writer.known)
-        self._listener.changed()
+        self._listener.notify_work()
         return count
 
     def discard(self, message_ids: Sequence[str]) -> int:
@@ -242,7 +242,7 @@ class SqliteBroker(WholeFile, InThreads):
         check_names("queue", queue)
         with self._writer.writing() as connection:
             inspection.set_paused(connection, queue, False)
-        self._listener.changed()
+        self._listener.notify_work()
 
     def checkup(self) -> tuple[Finding, ...]:
         """See `Broker.checkup`."""

@@ -50,27 +50,29 @@ def cancel(connection: sqlite3.Connection, message_ids: Iterable[str], now: int)
     return int(count)
 
 
-def marked(connection: sqlite3.Connection, message_ids: Iterable[str]) -> set[str]:
+def cancelled_among(connection: sqlite3.Connection, message_ids: Iterable[str]) -> set[str]:
     """Return those of *message_ids* that are cancelled."""
     return set(from_json(connection.execute(MARKED, (to_json(list(message_ids)),)).fetchone()[0]))
 
 
-def unknown(connection: sqlite3.Connection, message_ids: Iterable[str]) -> set[str]:
+def unknown_ids(connection: sqlite3.Connection, message_ids: Iterable[str]) -> set[str]:
     """Return those of *message_ids* that neither wait nor run."""
     return set(from_json(connection.execute(NEW, (to_json(list(message_ids)),)).fetchone()[0]))
 
 
-def forget_ended(connection: sqlite3.Connection, message_ids: Iterable[str]) -> None:
+def unmark_ended(connection: sqlite3.Connection, message_ids: Iterable[str]) -> None:
     """When *message_ids* have ended, and before others can have their ids: take away their marks."""
     connection.execute(FORGET_ENDED, (to_json(list(message_ids)),))
 
 
-def forget(connection: sqlite3.Connection) -> None:
+def unmark_deleted(connection: sqlite3.Connection) -> None:
     """When messages were deleted: take away their marks."""
     connection.execute(FORGET)
 
 
-def tell(connection: sqlite3.Connection, worker: str, deliveries: Sequence[Delivery]) -> tuple[tuple[Delivery, ...], tuple[str, ...]]:
+def mark_cancelled(
+    connection: sqlite3.Connection, worker: str, deliveries: Sequence[Delivery]
+) -> tuple[tuple[Delivery, ...], tuple[str, ...]]:
     """After a claim: return *deliveries* with those that are cancelled saying so, and the ids of what *worker* held before and has not been told of."""
     untold = {message_id for (message_id,) in connection.execute(UNTOLD, (worker,)).fetchall()}
     if untold:

@@ -8,11 +8,11 @@ from operator import itemgetter
 from attrs import evolve, frozen
 
 from fq.brokers.records import ClaimRequest, Delivery
-from fq.brokers.sqlite.bulk_sql import LARGE, cut, from_json, to_json
+from fq.brokers.sqlite.bulk_sql import LARGE_BODY_BYTES, from_json, split_bodies, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
-from fq.brokers.validation import rotated
+from fq.brokers.validation import rotate
 
-BOUND = 1_000
+MAX_ROWS_PER_TURN = 1_000
 """At most so many messages become ready, or are taken back, in one turn; the rest in the next."""
 
 NEVER = 2**62
@@ -26,7 +26,7 @@ REGISTER = """
         ) END
 """
 
-LOOK = f"""
+READ_SNAPSHOT = f"""
     SELECT
         (SELECT json_group_array(json_array(message_id, token, seq)) FROM json_each(?1) CROSS JOIN messages WHERE message_id = value AND state = {RUNNING}),
         (SELECT json_group_array(name) FROM queues WHERE paused),
@@ -37,13 +37,16 @@ LOOK = f"""
         EXISTS (SELECT 1 FROM cancelled)
 """
 
-PROMOTE = f"UPDATE messages SET state = {READY} WHERE seq IN (SELECT seq FROM messages WHERE state = {DELAYED} AND due <= ? ORDER BY due LIMIT {BOUND})"
+PROMOTE = f"""
+    UPDATE messages SET state = {READY}
+    WHERE seq IN (SELECT seq FROM messages WHERE state = {DELAYED} AND due <= ? ORDER BY due LIMIT {MAX_ROWS_PER_TURN})
+"""
 
 _EXPIRED = "SELECT name FROM workers WHERE lease_until <= ?"
 
-TAKE_BACK = f"""
+RECLAIM = f"""
     UPDATE messages SET state = {READY}, token = 0, worker = '', interrupted = ''
-    WHERE seq IN (SELECT seq FROM messages WHERE state = {RUNNING} AND worker IN ({_EXPIRED}) LIMIT {BOUND})
+    WHERE seq IN (SELECT seq FROM messages WHERE state = {RUNNING} AND worker IN ({_EXPIRED}) LIMIT {MAX_ROWS_PER_TURN})
 """
 
 FORGET_WORKERS = f"""
@@ -68,7 +71,7 @@ OUTLOOK = f"""
 
 _HELD = f"state = {RUNNING} AND worker = ?2"
 
-SHORTEN = f"""
+UNCOUNT = f"""
     UPDATE messages SET deliveries = deliveries - 1
     WHERE {_HELD} AND message_id NOT IN (SELECT value FROM json_each(?1))
 """
@@ -88,9 +91,9 @@ CLAIM = f"""
 READ_CLAIMED = f"""
     SELECT
         json_group_array(json_array(
-            CASE WHEN length(body) <= {LARGE} THEN length(body) END,
+            CASE WHEN length(body) <= {LARGE_BODY_BYTES} THEN length(body) END,
             queue, priority, due, seq, message_id, actor, deliveries, interrupted)),
-        CAST(group_concat(CASE WHEN length(body) <= {LARGE} THEN CAST(body AS TEXT) END, '') AS BLOB)
+        CAST(group_concat(CASE WHEN length(body) <= {LARGE_BODY_BYTES} THEN CAST(body AS TEXT) END, '') AS BLOB)
     FROM messages WHERE state = {RUNNING} AND worker = ? AND token = ?
 """
 
@@ -101,19 +104,19 @@ PUT_BACK = f"""
 
 
 @frozen
-class Look:
+class TurnSnapshot:
     """What is known at the start of a turn: token and ``seq`` of the running messages asked for, and what there is to do."""
 
     running: dict[str, tuple[int, int]]
     paused: frozenset[str]
-    something_is_due: bool
-    a_lease_is_over: bool
+    has_due: bool
+    has_expired_leases: bool
     turns: int
     latest_token: int
-    something_is_cancelled: bool
+    has_cancelled: bool
 
 
-def register(connection: sqlite3.Connection, want: ClaimRequest, now: int) -> None:
+def register_turn(connection: sqlite3.Connection, want: ClaimRequest, now: int) -> None:
     """Let the lease of a worker begin anew, and count one turn more, which asks for these queues."""
     connection.execute(REGISTER, (want.worker, now + want.lease, _listed(want.queues)))
 
@@ -132,37 +135,37 @@ def renew(connection: sqlite3.Connection, workers: Sequence[str], until: int) ->
 def release(connection: sqlite3.Connection, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
     """Forget *worker*, take back all that it holds, and return how many messages that was."""
     if counted is not None:
-        connection.execute(SHORTEN, (to_json(list(counted)), worker))
+        connection.execute(UNCOUNT, (to_json(list(counted)), worker))
     first = connection.execute(RELEASE_INTERRUPTED, (to_json(list(interrupted.items())), worker)).rowcount
     rest = connection.execute(RELEASE, ("", worker)).rowcount
     connection.execute("DELETE FROM workers WHERE name = ?", (worker,))
     return first + rest
 
 
-def look(connection: sqlite3.Connection, message_ids: Iterable[str], worker: str, now: int) -> Look:
+def read_snapshot(connection: sqlite3.Connection, message_ids: Iterable[str], worker: str, now: int) -> TurnSnapshot:
     """Look around before the turn of *worker* that commits *message_ids*."""
-    row = connection.execute(LOOK, (to_json(list(message_ids)), now, worker)).fetchone()
-    running, paused, something_is_due, a_lease_is_over, turns, latest_token, something_is_cancelled = row
+    row = connection.execute(READ_SNAPSHOT, (to_json(list(message_ids)), now, worker)).fetchone()
+    running, paused, has_due, has_expired_leases, turns, latest_token, has_cancelled = row
     held = {message_id: (token, seq) for message_id, token, seq in from_json(running)}
-    return Look(
-        held, frozenset(from_json(paused)), bool(something_is_due), bool(a_lease_is_over), turns, latest_token, bool(something_is_cancelled)
+    return TurnSnapshot(
+        held, frozenset(from_json(paused)), bool(has_due), bool(has_expired_leases), turns, latest_token, bool(has_cancelled)
     )
 
 
-def settle(connection: sqlite3.Connection, seen: Look, now: int) -> bool:
+def promote_and_reclaim(connection: sqlite3.Connection, snapshot: TurnSnapshot, now: int) -> bool:
     """Make ready what has fallen due, take back what expired leases hold, up to a bound, and return whether the bound was met."""
-    promoted = connection.execute(PROMOTE, (now,)).rowcount if seen.something_is_due else 0
-    taken_back = 0
-    if seen.a_lease_is_over:
-        taken_back = connection.execute(TAKE_BACK, (now,)).rowcount
+    promoted = connection.execute(PROMOTE, (now,)).rowcount if snapshot.has_due else 0
+    reclaimed = 0
+    if snapshot.has_expired_leases:
+        reclaimed = connection.execute(RECLAIM, (now,)).rowcount
         connection.execute(FORGET_WORKERS, (now,))
-    return BOUND in (promoted, taken_back)
+    return MAX_ROWS_PER_TURN in (promoted, reclaimed)
 
 
-def claim(connection: sqlite3.Connection, want: ClaimRequest, seen: Look, now: int) -> tuple[Delivery, ...]:
+def claim(connection: sqlite3.Connection, want: ClaimRequest, snapshot: TurnSnapshot, now: int) -> tuple[Delivery, ...]:
     """Return what *want* asks for, held by its worker from now on."""
-    token = seen.latest_token + 1
-    queues = [queue for queue in rotated(want.queues, seen.turns) if queue not in seen.paused]
+    token = snapshot.latest_token + 1
+    queues = [queue for queue in rotate(want.queues, snapshot.turns) if queue not in snapshot.paused]
     claimed = 0
     for queue in queues:
         if claimed < want.limit:
@@ -181,7 +184,7 @@ def _deliveries(connection: sqlite3.Connection, want: ClaimRequest, token: int, 
     claimed = [
         (places[queue], priority, due, seq, size, Delivery(message_id, queue, actor, body, token, deliveries, now, interrupted))
         for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
-            rows, cut(bodies or b"", [row[0] or 0 for row in rows]), strict=True
+            rows, split_bodies(bodies or b"", [row[0] or 0 for row in rows]), strict=True
         )
     ]
     claimed.sort(key=itemgetter(0, 1, 2, 3))

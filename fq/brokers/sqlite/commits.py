@@ -1,5 +1,5 @@
 """
-Commits: `sort` decides, purely, which are stale and what the others come to; `dispose` and `change` do it, all of a kind in one statement.
+Commits: `plan_commits` decides, purely, which are stale and what the others come to; `apply_dispositions` and `change` do it, all of a kind in one statement.
 
 Dispositions come first, then changes, in the order of the commits.
 """
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from attrs import define, evolve, field
 
 from fq.brokers.records import Ack, ArriveOp, Bury, Commit, EnqueueOp, Release, Reschedule, StoreResultOp
-from fq.brokers.sqlite.bulk_sql import BODY, pack, sql_field, to_json
-from fq.brokers.sqlite.cancellation import cancel, unknown
-from fq.brokers.sqlite.enqueue import insert, keep, list_queues
-from fq.brokers.sqlite.groups import join_groups
+from fq.brokers.sqlite.bulk_sql import BODY, pack_rows, sql_field, to_json
+from fq.brokers.sqlite.cancellation import cancel, unknown_ids
+from fq.brokers.sqlite.enqueue import insert, list_queues, store_results
+from fq.brokers.sqlite.groups import apply_arrivals
 from fq.brokers.sqlite.schema import DELAYED, READY
-from fq.brokers.validation import spliced
+from fq.brokers.validation import resolve_deferred
 from fq.core.fault import Fault
 
 BURY = """
@@ -33,7 +33,7 @@ RELEASE = f"""
     FROM json_each(?) WHERE seq = json_extract(value, '$[0]')
 """
 
-REPLACE = f"""
+RESCHEDULE = f"""
     UPDATE messages SET queue = {sql_field(1)}, actor = {sql_field(2)}, priority = {sql_field(3)}, state = {sql_field(4)}, due = {sql_field(5)},
         token = 0, worker = '', deliveries = 0, interrupted = '', fault = coalesce({sql_field(6)}, fault), body = {BODY}
     FROM json_each(?1) WHERE seq = {sql_field(0)}
@@ -41,7 +41,7 @@ REPLACE = f"""
 
 
 @define
-class Sorted:
+class CommitPlan:
     """
     Mutable while it is made: what the commits of a turn come to. Messages are named by their ``seq``.
 
@@ -52,20 +52,20 @@ class Sorted:
     done: list[int] = field(factory=list)
     buried: list[tuple[int, Bury]] = field(factory=list)
     released: list[tuple[int, Release]] = field(factory=list)
-    replaced: list[tuple[int, Reschedule]] = field(factory=list)
+    rescheduled: list[tuple[int, Reschedule]] = field(factory=list)
     ended: list[str] = field(factory=list)
-    keeps: list[StoreResultOp] = field(factory=list)
+    store_ops: list[StoreResultOp] = field(factory=list)
     changes: list[tuple[EnqueueOp | ArriveOp, bool]] = field(factory=list)
 
 
-def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> Sorted:
+def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> CommitPlan:
     """
     Sort *commits*, given the token and the ``seq`` of the messages that run, and which of these are *cancelled*.
 
     Of two commits of one message, the second is stale.
     """
     left = dict(running)
-    result = Sorted()
+    result = CommitPlan()
     for commit in commits:
         token, seq = left.get(commit.message_id, (0, 0))
         if not token or token != commit.token:
@@ -81,14 +81,14 @@ def sort(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], canc
                 result.ended.append(commit.message_id)
             case Release() as release:
                 result.released.append((seq, release))
-            case Reschedule() as replace:
-                result.replaced.append((seq, replace))
+            case Reschedule() as reschedule:
+                result.rescheduled.append((seq, reschedule))
         for change in commit.changes:
             if isinstance(change, StoreResultOp):
-                result.keeps.append(change)
+                result.store_ops.append(change)
             else:
-                ends = isinstance(change, EnqueueOp) and change.continues and commit.message_id in cancelled
-                result.changes += [(each, ends) for each in _in_order(change, left)]
+                is_cancelled = isinstance(change, EnqueueOp) and change.continues and commit.message_id in cancelled
+                result.changes += [(each, is_cancelled) for each in _in_order(change, left)]
     return result
 
 
@@ -105,58 +105,60 @@ def _in_order(change: EnqueueOp | ArriveOp, running: Collection[str]) -> list[En
     return [change]
 
 
-def dispose(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> None:
+def apply_dispositions(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> None:
     """Do what the commits say of the messages themselves. *known* are queues that are listed."""
-    if todo.buried:
-        letters = [(seq, bury.fault.type, fault_to_json(bury.fault)) for seq, bury in todo.buried]
+    if plan.buried:
+        letters = [(seq, bury.fault.type, fault_to_json(bury.fault)) for seq, bury in plan.buried]
         connection.execute(BURY, (now, to_json(letters)))
-    if gone := todo.done + [seq for seq, _ in todo.buried]:
+    if gone := plan.done + [seq for seq, _ in plan.buried]:
         connection.execute(DELETE, (to_json(gone),))
-    if todo.released:
-        rows = [(seq, int(not release.counted), release.interrupted) for seq, release in todo.released]
+    if plan.released:
+        rows = [(seq, int(not release.counted), release.interrupted) for seq, release in plan.released]
         connection.execute(RELEASE, (to_json(rows),))
-    if todo.replaced:
-        list_queues(connection, {replace.post.queue_name for _, replace in todo.replaced}, known)
-        _replace(connection, todo.replaced, now)
+    if plan.rescheduled:
+        list_queues(connection, {reschedule.post.queue_name for _, reschedule in plan.rescheduled}, known)
+        _reschedule(connection, plan.rescheduled, now)
 
 
-def change(connection: sqlite3.Connection, todo: Sorted, now: int, known: set[str]) -> bool:
+def apply_operations(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> bool:
     """Do what else the commits say, and return whether anything was posted as cancelled. *known* are queues that are listed."""
-    keep(connection, todo.keeps, now)
-    if not todo.changes:
+    store_results(connection, plan.store_ops, now)
+    if not plan.changes:
         return False
-    posts = _posts(connection, todo.changes, now)
-    first = {post.message_id: ends for post, ends in reversed(posts)}
-    cancelled = [message_id for message_id, ends in first.items() if ends]
-    new = unknown(connection, cancelled) if cancelled else ()
+    posts = _enqueue_ops(connection, plan.changes, now)
+    first = {post.message_id: is_cancelled for post, is_cancelled in reversed(posts)}
+    cancelled = [message_id for message_id, is_cancelled in first.items() if is_cancelled]
+    new = unknown_ids(connection, cancelled) if cancelled else ()
     insert(connection, [post for post, _ in posts], now, known)
     return bool(new and cancel(connection, new, now))
 
 
-def _replace(connection: sqlite3.Connection, replaced: Sequence[tuple[int, Reschedule]], now: int) -> None:
-    for rows, bodies in pack((replace.post.body, _fields(seq, replace, now)) for seq, replace in replaced):
-        connection.execute(REPLACE, (rows, bodies))
+def _reschedule(connection: sqlite3.Connection, rescheduled: Sequence[tuple[int, Reschedule]], now: int) -> None:
+    for rows, bodies in pack_rows((reschedule.post.body, _fields(seq, reschedule, now)) for seq, reschedule in rescheduled):
+        connection.execute(RESCHEDULE, (rows, bodies))
 
 
-def _fields(seq: int, replace: Reschedule, now: int) -> tuple[int | str | None, ...]:
-    post = replace.post
+def _fields(seq: int, reschedule: Reschedule, now: int) -> tuple[int | str | None, ...]:
+    post = reschedule.post
     state = DELAYED if post.delay else READY
-    fault = None if replace.fault is None else fault_to_json(replace.fault)
+    fault = None if reschedule.fault is None else fault_to_json(reschedule.fault)
     return seq, post.queue_name, post.actor_name, post.priority, state, now + post.delay, fault
 
 
-def _posts(connection: sqlite3.Connection, changes: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int) -> list[tuple[EnqueueOp, bool]]:
+def _enqueue_ops(
+    connection: sqlite3.Connection, changes: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int
+) -> list[tuple[EnqueueOp, bool]]:
     """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order; is it cancelled?"""
-    joins = [change for change, _ in changes if isinstance(change, ArriveOp)]
-    gathered = join_groups(connection, joins, now)
-    positions = iter(range(len(joins)))
+    arrive_ops = [change for change, _ in changes if isinstance(change, ArriveOp)]
+    completed = apply_arrivals(connection, arrive_ops, now)
+    positions = iter(range(len(arrive_ops)))
     posts: list[tuple[EnqueueOp, bool]] = []
-    for change, ends in changes:
+    for change, is_cancelled in changes:
         if isinstance(change, EnqueueOp):
-            posts.append((change, ends))
-        elif (position := next(positions)) in gathered:
-            group = gathered[position]
-            posts += [(spliced(splice, group.values, now), group.cancelled) for splice in group.then]
+            posts.append((change, is_cancelled))
+        elif (position := next(positions)) in completed:
+            group = completed[position]
+            posts += [(resolve_deferred(splice, group.values, now), group.cancelled) for splice in group.then]
     return posts
 
 

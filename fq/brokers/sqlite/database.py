@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen, validators
 
-from fq.brokers.clock import LOOK_MS, Clock
+from fq.brokers.clock import CLOCK_CHECK_MS, Clock
 from fq.brokers.sqlite import file_state
-from fq.brokers.sqlite.errors import BROKEN, BUSY, check_place, code, explained
-from fq.brokers.sqlite.file_check import FileCheck, Key, uri
-from fq.brokers.sqlite.fork_safety import leave_behind
+from fq.brokers.sqlite.errors import BUSY, REOPEN_AFTER, check_path, code, translate
+from fq.brokers.sqlite.file_check import FileCheck, FileKey, uri
+from fq.brokers.sqlite.fork_safety import abandon
 from fq.brokers.sqlite.schema import check_library, prepare
 from fq.errors import BrokerUnavailable, ConfigError
 from fq.runtime.logger import logger
@@ -26,14 +26,14 @@ Row: TypeAlias = "tuple[Any, ...]"
 
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
-PATIENCE = 50
+SQLITE_LOCK_WAIT_MS = 50
 """How long SQLite itself waits for a lock before it is asked again, ms: its sleeps grow to 100 ms, too long to catch a lock that is free for one."""
 
-SIGN = 1.0
+MARK_SECONDS = 1.0
 """How often to write down what time it is, and how much of the log is in the main file, in seconds, while something is written."""
 
 PRAGMAS = (
-    f"busy_timeout = {PATIENCE}",
+    f"busy_timeout = {SQLITE_LOCK_WAIT_MS}",
     "temp_store = MEMORY",
     "cache_size = -16000",  # 16 MB
     "wal_autocheckpoint = 4000",  # copying the log back costs two flushes: do it every 16 MB, not every 4
@@ -69,7 +69,7 @@ class Database:
         self._clock = clock
         self._file = FileCheck(settings.path)
         self._fence = False
-        self._began = self._read_clock_at = self._sign_at = 0.0
+        self._began = self._read_clock_at = self._mark_at = 0.0
         self.known: set[str] = set()  # queues that are listed; forgotten whenever that is not sure
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -87,24 +87,24 @@ class Database:
         Raises:
             BrokerError, ConfigError: what is wrong with the database, and what to do about it. Nothing was done then.
         """
-        return _Use(self, _begin_write, commits=True)
+        return _Transaction(self, _begin_write, commits=True)
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """Read, with several statements, what is in the database at one moment."""
-        return _Use(self, _begin_snapshot)
+        return _Transaction(self, _begin_snapshot)
 
     def alone(self) -> AbstractContextManager[sqlite3.Connection]:
         """Use the connection outside of a transaction: for what SQLite does only there."""
-        return _Use(self, lambda connection: connection)
+        return _Transaction(self, lambda connection: connection)
 
     @property
-    def file(self) -> Key:
+    def file(self) -> FileKey:
         """Which file was opened last."""
         return self._file.key
 
     def query(self, statement: str, parameters: Sequence[int | str] = ()) -> list[Row]:
         """Return the rows of one statement that reads."""
-        with _Use(self, lambda connection: connection.execute(statement, parameters).fetchall()) as rows:
+        with _Transaction(self, lambda connection: connection.execute(statement, parameters).fetchall()) as rows:
             return rows
 
     def version(self) -> tuple[int, int]:
@@ -133,9 +133,9 @@ class Database:
         self._lock.acquire()
         try:
             self._began = began
-            begun = self._patiently(begin, began + self._settings.busy_timeout / 1_000)
+            begun = self._retry_while_busy(begin, began + self._settings.busy_timeout / 1_000)
             if commits and self._connection is not None:
-                self._sign(self._connection)
+                self._write_marks(self._connection)
             return begun
         except BaseException as error:
             self._leave(error, commits=False)
@@ -148,18 +148,18 @@ class Database:
                 raise error
             if error is None and commits and self._connection is not None:
                 self._connection.execute("COMMIT")
-                self._signed(self._connection)
+                self._check_written(self._connection)
         except sqlite3.Error as raised:
             self.known.clear()  # some errors roll back by themselves
-            if code(raised) in BROKEN:
+            if code(raised) in REOPEN_AFTER:
                 self._disconnect()
-            raise explained(raised, self._settings.path, self._settings.busy_timeout) from raised
+            raise translate(raised, self._settings.path, self._settings.busy_timeout) from raised
         finally:
             if self._connection is not None and self._connection.in_transaction:
                 self._roll_back(self._connection)
             self._lock.release()
 
-    def _patiently(self, begin: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+    def _retry_while_busy(self, begin: Callable[[sqlite3.Connection], T], deadline: float) -> T:
         while True:
             try:
                 return begin(self._connected())
@@ -180,17 +180,17 @@ class Database:
             self._disconnect()
             raise
         if self._began >= self._read_clock_at:
-            self._read_clock_at = self._began + LOOK_MS / 1_000
+            self._read_clock_at = self._began + CLOCK_CHECK_MS / 1_000
             file_state.read_clock(connection, self._clock)
         return connection
 
     def _open(self) -> sqlite3.Connection:
         path, synchronous = self._settings.path, self._settings.synchronous
         check_library()
-        check_place(path)
+        check_path(path)
         key = self._file.before_open()
         connection = sqlite3.connect(
-            uri(path, "mode=rw"), uri=True, isolation_level=None, check_same_thread=False, timeout=PATIENCE / 1_000
+            uri(path, "mode=rw"), uri=True, isolation_level=None, check_same_thread=False, timeout=SQLITE_LOCK_WAIT_MS / 1_000
         )
         try:
             for pragma in PRAGMAS:
@@ -207,7 +207,7 @@ class Database:
             raise
         self._opened += 1
         self._pid, self._connection = os.getpid(), connection
-        self._read_clock_at = self._sign_at = 0.0
+        self._read_clock_at = self._mark_at = 0.0
         if self._file.opened(connection, key):
             log.warning("SQLite database %s: found another file at this path than before, going on with that", path)
             self._fence = True
@@ -217,16 +217,16 @@ class Database:
         """Has somebody moved, deleted or replaced the file? Looked at once in a while."""
         return self._file.is_due(self._began) and not self._file.is_there(connection)
 
-    def _sign(self, connection: sqlite3.Connection) -> None:
+    def _write_marks(self, connection: sqlite3.Connection) -> None:
         """Before all else that a transaction writes: say what must be known of the file, if that has not been said a moment ago."""
         if self._fence:
             file_state.fence(connection)
-        if self._file.unmarked or self._began >= self._sign_at:
-            self._sign_at = self._began + SIGN
-            file_state.mark(connection, self._file.in_main_file)
-            file_state.keep_clock(connection, self._clock)
+        if self._file.unmarked or self._began >= self._mark_at:
+            self._mark_at = self._began + MARK_SECONDS
+            file_state.add_mark(connection, self._file.in_main_file)
+            file_state.store_clock(connection, self._clock)
 
-    def _signed(self, connection: sqlite3.Connection) -> None:
+    def _check_written(self, connection: sqlite3.Connection) -> None:
         """After a commit: what it wrote counts if the file is still the one at the path."""
         self._fence = self._file.unmarked = False
         try:
@@ -250,7 +250,7 @@ class Database:
         if self._pid == os.getpid() and not self._file.is_suspect:
             connection.close()
         else:
-            leave_behind(connection)
+            abandon(connection)
 
     def before_fork(self) -> None:
         """Close the connection, and keep other threads from opening another."""
@@ -268,7 +268,7 @@ class Database:
         self._lock = threading.Lock()
 
 
-class _Use(Generic[T]):
+class _Transaction(Generic[T]):
     """Mutable: the connection of *database*, for as long as the context lasts. A generator would cost a send twice as much."""
 
     __slots__ = ("_begin", "_commits", "_database")

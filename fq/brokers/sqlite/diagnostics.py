@@ -11,13 +11,13 @@ from fq.brokers.sqlite.backup import Room, room
 from fq.brokers.sqlite.errors import code
 from fq.brokers.sqlite.file_check import log_of
 
-LITTLE = 1024**3
+LOW_DISK_BYTES = 1024**3
 """Less free space than this, in bytes, is worth a word."""
 
-LARGE_LOG = 2**28
+LARGE_LOG_BYTES = 2**28
 """A larger log than this, in bytes, has not begun anew for long: it is cut back to a quarter of that whenever it does."""
 
-LARGE_ROOM = 2**28
+LARGE_FREE_BYTES = 2**28
 """More than this left free in the file, in bytes, is worth a word, if it is most of it."""
 
 CHECK_SECONDS = 5
@@ -84,7 +84,7 @@ def _soundness(connection: sqlite3.Connection, path: str) -> Finding:
 def _log(path: str) -> Finding:
     log = Path(log_of(path))
     size = log.stat().st_size if log.exists() else 0
-    if size > LARGE_LOG:
+    if size > LARGE_LOG_BYTES:
         return Finding(
             "log",
             "warn",
@@ -96,7 +96,7 @@ def _log(path: str) -> Finding:
 
 def _room(found: Room) -> Finding:
     text = f"{_megabytes(found.free)} of {_megabytes(found.size)} are free for what comes"
-    if found.free > LARGE_ROOM and found.free > found.size // 2:
+    if found.free > LARGE_FREE_BYTES and found.free > found.size // 2:
         return Finding("room", "warn", text, "give it back to the disk when there is little to do: fq shrink APP")
     return Finding("room", "good", text)
 
@@ -115,7 +115,7 @@ def _durability(synchronous: str) -> Finding:
 
 def _disk(path: str) -> Finding:
     free = shutil.disk_usage(Path(path).parent).free
-    if free < LITTLE:
+    if free < LOW_DISK_BYTES:
         return Finding("disk", "warn", f"{_megabytes(free)} free", "make room: on a full disk nothing can be sent or committed")
     return Finding("disk", "good", f"{_megabytes(free)} free")
 

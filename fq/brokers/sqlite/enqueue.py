@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp, StoreResultOp
-from fq.brokers.sqlite.bulk_sql import BODY, pack, sql_field, to_json
+from fq.brokers.sqlite.bulk_sql import BODY, pack_rows, sql_field, to_json
 from fq.brokers.sqlite.schema import DELAYED, READY
 
 _COLUMNS = "message_id, queue, actor, priority, state, due, body"
@@ -20,20 +20,20 @@ INSERT_MANY = f"""
 
 INSERT_QUEUES = "INSERT INTO queues (name) SELECT value FROM json_each(?) WHERE true ON CONFLICT (name) DO NOTHING"
 
-KEEP = f"""
+STORE_RESULTS = f"""
     INSERT INTO results (message_id, until, body)
     SELECT {sql_field(0)}, {sql_field(1)}, {BODY} FROM json_each(?1) WHERE true
     ON CONFLICT (message_id) DO UPDATE SET until = excluded.until, body = excluded.body, hold = '', ttl = 0
 """
 
-HOLD = """
+HOLD_RESULTS = """
     UPDATE results
     SET until = ?1 + max(json_extract(value, '$[1]'), ?2), ttl = json_extract(value, '$[1]'), hold = json_extract(value, '$[2]')
     FROM json_each(?3) WHERE message_id = json_extract(value, '$[0]')
     AND NOT EXISTS (SELECT 1 FROM groups WHERE name = json_extract(value, '$[2]') AND complete & 1 AND groups.until > ?1)
 """
 
-RELEASE = (
+RELEASE_RESULTS = (
     "UPDATE results SET until = ?1 + ttl, hold = '', ttl = 0 WHERE hold <> '' AND hold IN (SELECT value FROM json_each(?2)) AND until > ?1"
 )
 
@@ -55,24 +55,24 @@ def insert(connection: sqlite3.Connection, posts: Sequence[EnqueueOp], now: int,
     if len(posts) == 1:
         body, fields = _row(posts[0], now)
         return connection.execute(INSERT_ONE, (*fields, body)).rowcount
-    packed = pack(_row(post, now) for post in posts)
+    packed = pack_rows(_row(post, now) for post in posts)
     return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
 
 
-def keep(connection: sqlite3.Connection, keeps: Sequence[StoreResultOp], now: int) -> None:
+def store_results(connection: sqlite3.Connection, store_ops: Sequence[StoreResultOp], now: int) -> None:
     """Keep results; a later one takes the place of an earlier one."""
-    for rows, bodies in pack((kept.body, (kept.message_id, now + kept.ttl)) for kept in keeps):
-        connection.execute(KEEP, (rows, bodies))
-    if any(kept.hold for kept in keeps):
-        latest = {kept.message_id: kept for kept in keeps}.values()
+    for rows, bodies in pack_rows((kept.body, (kept.message_id, now + kept.ttl)) for kept in store_ops):
+        connection.execute(STORE_RESULTS, (rows, bodies))
+    if any(kept.hold for kept in store_ops):
+        latest = {kept.message_id: kept for kept in store_ops}.values()
         held = [(kept.message_id, kept.ttl, kept.hold) for kept in latest if kept.hold]
-        connection.execute(HOLD, (now, OPEN_GROUP_TTL_MS, to_json(held)))
+        connection.execute(HOLD_RESULTS, (now, OPEN_GROUP_TTL_MS, to_json(held)))
 
 
-def release(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) -> None:
+def release_results(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) -> None:
     """Let the time run of results that wait for *groups*."""
     if groups:
-        connection.execute(RELEASE, (now, to_json(list(groups))))
+        connection.execute(RELEASE_RESULTS, (now, to_json(list(groups))))
 
 
 def _row(post: EnqueueOp, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:

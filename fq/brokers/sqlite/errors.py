@@ -8,7 +8,7 @@ from fq.errors import BrokerError, BrokerUnavailable, ConfigError, FqError
 
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
-BROKEN = {
+REOPEN_AFTER = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -19,7 +19,7 @@ BROKEN = {
 """After one of these a connection is not used again: the next call opens the file anew, as it is then."""
 
 
-UNKNOWN = "found that it cannot be opened for writing, expected a file that can; look at its owner, its folder and its mount"
+UNKNOWN_OBSTACLE = "found that it cannot be opened for writing, expected a file that can; look at its owner, its folder and its mount"
 
 
 def code(error: sqlite3.Error) -> int:
@@ -27,7 +27,7 @@ def code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def explained(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
+def translate(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
     """Return *error* of the database at *path* as an error of fq."""
     where = f"SQLite database {path}"
     match code(error):
@@ -57,12 +57,12 @@ def explained(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
                 f"{where}: found a disk that fails ({error}), nothing of this call was applied; look at the disk, or its mount"
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return ConfigError(f"{where}: {_obstacle(Path(path)) or UNKNOWN} ({error})")
+            return ConfigError(f"{where}: {_obstacle(Path(path)) or UNKNOWN_OBSTACLE} ({error})")
         case _:
             return BrokerError(f"{where}: {type(error).__name__}: {error}; nothing of this call was applied")
 
 
-def check_place(path: str) -> None:
+def check_path(path: str) -> None:
     """
     Let *path* pass if a database may be there. SQLite would leave files behind where it can only read.
 

@@ -19,18 +19,18 @@ from fq.runtime.logger import logger
 
 log = logger("fq.sqlite")
 
-LOOK = 0.05
+CHECK_SECONDS = 0.05
 """How often to look before something is done, in seconds; after a write it is done every time."""
 
-TRIES = 20
-PAUSE = 0.05
+REREAD_ATTEMPTS = 20
+REREAD_PAUSE_SECONDS = 0.05
 """How often, and after how many seconds each, a main file is read again that does not fit its log, since it may be being written to just now."""
 
-Key = tuple[int, int]
+FileKey = tuple[int, int]
 
-ABSENT: Key = (0, 0)
+NO_FILE: FileKey = (0, 0)
 
-_refused: dict[Key, str] = {}
+_refused: dict[FileKey, str] = {}
 """Files that this process will not open again, and why."""
 
 
@@ -43,7 +43,7 @@ class FileCheck:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._key = ABSENT
+        self._key = NO_FILE
         self._base: tuple[int, int] | None = None
         self._look_at = 0.0
         self.is_suspect = False  # closing it might write to it
@@ -51,11 +51,11 @@ class FileCheck:
         self.unmarked = True  # the main file has changed since this process made a mark
 
     @property
-    def key(self) -> Key:
+    def key(self) -> FileKey:
         """Which file was opened last."""
         return self._key
 
-    def before_open(self) -> Key:
+    def before_open(self) -> FileKey:
         """
         Return which file is at the path; let it pass if it may be opened; make an empty file there if nothing has been, readable for its owner alone.
 
@@ -64,9 +64,9 @@ class FileCheck:
         """
         key, _ = self._stat()
         self._refuse(key)
-        if key != ABSENT:
+        if key != NO_FILE:
             return key
-        if self._key != ABSENT:
+        if self._key != NO_FILE:
             raise BrokerUnavailable(
                 f"SQLite database {self._path}: found that the file in use has been moved or deleted, nothing of this call was applied; "
                 "put it back, or restart what used it to begin with an empty one"
@@ -79,7 +79,7 @@ class FileCheck:
         _make(os.path.realpath(self._path))
         return self._stat()[0]
 
-    def opened(self, connection: sqlite3.Connection, key: Key) -> bool:
+    def opened(self, connection: sqlite3.Connection, key: FileKey) -> bool:
         """
         Take note of the file that *connection* has just opened, *key* before that, and return whether it is another one than an earlier one.
 
@@ -91,17 +91,17 @@ class FileCheck:
             raise BrokerUnavailable(f"SQLite database {self._path}: found that it was replaced while it was being opened; try again")
         before, self._key, self._base = self._key, key, base
         self._compare(connection)
-        return before not in (ABSENT, key)
+        return before not in (NO_FILE, key)
 
     def forget(self) -> None:
         """Whatever is found at the path next is welcome."""
-        self._key = ABSENT
+        self._key = NO_FILE
 
     def is_due(self, now: float) -> bool:
         """Is it time to look?"""
         if now < self._look_at:
             return False
-        self._look_at = now + LOOK
+        self._look_at = now + CHECK_SECONDS
         return True
 
     def is_there(self, connection: sqlite3.Connection) -> bool:
@@ -135,7 +135,7 @@ class FileCheck:
     def _compare(self, connection: sqlite3.Connection) -> None:
         """Hold the main file against what the log says of it; one that does not fit may be being written to just now, and is read again."""
         self.is_suspect = True
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(REREAD_ATTEMPTS)):
             found, expected = self._in_main_file(), file_state.read_marks(connection)
             if found is None and expected.behind == 0:  # all that there is of it is in the log
                 self.in_main_file = 0
@@ -145,7 +145,7 @@ class FileCheck:
                 break
             if not left:
                 self._suspect(is_readable=found is not None)
-            sleep(PAUSE)
+            sleep(REREAD_PAUSE_SECONDS)
         self.is_suspect, self.unmarked = False, True
 
     def _suspect(self, is_readable: bool) -> None:
@@ -175,13 +175,13 @@ class FileCheck:
             return False
         return (found.st_mtime_ns, found.st_size) == self._base and (found.st_dev, found.st_ino) == self._key and not _refused
 
-    def _stat(self) -> tuple[Key, tuple[int, int]]:
+    def _stat(self) -> tuple[FileKey, tuple[int, int]]:
         with suppress(OSError):
             found = os.stat(self._path)  # noqa: PTH116  # a Path costs more than the look itself
             return (found.st_dev, found.st_ino), (found.st_mtime_ns, found.st_size)
-        return ABSENT, (0, 0)
+        return NO_FILE, (0, 0)
 
-    def _refuse(self, key: Key) -> None:
+    def _refuse(self, key: FileKey) -> None:
         if key in _refused:
             self.is_suspect = True
             raise BrokerUnavailable(_refused[key])

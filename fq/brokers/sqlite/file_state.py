@@ -35,9 +35,9 @@ READ_CLOCK = "SELECT boot, base, offset, since, latest FROM meta"
 
 MARK = "UPDATE meta SET marks = marks + 1, behind = max(behind, ?)"
 
-KEEP_CLOCK = "UPDATE meta SET boot = ?, base = ?, offset = ?, since = ?, latest = max(latest, ?)"
+STORE_CLOCK = "UPDATE meta SET boot = ?, base = ?, offset = ?, since = ?, latest = max(latest, ?)"
 
-NEW_LIFE = (
+NEW_IDENTITY = (
     "UPDATE meta SET id = lower(hex(randomblob(16)))",
     "UPDATE tokens SET latest = latest + 1 + (random() & 0xFFFFFFFFFF)",
 )
@@ -58,7 +58,7 @@ def read_marks(connection: sqlite3.Connection) -> Marks:
     return Marks(*connection.execute(READ_MARKS).fetchone())
 
 
-def mark(connection: sqlite3.Connection, in_main_file: int) -> None:
+def add_mark(connection: sqlite3.Connection, in_main_file: int) -> None:
     """Make one mark more, of which *in_main_file* are in the main file by now."""
     connection.execute(MARK, (in_main_file,))
 
@@ -69,22 +69,22 @@ def read_clock(connection: sqlite3.Connection, clock: Clock) -> None:
         clock.share(*_kept(connection))
 
 
-def keep_clock(connection: sqlite3.Connection, clock: Clock) -> None:
+def store_clock(connection: sqlite3.Connection, clock: Clock) -> None:
     """Do the same, and keep what *clock* has found out about the host meanwhile; in a transaction that writes."""
     if isinstance(clock, SystemClock):
         course = clock.share(*_kept(connection))
-        connection.execute(KEEP_CLOCK, (course.boot, course.base, course.offset, course.since, clock.unadvanced))
+        connection.execute(STORE_CLOCK, (course.boot, course.base, course.offset, course.since, clock.unadvanced))
 
 
-def begin_new_life(connection: sqlite3.Connection) -> None:
+def assign_new_identity(connection: sqlite3.Connection) -> None:
     """Make the database another one: no claim of the one it is a copy of is current in it."""
-    for statement in NEW_LIFE:
+    for statement in NEW_IDENTITY:
         connection.execute(statement)
 
 
 def fence(connection: sqlite3.Connection) -> None:
     """Let no claim that is made from now on have the token of one that was made in another file at the same path."""
-    connection.execute(NEW_LIFE[1])
+    connection.execute(NEW_IDENTITY[1])
 
 
 def _kept(connection: sqlite3.Connection) -> tuple[Course | None, int]:

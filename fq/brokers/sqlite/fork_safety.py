@@ -25,15 +25,15 @@ class ForkSafe(Protocol):
         """Begin anew: there are no other threads here."""
 
 
-_everybody: "WeakSet[ForkSafe]" = WeakSet()
+_registered: "WeakSet[ForkSafe]" = WeakSet()
 
 
 def register(one: ForkSafe) -> None:
     """Tell *one*, as long as it lives, of every fork."""
-    _everybody.add(one)
+    _registered.add(one)
 
 
-def leave_behind(connection: sqlite3.Connection) -> None:
+def abandon(connection: sqlite3.Connection) -> None:
     """
     Keep *connection*, which a fork that Python was not told of has copied from the parent, from ever being closed here.
 
@@ -43,17 +43,17 @@ def leave_behind(connection: sqlite3.Connection) -> None:
 
 
 def _before() -> None:
-    for one in list(_everybody):
+    for one in list(_registered):
         one.before_fork()
 
 
 def _after_in_parent() -> None:
-    for one in list(_everybody):
+    for one in list(_registered):
         one.after_fork_in_parent()
 
 
 def _after_in_child() -> None:
-    for one in list(_everybody):
+    for one in list(_registered):
         one.after_fork_in_child()
 
 

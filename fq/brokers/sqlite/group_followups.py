@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from fq.brokers.records import DeferredEnqueue, EnqueueOp
-from fq.brokers.sqlite.bulk_sql import BODY, cut, from_json, pack, sql_field, to_json
+from fq.brokers.sqlite.bulk_sql import BODY, from_json, pack_rows, split_bodies, sql_field, to_json
 
 WRITE = f"""
     INSERT INTO followups (group_name, number, message_id, queue, actor, priority, delay, head, tail, body)
@@ -20,9 +20,9 @@ READ = """
 FORGET = "DELETE FROM followups WHERE group_name IN (SELECT value FROM json_each(?))"
 
 
-def keep(connection: sqlite3.Connection, splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> None:
+def store_followups(connection: sqlite3.Connection, splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> None:
     """Keep what comes after groups, each of which is named with it, and of which nothing is kept yet."""
-    for rows, bodies in pack(_rows(splices)):
+    for rows, bodies in pack_rows(_rows(splices)):
         connection.execute(WRITE, (rows, bodies))
 
 
@@ -34,13 +34,13 @@ def _rows(splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> Iterato
             yield splice.head + splice.tail + splice.rest, (*where, len(splice.head), len(splice.tail))
 
 
-def take(connection: sqlite3.Connection, group: str) -> tuple[DeferredEnqueue, ...]:
+def take_followups(connection: sqlite3.Connection, group: str) -> tuple[DeferredEnqueue, ...]:
     """Return what comes after *group*, and forget it."""
     found, bodies = connection.execute(READ, (group,)).fetchone()
     rows = from_json(found)
     then = []
     for (message_id, queue, actor, priority, delay, head, tail, _), body in zip(
-        rows, cut(bodies or b"", [row[-1] for row in rows]), strict=True
+        rows, split_bodies(bodies or b"", [row[-1] for row in rows]), strict=True
     ):
         post = EnqueueOp(message_id, queue, actor, priority, delay, b"")
         then.append(DeferredEnqueue(post, body[:head], body[head : head + tail], body[head + tail :]))

@@ -1,7 +1,7 @@
 """
 Groups: who has arrived, and what to post when all have.
 
-`arrive` decides, purely, from what is known of the groups; `join_groups` reads that and writes down the decision, for all arrivals of a turn together.
+`plan_arrivals` is a pure function of what is known of the groups; `apply_arrivals` reads that and writes down the plan, for all arrivals of a turn together.
 """
 
 import sqlite3
@@ -11,10 +11,10 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, ArriveOp, DeferredEnqueue
-from fq.brokers.sqlite.bulk_sql import BODY, cut, from_json, pack, sql_field, to_json
-from fq.brokers.sqlite.enqueue import release
-from fq.brokers.sqlite.group_followups import keep, take
-from fq.brokers.validation import remembered
+from fq.brokers.sqlite.bulk_sql import BODY, from_json, pack_rows, split_bodies, sql_field, to_json
+from fq.brokers.sqlite.enqueue import release_results
+from fq.brokers.sqlite.group_followups import store_followups, take_followups
+from fq.brokers.validation import group_ttl
 
 COMPLETE, CANCELLED = 1, 2
 """What the column ``complete`` says, added up. To an older fq a cancelled group is complete, and so nothing comes after it."""
@@ -78,14 +78,16 @@ class Arrivals:
     alone: AbstractSet[str]
 
 
-def arrive(joins: Sequence[ArriveOp], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int) -> Arrivals:
+def plan_arrivals(
+    arrive_ops: Sequence[ArriveOp], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int
+) -> Arrivals:
     """Decide what comes of *joins*, in their order, given the *groups* so far and which of these members were *present* already."""
     after = dict(groups)
     seen = set(present)
     counted: list[ArriveOp] = []
     last: list[int] = []
     alone: set[str] = set()
-    for position, join in enumerate(joins):
+    for position, join in enumerate(arrive_ops):
         group = after.get(join.group, Progress())
         if group.complete or (join.group, join.member) in seen:
             continue
@@ -95,14 +97,14 @@ def arrive(joins: Sequence[ArriveOp], groups: Mapping[str, Progress], present: A
         seen.add((join.group, join.member))
         counted.append(join)
         complete = group.arrived + 1 >= join.size
-        after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + remembered(join, complete))
+        after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + group_ttl(join, complete))
         if complete:
             last.append(position)
     return Arrivals(tuple(counted), tuple(last), after, frozenset(alone))
 
 
 @frozen
-class Gathered:
+class CompletedGroup:
     """The *values* of all members of a complete group, what comes *then*, and whether that is *cancelled*."""
 
     values: list[bytes]
@@ -123,23 +125,23 @@ def _forget(connection: sqlite3.Connection, names: str, now: int) -> None:
     connection.execute(FORGET_GROUPS, (now, names))
 
 
-def join_groups(connection: sqlite3.Connection, joins: Sequence[ArriveOp], now: int) -> dict[int, Gathered]:
+def apply_arrivals(connection: sqlite3.Connection, arrive_ops: Sequence[ArriveOp], now: int) -> dict[int, CompletedGroup]:
     """Let the members arrive, and return, by the positions of the joins that completed a group, what it has gathered."""
-    if not joins:
+    if not arrive_ops:
         return {}
-    names = to_json(sorted({join.group for join in joins}))
+    names = to_json(sorted({join.group for join in arrive_ops}))
     _forget(connection, names, now)
-    groups, present = _read(connection, joins, names)
-    arrivals = arrive(joins, groups, present, now)
-    for rows, values in pack((join.value, (join.group, join.member)) for join in arrivals.counted):
+    groups, present = _read(connection, arrive_ops, names)
+    arrivals = plan_arrivals(arrive_ops, groups, present, now)
+    for rows, values in pack_rows((join.value, (join.group, join.member)) for join in arrivals.counted):
         connection.execute(WRITE_MEMBERS, (rows, values))
     rows = to_json([(name, group.arrived, _state(group), group.until) for name, group in arrivals.groups.items()])
     connection.execute(WRITE_GROUPS, (rows,))
     brought = _brought(connection, arrivals.counted, names)
-    complete = {joins[position].group for position in arrivals.last}
-    keep(connection, ((group, then) for group, then in brought.items() if group not in complete))
-    release(connection, complete | arrivals.alone, now)
-    return {position: _gathered(connection, joins[position], brought, arrivals) for position in arrivals.last}
+    complete = {arrive_ops[position].group for position in arrivals.last}
+    store_followups(connection, ((group, then) for group, then in brought.items() if group not in complete))
+    release_results(connection, complete | arrivals.alone, now)
+    return {position: _completed(connection, arrive_ops[position], brought, arrivals) for position in arrivals.last}
 
 
 def _state(group: Progress) -> int:
@@ -155,17 +157,17 @@ def _brought(connection: sqlite3.Connection, counted: Sequence[ArriveOp], names:
     return {join.group: join.then for join in bringing if join.group not in kept}
 
 
-def _gathered(
+def _completed(
     connection: sqlite3.Connection, join: ArriveOp, brought: Mapping[str, tuple[DeferredEnqueue, ...]], arrivals: Arrivals
-) -> Gathered:
-    kept = take(connection, join.group)
+) -> CompletedGroup:
+    kept = take_followups(connection, join.group)
     then = join.then or kept or brought.get(join.group, ())
-    return Gathered(_take_values(connection, join.group), then, arrivals.groups.get(join.group, Progress()).cancelled)
+    return CompletedGroup(_take_values(connection, join.group), then, arrivals.groups.get(join.group, Progress()).cancelled)
 
 
-def _read(connection: sqlite3.Connection, joins: Sequence[ArriveOp], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
+def _read(connection: sqlite3.Connection, arrive_ops: Sequence[ArriveOp], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
     (groups,) = connection.execute(READ_GROUPS, (names,)).fetchone()
-    (present,) = connection.execute(READ_PRESENT, (to_json([(join.group, join.member) for join in joins]),)).fetchone()
+    (present,) = connection.execute(READ_PRESENT, (to_json([(join.group, join.member) for join in arrive_ops]),)).fetchone()
     known = {
         name: Progress(arrived, bool(state & COMPLETE), until, bool(state & CANCELLED)) for name, arrived, state, until in from_json(groups)
     }
@@ -175,4 +177,4 @@ def _read(connection: sqlite3.Connection, joins: Sequence[ArriveOp], names: str)
 def _take_values(connection: sqlite3.Connection, group: str) -> list[bytes]:
     sizes, values = connection.execute(READ_VALUES, (group,)).fetchone()
     connection.execute("DELETE FROM members WHERE group_name = ?", (group,))
-    return list(cut(values or b"", from_json(sizes)))
+    return list(split_bodies(values or b"", from_json(sizes)))

@@ -9,7 +9,7 @@ import os
 import select
 
 IN_MODIFY = 2
-SOME = 65_536
+READ_BYTES = 65_536
 
 
 class FileWatch:
@@ -39,5 +39,5 @@ class FileWatch:
         """Block until there has been a write, or *seconds* have passed, and return whether there has."""
         if not self._events.poll(seconds * 1_000):
             return False
-        os.read(self._fd, SOME)
+        os.read(self._fd, READ_BYTES)
         return True

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
 from fq.brokers.sqlite.bulk_sql import from_json, to_json
-from fq.brokers.sqlite.cancellation import forget
+from fq.brokers.sqlite.cancellation import unmark_deleted
 from fq.brokers.sqlite.commits import fault_from_json
 from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.core.fault import Fault
@@ -114,7 +114,7 @@ def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: i
     ids = to_json(list(message_ids))
     letters = connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (ids, since)).rowcount
     waiting = connection.execute(f"DELETE FROM messages WHERE {_OF_IDS} AND state <> {RUNNING}", (ids,)).rowcount
-    forget(connection)
+    unmark_deleted(connection)
     return letters + waiting
 
 
@@ -122,7 +122,7 @@ def purge(connection: sqlite3.Connection, queue: str) -> int:
     """Delete what waits in *queue*, and return how many messages that was."""
     statement = "DELETE FROM messages WHERE state = {} AND queue = ?"
     count = sum(connection.execute(statement.format(state), (queue,)).rowcount for state in (READY, DELAYED))
-    forget(connection)
+    unmark_deleted(connection)
     return count
 
 

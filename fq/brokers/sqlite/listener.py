@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fq.brokers.clock import Clock
 from fq.brokers.records import ClaimRequest, StoreResultOp
 from fq.brokers.sqlite.bulk_sql import to_json
-from fq.brokers.sqlite.change_poller import Poller
+from fq.brokers.sqlite.change_poller import ChangePoller
 from fq.brokers.sqlite.claims import NEVER, OUTLOOK
 from fq.brokers.sqlite.database import Database
 from fq.brokers.waiters import ResultWaiters, WorkSignal
@@ -28,18 +28,18 @@ class Listener:
         self._path = path
         self._clock = clock
         self._begin()
-        clock.watch(self.changed)
+        clock.watch(self.notify_work)
 
     def _begin(self) -> None:
         self._signal = WorkSignal()
-        self._awaited = ResultWaiters(self._find)
-        self._poller = Poller(self._reader.version, self._hear, self._path)
+        self._waiters = ResultWaiters(self._find)
+        self._poller = ChangePoller(self._reader.version, self._hear, self._path)
 
     def after_fork_in_child(self) -> None:
         """Begin anew: those who waited, and the thread that listened, are in the parent."""
         self._begin()
 
-    def changed(self) -> None:
+    def notify_work(self) -> None:
         """Tell who waits for work that there may be some."""
         self._signal.notify_work()
 
@@ -47,10 +47,10 @@ class Listener:
         """Send away who waits for work."""
         self._signal.wake_all()
 
-    def kept(self, keeps: Iterable[StoreResultOp]) -> None:
+    def kept(self, store_ops: Iterable[StoreResultOp]) -> None:
         """Tell who waits for one of these results."""
-        for keep in keeps:
-            self._awaited.deliver(keep.message_id, keep.body)
+        for keep in store_ops:
+            self._waiters.resolve(keep.message_id, keep.body)
 
     def wait(self, want: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
@@ -65,12 +65,12 @@ class Listener:
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""
         with self._poller.watching():
-            return self._awaited.wait(message_id, timeout)
+            return self._waiters.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.await_result`."""
         with self._poller.watching():
-            return await self._awaited.await_(message_id, timeout)
+            return await self._waiters.wait_async(message_id, timeout)
 
     def _seconds_left(self, want: ClaimRequest) -> float:
         """Return how long there will be nothing to claim, in seconds, as far as is known."""
@@ -82,11 +82,11 @@ class Listener:
     def _hear(self) -> None:
         """Something has changed, here or in another process."""
         self._signal.notify_work()
-        if ids := self._awaited.ids():
+        if ids := self._waiters.ids():
             try:
-                self._awaited.look(dict.fromkeys(ids, 0))
+                self._waiters.look(dict.fromkeys(ids, 0))
             except FqError as error:
-                self._awaited.fail(error)
+                self._waiters.fail(error)
 
     def _find(self, message_ids: Iterable[str]) -> Iterable[tuple[str, bytes]]:
         return self._reader.query(RESULTS, (to_json(list(message_ids)), self._clock.now))

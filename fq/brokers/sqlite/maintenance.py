@@ -1,14 +1,14 @@
-"""`Upkeep`: deleting what is past its time, a little now and then, so that no turn takes long and no table grows for ever."""
+"""`Maintenance`: deleting what is past its time, a little now and then, so that no turn takes long and no table grows for ever."""
 
 import sqlite3
 
-BOUND = 1_000
+MAX_ROWS_PER_STEP = 1_000
 """At most so many rows of a table go at once; if there were more, the next turn goes on."""
 
-EVERY = 1_000
+INTERVAL_MS = 1_000
 """How often to look, in ms."""
 
-_SOME = f"LIMIT {BOUND}"
+_SOME = f"LIMIT {MAX_ROWS_PER_STEP}"
 
 STEPS = (
     f"DELETE FROM results WHERE message_id IN (SELECT message_id FROM results WHERE until <= ? {_SOME})",
@@ -27,22 +27,22 @@ STEPS = (
     """,
 )
 
-BURIED = f"DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE died_at <= ? ORDER BY died_at {_SOME})"
+EXPIRED_LETTERS = f"DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE died_at <= ? ORDER BY died_at {_SOME})"
 
 
-class Upkeep:
+class Maintenance:
     """Mutable: remembers when to look again."""
 
     def __init__(self, dead_ttl: int) -> None:
         self._dead_ttl = dead_ttl
-        self._look_at = 0
+        self._next_run = 0
 
-    def do(self, connection: sqlite3.Connection, now: int) -> bool:
+    def run(self, connection: sqlite3.Connection, now: int) -> bool:
         """Delete some of what is past its time at *now*, if it is time to look, and return whether there may be more."""
-        if now < self._look_at:
+        if now < self._next_run:
             return False
         deleted = [connection.execute(step, (now,)).rowcount for step in STEPS]
-        deleted.append(connection.execute(BURIED, (now - self._dead_ttl,)).rowcount)
-        more = max(deleted) >= BOUND
-        self._look_at = now if more else now + EVERY
+        deleted.append(connection.execute(EXPIRED_LETTERS, (now - self._dead_ttl,)).rowcount)
+        more = max(deleted) >= MAX_ROWS_PER_STEP
+        self._next_run = now if more else now + INTERVAL_MS
         return more

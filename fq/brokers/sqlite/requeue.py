@@ -8,10 +8,10 @@ from attrs import frozen
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.requeue import LiveMessage, ReopenedGroup, RequeuePlanner
-from fq.brokers.sqlite.bulk_sql import from_json, pack, to_json
-from fq.brokers.sqlite.cancellation import forget
+from fq.brokers.sqlite.bulk_sql import from_json, pack_rows, to_json
+from fq.brokers.sqlite.cancellation import unmark_deleted
 from fq.brokers.sqlite.enqueue import insert
-from fq.brokers.sqlite.group_followups import keep, take
+from fq.brokers.sqlite.group_followups import store_followups, take_followups
 from fq.brokers.sqlite.groups import COMPLETE, WRITE_GROUPS, WRITE_MEMBERS
 from fq.brokers.sqlite.schema import RUNNING
 
@@ -61,25 +61,25 @@ class _View:
 
 def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], plan: RequeuePlanner, now: int, since: int, known: set[str]) -> int:
     """Carry out the *plan* for dead letters that died after *since*, and return how many it requeued."""
-    todo = plan(message_ids, _View(connection, now, since), now)
-    if todo.taken_messages:
-        connection.execute(TAKE_BACK, (to_json(list(todo.taken_messages)),))
-        forget(connection)
-    for group, numbers in todo.removed.items():
+    planned = plan(message_ids, _View(connection, now, since), now)
+    if planned.taken_messages:
+        connection.execute(TAKE_BACK, (to_json(list(planned.taken_messages)),))
+        unmark_deleted(connection)
+    for group, numbers in planned.removed.items():
         removed = connection.execute(REMOVE_MEMBERS, (group, to_json(sorted(numbers)))).rowcount
         connection.execute(FEWER, (removed, group))
-    for one in todo.reopened:
+    for one in planned.reopened:
         _reopen(connection, one, now)
-    connection.execute(UNBURY, (to_json(todo.deleted_letters),))
-    if todo.posts:
-        insert(connection, todo.posts, now, known)
-    return todo.count(message_ids)
+    connection.execute(UNBURY, (to_json(planned.deleted_letters),))
+    if planned.posts:
+        insert(connection, planned.posts, now, known)
+    return planned.count(message_ids)
 
 
 def _reopen(connection: sqlite3.Connection, one: ReopenedGroup, now: int) -> None:
     connection.execute("DELETE FROM members WHERE group_name = ?", (one.group,))
-    for rows, bodies in pack((value, (one.group, number)) for number, value in one.values.items()):
+    for rows, bodies in pack_rows((value, (one.group, number)) for number, value in one.values.items()):
         connection.execute(WRITE_MEMBERS, (rows, bodies))
     connection.execute(WRITE_GROUPS, (to_json([(one.group, len(one.values), 0, now + OPEN_GROUP_TTL_MS)]),))
-    take(connection, one.group)
-    keep(connection, [(one.group, one.then)])
+    take_followups(connection, one.group)
+    store_followups(connection, [(one.group, one.then)])

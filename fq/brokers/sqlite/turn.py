@@ -6,45 +6,45 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from fq.brokers.records import ClaimRequest, Commit, StoreResultOp, Turn
-from fq.brokers.sqlite.cancellation import cancel, forget_ended, marked, tell
-from fq.brokers.sqlite.claims import claim, look, next_due, register, settle
-from fq.brokers.sqlite.commits import change, dispose, sort
-from fq.brokers.sqlite.maintenance import Upkeep
+from fq.brokers.sqlite.cancellation import cancel, cancelled_among, mark_cancelled, unmark_ended
+from fq.brokers.sqlite.claims import claim, next_due, promote_and_reclaim, read_snapshot, register_turn
+from fq.brokers.sqlite.commits import apply_dispositions, apply_operations, plan_commits
+from fq.brokers.sqlite.maintenance import Maintenance
 
-LONGEST_IDLE = 60_000
+MAX_IDLE_MS = 60_000
 """The longest that a turn tells anybody to be idle, in ms."""
 
 
 @frozen
-class Taken:
+class TurnResult:
     """What a turn came to, the results that it kept, and whether others may find something *new* to claim."""
 
     turn: Turn
-    keeps: tuple[StoreResultOp, ...]
+    results: tuple[StoreResultOp, ...]
     new: bool
 
 
-def take_turn(
-    connection: sqlite3.Connection, commits: Sequence[Commit], want: ClaimRequest, now: int, upkeep: Upkeep, known: set[str]
-) -> Taken:
+def run_turn(
+    connection: sqlite3.Connection, commits: Sequence[Commit], want: ClaimRequest, now: int, maintenance: Maintenance, known: set[str]
+) -> TurnResult:
     """
     Do all that a turn does at *now*; *known* are queues that are listed.
 
     The worker's own lease comes first, so that it never takes back what it holds itself; then its commits, while their tokens are still current.
     """
-    register(connection, want, now)
-    seen = look(connection, [commit.message_id for commit in commits], want.worker, now)
-    ends = marked(connection, seen.running) if seen.something_is_cancelled else set[str]()
-    todo = sort(commits, seen.running, ends)
-    dispose(connection, todo, now, known)
-    if ends:
-        cancel(connection, ends.difference(todo.ended), now)  # what was put off is ready at once
-        forget_ended(connection, ends.intersection(todo.ended))
-    something_is_cancelled = change(connection, todo, now, known) or seen.something_is_cancelled
-    more = settle(connection, seen, now)
-    deliveries = claim(connection, want, seen, now) if want.limit > 0 else ()
-    deliveries, cancelled = tell(connection, want.worker, deliveries) if something_is_cancelled else (deliveries, ())
-    more = upkeep.do(connection, now) or more
-    idle_for = 0 if more else min(LONGEST_IDLE, max(0, next_due(connection, want.worker) - now))
-    new = bool(commits) or seen.something_is_due or seen.a_lease_is_over
-    return Taken(Turn(deliveries, tuple(todo.stale), idle_for, cancelled), tuple(todo.keeps), new)
+    register_turn(connection, want, now)
+    snapshot = read_snapshot(connection, [commit.message_id for commit in commits], want.worker, now)
+    cancelled_ids = cancelled_among(connection, snapshot.running) if snapshot.has_cancelled else set[str]()
+    plan = plan_commits(commits, snapshot.running, cancelled_ids)
+    apply_dispositions(connection, plan, now, known)
+    if cancelled_ids:
+        cancel(connection, cancelled_ids.difference(plan.ended), now)  # what was put off is ready at once
+        unmark_ended(connection, cancelled_ids.intersection(plan.ended))
+    has_cancelled = apply_operations(connection, plan, now, known) or snapshot.has_cancelled
+    more = promote_and_reclaim(connection, snapshot, now)
+    deliveries = claim(connection, want, snapshot, now) if want.limit > 0 else ()
+    deliveries, cancelled = mark_cancelled(connection, want.worker, deliveries) if has_cancelled else (deliveries, ())
+    more = maintenance.run(connection, now) or more
+    idle_for = 0 if more else min(MAX_IDLE_MS, max(0, next_due(connection, want.worker) - now))
+    new = bool(commits) or snapshot.has_due or snapshot.has_expired_leases
+    return TurnResult(Turn(deliveries, tuple(plan.stale), idle_for, cancelled), tuple(plan.store_ops), new)

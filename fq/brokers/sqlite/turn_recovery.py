@@ -1,5 +1,5 @@
 """
-`Turns`: takes turns, and remembers one whose worker was told that it failed although it was applied: to a file that was moved away at that moment.
+`TurnRunner`: takes turns, and remembers one whose worker was told that it failed although it was applied: to a file that was moved away at that moment.
 
 If that file is back at the worker's next turn, the worker hears what came of both: its outcomes are not too late, and what it claimed is not stranded.
 """
@@ -12,56 +12,56 @@ from attrs import evolve, frozen
 from fq.brokers.clock import Clock
 from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.sqlite.database import Database
-from fq.brokers.sqlite.file_check import AppliedElsewhereError, Key
-from fq.brokers.sqlite.maintenance import Upkeep
+from fq.brokers.sqlite.file_check import AppliedElsewhereError, FileKey
+from fq.brokers.sqlite.maintenance import Maintenance
 from fq.brokers.sqlite.schema import RUNNING
-from fq.brokers.sqlite.turn import Taken, take_turn
+from fq.brokers.sqlite.turn import TurnResult, run_turn
 
-NOTHING = Taken(Turn(), (), new=False)
+NO_RESULT = TurnResult(Turn(), (), new=False)
 
 
 @frozen
-class _Unheard:
+class _UnreportedTurn:
     """What a turn came to that was applied to *file*, and which commits, by message and token, it *applied*."""
 
-    file: Key
-    taken: Taken
+    file: FileKey
+    result: TurnResult
     applied: frozenset[tuple[str, int]]
 
 
-class Turns:
+class TurnRunner:
     """Mutable: all that is *unheard*, by worker."""
 
-    def __init__(self, writer: Database, clock: Clock, upkeep: Upkeep) -> None:
+    def __init__(self, writer: Database, clock: Clock, maintenance: Maintenance) -> None:
         self._writer = writer
         self._clock = clock
-        self._upkeep = upkeep
-        self._unheard: dict[str, _Unheard] = {}
+        self._maintenance = maintenance
+        self._unreported: dict[str, _UnreportedTurn] = {}
 
-    def take(self, commits: Sequence[Commit], want: ClaimRequest) -> Taken:
+    def run(self, commits: Sequence[Commit], want: ClaimRequest) -> TurnResult:
         """Do all that a turn does, or nothing of it."""
-        taken = NOTHING
+        result = NO_RESULT
         try:
             with self._writer.writing() as connection:
-                taken = take_turn(connection, commits, want, self._clock.now, self._upkeep, self._writer.known)
-                if self._unheard:
-                    taken = self._with_unheard(connection, taken, commits, want.worker)
+                result = run_turn(connection, commits, want, self._clock.now, self._maintenance, self._writer.known)
+                if self._unreported:
+                    result = self._with_unreported(connection, result, commits, want.worker)
         except AppliedElsewhereError:
-            stale = set(taken.turn.stale)
+            stale = set(result.turn.stale)
             applied = frozenset((commit.message_id, commit.token) for commit in commits if commit.message_id not in stale)
-            self._unheard[want.worker] = _Unheard(self._writer.file, taken, applied)
+            self._unreported[want.worker] = _UnreportedTurn(self._writer.file, result, applied)
             raise
-        if self._unheard:
-            self._unheard.pop(want.worker, None)
-        return taken
+        if self._unreported:
+            self._unreported.pop(want.worker, None)
+        return result
 
-    def _with_unheard(self, connection: sqlite3.Connection, taken: Taken, commits: Sequence[Commit], worker: str) -> Taken:
+    def _with_unreported(self, connection: sqlite3.Connection, result: TurnResult, commits: Sequence[Commit], worker: str) -> TurnResult:
         """Return *taken* with what is true still of the turn that *worker* has not heard of."""
-        unheard = self._unheard.get(worker)
-        if unheard is None or unheard.file != self._writer.file:
-            return taken
-        before, turn = unheard.taken, taken.turn
-        applied = {commit.message_id for commit in commits if (commit.message_id, commit.token) in unheard.applied}
+        unreported = self._unreported.get(worker)
+        if unreported is None or unreported.file != self._writer.file:
+            return result
+        before, turn = unreported.result, result.turn
+        applied = {commit.message_id for commit in commits if (commit.message_id, commit.token) in unreported.applied}
         held = tuple(delivery for delivery in before.turn.deliveries if _is_held(connection, delivery, worker))
         both = evolve(
             turn,
@@ -69,7 +69,7 @@ class Turns:
             stale=tuple(message_id for message_id in turn.stale if message_id not in applied),
             cancelled=(*before.turn.cancelled, *turn.cancelled),
         )
-        return Taken(both, (*before.keeps, *taken.keeps), new=True)
+        return TurnResult(both, (*before.results, *result.results), new=True)
 
 
 def _is_held(connection: sqlite3.Connection, delivery: Delivery, worker: str) -> bool:

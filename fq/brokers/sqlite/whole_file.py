@@ -23,21 +23,21 @@ class WholeFile:
         Raises:
             BrokerError, ConfigError: why there is no copy; *target* is as it was.
         """
-        with self._aside() as database, database.reading() as connection:
+        with self._own_connection() as database, database.reading() as connection:
             back_up(connection, self.path, os.path.abspath(target))  # noqa: PTH100  # links stay as they are
 
     def room(self) -> Room:
         """Return how large the database is, and how much of that is free."""
-        with self._aside() as database, database.reading() as connection:
+        with self._own_connection() as database, database.reading() as connection:
             return room(connection)
 
     def shrink(self) -> Room:
         """Give back to the disk what is free in the file, and return how large it is then; others that write wait for it."""
-        with self._aside() as database, database.alone() as connection:
+        with self._own_connection() as database, database.alone() as connection:
             return shrink(connection, self.path, self._settings.busy_timeout)
 
     @contextmanager
-    def _aside(self) -> Iterator[Database]:
+    def _own_connection(self) -> Iterator[Database]:
         """Return a database of its own for what takes long, so that no other call waits for it."""
         database = Database(self._settings, self.clock)
         try:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import StoreResultOp
-from fq.brokers.validation import DEAD_TTL
+from fq.brokers.validation import DEAD_TTL_MS
 from fq.execution.requeue_plan import uncallable
 from fq.testing.simulation.ledger import Ledger
 from fq.workflows.group_results import arrivals_before
@@ -31,7 +31,7 @@ def audit(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
 def _audit_mended(ledger: Ledger, now: int) -> None:
     """Note what did not go on after a group whose failed members have succeeded since. One that was cancelled cannot be mended."""
     for message_id, (post, died_at) in ledger.dead.items():
-        message = uncallable(post) if died_at + DEAD_TTL > now else None
+        message = uncallable(post) if died_at + DEAD_TTL_MS > now else None
         for arrival in arrivals_before(message) if message is not None else ():
             failed = isinstance(arrival, Mapping) and arrival.get("type") != "Cancelled"
             member = str(arrival.get("by", "")).rpartition(" ")[2] if isinstance(arrival, Mapping) and failed else ""
@@ -72,7 +72,7 @@ def _audit_messages(ledger: Ledger, broker: Broker, queues: Collection[str]) -> 
 
 def _audit_dead(ledger: Ledger, broker: Broker, now: int) -> None:
     found = {letter.message_id for letter in broker.dead(limit=MANY)}
-    expected = {message_id: None for message_id, (_, died_at) in ledger.dead.items() if died_at + DEAD_TTL > now}
+    expected = {message_id: None for message_id, (_, died_at) in ledger.dead.items() if died_at + DEAD_TTL_MS > now}
     for message_id in expected:
         if message_id not in found:
             ledger.flag("lost", f"the dead letter of {ledger.name(message_id)} is gone")

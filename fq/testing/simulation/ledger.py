@@ -26,7 +26,7 @@ from fq.brokers.records import (
     StoreResultOp,
     Turn,
 )
-from fq.brokers.validation import remembered, spliced
+from fq.brokers.validation import group_ttl, resolve_deferred
 from fq.core.message import CANCELLED, RETRIES, Message
 from fq.testing.simulation.tracked import Assembly, Entry
 from fq.wire.codec import decode_result
@@ -278,10 +278,10 @@ class Ledger:
         assembly.values[join.member] = join.value
         assembly.then = assembly.then or join.then
         complete = len(assembly.values) == assembly.size
-        assembly.until = now + remembered(join, complete)
+        assembly.until = now + group_ttl(join, complete)
         if complete:
             values = [value for _, value in sorted(assembly.values.items())]
-            self.sent([spliced(splice, values, now) for splice in join.then or assembly.then], now, assembly.cancelled)
+            self.sent([resolve_deferred(splice, values, now) for splice in join.then or assembly.then], now, assembly.cancelled)
             for message_id, ttl in self.waiting.pop(join.group, {}).items():
                 self.results[message_id] = self.results[message_id][0], now + ttl
             if join.size == 1 and not assembly.then and not assembly.cancelled:

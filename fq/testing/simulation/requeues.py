@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.requeue import LiveMessage, RequeuePlanner
-from fq.brokers.validation import DEAD_TTL
+from fq.brokers.validation import DEAD_TTL_MS
 from fq.testing.simulation.ledger import Ledger
 
 
@@ -43,7 +43,7 @@ class _View:
 
     def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
         found = ((message_id, *self.ledger.dead[message_id]) for message_id in message_ids if message_id in self.ledger.dead)
-        return {message_id: evolve(post, delay=0) for message_id, post, died_at in found if died_at + DEAD_TTL > self.now}
+        return {message_id: evolve(post, delay=0) for message_id, post, died_at in found if died_at + DEAD_TTL_MS > self.now}
 
     def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         found = ((message_id, self.ledger.alive[message_id]) for message_id in message_ids if message_id in self.ledger.alive)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from fq.brokers.records import CLAIM_BYTES, Delivery
+from fq.brokers.records import MAX_CLAIM_BYTES, Delivery
 from fq.worker.job import Job
 from fq.worker.process.prefetch import MOST, PATIENCE, Prefetch
 
@@ -112,9 +112,9 @@ class Appetite:
 
     def _is_heavy(self) -> bool:
         """Do the bodies of what is held come to so many bytes that no more should wait in this process? Counted only when it may be so."""
-        if self._bytes > CLAIM_BYTES:
+        if self._bytes > MAX_CLAIM_BYTES:
             self._bytes = sum(len(job.delivery.body) for job in self._held)
-        return self._bytes > CLAIM_BYTES
+        return self._bytes > MAX_CLAIM_BYTES
 
     def wants(self, held: int) -> tuple[int, tuple[str, ...]]:
         """
