@@ -33,7 +33,7 @@ def fq_app(fq_clock: "ManualClock") -> "Iterator[App]":
     with memory(app, clock=fq_clock):
         yield app
     for actor in app.actors.values():
-        actor.home.app = None
+        actor.owner.app = None
 
 
 @pytest.fixture
