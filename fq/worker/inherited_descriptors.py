@@ -21,6 +21,13 @@ def keep(descriptor: int, *, for_children: bool = False) -> None:
     (_for_children if for_children else _for_programs).add(descriptor)
 
 
+def close_kept(descriptor: int) -> None:
+    """Close *descriptor*, which was kept."""
+    _for_programs.discard(descriptor)
+    _for_children.discard(descriptor)
+    os.close(descriptor)
+
+
 def take_over() -> None:
     """Hand on to nothing what this program was handed, unless it is asked for again; first of all, before other code may start anything."""
     for number in filter(None, os.environ.pop(HANDED_ON, "").split(",")):

@@ -10,6 +10,7 @@ from pathlib import Path
 from returns.pipeline import is_successful
 
 from fq import App
+from fq.cli.pid_file import pid_file
 from tests.chaos.harness import ROOT, Rig, children
 from tests.wait_until import wait_until
 
@@ -33,12 +34,12 @@ def test_a_pid_file_of_a_process_that_is_gone_is_taken_over_and_removed_at_the_e
 
 def test_a_pid_file_of_a_process_that_lives_is_left_alone(rig: Rig, tmp_path: Path) -> None:
     file = tmp_path / "fq.pid"
-    file.write_text(f"{os.getpid()}\n")
-    process = rig.start("--processes", "1", "--pid-file", str(file))
+    with pid_file(file):
+        process = rig.start("--processes", "1", "--pid-file", str(file))
 
-    assert process.wait(20) == 4
-    assert file.read_text() == f"{os.getpid()}\n"
-    assert f"process {os.getpid()} has this pid file" in rig.log()
+        assert process.wait(20) == 4
+        assert file.read_text() == f"{os.getpid()}\n"
+        assert f"process {os.getpid()} has this pid file" in rig.log()
 
 
 def test_a_pid_file_that_holds_something_else_is_refused(rig: Rig, tmp_path: Path) -> None:
