@@ -1,4 +1,4 @@
-"""The command line: ``fq``. One file a command; ``fq.cli.common`` has what they share."""
+"""The command line: ``fq``. Each command has a file; ``fq.cli.common`` has what they share."""
 
 from fq.cli.main import main
 

@@ -1,4 +1,4 @@
-"""The entry point of a worker process that `spawn_child` starts in a fresh interpreter: it imports the application and runs it."""
+"""The entry point of a worker process that `spawn_child` starts as a new interpreter: it imports the application and runs it."""
 
 import json
 from functools import partial
@@ -35,7 +35,7 @@ def main(order: str) -> None:
 
 
 def set_up_logging(logs: LogSettings) -> None:
-    """Log as *logs* say; to standard error where the log file cannot be opened, since its folder may have gone since the worker started."""
+    """Set up logging; to standard error if the log file cannot be opened, for example because its folder is gone."""
     try:
         logs.set_up()
     except OSError as error:

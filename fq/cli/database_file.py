@@ -1,14 +1,14 @@
-"""``fq backup`` and ``fq shrink``: what is done with the file of a SQLite broker as a whole."""
+"""``fq backup`` and ``fq shrink``: commands for the database file of a SQLite broker."""
 
 from pathlib import Path
 
 import click
 
 from fq.brokers import SqliteBroker
-from fq.cli.common import Refused, app_path, load_app, plain_errors
+from fq.cli.common import UsageError, app_path, load_app, plain_errors
 
-MUCH = 2**29
-"""More than this to be written anew, in bytes, takes long enough to ask first."""
+CONFIRM_ABOVE_BYTES = 2**29
+"""Rewriting more than this takes long enough to ask first."""
 
 
 @click.command()
@@ -16,41 +16,41 @@ MUCH = 2**29
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(app_path: str, file: Path) -> None:
     """
-    Copy the SQLite database of APP to FILE, while it is in use.
+    Copy the SQLite database of APP to FILE.
 
-    FILE is one whole database, readable for its owner alone; a file of that name is replaced once the copy is on the disk. To restore it, stop all that
-    uses the database, move that and its -wal and -shm away, and put the copy in its place.
+    The database may be in use. FILE is a complete database, readable by its owner only; an existing FILE is replaced once the copy is on disk.
+
+    To restore the copy, stop every process that uses the database, move the database and its -wal and -shm files away, and put the copy in its
+    place.
     """
     with plain_errors():
-        broker = _sqlite(app_path, "backup", "let Redis save itself (BGSAVE, or an append-only file)")
+        broker = _sqlite(app_path, "backup", "use the persistence of Redis (BGSAVE, or an append-only file)")
         broker.backup(file)
         click.echo(f"{file}, {_megabytes(file.stat().st_size)}")
 
 
 @click.command()
 @app_path
-@click.option("--yes", is_flag=True, help="Do not ask, however long it will take.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if it takes long.")
 def shrink(app_path: str, yes: bool) -> None:
     """
-    Give back to the disk what a backlog has left free in the SQLite database of APP.
+    Give free space in the SQLite file of APP back to the disk.
 
-    What remains is written anew, and nobody else can write meanwhile: a second for some 100 MB of it.
+    The database is rewritten, at about 100 MB a second; meanwhile nothing else can write to it. Asks first if more than 512 MB are rewritten.
     """
     with plain_errors():
-        broker = _sqlite(app_path, "shrink", "it has no file")
+        broker = _sqlite(app_path, "shrink", "this broker has no database file")
         before = broker.room()
-        if before.size - before.free > MUCH and not yes:
-            click.confirm(
-                f"{_megabytes(before.size - before.free)} are to be written anew, and nobody can write meanwhile: go on?", abort=True
-            )
+        if before.size - before.free > CONFIRM_ABOVE_BYTES and not yes:
+            click.confirm(f"Rewrite {_megabytes(before.size - before.free)}? Nothing else can write to the database meanwhile.", abort=True)
         after = broker.shrink()
-        click.echo(f"{broker.path}: {_megabytes(before.size)} before, {_megabytes(after.size)} now")
+        click.echo(f"{broker.path}: {_megabytes(before.size)} before, {_megabytes(after.size)} after")
 
 
 def _sqlite(app_path: str, command: str, instead: str) -> SqliteBroker:
     broker = load_app(app_path).broker
     if not isinstance(broker, SqliteBroker):
-        raise Refused(f"fq {command} is for SQLite, and found {broker}: {instead}")
+        raise UsageError(f"fq {command} works on SQLite, found {broker}: {instead}")
     return broker
 
 

@@ -1,4 +1,4 @@
-"""What ``fq doctor`` has to say about workers and queues: pure functions, from what the broker tells to findings with the command to type."""
+"""Findings of ``fq doctor`` about workers and queues: pure functions from the broker's records to findings, each with the command to type."""
 
 from collections.abc import Collection, Iterator, Sequence
 from shlex import quote
@@ -7,72 +7,73 @@ from attrs import frozen
 
 from fq.brokers.findings import Finding
 from fq.brokers.records import QueueStats, WorkerStats
+from fq.cli.common import counted
 
 
 @frozen
-class Site:
-    """What is looked after: *path* is that of the application as it is typed, *declared* are its queues, None if no application was named."""
+class Target:
+    """What is checked: the application at *path*, as the user typed it, and its *declared* queues; None if no application was given."""
 
     path: str = "APP"
     declared: Collection[str] | None = None
 
 
 def alive(workers: Sequence[WorkerStats]) -> list[WorkerStats]:
-    """Return those of *workers* whose lease still runs: the others are gone, and nobody has come by to take back what they held."""
+    """Return those of *workers* whose lease has not expired. The others are gone, and their messages have not been taken back yet."""
     return [worker for worker in workers if worker.lease_left > 0]
 
 
-def about_workers(workers: Sequence[WorkerStats], queues: Sequence[QueueStats] | None, site: Site) -> Iterator[Finding]:
-    """Yield what there is to say about *workers*: is there any, and has any lease run out? *queues*, if known, tell what waits for them."""
+def worker_findings(workers: Sequence[WorkerStats], queues: Sequence[QueueStats] | None, target: Target) -> Iterator[Finding]:
+    """Yield findings about *workers*: is any alive, and has any lease expired? *queues*, if known, say how many messages are ready."""
     live = alive(workers)
     ready = sum(queue.ready for queue in queues or () if not queue.paused)
     if live:
         held = sum(worker.in_flight for worker in live)
-        yield Finding("workers", "good", f"{len(live)} processes alive, {held} messages in flight")
+        yield Finding("workers", "good", f"{counted(len(live), 'process', 'processes')} alive, {counted(held, 'message')} in flight")
     else:
-        found = "none is alive" if queues is None else f"none is alive, {ready} messages are ready"
-        yield Finding("workers", "bad" if ready else "warn", found, f"fq worker {site.path}")
+        found = "none alive" if queues is None else f"none alive, {counted(ready, 'message')} ready"
+        yield Finding("workers", "bad" if ready else "warn", found, f"fq worker {target.path}")
     if late := [worker for worker in workers if worker.lease_left <= 0]:
         names, held = ", ".join(worker.worker for worker in late), sum(worker.in_flight for worker in late)
-        found = f"run out: {names}, with {held} messages in flight"
-        yield Finding("leases", "warn", found, "the next turn of any worker takes them back")
+        found = f"expired: {names}, with {counted(held, 'message')} in flight"
+        yield Finding("leases", "warn", found, "any live worker takes these messages back")
 
 
-def claimed(workers: Sequence[WorkerStats] | None) -> Collection[str] | None:
-    """Return the queues that live *workers* claim from; None if these, or what any of them claims from, are not known."""
+def claimed_queues(workers: Sequence[WorkerStats] | None) -> Collection[str] | None:
+    """Return the queues that live *workers* claim from; None if that is not known for all of them."""
     if workers is None or not all(worker.queues for worker in alive(workers)):
         return None
     return {name for worker in alive(workers) for name in worker.queues}
 
 
-def about_queues(queues: Sequence[QueueStats], workers: Sequence[WorkerStats] | None, site: Site) -> list[Finding]:
-    """Return what there is to say about *queues*: those that nobody works on, that are paused, and that hold dead letters."""
-    served = claimed(workers)
-    findings = [finding for queue in queues for finding in _about(queue, served, site)]
-    return findings or [Finding("queues", "good", f"{len(queues)} in use, nothing is stuck")]
+def queue_findings(queues: Sequence[QueueStats], workers: Sequence[WorkerStats] | None, target: Target) -> list[Finding]:
+    """Return findings about *queues*: no worker claims from them, they are paused, or they hold dead letters."""
+    served = claimed_queues(workers)
+    findings = [finding for queue in queues for finding in _findings(queue, served, target)]
+    return findings or [Finding("queues", "good", f"{len(queues)} in use, none is stuck")]
 
 
-def _about(queue: QueueStats, served: Collection[str] | None, site: Site) -> Iterator[Finding]:
+def _findings(queue: QueueStats, served: Collection[str] | None, target: Target) -> Iterator[Finding]:
     what, name, waiting = f"queue {queue.queue_name}", quote(queue.queue_name), queue.ready + queue.delayed
     if waiting and (served is None or queue.queue_name not in served):
-        yield from _unserved(queue, served is not None, site)
+        yield from _unserved_findings(queue, served is not None, target)
     if queue.paused:
-        yield Finding(what, "warn", f"paused, {waiting} messages wait", f"fq resume {site.path} {name}")
+        yield Finding(what, "warn", f"paused, {counted(waiting, 'message')} waiting", f"fq resume {target.path} {name}")
     if queue.dead:
-        yield Finding(what, "warn", f"{queue.dead} dead letters", f"fq dead {site.path} --queue {name}")
+        yield Finding(what, "warn", counted(queue.dead, "dead letter"), f"fq dead {target.path} --queue {name}")
 
 
-def _unserved(queue: QueueStats, is_known: bool, site: Site) -> Iterator[Finding]:
-    """Yield what there is to say about a queue with messages that no live worker claims from, or may not, if that *is_known* or not."""
+def _unserved_findings(queue: QueueStats, is_known: bool, target: Target) -> Iterator[Finding]:
+    """Yield findings about a queue with waiting messages that no live worker claims from, as far as that *is_known*."""
     what, name = f"queue {queue.queue_name}", quote(queue.queue_name)
-    waiting = f"{queue.ready} messages are ready, {queue.delayed} delayed"
-    is_ours = site.declared is None or queue.queue_name in site.declared
-    others = "start a worker of the app whose actors use it"
+    waiting = f"{counted(queue.ready, 'message')} ready, {queue.delayed} delayed"
+    is_ours = target.declared is None or queue.queue_name in target.declared
+    others = "start a worker of the app that uses it"
     if is_known:
-        advice = f"fq worker {site.path} --queues {name}"
+        advice = f"fq worker {target.path} --queues {name}"
         if not is_ours:
-            advice += f", or App(queues=[{queue.queue_name!r}]); or {others}; or delete what waits: fq purge {site.path} {name}"
-        found = f"{waiting}, and no live worker claims from it{'' if is_ours else ', nor does an actor here use it'}"
+            advice += f", or App(queues=[{queue.queue_name!r}]); or {others}; or delete its messages: fq purge {target.path} {name}"
+        found = f"{waiting}; no live worker claims from it{'' if is_ours else ', and no actor of this app uses it'}"
         yield Finding(what, "bad" if queue.ready and not queue.paused else "warn", found, advice)
     elif not is_ours:
-        yield Finding(what, "warn", f"{waiting}, and no actor here uses it", others)
+        yield Finding(what, "warn", f"{waiting}; no actor of this app uses it", others)

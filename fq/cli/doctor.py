@@ -1,4 +1,4 @@
-"""``fq doctor``: asks the broker, and prints what ``fq.cli.diagnosis`` and the broker itself have to say."""
+"""``fq doctor``: asks the broker, and prints its findings and those of ``fq.cli.diagnosis``."""
 
 import os
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from rich.text import Text
 from fq.app.app import App
 from fq.brokers.findings import Finding, refusal
 from fq.brokers.protocol import Broker
-from fq.cli.common import NoBroker, as_json, load_app, plain_errors, print_json
-from fq.cli.diagnosis import Site, about_queues, about_workers
+from fq.cli.common import UnusableBroker, as_json, load_app, plain_errors, print_json
+from fq.cli.diagnosis import Target, queue_findings, worker_findings
 from fq.cli.tables import Kind, show
 from fq.errors import BrokerUnavailable, FqError
 
@@ -25,17 +25,17 @@ COLOURS = {"good": "green", "warn": "yellow", "bad": "red"}
 
 
 @frozen
-class Examination:
-    """What was found, and whether the broker can be used at all."""
+class Diagnosis:
+    """The findings, and whether the broker can be used at all."""
 
     findings: tuple[Finding, ...]
     is_usable: bool
 
     @property
     def exit_code(self) -> int:
-        """What to tell the shell."""
+        """The exit code of the command."""
         if not self.is_usable:
-            return NoBroker.exit_code
+            return UnusableBroker.exit_code
         return int(any(finding.level == "bad" for finding in self.findings))
 
 
@@ -44,47 +44,47 @@ class Examination:
 @as_json
 def doctor(app_path: str | None, as_json: bool) -> None:
     """
-    Look at the broker of APP, its settings, queues and workers, and say what to do.
+    Check the broker, queues and workers of APP, and say what to do.
 
-    Without APP, look at the broker that App() uses here: that of $FQ_URL, or else sqlite:///fq.db.
+    Without APP, check the broker that App() uses here: the one at $FQ_URL, or sqlite:///fq.db.
 
-    Exit codes: 0 nothing bad, 1 something bad, 2 wrong use, 3 the broker cannot be used.
+    Exit codes: 0 no finding is bad, 1 a finding is bad, 2 wrong usage, 3 the broker cannot be used.
     """
     with plain_errors():
         app = load_app(app_path) if app_path else App()
-    site = Site(app_path, app.queues) if app_path else Site()
-    examination = examine(app.broker, site, () if app_path else (which(app.broker),))
+    target = Target(app_path, app.queues) if app_path else Target()
+    result = diagnose(app.broker, target, () if app_path else (default_broker(app.broker),))
     if as_json:
-        print_json([asdict(finding) for finding in examination.findings])
+        print_json([asdict(finding) for finding in result.findings])
     else:
-        show(str(app.broker), COLUMNS, list(map(_row, examination.findings)))
-    raise SystemExit(examination.exit_code)
+        show(str(app.broker), COLUMNS, list(map(_row, result.findings)))
+    raise SystemExit(result.exit_code)
 
 
-def which(broker: Broker) -> Finding:
-    """Return which broker it is that is looked at where no application was named."""
-    why = "that of $FQ_URL" if os.environ.get("FQ_URL") else "the default, since $FQ_URL is not set"
+def default_broker(broker: Broker) -> Finding:
+    """Return a finding that names the broker that is checked when no application is given."""
+    why = "from $FQ_URL" if os.environ.get("FQ_URL") else "the default, because $FQ_URL is not set"
     return Finding("broker", "good", f"{broker}, {why}")
 
 
-def examine(broker: Broker, site: Site, known: tuple[Finding, ...] = ()) -> Examination:
-    """Ask *broker* for all there is to say, beside what is *known*. What it refuses is a finding by itself, and the rest is looked at nevertheless."""
-    settings = asked(broker.checkup)
-    workers = asked(broker.workers, settings)
-    queues = asked(broker.queues, settings, workers)
+def diagnose(broker: Broker, target: Target, known: tuple[Finding, ...] = ()) -> Diagnosis:
+    """Check *broker*, and return all findings after those already *known*. A part that cannot be checked is a finding, too."""
+    settings = ask(broker.checkup)
+    workers = ask(broker.workers, settings)
+    queues = ask(broker.queues, settings, workers)
     findings = [*known, *settings.value_or(())]
     if is_successful(workers):
-        findings += about_workers(workers.unwrap(), queues.value_or(None), site)
+        findings += worker_findings(workers.unwrap(), queues.value_or(None), target)
     if is_successful(queues):
-        findings += about_queues(queues.unwrap(), workers.value_or(None), site)
+        findings += queue_findings(queues.unwrap(), workers.value_or(None), target)
     parts: dict[str, Result[object, FqError]] = {"broker": settings, "workers": workers, "queues": queues}
     failures = {what: part.failure() for what, part in parts.items() if not is_successful(part)}
     findings += [refusal(what, failure) for what, failure in _distinct(failures).items()]
-    return Examination(tuple(findings), len(failures) < len(parts))
+    return Diagnosis(tuple(findings), len(failures) < len(parts))
 
 
-def asked(call: Callable[[], T], *before: Result[object, FqError]) -> Result[T, FqError]:
-    """Return what *call* returns, or what it raises; a broker that was away *before* is not waited for again."""
+def ask(call: Callable[[], T], *before: Result[object, FqError]) -> Result[T, FqError]:
+    """Return what *call* returns or raises. A broker that was unavailable *before* is not asked again."""
     for earlier in before:
         if not is_successful(earlier) and isinstance(earlier.failure(), BrokerUnavailable):
             return Failure(earlier.failure())
@@ -95,7 +95,7 @@ def asked(call: Callable[[], T], *before: Result[object, FqError]) -> Result[T, 
 
 
 def _distinct(failures: dict[str, FqError]) -> dict[str, FqError]:
-    """Return *failures* without those that another one before them says already."""
+    """Return *failures* without repeated texts."""
     texts = [str(failure) for failure in failures.values()]
     return {what: failure for at, (what, failure) in enumerate(failures.items()) if texts.index(str(failure)) == at}
 

@@ -1,4 +1,4 @@
-"""The group of all commands."""
+"""`main`: the group of all commands."""
 
 from importlib.metadata import version
 
@@ -17,7 +17,7 @@ from fq.cli.workers import health, workers
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("fq"), prog_name="fq")
 def main() -> None:
-    """Run and look after fq, a functional, composable task queue. APP is module:attribute, such as tasks:app."""
+    """Run and inspect fq, a task queue. APP names your application: module:attribute, such as tasks:app."""
 
 
 for command in (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health, doctor, backup, shrink):

@@ -1,10 +1,10 @@
-"""``fq queues``."""
+"""Commands for queues: ``fq queues``, ``fq pause``, ``fq resume``, ``fq purge``."""
 
 import click
 from attrs import asdict
 
 from fq.brokers.records import QueueStats
-from fq.cli.common import app_path, as_json, known_queue, load_app, plain_errors, print_json
+from fq.cli.common import app_path, as_json, check_queue, counted, load_app, plain_errors, print_json
 from fq.cli.tables import Kind, show
 
 COLUMNS: dict[str, Kind] = {
@@ -21,7 +21,11 @@ COLUMNS: dict[str, Kind] = {
 @app_path
 @as_json
 def queues(app_path: str, as_json: bool) -> None:
-    """Show the queues of APP: how many messages are ready, delayed, in flight and dead, and how long the oldest ready one has waited."""
+    """
+    Show the queues of APP and their messages.
+
+    For each queue: how many messages are ready, delayed, in flight and dead, and how long the oldest ready message has waited.
+    """
     with plain_errors():
         app = load_app(app_path)
         stats = app.broker.queues()
@@ -41,10 +45,10 @@ def _row(queue: QueueStats) -> list[str]:
 @app_path
 @click.argument("queue")
 def pause(app_path: str, queue: str) -> None:
-    """Let nobody claim from QUEUE of APP until it is resumed."""
+    """Stop workers from claiming messages of QUEUE of APP."""
     with plain_errors():
         app = load_app(app_path)
-        known_queue(app, queue)
+        check_queue(app, queue)
         app.broker.pause(queue)
 
 
@@ -52,20 +56,24 @@ def pause(app_path: str, queue: str) -> None:
 @app_path
 @click.argument("queue")
 def resume(app_path: str, queue: str) -> None:
-    """Let workers claim from QUEUE of APP again."""
+    """Let workers claim messages of QUEUE of APP again."""
     with plain_errors():
         app = load_app(app_path)
-        known_queue(app, queue)
+        check_queue(app, queue)
         app.broker.resume(queue)
 
 
 @click.command()
 @app_path
 @click.argument("queue")
-@click.confirmation_option(prompt="Delete everything that waits in this queue?")
+@click.confirmation_option(prompt="Delete all waiting messages of this queue?", help="Do not ask.")
 def purge(app_path: str, queue: str) -> None:
-    """Delete what waits in QUEUE of APP: ready and delayed messages, not running ones, not dead letters."""
+    """
+    Delete the waiting messages of QUEUE of APP.
+
+    These are the ready and the delayed messages; running messages and dead letters are kept.
+    """
     with plain_errors():
         app = load_app(app_path)
-        known_queue(app, queue)
-        click.echo(f"{app.broker.purge(queue)} deleted")
+        check_queue(app, queue)
+        click.echo(f"{counted(app.broker.purge(queue), 'message')} deleted")

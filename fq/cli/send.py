@@ -2,16 +2,27 @@
 
 import click
 
-from fq.cli.common import PlainError, Refused, app_path, as_json, known_actor, load_app, parsed, plain_errors, print_json, say
+from fq.cli.common import (
+    PlainError,
+    UsageError,
+    app_path,
+    as_json,
+    check_actor,
+    json_or_text,
+    load_app,
+    plain_errors,
+    print_json,
+    print_text,
+)
 from fq.core.printable import indented
 from fq.errors import ResultError
 
 
-class Failed(PlainError):
-    """One line about a task that failed, or did not end in time; exit code 1."""
+class TaskFailed(PlainError):
+    """One line about a task that failed, or had no result in time; exit code 1."""
 
     def format_message(self) -> str:
-        """Return the text of the error, which the task's own lines cannot leave."""
+        """Return the text of the error, with the lines of the task indented."""
         return indented(super().format_message())
 
 
@@ -20,21 +31,24 @@ class Failed(PlainError):
 @click.argument("actor")
 @click.argument("arguments", nargs=-1)
 @click.option("--kwargs", default="{}", metavar="JSON", help="Keyword arguments, as a JSON object.")
-@click.option("--delay", type=click.IntRange(0), default=0, metavar="MS", help="Start no sooner than this.")
-@click.option("--wait", type=click.IntRange(0), metavar="MS", help="Wait so long for the result, and print it.")
+@click.option("--delay", type=click.IntRange(0), default=0, metavar="MS", help="Run the message after this delay.")
+@click.option("--wait", type=click.IntRange(0), metavar="MS", help="Wait up to this long for the result, and print it.")
 @as_json
 def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, delay: int, wait: int | None, as_json: bool) -> None:
     """
-    Send ACTOR of APP a message with ARGUMENTS: each is JSON where that fits the annotation, or else text.
+    Send ACTOR of APP a message with ARGUMENTS.
 
-    Prints the message id or, with --wait, the result as JSON. Exit code 1: the task failed, or was not done in time.
+    Each argument is read as JSON if that fits the parameter's annotation, or else as text. Prints the message id or, with --wait, the result as
+    JSON.
+
+    Exit code 1 if the task failed, or had no result in time.
     """
     with plain_errors():
         app = load_app(app_path)
-        known_actor(app, actor)
-        named = parsed(kwargs)
+        check_actor(app, actor)
+        named = json_or_text(kwargs)
         if not isinstance(named, dict):
-            raise Refused(f"--kwargs: found {kwargs}, expected a JSON object")
+            raise UsageError(f"--kwargs: found {kwargs}, expected a JSON object")
         declared = app.get_actor(actor)
         args, keywords = declared.signature.read(arguments, named)
         handle = declared.call(*args, **keywords).delay(delay).send()
@@ -42,13 +56,13 @@ def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, 
             if as_json:
                 print_json({"message_id": handle.message_id})
             else:
-                say(handle.message_id)
+                print_text(handle.message_id)
             return
         try:
             value = declared.signature.dump_result(handle.get_result(block=True, timeout=wait))
         except ResultError as error:
             if not as_json:
-                raise Failed(str(error)) from None
+                raise TaskFailed(str(error)) from None
             print_json({"message_id": handle.message_id, "succeeded": False, "error": str(error)})
-            raise SystemExit(Failed.exit_code) from None
+            raise SystemExit(TaskFailed.exit_code) from None
         print_json({"message_id": handle.message_id, "succeeded": True, "result": value} if as_json else value)

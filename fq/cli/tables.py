@@ -1,4 +1,4 @@
-"""`show`: every table that a command prints, in which nothing is cut that somebody may want to copy, and nothing is taken for markup."""
+"""`show`: prints a table. Ids and names are never cut, so that they can be copied, and no text is read as markup."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
@@ -10,26 +10,26 @@ from rich.text import Text
 from fq.core.printable import printable
 
 Kind: TypeAlias = Literal["name", "number", "text"]
-"""Names and numbers stay whole; texts are broken into lines where the terminal is too narrow for them."""
+"""Names and numbers stay on one line; texts are wrapped if the terminal is too narrow."""
 
-LEAST = 20
-"""A text gets so many columns at the least, and the lines of a very narrow terminal are overrun instead."""
+MIN_TEXT_WIDTH = 20
+"""The least width of a text column; in a narrower terminal the table overflows."""
 
-BORDERS = 3
-"""What a column takes beyond its content."""
+BORDER_WIDTH = 3
+"""The width of a column beyond its content."""
 
 
 def show(title: str, columns: Mapping[str, Kind], rows: Sequence[Sequence[str | Text]]) -> None:
     """
-    Print *rows* below *title*; *columns* are the heads, each with the kind of what stands below it.
+    Print *rows* below *title*; *columns* are the column heads, each with the kind of its cells.
 
-    A pipe gets lines as long as they need to be: what reads them looks for ids and names, and would miss what is broken in two.
+    In a pipe nothing is wrapped: a program that looks for an id or a name would miss one that is split.
     """
     cells = [[_text(cell, kind) for cell, kind in zip(row, columns.values(), strict=True)] for row in rows]
     wide = [max(map(_width, (Text(head), *column))) for head, *column in zip(columns, *cells, strict=True)]
-    least = [min(width, LEAST) if kind == "text" else width for width, kind in zip(wide, columns.values(), strict=True)]
+    least = [min(width, MIN_TEXT_WIDTH) if kind == "text" else width for width, kind in zip(wide, columns.values(), strict=True)]
     console = Console()
-    needed = sum(least if console.is_terminal else wide) + BORDERS * len(wide) + 1
+    needed = sum(least if console.is_terminal else wide) + BORDER_WIDTH * len(wide) + 1
     if not console.is_terminal or console.width < needed:
         console = Console(width=needed)
     console.print(Text(title, style="italic"), soft_wrap=True)
@@ -49,7 +49,7 @@ def _drawn(columns: Mapping[str, Kind], cells: Sequence[Sequence[Text]], least: 
 
 
 def _text(cell: str | Text, kind: Kind) -> Text:
-    """Return *cell* as it is to be shown: what cannot be seen is written out, so that no name can change the screen."""
+    """Return *cell* as printable text: control characters are written out, so that no name can change the screen."""
     if isinstance(cell, Text):
         return cell
     return Text(printable(cell, lines=kind == "text").expandtabs())

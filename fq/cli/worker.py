@@ -14,7 +14,7 @@ from attrs import frozen
 
 from fq.app.app import App
 from fq.class_style.adapter import forks_in
-from fq.cli.common import Refused, app_path, load_app, plain_errors
+from fq.cli.common import UsageError, app_path, counted, load_app, plain_errors
 from fq.cli.pid_file import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
 from fq.observe.endpoint import join_parent, metrics_servers
@@ -40,30 +40,32 @@ CHILD_MAIN = "fq.cli.child_main"
 """The module that a child with an interpreter of its own runs first."""
 
 
-def duration(name: str, default: int, help: str, least: int = 0) -> Callable[[F], F]:
+def duration_option(name: str, default: int, help: str, least: int = 0) -> Callable[[F], F]:
     """Return a click option that takes a duration in ms."""
     return click.option(name, type=click.IntRange(least), default=default, show_default=True, metavar="MS", help=help)
 
 
 @click.command()
 @app_path
-@click.option("--processes", "-p", type=click.IntRange(1), help="Child processes. Default: one a processor.")
-@click.option("--threads", "-t", type=click.IntRange(1), default=8, show_default=True, help="Sync actors at once in a process.")
-@click.option("--concurrency", "-c", type=click.IntRange(1), default=1000, show_default=True, help="Async actors at once in a process.")
-@click.option("--queues", "-Q", default="", metavar="A,B", help="Claim from these queues only. Default: those of the app and its actors.")
-@duration("--heartbeat", 5_000, "How often leases are renewed.", least=50)
-@duration("--shutdown-timeout", 600_000, "How long a stop waits for what runs.")
-@duration("--boot-timeout", 300_000, "How long a child may take to boot before it is killed and replaced.", least=1_000)
-@duration("--hard-limit-grace", 10_000, "How far blocking code may overrun its time limit before its process is killed.")
-@click.option("--max-tasks-per-child", type=click.IntRange(1), metavar="N", help="Replace a child that has finished so many messages.")
-@click.option("--max-memory-per-child", type=click.IntRange(1), metavar="MB", help="Replace a child that has grown to so many megabytes.")
-@click.option("--spawn", is_flag=True, help="Start children as fresh interpreters instead of forks.")
-@click.option("--watch", type=click.Path(exists=True, file_okay=False), metavar="DIR", help="Reload when Python files in DIR change.")
-@click.option("--pid-file", "pid_path", type=click.Path(path_type=Path), metavar="FILE", help="Keep the supervisor's process id in FILE.")
-@click.option("--metrics", metavar="HOST:PORT", help="Serve metrics there. Default: where the app's prometheus layer says, if it has one.")
+@click.option("--processes", "-p", type=click.IntRange(1), help="Child processes. Default: one per processor.")
+@click.option("--threads", "-t", type=click.IntRange(1), default=8, show_default=True, help="Sync actors that run at once in a process.")
+@click.option(
+    "--concurrency", "-c", type=click.IntRange(1), default=1000, show_default=True, help="Async actors that run at once in a process."
+)
+@click.option("--queues", "-Q", default="", metavar="A,B", help="Claim from these queues only. Default: all queues of the app.")
+@duration_option("--heartbeat", 5_000, "Interval between renewals of leases.", least=50)
+@duration_option("--shutdown-timeout", 600_000, "How long a stop waits for running messages.")
+@duration_option("--boot-timeout", 300_000, "How long a child may take to start before it is killed and replaced.", least=1_000)
+@duration_option("--hard-limit-grace", 10_000, "How far blocking code may exceed its time limit before its process is killed.")
+@click.option("--max-tasks-per-child", type=click.IntRange(1), metavar="N", help="Replace a child after this many messages.")
+@click.option("--max-memory-per-child", type=click.IntRange(1), metavar="MB", help="Replace a child that uses more memory than this.")
+@click.option("--spawn", is_flag=True, help="Start children as new interpreters, not as forks.")
+@click.option("--watch", type=click.Path(exists=True, file_okay=False), metavar="DIR", help="Reload when a Python file in DIR changes.")
+@click.option("--pid-file", "pid_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the process id to FILE, and lock it.")
+@click.option("--metrics", metavar="HOST:PORT", help="Serve metrics at this address. Default: that of the app's prometheus layer.")
 @click.option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Append the log to FILE. Default: standard error.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to log.")
-@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log.")
+@click.option("--verbose", "-v", is_flag=True, help="Log debug messages, too.")
 def worker(
     app_path: str,
     processes: int | None,
@@ -79,12 +81,12 @@ def worker(
     **durations: int,
 ) -> None:
     """
-    Run the messages of APP until told to stop.
+    Run the messages of APP until stopped by a signal.
 
-    TERM or Ctrl-C stops gracefully: nothing more is claimed, what runs is finished, what has not started is handed back. A second one hands back what
-    runs, too. HUP reloads the code, with no message lost or kept waiting; USR1 stops claiming, USR2 goes on.
+    TERM or Ctrl-C stops gracefully: the worker claims nothing more, finishes running messages, and hands back those that have not started. A
+    second signal hands back the running messages, too. HUP reloads the code; no message is lost or delayed. USR1 stops claiming, USR2 resumes it.
 
-    Exit codes: 0 stopped, 2 wrong use, 3 the broker cannot be used, 4 the pid file is taken.
+    Exit codes: 0 stopped, 2 wrong usage, 3 the broker cannot be used, 4 the pid file is taken.
     """
     take_over()
     occupy()
@@ -94,7 +96,7 @@ def worker(
     try:
         logs.set_up(supervises=True)
     except OSError as error:
-        raise Refused(f"{log_file}: the log cannot be written: {error.strerror}") from None
+        raise UsageError(f"{log_file}: the log cannot be written: {error.strerror}") from None
     options = WorkerOptions(app_path, queues, processes, max_memory_per_child, metrics, durations)
     if rehearses:
         rehearse(options, pid_path)
@@ -107,7 +109,7 @@ def worker(
 
 @frozen
 class WorkerOptions:
-    """What was typed, of what decides whether a worker can start."""
+    """Those options of the command that decide whether a worker can start."""
 
     app_path: str
     queues: str
@@ -117,7 +119,7 @@ class WorkerOptions:
     durations: dict[str, int]
 
     def settings(self) -> WorkerSettings:
-        """Return what it says about the worker."""
+        """Return the settings of the worker."""
         megabytes = self.max_memory_per_child
         return WorkerSettings(
             queues=[name for name in self.queues.split(",") if name],
@@ -128,18 +130,20 @@ class WorkerOptions:
 
 
 def prepare(options: WorkerOptions) -> tuple[App, WorkerSettings, Helpers]:
-    """Return all that a supervisor needs; raises whatever a person has to mend first."""
+    """Return what a supervisor needs; raises every error that a person has to fix first."""
     app, settings = load_app(options.app_path), options.settings()
-    check(app, options.app_path, settings)
+    check_app(app, options.app_path, settings)
     queues = ", ".join(settings.queues or app.queues)
-    log.info("%s: %d processes, %d actors, queues %s", app.broker, settings.processes, len(app.actors), queues)
+    log.info(
+        "%s: %s, %s, queues %s", app.broker, counted(settings.processes, "process", "processes"), counted(len(app.actors), "actor"), queues
+    )
     helpers = Helpers([*metrics_servers(app, options.metrics, settings.processes), *forks_in(app.stack)])
-    find_broker(app)
+    check_broker(app)
     return app, settings, helpers
 
 
 def rehearse(options: WorkerOptions, pid_path: Path | None) -> Never:
-    """Find out whether this program could take the place of its parent, and end with exit code 0 if so."""
+    """Check whether this program can replace its parent, and exit with 0 if it can."""
     code = 1
     try:
         with plain_errors():
@@ -155,22 +159,20 @@ def rehearse(options: WorkerOptions, pid_path: Path | None) -> Never:
         try:
             flush()
         finally:
-            os._exit(code)  # what the app has started, threads say, is not waited for
+            os._exit(code)  # do not wait for threads that the app has started
 
 
-def find_broker(app: App) -> None:
-    """Reach the broker once, so that what only a person can mend is said at once. A server that is down is waited for."""
+def check_broker(app: App) -> None:
+    """Ask the broker once, so that an error that a person has to fix ends the command. A server that is down is no such error."""
     try:
         app.broker.workers()
     except BrokerUnavailable as error:
         log.error("waiting for the broker: %s", error)
 
 
-def check(app: App, app_path: str, settings: WorkerSettings) -> None:
-    """Raise `Refused` unless *app* has actors; warn of queues that are named and that none of them uses."""
+def check_app(app: App, app_path: str, settings: WorkerSettings) -> None:
+    """Raise `UsageError` unless *app* has actors; warn about named queues that no actor uses."""
     if not app.actors:
-        raise Refused(f"{app_path} has no actors: declare one with @app.actor, or import the modules that do")
+        raise UsageError(f"{app_path} has no actors: declare one with @app.actor, or import the modules that do")
     if unknown := sorted(set(settings.queues) - set(app.queues)):
-        log.warning(
-            "claiming from %s, which no actor of %s is declared with; declared are %s", ", ".join(unknown), app_path, ", ".join(app.queues)
-        )
+        log.warning("claiming from %s, but no actor of %s uses it; queues in use: %s", ", ".join(unknown), app_path, ", ".join(app.queues))

@@ -7,7 +7,7 @@ from attrs import asdict
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import WorkerStats
-from fq.cli.common import app_path, as_json, load_app, plain_errors, print_json
+from fq.cli.common import app_path, as_json, counted, load_app, plain_errors, print_json
 from fq.cli.tables import Kind, show
 from fq.observe.health import health_of
 
@@ -26,9 +26,10 @@ COLUMNS: dict[str, Kind] = {
 @as_json
 def workers(app_path: str, as_json: bool) -> None:
     """
-    Show the worker processes of APP that are alive, which queues each of them claims from, and what it holds, since when.
+    Show the workers of APP and the messages that they hold.
 
-    One whose lease has run out is shown only while it holds messages, which the next turn of another worker takes back.
+    For each live worker process: the queues that it claims from, and since when it holds each message. A process whose lease has expired is
+    shown until another worker takes its messages back.
     """
     with plain_errors():
         broker = load_app(app_path).broker
@@ -41,10 +42,10 @@ def workers(app_path: str, as_json: bool) -> None:
 
 
 def _rows(broker: Broker, workers: Sequence[WorkerStats]) -> Iterator[list[str]]:
-    """Return a line for each of *workers*, and one for each message that it holds."""
+    """Yield a row for each of *workers*, followed by one for each message that it holds."""
     now = broker.now()
     for worker in workers:
-        lease = f"{worker.lease_left / 1000:.1f} s" if worker.lease_left > 0 else "run out"
+        lease = f"{worker.lease_left / 1000:.1f} s" if worker.lease_left > 0 else "expired"
         yield [worker.worker, lease, ", ".join(worker.queues), str(worker.in_flight), "", ""]
         for held in broker.held(worker.worker):
             yield ["", "", held.queue_name, held.message_id, held.actor_name, f"{(now - held.since) / 1000:.1f} s"]
@@ -52,11 +53,15 @@ def _rows(broker: Broker, workers: Sequence[WorkerStats]) -> Iterator[list[str]]
 
 @click.command()
 @app_path
-@click.option("--any-host", is_flag=True, help="Be content with a worker on any host.")
+@click.option("--any-host", is_flag=True, help="Accept a worker on any host.")
 def health(app_path: str, any_host: bool) -> None:
-    """Tell if a worker of APP lives on this host: exit code 0 if it does, 1 if not, 3 if the broker cannot be used. For containers."""
+    """
+    Check that a worker of APP is alive on this host.
+
+    Meant for the health checks of containers. Exit codes: 0 alive, 1 not alive, 3 the broker cannot be used.
+    """
     with plain_errors():
         app = load_app(app_path)
         health = health_of(app, "" if any_host else None)
-        click.echo(f"{health.alive} worker processes are alive")
+        click.echo(f"{counted(health.alive, 'worker process', 'worker processes')} alive")
         raise SystemExit(0 if health.is_good else 1)

@@ -36,10 +36,10 @@ COMMANDS = [("queues",), ("stack", "add"), ("send", "add", "1"), ("worker",)]
             "badurl cannot be imported ({here}/badurl.py, line 2): ConfigError: found 'jobs.db' as the URL of a broker, expected memory://",
         ),
         ("tasks.py:app", "found the file tasks.py, expected a module: did you mean tasks:app?"),
-        ("./deep/tasks.py", "found './deep/tasks.py' where an application was expected: type module:app, such as tasks:app for tasks.py"),
+        ("./deep/tasks.py", "found './deep/tasks.py', expected an application: type module:app, such as tasks:app for tasks.py"),
         ("deep/tasks.py", "found the file deep/tasks.py, expected a module: did you mean deep.tasks:app?"),
-        ("", "found '' where an application was expected: type module:app, such as tasks:app for tasks.py"),
-        (":app", "found ':app' where an application was expected: type module:app, such as tasks:app for tasks.py"),
+        ("", "found '', expected an application: type module:app, such as tasks:app for tasks.py"),
+        (":app", "found ':app', expected an application: type module:app, such as tasks:app for tasks.py"),
     ],
 )
 def test_a_path_without_an_app_is_refused(fq: Fq, project: Path, command: tuple[str, ...], path: str, said: str) -> None:
@@ -111,9 +111,12 @@ def test_a_broker_that_cannot_be_used_is_said_in_one_line(fq: Fq, project: Path,
 
 
 def test_a_file_called_fq_is_told_from_fq_itself(fq: Fq, project: Path) -> None:
-    assert "fq itself is no application" in fq("worker", "fq:app").stderr
+    assert "fq itself is not an application" in fq("worker", "fq:app").stderr
     (project / "fq.py").write_text("app = 1\n")
     ran = fq("queues", "fq:app")
 
     assert ran.exit_code == 2
-    assert f"{project / 'fq.py'} cannot be imported, since fq itself has that name: put the app into a module of another name" in ran.stderr
+    assert (
+        f"{project / 'fq.py'} cannot be imported, because fq itself has that name: put the app into a module with another name"
+        in ran.stderr
+    )

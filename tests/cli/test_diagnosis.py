@@ -2,50 +2,50 @@
 
 from fq.brokers.findings import Finding
 from fq.brokers.records import QueueStats, WorkerStats
-from fq.cli.diagnosis import Site, about_queues, about_workers
+from fq.cli.diagnosis import Target, queue_findings, worker_findings
 
-SITE = Site("tasks:app", ("default", "mail"))
-NAMELESS = Site()
+SITE = Target("tasks:app", ("default", "mail"))
+NAMELESS = Target()
 LIVE = WorkerStats("w1", 10_000, 2, ("default",))
 STALE = WorkerStats("w2", 0, 3, ("default", "mail"))
 MUTE = WorkerStats("w3", 10_000, 0)
-GOOD = Finding("queues", "good", "1 in use, nothing is stuck")
+GOOD = Finding("queues", "good", "1 in use, none is stuck")
 
 
-def found(queue: QueueStats, *workers: WorkerStats, site: Site = SITE) -> list[tuple[str, str]]:
+def found(queue: QueueStats, *workers: WorkerStats, site: Target = SITE) -> list[tuple[str, str]]:
     """Level and advice of all that is said about *queue*."""
-    return [(finding.level, finding.advice) for finding in about_queues([queue], workers, site)]
+    return [(finding.level, finding.advice) for finding in queue_findings([queue], workers, site)]
 
 
 # Workers.
 
 
 def test_without_any_worker_what_is_ready_is_bad() -> None:
-    (finding,) = about_workers((), [QueueStats("mail", ready=2)], SITE)
+    (finding,) = worker_findings((), [QueueStats("mail", ready=2)], SITE)
 
-    assert finding == Finding("workers", "bad", "none is alive, 2 messages are ready", "fq worker tasks:app")
+    assert finding == Finding("workers", "bad", "none alive, 2 messages ready", "fq worker tasks:app")
 
 
 def test_workers_whose_lease_has_run_out_are_not_alive() -> None:
-    workers, leases = about_workers([STALE], [QueueStats("mail", ready=2)], SITE)
+    workers, leases = worker_findings([STALE], [QueueStats("mail", ready=2)], SITE)
 
-    assert (workers.level, workers.found) == ("bad", "none is alive, 2 messages are ready")
-    assert leases == Finding("leases", "warn", "run out: w2, with 3 messages in flight", "the next turn of any worker takes them back")
+    assert (workers.level, workers.found) == ("bad", "none alive, 2 messages ready")
+    assert leases == Finding("leases", "warn", "expired: w2, with 3 messages in flight", "any live worker takes these messages back")
 
 
 def test_without_any_worker_and_without_messages_there_is_only_a_warning() -> None:
-    assert [finding.level for finding in about_workers((), [QueueStats("mail", delayed=2)], SITE)] == ["warn"]
-    assert [finding.level for finding in about_workers((), [QueueStats("mail", ready=2, paused=True)], SITE)] == ["warn"]
+    assert [finding.level for finding in worker_findings((), [QueueStats("mail", delayed=2)], SITE)] == ["warn"]
+    assert [finding.level for finding in worker_findings((), [QueueStats("mail", ready=2, paused=True)], SITE)] == ["warn"]
 
 
 def test_what_is_not_known_is_not_counted() -> None:
-    assert [finding.found for finding in about_workers((), None, SITE)] == ["none is alive"]
+    assert [finding.found for finding in worker_findings((), None, SITE)] == ["none alive"]
 
 
 def test_workers_that_live_are_good_beside_those_that_are_gone() -> None:
-    workers, leases = about_workers([LIVE, STALE], [QueueStats("default", ready=2)], SITE)
+    workers, leases = worker_findings([LIVE, STALE], [QueueStats("default", ready=2)], SITE)
 
-    assert (workers.level, workers.found) == ("good", "1 processes alive, 2 messages in flight")
+    assert (workers.level, workers.found) == ("good", "1 process alive, 2 messages in flight")
     assert leases.level == "warn"
 
 
@@ -53,7 +53,7 @@ def test_workers_that_live_are_good_beside_those_that_are_gone() -> None:
 
 
 def test_a_queue_that_a_live_worker_claims_from_is_good() -> None:
-    assert about_queues([QueueStats("default", ready=5)], [LIVE], SITE) == [GOOD]
+    assert queue_findings([QueueStats("default", ready=5)], [LIVE], SITE) == [GOOD]
 
 
 def test_what_is_ready_where_no_live_worker_claims_from_is_bad() -> None:
@@ -72,22 +72,22 @@ def test_what_is_delayed_there_or_paused_is_worth_a_warning() -> None:
 
 
 def test_an_empty_queue_needs_no_worker() -> None:
-    assert about_queues([QueueStats("mail", in_flight=1)], [], SITE) == [GOOD]
+    assert queue_findings([QueueStats("mail", in_flight=1)], [], SITE) == [GOOD]
 
 
 def test_a_queue_that_no_actor_uses_needs_another_app_unless_a_worker_has_it() -> None:
     other = QueueStats("other", ready=1)
-    (finding,) = about_queues([other], [LIVE], SITE)
+    (finding,) = queue_findings([other], [LIVE], SITE)
 
     assert (finding.level, finding.found) == (
         "bad",
-        "1 messages are ready, 0 delayed, and no live worker claims from it, nor does an actor here use it",
+        "1 message ready, 0 delayed; no live worker claims from it, and no actor of this app uses it",
     )
     assert finding.advice == (
-        "fq worker tasks:app --queues other, or App(queues=['other']); or start a worker of the app whose actors use it; "
-        "or delete what waits: fq purge tasks:app other"
+        "fq worker tasks:app --queues other, or App(queues=['other']); or start a worker of the app that uses it; "
+        "or delete its messages: fq purge tasks:app other"
     )
-    assert about_queues([other], [WorkerStats("w", 1, 0, ("other",))], SITE) == [GOOD]
+    assert queue_findings([other], [WorkerStats("w", 1, 0, ("other",))], SITE) == [GOOD]
 
 
 def test_without_an_app_nobody_knows_which_queues_its_actors_use() -> None:
@@ -95,11 +95,11 @@ def test_without_an_app_nobody_knows_which_queues_its_actors_use() -> None:
 
 
 def test_where_workers_do_not_say_what_they_claim_from_only_what_no_actor_uses_is_worth_a_warning() -> None:
-    warning = [("warn", "start a worker of the app whose actors use it")]
+    warning = [("warn", "start a worker of the app that uses it")]
 
     assert found(QueueStats("mail", ready=1), LIVE, MUTE) == [("good", "")]
     assert found(QueueStats("other", ready=1), LIVE, MUTE) == warning
-    assert about_queues([QueueStats("mail", ready=1)], None, SITE) == [GOOD]
+    assert queue_findings([QueueStats("mail", ready=1)], None, SITE) == [GOOD]
 
 
 def test_commands_quote_what_a_shell_would_take_apart() -> None:

@@ -14,8 +14,8 @@ from fq.brokers.clock import ManualClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp, QueueStats, WorkerStats
 from fq.brokers.sqlite import diagnostics
-from fq.cli.diagnosis import Site
-from fq.cli.doctor import examine
+from fq.cli.diagnosis import Target
+from fq.cli.doctor import diagnose
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.cli.conftest import Fq
@@ -104,7 +104,7 @@ def test_without_an_app_it_is_the_default_broker_that_is_looked_at(fq: Fq, proje
     code, findings = looked(fq)
 
     assert code == 0
-    assert findings["broker"]["found"] == f"sqlite:///{project}/fq.db, the default, since $FQ_URL is not set"
+    assert findings["broker"]["found"] == f"sqlite:///{project}/fq.db, the default, because $FQ_URL is not set"
     assert findings["database"]["found"] == f"{project}/fq.db was not there, an empty one has been made"
     assert findings["workers"]["advice"] == "fq worker APP"
 
@@ -115,7 +115,7 @@ def test_without_an_app_the_environment_says_which_broker(fq: Fq, broker, projec
     code, findings = looked(fq)
 
     assert code == 1
-    assert findings["broker"]["found"] == f"sqlite:///{project}/jobs.db, that of $FQ_URL"
+    assert findings["broker"]["found"] == f"sqlite:///{project}/jobs.db, from $FQ_URL"
     assert findings["queue other"]["advice"] == "fq worker APP --queues other"
     assert not (project / "fq.db").exists()
 
@@ -228,28 +228,28 @@ class Sick(MemoryBroker):
     [("checkup", ["workers", "queues"]), ("workers", ["broker", "queues"]), ("queues", ["broker", "workers"])],
 )
 def test_what_is_refused_is_bad_and_the_rest_is_looked_at(call: str, kept: list[str]) -> None:
-    examination = examine(Sick(**{call: BrokerError("found a list; give fq a namespace of its own")}), Site())
-    *others, last = examination.findings
+    diagnosis = diagnose(Sick(**{call: BrokerError("found a list; give fq a namespace of its own")}), Target())
+    *others, last = diagnosis.findings
 
     assert [finding.what for finding in others] == kept
     assert (last.level, last.found, last.advice) == ("bad", "found a list", "give fq a namespace of its own")
-    assert examination.exit_code == 1
+    assert diagnosis.exit_code == 1
 
 
 def test_a_broker_that_goes_away_meanwhile_is_not_waited_for_twice_and_what_was_learnt_is_kept() -> None:
     broker = Sick(workers=BrokerUnavailable("away; start it"))
-    examination = examine(broker, Site())
+    diagnosis = diagnose(broker, Target())
 
-    assert [(finding.what, finding.found) for finding in examination.findings] == [
+    assert [(finding.what, finding.found) for finding in diagnosis.findings] == [
         ("broker", "memory of this process"),
         ("workers", "away"),
     ]
-    assert (examination.exit_code, broker.asked) == (1, 0)
+    assert (diagnosis.exit_code, broker.asked) == (1, 0)
 
 
 def test_a_broker_that_refuses_everything_cannot_be_used() -> None:
     refused = {call: BrokerError(f"no {call}") for call in ("checkup", "workers", "queues")}
-    examination = examine(Sick(**refused), Site())
+    diagnosis = diagnose(Sick(**refused), Target())
 
-    assert [finding.found for finding in examination.findings] == ["no checkup", "no workers", "no queues"]
-    assert examination.exit_code == 3
+    assert [finding.found for finding in diagnosis.findings] == ["no checkup", "no workers", "no queues"]
+    assert diagnosis.exit_code == 3

@@ -178,7 +178,7 @@ def test_without_an_app_the_server_of_the_environment_is_looked_at(fq: Fq, serve
 
     assert ran.exit_code == 0
     assert ran.stdout.startswith(f"{server.url}\n")
-    assert f"{server.url}, that of $FQ_URL" in ran.stdout
+    assert f"{server.url}, from $FQ_URL" in ran.stdout
 
 
 @pytest.mark.parametrize("key", ["{fq}:messages", "{fq}:leases", "{fq}:queues", "{fq}:ready:q"])

@@ -31,7 +31,7 @@ def test_a_backup_that_cannot_be_made_is_one_line(fq: Fq) -> None:
 def test_a_broker_without_a_file_has_no_backup(fq: Fq, project: Path) -> None:
     (project / "other.py").write_text("from fq import App\napp = App('memory://')\n")
 
-    assert "fq backup is for SQLite" in fq("backup", "other:app", "copy.db").stderr
+    assert "fq backup works on SQLite" in fq("backup", "other:app", "copy.db").stderr
     assert fq("shrink", "other:app").exit_code == 2
 
 
@@ -40,11 +40,11 @@ def test_shrinking_asks_first_if_it_takes_long_and_says_what_came_of_it(fq: Fq, 
     broker.enqueue([EnqueueOp(f"m{number}", "default", "add", 0, 0, b"x" * 10_000) for number in range(300)])
     broker.purge("default")
     broker.close()
-    monkeypatch.setattr(database_file, "MUCH", 0)
+    monkeypatch.setattr(database_file, "CONFIRM_ABOVE_BYTES", 0)
     asked = fq("shrink", "tasks:app")
     ran = fq("shrink", "tasks:app", "--yes")
 
     assert asked.exit_code == 1
-    assert "go on?" in asked.stdout
+    assert "Nothing else can write to the database meanwhile" in asked.stdout
     assert " before, 0." in ran.stdout
     assert Path("jobs.db").stat().st_size < 200_000

@@ -48,7 +48,7 @@ def die(fq: Fq, broker) -> str:
 def test_without_a_worker_health_is_bad(fq: Fq) -> None:
     ran = fq("health", "tasks:app")
 
-    assert (ran.exit_code, ran.stdout) == (1, "0 worker processes are alive\n")
+    assert (ran.exit_code, ran.stdout) == (1, "0 worker processes alive\n")
 
 
 def test_with_a_worker_on_this_host_health_is_good(fq: Fq, broker) -> None:
@@ -150,15 +150,15 @@ def test_dead_letters_are_listed_requeued_and_discarded(fq: Fq, broker) -> None:
     (letter,) = json.loads(fq("dead", "tasks:app", "--json").stdout)
 
     assert (letter["message_id"], letter["fault"]["type"]) == (message_id, "ValueError")
-    assert fq("dead", "tasks:app", "--error", "KeyError", "--requeue").stdout == "0 requeued\n"
-    assert fq("dead", "tasks:app", "--actor", "fails", "--requeue").stdout == "1 requeued\n"
+    assert fq("dead", "tasks:app", "--error", "KeyError", "--requeue").stdout == "0 dead letters requeued\n"
+    assert fq("dead", "tasks:app", "--actor", "fails", "--requeue").stdout == "1 dead letter requeued\n"
     assert broker.status(message_id).state == "ready"
 
 
 def test_dead_letters_that_are_named_are_discarded(fq: Fq, broker) -> None:
     message_id = die(fq, broker)
 
-    assert fq("dead", "tasks:app", "--id", message_id, "--discard").stdout == "1 discarded\n"
+    assert fq("dead", "tasks:app", "--id", message_id, "--discard").stdout == "1 dead letter discarded\n"
     assert broker.dead() == ()
 
 
@@ -180,7 +180,7 @@ def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: 
         app.run_until_idle()
         return count
 
-    with mock.patch.object(app, "requeue", requeue_and_run), mock.patch("fq.cli.message.MANY", 100):
+    with mock.patch.object(app, "requeue", requeue_and_run), mock.patch("fq.cli.message.BATCH_SIZE", 100):
         assert _all(app, None, None, None, (), True) == 250
 
     assert set(requeued.values()) == {1}
@@ -203,7 +203,7 @@ def test_a_paused_queue_is_claimed_by_nobody_until_it_is_resumed(fq: Fq, broker)
 def test_a_queue_is_purged_if_that_is_confirmed(fq: Fq, broker) -> None:
     broker.enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"{}"), EnqueueOp("m2", "default", "add", 0, 60_000, b"{}")])
 
-    assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 deleted\n"
+    assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 messages deleted\n"
 
 
 def test_requeueing_or_discarding_all_dead_letters_asks_first(fq: Fq, broker) -> None:
@@ -212,16 +212,17 @@ def test_requeueing_or_discarding_all_dead_letters_asks_first(fq: Fq, broker) ->
         asked = fq("dead", "tasks:app", option)
 
         assert asked.exit_code == 1
-        assert "all 1 dead letters of sqlite:///" in asked.stdout
+        assert "all dead letters of sqlite:///" in asked.stdout
+        assert "(1)?" in asked.stdout
     assert len(broker.dead()) == 1
-    assert fq("dead", "tasks:app", "--discard", "--yes").stdout == "1 discarded\n"
+    assert fq("dead", "tasks:app", "--discard", "--yes").stdout == "1 dead letter discarded\n"
 
 
 @pytest.mark.parametrize("filters", [("--queue", "default"), ("--actor", "fails"), ("--error", "ValueError")])
 def test_with_a_filter_it_does_not_ask(fq: Fq, broker, filters: tuple[str, ...]) -> None:
     die(fq, broker)
 
-    assert fq("dead", "tasks:app", "--discard", *filters).stdout == "1 discarded\n"
+    assert fq("dead", "tasks:app", "--discard", *filters).stdout == "1 dead letter discarded\n"
 
 
 @pytest.mark.parametrize("command", [("pause",), ("resume",), ("purge", "--yes")])
