@@ -1,1 +1,1 @@
-"""The values that everything passes around: messages, outcomes, errors as data. Pure: no clock, no randomness, no input or output."""
+"""The values of fq: messages, outcomes, events, errors as data. Pure: no clock, no randomness, no input or output."""

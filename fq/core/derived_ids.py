@@ -1,4 +1,4 @@
-"""What follows from a message's identity: ids of its follow-ups, and jitter. The core draws no randomness, so a redelivered message yields equal effects."""
+"""Ids and jitter that follow from the id of a message. The core draws no randomness, so a redelivered message yields equal effects."""
 
 from hashlib import blake2b
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 
 def child_id(message_id: str, *path: object) -> str:
     """
-    Return the id of the follow-up of *message_id* that *path* names; the same every time.
+    Return the id of the follow-up of *message_id* that *path* names. It is always the same.
 
     >>> child_id("m1", "pipe")
     'eab2a3c7-f4ac-baa5-da56-36be0c8b0e81'
@@ -15,7 +15,7 @@ def child_id(message_id: str, *path: object) -> str:
 
 
 def jitter(*identity: object) -> float:
-    """Return a fraction in [0, 1) that depends on *identity* alone: a hash spreads retries as well as chance does."""
+    """Return a fraction in [0, 1) that depends on *identity* alone: a hash spreads retries as well as randomness does."""
     return int.from_bytes(_digest(8, *identity)) / 2**64
 
 

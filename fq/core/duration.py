@@ -1,4 +1,4 @@
-"""Durations: int milliseconds inside, `timedelta` welcome at the door."""
+"""Durations: `int` milliseconds inside fq, `timedelta` accepted in its interface."""
 
 from datetime import timedelta
 from typing import TypeAlias
@@ -16,7 +16,7 @@ def to_ms(duration: Duration) -> int:
     (1500, 250)
 
     Raises:
-        OptionError: anything but an int (ms) or a timedelta, a negative one, or one longer than `MAX_DURATION_MS`.
+        OptionError: *duration* is neither an int (ms) nor a timedelta, or negative, or longer than `MAX_DURATION_MS`.
     """
     milliseconds = duration // timedelta(milliseconds=1) if isinstance(duration, timedelta) else duration
     if type(milliseconds) is not int or not 0 <= milliseconds <= MAX_DURATION_MS:
@@ -33,7 +33,7 @@ def optional_ms(duration: Duration | None) -> int | None:
 
 def limit_ms(duration: Duration | float) -> float:
     """Return *duration* in ms; ``float("inf")`` is allowed and means no limit."""
-    return duration if duration == float("inf") else to_ms(duration)  # type: ignore[return-value, arg-type]  # inf is the only float let through
+    return duration if duration == float("inf") else to_ms(duration)  # type: ignore[return-value, arg-type]  # inf is the only float allowed
 
 
 __all__ = ["MAX_DURATION_MS", "Duration", "limit_ms", "optional_ms", "to_ms"]

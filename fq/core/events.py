@@ -1,13 +1,11 @@
 """
-What a layer may watch: the closed union `Event`.
+The events that layers observe: the closed union `Event`.
 
-An event is told to the `on_event` face of every layer that has one. Watching never changes anything: an exception is logged and the work goes on.
-Events that announce something (`ActorDeclaring`, `QueueDeclaring`, `Delayed`, `Committing`, `WorkerBooting`,
-`WorkerStopping`, `ThreadStopping`) are told from the outermost
-layer inwards, all others from the innermost layer outwards.
+fq calls `on_event` of every layer that overrides it. An event changes nothing: if a layer raises, that is logged, and the work goes on. Events before
+something happens (`ANNOUNCING`: their names end in "ing", and `Delayed`) go from the outermost layer inwards, all others from the innermost outwards.
 
 =================  =====================================================  ==============================================
-event              told when                                              where
+event              emitted when                                           where
 =================  =====================================================  ==============================================
 ActorDeclaring     an actor is about to be declared                       the thread that declares it
 ActorDeclared      an actor was declared                                  the thread that declares it
@@ -108,7 +106,7 @@ class Committing:
 
 @frozen
 class Committed:
-    """The outcome of a message was committed; or nothing of it was, since the claim was no longer this worker's (*stale*)."""
+    """The outcome of a message was committed; or, if *stale*, discarded, since this worker no longer held the claim."""
 
     message: Message
     outcome: Outcome

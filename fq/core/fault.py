@@ -1,7 +1,7 @@
 """
-`Fault`, an error as data: what is left of an exception once it is stored.
+`Fault`: an error as data, in which an exception is stored.
 
-The core may hold one; only the shell makes one, since it reads source lines. How a traceback is written is in ``fq.errors.exception_text``.
+The core may hold one. Only the shell makes one, since that reads source lines. ``fq.errors.exception_text`` formats tracebacks.
 """
 
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ from attrs import field, frozen
 from fq.errors.exception_text import name_of, text_of, traceback_of
 
 MAX_TEXT = 2_000
-"""How much of an error's text is stored, in characters."""
+"""How many characters of the text of an error are stored."""
 
 MAX_TRACEBACK = 8_000
-"""How much of its traceback is stored, in characters."""
+"""How many characters of a traceback are stored."""
 
 
 @frozen
 class Fault:
     """
-    Why a task failed for good, as it is stored with dead letters and results: at most `MAX_TEXT` and `MAX_TRACEBACK` characters of it.
+    Why a task failed, as dead letters and results store it: at most `MAX_TEXT` and `MAX_TRACEBACK` characters.
 
     Attributes:
-        type: name of the exception's class.
+        type: the name of the class of the exception.
 
         message: its text.
 
-        traceback: as Python prints it, ``""`` where the error never had one.
+        traceback: as Python prints it; ``""`` if the error had none.
 
-        whole: was nothing cut? Known only where the fault is made.
+        whole: is nothing cut? Known only in the process that made it.
     """
 
     type: str
@@ -39,7 +39,7 @@ class Fault:
 
     @classmethod
     def of(cls, error: BaseException) -> "Fault":
-        """Return *error* as data, whatever that does when it is looked at; the exception itself may then be let go, with every frame that it holds."""
+        """Return *error* as data, even if its methods raise. The exception itself, with all frames that it holds, can then be freed."""
         text, traceback = _encodable(text_of(error)), _encodable(traceback_of(error))
         whole = len(text) <= MAX_TEXT and len(traceback) <= MAX_TRACEBACK
         return cls(_encodable(name_of(error)), shortened(text, MAX_TEXT), shortened(traceback, MAX_TRACEBACK), whole)
@@ -50,13 +50,13 @@ class Fault:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, object]) -> "Fault":
-        """Return the fault whose wire form is *fields*; what is missing is empty."""
+        """Return the fault whose wire form is *fields*; a missing field is empty."""
         return cls(str(fields.get("type", "")), str(fields.get("message", "")), str(fields.get("traceback", "")))
 
 
 def fault_data(error: BaseException | None) -> dict[str, object]:
     """
-    Return *error* as callbacks and collecting groups see it.
+    Return *error* as callbacks, and groups that collect failures, get it.
 
     >>> fault_data(ValueError("no"))
     {'type': 'ValueError', 'message': 'no'}
@@ -71,7 +71,7 @@ def fault_text(error: BaseException | None) -> str:
 
 def shortened(text: str, limit: int) -> str:
     """
-    Return *text* in at most *limit* characters and a note: its beginning and its end.
+    Return *text* cut to *limit* characters: its beginning, a note, and its end.
 
     >>> shortened("abcdefghij", 4)
     'ab... (6 characters cut) ...ij'
@@ -83,5 +83,5 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _encodable(text: str) -> str:
-    r"""Return *text* such that every broker can keep it: a lone surrogate, as in a file name that is not UTF-8, becomes ``\udc80``."""
+    r"""Return *text* so that every broker can store it: a lone surrogate, as in a file name that is not UTF-8, becomes ``\udc80``."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

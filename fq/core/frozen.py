@@ -15,7 +15,7 @@ class FrozenDict(dict[K, V]):
     """
     A dict that refuses to change.
 
-    A subclass of `dict` and not a wrapper, because the standard JSON encoder writes it at full speed.
+    A subclass of `dict` and not a wrapper, because the standard JSON encoder encodes it at full speed.
 
     >>> FrozenDict(a=1)["a"]
     1
@@ -50,7 +50,7 @@ EMPTY: FrozenDict[str, object] = FrozenDict()
 
 
 def frozen_dict(mapping: Mapping[str, object]) -> FrozenDict[str, object]:
-    """Return *mapping* itself when it is frozen already, else a frozen copy."""
+    """Return *mapping* itself if it is frozen, else a frozen copy."""
     return mapping if type(mapping) is FrozenDict else FrozenDict(mapping)
 
 
@@ -58,8 +58,8 @@ def unchecked_constructor(kind: Callable[P, R]) -> Callable[P, R]:
     """
     Return a constructor of *kind*, a frozen attrs class without a base or a weakref slot, that takes half the time of its own.
 
-    For what is made several times a message. It takes the fields by position, neither converts nor validates, and fills a mutable twin, of the
-    same layout, which then becomes an instance of *kind*.
+    It is for records of which each message makes several. It takes the fields by position, and neither converts nor validates them. It fills a mutable
+    twin of the same layout, which then becomes an instance of *kind*.
 
     >>> from attrs import frozen
     >>> @frozen(weakref_slot=False)

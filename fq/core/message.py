@@ -1,4 +1,4 @@
-"""`Message`, the immutable record that everything passes around, and `Key`, a typed slot in its options. Continue with ``fq.core.outcome``."""
+"""`Message`, the immutable record of one call, and `Key`, a typed slot in its options. Continue with ``fq.core.outcome``."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeAlias, TypeVar, cast
@@ -31,16 +31,16 @@ class Message:
     {'retries': 1}
 
     Attributes:
-        message_id: identity; retries keep it.
+        message_id: its identity, which retries keep.
 
-        actor_name: which actor it is for.
+        actor_name: the actor that it is for.
 
-        queue_name: which queue it waits in.
+        queue_name: the queue in which it waits.
 
-        args, kwargs: what the actor is called with, as JSON values.
+        args, kwargs: the arguments of the call, as JSON values.
 
-        options: an open mapping of JSON values that travels with the message and survives retries. Names of fields of layers in
-            it override those fields for this message alone; ``retries`` counts the retries so far; headers of tracers live here.
+        options: an open mapping of JSON values that travels with the message and survives retries. An option with the name of a field of a layer overrides
+            that field for this message alone. ``retries`` counts the retries so far. Tracers put their headers here.
 
         message_timestamp: when it was made, ms since the epoch.
 
@@ -48,19 +48,18 @@ class Message:
 
         received_at: when it was claimed, ms since the epoch on the broker's clock. Never encoded.
 
-        deliveries: how often it has been claimed since it last had an outcome, this time included. Never encoded.
+        deliveries: how often it was claimed since its last outcome, this time included. Never encoded.
 
-        interrupted: why the previous delivery was cut short, ``""`` if it was not. Never encoded.
+        interrupted: why the previous delivery was interrupted; ``""`` if it was not. Never encoded.
 
-        time_limit: how long this delivery may run, ms; stamped by `TimeLimit`, enforced by the worker. Never encoded.
+        time_limit: how long this delivery may run, ms. `TimeLimit` sets it, the worker enforces it. Never encoded.
 
-        extra: fields of the wire form that this version does not know; kept, so that a newer version's messages pass through.
+        extra: fields of the wire form that this version does not know. They are kept for newer versions.
 
-        origin: *args*, *kwargs* and *options* as they were received, and the bytes that they were read from. Never encoded.
-            See ``fq.layers.received.as_received``.
+        origin: *args*, *kwargs* and *options* as they were received, and their bytes. Never encoded. See ``fq.layers.received.as_received``.
 
-    No field can be set. *args* is a tuple; *kwargs* and *options* refuse changes. A list or a dict *inside* of them is a plain one: what an actor does to it is
-    seen by the rest of this delivery, but not by a retry or a callback, which get what was sent.
+    No field can be set. *args* is a tuple; *kwargs* and *options* refuse changes. A list or a dict *inside* of them is an ordinary one: the rest of this
+    delivery sees what the actor changes in it, but a retry or a callback gets what was sent.
     """
 
     message_id: str = field(validator=validators.min_len(1))
@@ -82,7 +81,7 @@ class Message:
         return hash(self.message_id)
 
     def __str__(self) -> str:
-        """Return the call that this message stands for: ``add(1, k=2)``; of arguments that are nested too deeply to be shown, ``add(...)``."""
+        """Return the call as text: ``add(1, k=2)``; or ``add(...)`` if the arguments nest too deeply to show."""
         try:
             arguments = [repr(value) for value in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
         except RecursionError:
@@ -90,7 +89,7 @@ class Message:
         return f"{self.actor_name}({', '.join(arguments)})"
 
     def with_options(self, **options: object) -> "Message":
-        """Return this message with *options* added to, or replacing, those it has."""
+        """Return this message with *options* added; they replace those of the same name."""
         return evolve_message(self, options=frozen_dict({**self.options, **options}))
 
     def without_options(self, *names: str) -> "Message":
@@ -105,11 +104,11 @@ new_message = cast(
     "Callable[[str, str, str, tuple[object, ...], Options, Options, int, int, int, int, str, float, Options, Origin | None], Message]",
     unchecked_constructor(Message),
 )
-"""`Message` by position, for the hot path; the values must fit already."""
+"""`Message` by position, for the hot path; the values are not checked."""
 
 
 def evolve_message(message: Message, **changes: object) -> Message:
-    """Return *message* with *changes*: `attrs.evolve` for the hot path, four times as fast; the values must fit already."""
+    """Return *message* with *changes*: `attrs.evolve` for the hot path, four times as fast; the values are not checked."""
     changed = with_time_limit(message, message.time_limit)
     for name, value in changes.items():
         object.__setattr__(changed, name, value)
@@ -146,7 +145,7 @@ class Key(Generic[T]):
     >>> attempts.get(message)
     2
 
-    A value of another type, which only a foreign producer can have put there, raises `OptionError`.
+    A value of another type raises `OptionError`; only a foreign producer can have put it there.
     """
 
     name: str
@@ -157,7 +156,7 @@ class Key(Generic[T]):
         """Return the value in *message*, or the default."""
         value = message.options.get(self.name, self.default)
         if value is self.default or type(value) is self.kind or isinstance(value, self.kind):
-            return value  # pyright: ignore[reportReturnType]  # it is of the kind, or the default
+            return value  # pyright: ignore[reportReturnType]  # it has the type *kind*, or is the default
         raise OptionError(f"option {self.name} of message {message.message_id}: found {value!r}, expected {self.kind.__name__}")
 
     def set(self, message: Message, value: T) -> Message:
@@ -167,9 +166,9 @@ class Key(Generic[T]):
 
 TIME_LIMIT = "time_limit"
 CANCELLED = "cancelled"
-"""What `Message.interrupted` may say: the process had to be killed to enforce the time limit; somebody cancelled the message."""
+"""Values of `Message.interrupted`: the process was killed to enforce the time limit; the message was cancelled."""
 
 RETRIES = Key("retries", int, 0)
 
 ACTOR_DEFAULTS = ""
-"""As the `queue_name` of a message about to be sent: the queue of its actor, and what else the actor says of its messages; the app looks it up."""
+"""As `queue_name` of a message to send: the app fills in the queue, priority and options of the actor."""

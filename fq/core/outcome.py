@@ -1,8 +1,8 @@
 """
-What a handler returns: an `Outcome`, which says everything that must now happen.
+`Outcome`: what a handler returns, which says all that must happen now.
 
-The failure side of an outcome *is* the disposition of the message, so no illegal pair can be written; effects are what is committed
-along with it. The broker applies all of it or nothing. Continue with ``fq.middleware.base``.
+The failure side of an outcome is the disposition of the message, so that illegal combinations cannot be written. Its effects are committed along with it:
+the broker applies all of them or none. Continue with ``fq.middleware.base``.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from fq.errors.exception_text import is_a, text_of
 
 @frozen
 class Retry:
-    """Put *message* in this one's place, to run after *delay* ms. *error* is why, or None when no attempt was used up."""
+    """Replace this message by *message*, to run after *delay* ms. *error* is the reason; None if no attempt was used up."""
 
     message: Message
     delay: int = 0
@@ -32,7 +32,7 @@ class Dead:
     """
     Move the message to the dead letters, with *error* as the reason.
 
-    *exhausted*, where no retry was left, is how many there were, of how many; *final*: no retry is wanted, whatever the error is.
+    *exhausted*, if no retry was left, holds how many were used and how many were allowed. *final*: never retry, whatever the error is.
     """
 
     error: Error
@@ -42,7 +42,7 @@ class Dead:
 
 @frozen
 class Drop:
-    """Acknowledge the message without a result; *reason* is for the log."""
+    """Acknowledge the message without a result. *reason* goes to the log."""
 
     reason: str = ""
 
@@ -55,7 +55,7 @@ class Enqueue:
     """
     Send *message*, to run after *delay* ms.
 
-    *continues*: is it the next part of the workflow of the message whose outcome this is? Then it does not start if that message was cancelled.
+    *continues*: is it the next part of the workflow of the message with this outcome? Then it does not start if that message was cancelled.
     """
 
     message: Message
@@ -68,7 +68,7 @@ new_enqueue = unchecked_constructor(Enqueue)
 
 @frozen(weakref_slot=False)
 class Store:
-    """Keep *result* under *message_id* for *ttl* ms; with *hold*, the name of a group, for as long from when that group is complete."""
+    """Store *result* under *message_id* for *ttl* ms; with *hold*, the name of a group, counted from the completion of that group."""
 
     message_id: str
     result: Result[object, Error]
@@ -84,10 +84,10 @@ class Arrive:
     """
     Report member number *member* (from 0) of *group*, which has *size* members, with *value*.
 
-    Arrivals are a set, so a redelivered member cannot count twice. The last one to arrive enqueues *then*, in the same commit, with the list
-    of all values, in the order of the members, as the last positional argument. What is kept of the group goes away *ttl* ms after its latest arrival.
+    Arrivals are a set, so a redelivered member counts once. The last arrival enqueues *then* in the same commit, with the list of all values, in the order
+    of the members, as the last positional argument. The broker forgets the group *ttl* ms after its latest arrival.
 
-    *then* may come with any one member: the broker keeps it until the last one arrives.
+    Any one member may bring *then*: the broker keeps it until the last one arrives.
     """
 
     group: str
@@ -104,12 +104,12 @@ Effect: TypeAlias = Enqueue | Store | Arrive
 @frozen
 class Outcome:
     """
-    What came of a message: its result, and what else must be committed with it.
+    The result of a message, and the effects to commit with it.
 
     >>> Outcome.success(3).also(Enqueue(Message(message_id="m2", actor_name="report")))
     Outcome(result=<Success: 3>, effects=(Enqueue(message=...), delay=0, continues=False),))
 
-    A success acknowledges the message. A failure says what becomes of it: `Retry`, `Dead` or `Drop`.
+    A success acknowledges the message. A failure says what happens to it: `Retry`, `Dead` or `Drop`.
     """
 
     result: Result[object, Setback]
@@ -122,17 +122,17 @@ class Outcome:
 
     @classmethod
     def failure(cls, error: Error) -> "Outcome":
-        """Return the outcome of an actor that raised *error*: a dead letter, unless a layer outside refines it."""
+        """Return the outcome of an actor that raised *error*: a dead letter, unless a layer changes it."""
         return cls(Failure(Dead(error)))
 
     @classmethod
     def drop(cls, reason: str) -> "Outcome":
-        """Return the outcome of a message that is acknowledged without having run."""
+        """Return the outcome of a message that is acknowledged without running."""
         return cls(Failure(Drop(reason)))
 
     @classmethod
     def raised(cls, error: Error) -> "Outcome":
-        """Return what an exception stands for: `SkipMessage` drops the message, anything else is a failure."""
+        """Return the outcome that an exception stands for: `SkipMessage` drops the message, all others are failures."""
         return cls.drop(text_of(error)) if is_a(error, SkipMessage) else cls.failure(error)
 
     @property
@@ -142,19 +142,19 @@ class Outcome:
 
     @property
     def final(self) -> bool:
-        """Is this the last word on the message, that is anything but a retry?"""
+        """Is this the last outcome of the message? All but a retry are."""
         return is_successful(self.result) or not isinstance(self.result.failure(), Retry)
 
     @property
     def error(self) -> Error | None:
-        """The error of a failure, None for a success or a message that was dropped or snoozed."""
+        """The error of a failure; None for a success, and for a message that was dropped or snoozed."""
         if is_successful(self.result):
             return None
         setback = self.result.failure()
         return None if isinstance(setback, Drop) else setback.error
 
     def alt(self, change: Callable[[Setback], Setback]) -> "Outcome":
-        """Return this outcome with its setback changed; a success stays as it is."""
+        """Return this outcome with its setback changed by *change*; a success is returned unchanged."""
         if is_successful(self.result):
             return self
         before = self.result.failure()
@@ -167,4 +167,4 @@ class Outcome:
 
 
 DONE = Outcome.success()
-"""The outcome of an actor that returned None: one for all of them."""
+"""The outcome of an actor that returned None, made once."""

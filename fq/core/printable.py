@@ -1,9 +1,9 @@
-"""`printable` and `indented`: text from outside, as it may be written to a terminal or a log. Pure."""
+"""`printable` and `indented`: make foreign text safe for a terminal or a log. Pure."""
 
 
 def printable(text: str, *, lines: bool = False) -> str:
     r"""
-    Return *text* with everything escaped that cannot be seen, and so could move the cursor or look like another line; *lines* keeps newlines and tabs.
+    Return *text* with invisible characters escaped, which could move the cursor or fake a line; *lines* keeps newlines and tabs.
 
     >>> print(printable("red\x1b[31m\nforged"))
     red\x1b[31m\nforged
@@ -19,7 +19,7 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 def indented(text: str) -> str:
     r"""
-    Return *text* with all of its lines but the first indented, so that none of them looks like another record.
+    Return *text* with all lines but the first indented, so that none of them looks like another record.
 
     >>> print(indented("one\ntwo"))
     one

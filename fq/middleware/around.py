@@ -1,4 +1,4 @@
-"""`Around`: a layer made of a context manager."""
+"""`Around`: a layer made from a context manager."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -16,8 +16,8 @@ class Around(Middleware):
     """
     A context manager around the processing of a message: spans, log context, connections.
 
-    *manager* is called with the message. For sync actors it must return a sync context manager; for async actors either kind will do.
-    What the body raises never reaches the manager, since handlers return outcomes: the manager sees a normal exit.
+    *manager* is called with the message. For sync actors it must return a sync context manager, for async actors either kind. Handlers return outcomes
+    and do not raise, so the manager sees a normal exit even if the actor failed.
 
     >>> from contextlib import contextmanager
     >>> @contextmanager

@@ -1,5 +1,5 @@
 """
-What a layer is: `Middleware`, its three faces, and the easier way to write one, `Step`. Another, for context managers, is in ``fq.middleware.around``.
+What a layer is: `Middleware` with its faces, and `Step`, the easier way to write one. ``fq.middleware.around`` makes a layer of a context manager.
 
 Start with `Step`. Stacks of layers are in ``fq.middleware.stack``.
 """
@@ -26,12 +26,12 @@ F = TypeVar("F", bound=Callable[..., object])
 
 _SUBJECT = "process_message|process_boot|skip_message|delay_message|enqueue|ack|nack|declare_(actor|queue|delay_queue)"
 HOOK = re.compile(f"(before|after)_({_SUBJECT}|worker_(boot|shutdown)|(worker|consumer)_thread_(boot|shutdown))")
-"""The names of the hooks of class-style middleware: a layer that has one was meant to derive from ``fq.class_style.Middleware``."""
+"""The names of the hooks of class-style middleware. A layer with one was meant to derive from ``fq.class_style.Middleware``."""
 
 
 @frozen
 class Rule:
-    """The layer that states this rule must be outside *inner*, because of *reason*."""
+    """A layer with this rule must be outside *inner*, because of *reason*."""
 
     inner: type["Middleware"]
     reason: str
@@ -39,16 +39,16 @@ class Rule:
 
 class Middleware:
     """
-    One layer: a frozen value with up to three faces, each of which does nothing unless overridden.
+    One layer: a frozen value with three faces, for processing, sending and events. Each does nothing unless overridden.
 
-    Subclass this directly only for a layer that calls *next* twice or not at all; `Step` and `Around` cover the rest. Decorate subclasses with `attrs.frozen`:
-    every field is then an option of actors and messages, too.
+    Subclass it directly only for a layer that calls *next* twice or not at all; `Step` and `Around` cover the rest. Decorate subclasses with `attrs.frozen`:
+    each field is then also an option of actors and messages.
 
-    A handler made by `wrap` never raises `Exception`: whatever this layer raises becomes the failure `LayerError` at its own ring.
+    A handler made by `wrap` never raises `Exception`: an error of this layer becomes the failure `LayerError`, which the layers outside of it see.
     """
 
     outside_of: ClassVar[tuple[Rule, ...]] = ()
-    """Which layers must be further inside than this one, and why."""
+    """The layers that must be further inside than this one, and why."""
 
     repeatable: ClassVar[bool] = False
     """May a stack hold several layers of this class?"""
@@ -62,18 +62,18 @@ class Middleware:
         return next
 
     def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
-        """Return what is to be sent instead of *enqueue*: called for every message that leaves (sends, retries, follow-ups)."""
+        """Return what to send in the place of *enqueue*. Called for every message that leaves: sends, retries and follow-ups."""
         return enqueue
 
     def on_event(self, event: Event) -> None:
-        """Watch *event*; see ``fq.core.events``."""
+        """Observe *event*; see ``fq.core.events``."""
 
     def __init_subclass__(cls) -> None:
         """
-        Guard the raw faces that a subclass defines, so that no layer's exception passes its own ring.
+        Guard the faces that a subclass defines, so that an exception of a layer becomes its failure.
 
         Raises:
-            StackError: it has hooks of class-style middleware, which nothing would call.
+            StackError: it has hooks of class-style middleware, which would never be called.
         """
         if hook := next((name for name in dir(cls) if HOOK.fullmatch(name)), None):
             raise StackError(
@@ -87,34 +87,34 @@ class Middleware:
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
-        """Return the options that this layer takes: its fields, unless a subclass says otherwise."""
+        """Return the options that layers of this class accept: its fields, by default."""
         fields: tuple[attrs.Attribute[object], ...] = getattr(cls, "__attrs_attrs__", ())
         return frozenset(field.name for field in fields if field.init)
 
     def accepted_options(self) -> frozenset[str]:
-        """Return the options that this very layer takes: those of its class, unless a subclass says otherwise."""
+        """Return the options that this layer accepts: those of its class, by default."""
         return self.option_names()
 
     def option(self, name: str) -> object:
-        """Return the value that is in force here of *name*, one of the options that this layer takes."""
+        """Return the value of *name*, one of the options that this layer accepts."""
         value: object = getattr(self, name)
         return value
 
     @property
     def matched_class(self) -> type:
-        """The class by which edits of a stack find this layer, beside its own."""
+        """The class by which edits of a stack find this layer, in addition to its own."""
         return type(self)
 
     def bind(self, app: Host, outside: tuple["Middleware", ...]) -> Self:
-        """Return this layer as it is in *app*, inside the layers *outside*: for a layer that has to know where it is."""
+        """Return this layer for use in *app*, inside the layers *outside*: for a layer that depends on where it is."""
         return self
 
     def with_options(self, options: Mapping[str, object]) -> Self:
         """
-        Return this layer with those of *options* that it takes in the place of its fields.
+        Return this layer with the *options* that it accepts in the place of its fields.
 
         Raises:
-            OptionError: a value that the field cannot take.
+            OptionError: a value that a field does not accept.
         """
         changes = {name: options[name] for name in self.accepted_options() if name in options}
         if not changes:
@@ -128,21 +128,21 @@ class Middleware:
 
 
 def _try(layer: Middleware, name: str, value: object) -> None:
-    """Raise `OptionError`, with the name and the reason, if *value* is not one for the field *name* of *layer*."""
+    """Raise `OptionError`, with the name and the reason, if the field *name* of *layer* does not accept *value*."""
     try:
         evolve(layer, **{name: value})  # type: ignore[misc]  # as above
     except (TypeError, ValueError) as error:
-        raise OptionError(f"{name}: {error.args[0] if error.args else error}") from None  # attrs puts records of its own behind the text
+        raise OptionError(f"{name}: {error.args[0] if error.args else error}") from None  # attrs puts its own records after the text
 
 
 def never_raises(face: F) -> F:
-    """Mark *face*, a `wrap` or `awrap`, as one through which no exception of its layer gets anyway."""
+    """Mark *face*, a `wrap` or `awrap`, as one whose handlers never raise, so that it needs no guard."""
     face.guarded = True  # type: ignore[attr-defined]  # read by __init_subclass__, which also sees re-made classes of attrs
     return face
 
 
 def layer_failure(layer: object, error: BaseException, awaited: bool = False) -> Outcome:
-    """Return the outcome of *layer* having raised *error*, perhaps in what it *awaited*; raise it where it is not the layer's: ``fq.errors.propagation``."""
+    """Return the outcome of *error*, which *layer* raised, or what it *awaited*. Raise it if it is meant for the thread or task: ``fq.errors.propagation``."""
     if (aescapes if awaited else escapes)(error):
         raise error
     return Outcome.raised(error if is_a(error, (SkipMessage, LayerError)) else LayerError(layer, error))
@@ -150,18 +150,18 @@ def layer_failure(layer: object, error: BaseException, awaited: bool = False) ->
 
 def checked_outcome(layer: object, face: str, found: object) -> Outcome:
     """
-    Return *found*, which *face* of *layer* returned, if it is an outcome.
+    Return *found*, which *face* of *layer* returned, if it is an outcome; else a failure.
 
-    A function of its own, so that no frame which an exception's traceback leads to has a local that leads back to the exception: it is freed at once.
+    A function of its own, so that no frame of the traceback of an exception has a local that refers to the exception: it is freed at once.
     """
     return found if isinstance(found, Outcome) else wrong_return(layer, face, found)
 
 
 def wrong_return(layer: object, face: str, found: object, expected: str = "an Outcome") -> Outcome:
-    """Return the outcome of *face* of *layer* having returned *found*, which is not what it must return."""
+    """Return the failure of *face* of *layer*, which returned *found* and not what was *expected*."""
     hint = ""
     if isinstance(found, Coroutine):
-        found.close()  # nobody will await it any more
+        found.close()  # it will never be awaited
         hint = ": await what next returns"
     return layer_failure(layer, TypeError(f"{face} returned {found!r}, expected {expected}{hint}"))
 
@@ -204,9 +204,9 @@ def _aguard(awrap: Callable[[Middleware, AsyncHandler], AsyncHandler]) -> Callab
 
 class Step(Middleware):
     """
-    A layer as two pure functions, from which both colours of `wrap` are derived.
+    A layer as two pure functions, from which both `wrap` and `awrap` are derived.
 
-    Options in a message that name a field of this layer are in force for that message: the methods see them as ``self.field``.
+    An option of a message with the name of a field applies to that message: the methods see it as ``self.field``.
 
     >>> @frozen
     ... class Upper(Step):
@@ -217,7 +217,7 @@ class Step(Middleware):
     """
 
     def before(self, message: Message) -> Message | Outcome:
-        """Return the message to pass inwards, or an outcome to answer with it at once, without calling anything further in."""
+        """Return the message to pass inwards; or an outcome, which is returned at once, so that no layer further inside is called."""
         return message
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
@@ -226,15 +226,15 @@ class Step(Middleware):
 
     def idle(self) -> bool:
         """
-        Does this layer, with its fields as they are, leave alone every message without options that succeeds at its first delivery?
+        Does this layer, with its present fields, do nothing for a message without options that succeeds at its first delivery?
 
-        Then such messages pass it by in a stack, and only those that do not succeed are shown to `after`.
+        Then a stack skips it for such messages, and calls `after` only if they do not succeed.
         """
         return False
 
     @never_raises
     def wrap(self, next: Handler) -> Handler:
-        """Return a handler that calls `before`, *next* and `after`; a face left alone costs nothing."""
+        """Return a handler that calls `before`, *next* and `after`. One that is not overridden costs nothing."""
         enters, leaves = self._faces()
         if not (enters or leaves):
             return next
@@ -249,7 +249,7 @@ class Step(Middleware):
                 return layer_failure(self, error)
             if type(inward) is not Message:
                 return short_circuited(self, inward)
-            # No local for the outcome: through a traceback's frames it would keep its own exception alive.
+            # No local for the outcome: the frames of a traceback would keep it, and so its own exception, alive.
             return step.run_after(inward, next(inward)) if leaves else next(inward)
 
         return handler
@@ -276,7 +276,7 @@ class Step(Middleware):
         return handler
 
     def run_after(self, message: Message, outcome: Outcome) -> Outcome:
-        """Return what `after` returns, or the failure that it raises, behind which that of the actor is still to be seen."""
+        """Return the outcome of `after`; if that raises, the failure, with the error of the actor as its context."""
         try:
             outward = self.after(message, outcome)
         except BaseException as error:
@@ -291,5 +291,5 @@ class Step(Middleware):
 
 
 def short_circuited(layer: Step, inward: object) -> Outcome:
-    """Return *inward*, with which the `before` of *layer* answered in the actor's place."""
+    """Return *inward*, the outcome that `before` of *layer* returned without calling the actor."""
     return inward if isinstance(inward, Outcome) else wrong_return(layer, "before", inward, "a Message or an Outcome")

@@ -1,4 +1,4 @@
-"""`explain`: replay a message through a stack and say what each layer did. Steps are pure, so this changes nothing and costs little."""
+"""`explain`: replays a message through a stack and shows what each layer did. Steps are pure, so this is safe and cheap."""
 
 from collections.abc import Callable
 from typing import cast
@@ -15,9 +15,9 @@ from fq.middleware.stack import Stack
 @frozen
 class Ring:
     """
-    What one layer did: it was given *entered* and passed *passed* inwards, was answered *answered* and returned *returned*.
+    What one layer did: it got *entered*, passed *passed* inwards, got back *answered*, and returned *returned*.
 
-    *passed* and *answered* are None where the layer answered by itself.
+    *passed* and *answered* are None if the layer did not call the next one.
     """
 
     layer: Middleware
@@ -29,7 +29,7 @@ class Ring:
 
 @frozen
 class Explanation:
-    """The replay of one message: the rings that it reached, outermost first, and the outcome. ``str()`` draws it."""
+    """The replay of one message: the rings that it reached, outermost first, and the outcome. ``str()`` draws them."""
 
     rings: tuple[Ring, ...]
     outcome: Outcome
@@ -50,9 +50,9 @@ class Explanation:
 
 def explain(stack: Stack, message: Message, result: object | Callable[[Message], Outcome]) -> Explanation:
     """
-    Return what each layer of *stack* does with *message* when the actor comes to *result*.
+    Return what each layer of *stack* does with *message* if the actor ends with *result*.
 
-    *result* is a value that the actor returns, an exception that it raises, an `Outcome`, or a handler to be called in the actor's place.
+    *result* is a value that the actor returns, an exception that it raises, an `Outcome`, or a handler to call in its place.
 
     >>> from fq import compose, retries, time_limit
     >>> from fq.testing import message
@@ -62,12 +62,12 @@ def explain(stack: Stack, message: Message, result: object | Callable[[Message],
         in:  time_limit: inf -> 5
     outcome: Outcome(result=<Failure: Dead(error=ValueError('no'))>, effects=())
     """
-    reached: dict[int, Message] = {}  # by depth: where a layer calls twice, the last call is the one that is told
+    reached: dict[int, Message] = {}  # by depth; if a layer calls the next one twice, the last call is shown
     answers: dict[int, Outcome] = {}
     depths = range(len(stack))
-    handler = _recorded(_as_handler(result), len(stack), reached, answers)
+    handler = _recording(_as_handler(result), len(stack), reached, answers)
     for depth in reversed(depths):
-        handler = _recorded(stack.layers[depth].wrap(handler), depth, reached, answers)
+        handler = _recording(stack.layers[depth].wrap(handler), depth, reached, answers)
     outcome = handler(message)
     rings = tuple(
         Ring(stack.layers[depth], reached[depth], reached.get(depth + 1), answers.get(depth + 1), answers[depth])
@@ -87,7 +87,7 @@ def _as_handler(result: object | Callable[[Message], Outcome]) -> Handler:
     return lambda _: Outcome.success(result)
 
 
-def _recorded(handler: Handler, depth: int, reached: dict[int, Message], answers: dict[int, Outcome]) -> Handler:
+def _recording(handler: Handler, depth: int, reached: dict[int, Message], answers: dict[int, Outcome]) -> Handler:
     def recording(message: Message) -> Outcome:
         reached[depth] = message
         outcome = answers[depth] = handler(message)

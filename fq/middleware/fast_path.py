@@ -1,7 +1,7 @@
 """
-`wrapped` and `awrapped`: a handler inside layers, where neighbouring layers that are idle are passed by together.
+`wrap_all` and `awrap_all`: put a handler inside layers, and skip neighbouring layers that are idle all at once.
 
-Most layers have nothing to do for most messages: no options, the first delivery, and an actor that succeeds. Such a message costs one look for all of them.
+Most layers do nothing for most messages: those without options that succeed at their first delivery. One check a message skips all such layers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,25 +15,25 @@ from fq.core.outcome import Outcome
 from fq.middleware.base import AsyncHandler, Handler, Middleware, Step
 
 
-def wrapped(layers: Sequence[Middleware], next: Handler) -> Handler:
+def wrap_all(layers: Sequence[Middleware], next: Handler) -> Handler:
     """Return *next* inside *layers*, the outermost first."""
-    for layer_or_idle in _runs(layers):
-        next = layer_or_idle.wrap(next) if isinstance(layer_or_idle, Middleware) else _bypass(layer_or_idle, next)
+    for layer_or_idle in _idle_runs(layers):
+        next = layer_or_idle.wrap(next) if isinstance(layer_or_idle, Middleware) else _skip_if_idle(layer_or_idle, next)
     return next
 
 
-def awrapped(layers: Sequence[Middleware], next: AsyncHandler) -> AsyncHandler:
+def awrap_all(layers: Sequence[Middleware], next: AsyncHandler) -> AsyncHandler:
     """Return the same for async actors."""
-    for layer_or_idle in _runs(layers):
-        next = layer_or_idle.awrap(next) if isinstance(layer_or_idle, Middleware) else _abypass(layer_or_idle, next)
+    for layer_or_idle in _idle_runs(layers):
+        next = layer_or_idle.awrap(next) if isinstance(layer_or_idle, Middleware) else _askip_if_idle(layer_or_idle, next)
     return next
 
 
-def _runs(layers: Sequence[Middleware]) -> Iterator[Middleware | list[Step]]:
-    """Yield *layers* from the innermost on: neighbours that are idle as one list, others one by one."""
+def _idle_runs(layers: Sequence[Middleware]) -> Iterator[Middleware | list[Step]]:
+    """Yield *layers* from the innermost on: idle neighbours as one list, others one by one."""
     idle: list[Step] = []
     for layer in reversed(layers):
-        if is_idle(layer):
+        if may_skip(layer):
             idle.append(layer)
             continue
         if idle:
@@ -44,36 +44,36 @@ def _runs(layers: Sequence[Middleware]) -> Iterator[Middleware | list[Step]]:
         yield idle
 
 
-def is_idle(layer: Middleware) -> TypeGuard[Step]:
-    """Says *layer* itself that it may be passed by?"""
+def may_skip(layer: Middleware) -> TypeGuard[Step]:
+    """May a message skip *layer*? See `Step.idle`."""
     return isinstance(layer, Step) and type(layer).wrap is Step.wrap and type(layer).awrap is Step.awrap and layer.idle()
 
 
-def _bypass(steps: Sequence[Step], next: Handler) -> Handler:
+def _skip_if_idle(steps: Sequence[Step], next: Handler) -> Handler:
     through = reduce(_wrap, steps, next)
 
     def handler(message: Message) -> Outcome:
         if message.options or message.deliveries != 1 or message.interrupted:
             return through(message)
-        # No local for the outcome: through a traceback's frames it would keep its own exception alive.
-        return _left(steps, message, next(message))
+        # No local for the outcome: the frames of a traceback would keep it, and so its own exception, alive.
+        return _run_after(steps, message, next(message))
 
     return handler
 
 
-def _abypass(steps: Sequence[Step], next: AsyncHandler) -> AsyncHandler:
+def _askip_if_idle(steps: Sequence[Step], next: AsyncHandler) -> AsyncHandler:
     through = reduce(_awrap, steps, next)
 
     async def handler(message: Message) -> Outcome:
         if message.options or message.deliveries != 1 or message.interrupted:
             return await through(message)
-        return _left(steps, message, await next(message))
+        return _run_after(steps, message, await next(message))
 
     return handler
 
 
-def _left(steps: Iterable[Step], message: Message, outcome: Outcome) -> Outcome:
-    """Return *outcome* as it leaves *steps*, the innermost first."""
+def _run_after(steps: Iterable[Step], message: Message, outcome: Outcome) -> Outcome:
+    """Return *outcome* after `run_after` of *steps*, the innermost first."""
     if type(outcome) is Outcome and type(outcome.result) is Success:
         return outcome
     for step in steps:

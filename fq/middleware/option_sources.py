@@ -1,4 +1,4 @@
-"""Where the options of a layer come from: the message, the actor or the stack, in this order of precedence."""
+"""`with_option_sources`: says whether the message, the actor or the stack sets an option of a layer; precedence is in this order."""
 
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -23,7 +23,7 @@ class Option:
 
 @frozen
 class SourcedLayer:
-    """A layer as it is in force, and its options with their sources; ``str()`` is one line, which names what does not come from the stack."""
+    """A layer with all options applied, and their sources. ``str()`` is one line, which names the sources other than the stack."""
 
     layer: Middleware
     options: tuple[Option, ...]
@@ -40,14 +40,14 @@ def with_option_sources(
     base: Stack | None = None,
 ) -> SourcedLayer:
     """
-    Return *layer*, of the stack of an actor with *actor_options* in an app whose own stack is *base*, with *message_options* in force.
+    Return *layer*, from the stack of an actor with *actor_options* in an app with the stack *base*, with *message_options* applied.
 
     >>> from fq import retries
     >>> print(with_option_sources(retries(), {"max_retries": 1}))
     Retries(max_retries=1, min_backoff=15000, max_backoff=604800000)  # max_retries: message
 
     Raises:
-        OptionError: a value in *message_options* that the layer cannot take.
+        OptionError: a value in *message_options* that the layer does not accept.
     """
     below = None if base is None else base.get(type(layer))
     in_force = layer.with_options(message_options)

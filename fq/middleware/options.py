@@ -1,9 +1,8 @@
 """
 The options of actors and of single calls, as types.
 
-An option is the name of a field of a layer; precedence is message, actor, stack. The records here exist for type checkers, so that a
-misspelt name or a wrong type is found before anything runs; a test holds them against the layers. Options of your own
-layers go through ``options={...}``, or come as layer values.
+An option is the name of a field of a layer; precedence is message, actor, stack. The records here let type checkers find a misspelt name or a wrong
+type before anything runs; a test compares them with the layers. Pass options of your own layers by ``options={...}``, or pass layer values.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,24 +15,24 @@ from fq.middleware.stack import Stack
 
 @runtime_checkable
 class Callback(Protocol):
-    """An actor that can be called with two positional arguments, such as `Callbacks` has for it."""
+    """An actor that accepts the two positional arguments of a callback: the message, and what happened to it."""
 
     @property
     def name(self) -> str:
         """See `Actor.name`."""
         ...
 
-    def call(self, message: Any, said: Any, /) -> object:  # noqa: ANN401  # each kind of callback says something else
+    def call(self, message: Any, said: Any, /) -> object:  # noqa: ANN401  # each kind of callback has another second argument
         """See `Actor.call`."""
         ...
 
 
 class CallOptions(TypedDict, total=False):
     """
-    What may be said of one call, and travels in its message.
+    The options of one call, which travel in its message.
 
-    *queue* and *priority* say where and in which order it waits (lower is sooner); *options* adds open entries of JSON values to the message; on an actor,
-    a value that is no JSON stays with the actor, for the layers that take the option. The rest overrides fields of layers: see their classes in ``fq.layers``.
+    *queue* and *priority* say where and in which order it waits: lower is sooner. *options* adds entries of JSON values to the message; on an actor, a value
+    that is not JSON stays with the actor, for layers that accept it. All others override fields of layers: see the classes in ``fq.layers``.
     """
 
     queue: str
@@ -58,9 +57,9 @@ class CallOptions(TypedDict, total=False):
 
 class Options(CallOptions, total=False):
     """
-    What may be said of an actor: all that may be said of one call, and what cannot travel.
+    The options of an actor: those of a call, and those that cannot travel in a message.
 
-    *name* is the actor's name, that of its function unless given; *stack* is any function from stack to stack, and comes last.
+    *name* is the name of the actor, by default that of its function. *stack* is a function from stack to stack, applied last.
     """
 
     name: str

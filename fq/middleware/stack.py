@@ -1,5 +1,5 @@
 """
-`Stack`, an onion of layers, and `compose`, which makes one. Where layers are listed, the outermost comes first.
+`Stack`, a composition of layers, and `compose`, which makes one. The outermost layer always comes first.
 
 `compose` obeys the laws of function composition: ``compose()`` changes nothing, nesting does not matter, and
 ``compose(a, b).wrap(handler)`` is ``a.wrap(b.wrap(handler))``. Next: the layers themselves, in ``fq.layers``.
@@ -18,7 +18,7 @@ from fq.core.outcome import Enqueue
 from fq.errors import OptionError, StackError
 from fq.errors.propagation import escapes
 from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
-from fq.middleware.fast_path import awrapped, wrapped
+from fq.middleware.fast_path import awrap_all, wrap_all
 
 L = TypeVar("L", bound=Middleware)
 _ANNOUNCING = frozenset(ANNOUNCING)
@@ -45,7 +45,7 @@ class Stack(Middleware):
     """
     Layers composed into one, outermost first. A stack is itself a middleware, so stacks nest (and flatten).
 
-    Edits name a class, return a new stack, and raise `StackError` if no such layer is there.
+    Edits name a class, return a new stack, and raise `StackError` if it has no such layer.
 
     >>> from fq import age_limit, compose, retries
     >>> stack = compose(age_limit(max_age=1000), retries(max_retries=3))
@@ -55,7 +55,7 @@ class Stack(Middleware):
         actor
 
     Raises:
-        StackError: something that is not a layer, a class twice, or an order that is wrong; with the reason and a drawing.
+        StackError: a part that is not a layer, a class twice, or a wrong order; with the reason and a drawing.
     """
 
     layers: tuple[Middleware, ...] = field(default=(), converter=_flatten)
@@ -65,31 +65,31 @@ class Stack(Middleware):
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
-        """A stack itself takes no options; its layers do."""
+        """A stack itself accepts no options; its layers do."""
         return frozenset()
 
     @never_raises
     def wrap(self, next: Handler) -> Handler:
         """Return *next* inside all layers."""
-        return wrapped(self.layers, next)
+        return wrap_all(self.layers, next)
 
     @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
         """Return *next* inside all layers, for async actors."""
-        return awrapped(self.layers, next)
+        return awrap_all(self.layers, next)
 
     def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
-        """Return *enqueue* folded through the sending side of every layer, outermost first."""
+        """Return *enqueue* after `on_enqueue` of every layer, outermost first."""
         for layer in self.layers:
             enqueue = layer.on_enqueue(enqueue)
         return enqueue
 
     def on_event(self, event: Event) -> None:
         """
-        Tell every layer *event*, in the order that ``fq.core.events`` describes.
+        Call `on_event` of every layer, in the order that ``fq.core.events`` describes.
 
         Raises:
-            BaseExceptionGroup: what layers raised, after all of them have been told.
+            BaseExceptionGroup: the errors of layers, after all of them were called.
         """
         errors: list[BaseException] = []
         for layer in self.layers if type(event) in _ANNOUNCING else reversed(self.layers):
@@ -115,11 +115,11 @@ class Stack(Middleware):
         return f"compose({', '.join(map(repr, self.layers))})"
 
     def __str__(self) -> str:
-        """Draw the onion."""
+        """Draw the layers, one a line."""
         return "\n".join("  " * depth + line for depth, line in enumerate([*map(summary, self.layers), "actor"]))
 
     def get(self, kind: type[L]) -> L | None:
-        """Return the (outermost) layer of class *kind*, None if there is none."""
+        """Return the outermost layer of class *kind*; None if there is none."""
         return next((layer for layer in self.layers if type(layer) is kind), None)
 
     def replace(self, layer: Middleware) -> "Stack":
@@ -147,7 +147,7 @@ class Stack(Middleware):
         return Stack((*self.layers[:at], *layers, *self.layers[at:]))
 
     def add(self, layer: Middleware) -> "Stack":
-        """Return the stack with *layer* replacing the layer of its class; or else placed as far inside as the order rules allow."""
+        """Return the stack with *layer* in the place of the layer of its class; if there is none, as far inside as the order rules allow."""
         if isinstance(layer, Stack):
             stack = self
             for part in layer:
@@ -166,7 +166,7 @@ class Stack(Middleware):
         Return the stack with *options* in the place of the fields that they name.
 
         Raises:
-            OptionError: no layer takes an option of this name, with the nearest name; or a value that the field cannot take.
+            OptionError: no layer accepts an option of this name, with the nearest name; or the field does not accept the value.
         """
         known = self.accepted_options()
         for name in options:
@@ -177,11 +177,11 @@ class Stack(Middleware):
         return Stack(tuple(layer.with_options(options) for layer in self.layers)) if options else self
 
     def accepted_options(self) -> frozenset[str]:
-        """Return the names of all options that the layers take."""
+        """Return the names of all options that the layers accept."""
         return frozenset().union(*(layer.accepted_options() for layer in self.layers))
 
     def bind(self, app: Host, outside: tuple[Middleware, ...] = ()) -> "Stack":
-        """Return the stack with every layer told where it is: in *app*, inside *outside* and the layers before it."""
+        """Return the stack with every layer bound: to *app*, inside *outside* and the layers before it."""
         return Stack(tuple(layer.bind(app, (*outside, *self.layers[:at])) for at, layer in enumerate(self.layers)))
 
     def _position(self, kind: type) -> int:
@@ -197,7 +197,7 @@ class Stack(Middleware):
 
 def compose(*parts: Middleware) -> Stack:
     """
-    Return the onion of *parts*, the outermost first; stacks among them are flattened.
+    Return the stack of *parts*, the outermost first; stacks among them are flattened.
 
     Raises:
         StackError: see `Stack`.
@@ -206,7 +206,7 @@ def compose(*parts: Middleware) -> Stack:
 
 
 def summary(layer: Middleware) -> str:
-    """Return *layer* as one short line: its class, and the fields that say something."""
+    """Return *layer* as one short line: its class, and its fields that are not empty."""
     fields: tuple[attrs.Attribute[object], ...] = getattr(type(layer), "__attrs_attrs__", ())
     values = ((field, getattr(layer, field.name)) for field in fields if field.repr)
     shown = (
