@@ -21,7 +21,7 @@ def app(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
     app = App(broker=broker({**rig.environment, **rig.here}), middleware=tasks.app.stack)
     for actor in tasks.app.actors.values():
-        monkeypatch.setattr(actor.home, "app", None)
+        monkeypatch.setattr(actor.owner, "app", None)
     app.include(*tasks.app.actors.values())
     yield app
     app.broker.close()

@@ -16,7 +16,7 @@ HURRIED = ("--processes", "1", "--heartbeat", "500", "--hard-limit-grace", "500"
 def app(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     app = App(rig.url)
     for actor in culprits.app.actors.values():
-        monkeypatch.setattr(actor.home, "app", None)
+        monkeypatch.setattr(actor.owner, "app", None)
     app.include(*culprits.app.actors.values())
     yield app
     app.broker.close()

@@ -32,7 +32,7 @@ def app(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
     app = App(rig.url, middleware=starters.app.stack)
     for actor in starters.app.actors.values():
-        monkeypatch.setattr(actor.home, "app", None)
+        monkeypatch.setattr(actor.owner, "app", None)
     app.include(*starters.app.actors.values())
     yield app
     app.broker.close()
