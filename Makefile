@@ -35,7 +35,7 @@ check: $(DEV)  ## Check format, lint, types, imports, docs and examples
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_docs.py tests/e2e/test_examples.py
 
 lowest: $(LOWEST)  ## Run the tests of the core and the brokers with the oldest versions that pyproject.toml allows
-	$(VENV)-lowest/bin/python -m pytest -q -n 2 --dist loadgroup tests/core tests/layers tests/brokers tests/cli
+	$(VENV)-lowest/bin/python -m pytest -q -n 2 --dist loadgroup tests/core tests/errors tests/wire tests/middleware tests/workflows tests/layers tests/brokers tests/cli
 
 bench: $(DEV)  ## Measure the speed
 	$(BIN)/python -m benchmarks

@@ -68,7 +68,7 @@ def text_of(error: BaseException) -> str:
     except BaseException as worse:
         if escapes(worse):
             raise
-        return f"its text cannot be had: __str__ raised {name_of(worse)}"
+        return f"no text: __str__ raised {name_of(worse)}"
 
 
 def frames_of(error: BaseException) -> TracebackType | None:
@@ -89,7 +89,7 @@ def traceback_of(error: BaseException) -> str:
     if not any(frames_of(each) is not None for each, _ in chain):
         return ""
     more = _led_to_by(chain[-1][0])
-    lines = [] if more is None else ["(what was before that is left out)\n\n"]
+    lines = [] if more is None else ["(earlier exceptions are left out)\n\n"]
     for each, joint in reversed(chain):
         lines += [*_lines(each, 0, [MAX_MEMBERS]), joint]
     return "".join(lines)

@@ -20,7 +20,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
 from fq.brokers.records import EnqueueOp
 from fq.brokers.sqlite import SqliteBroker
-from tests.core.test_fault import Hostile
+from tests.errors.bad_exceptions import Hostile
 from tests.wait_until import wait_until
 
 both = pytest.mark.parametrize("colour", ["sync", "async"])

@@ -1,4 +1,4 @@
-"""What follows from a message's identity: ids and jitter, the same every time; and fresh ids, never the same."""
+"""Ids and jitter that follow from the id of a message: the same every time."""
 
 from uuid import UUID
 
@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fq.core.derived_ids import child_id, jitter
-from fq.runtime.fresh_ids import fresh_id
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
@@ -48,16 +47,3 @@ def test_jitter_is_spread_evenly() -> None:
 
     assert min(buckets) > 850
     assert max(buckets) < 1_150
-
-
-def test_a_fresh_id_is_a_version_7_uuid_that_begins_with_the_time() -> None:
-    fresh = UUID(fresh_id(1_700_000_000_123))
-
-    assert fresh.version == 7
-    assert fresh.variant == "specified in RFC 4122"
-    assert fresh.int >> 80 == 1_700_000_000_123
-
-
-def test_fresh_ids_differ_and_sort_by_time() -> None:
-    assert len({fresh_id(5) for _ in range(10_000)}) == 10_000
-    assert fresh_id(5) < fresh_id(6) < fresh_id(1_700_000_000_123)
