@@ -62,6 +62,19 @@ def test_the_holder_of_a_message_hears_that_it_was_cancelled_in_its_next_turn(ha
     assert broker.turn([], ClaimRequest("a", ("q",), 0)).cancelled == ("m1",)
 
 
+def test_the_holder_of_a_message_hears_of_a_second_cancel_too(harness: Harness) -> None:
+    broker = harness.broker()
+    broker.enqueue([post("m1")])
+    broker.turn([], A)
+    holder = ClaimRequest("a", ("q",), 0)
+    broker.cancel("m1")
+    heard = broker.turn([], holder).cancelled
+    silence = broker.turn([], holder).cancelled
+    broker.cancel("m1")
+
+    assert (heard, silence, broker.turn([], holder).cancelled) == (("m1",), (), ("m1",))
+
+
 def test_a_cancelled_message_that_finishes_all_the_same_is_done(harness: Harness) -> None:
     broker = harness.broker()
     broker.enqueue([post("m1")])

@@ -125,11 +125,11 @@ def now(place: Place) -> int:
 
 def test_buckets_begin_at_multiples_of_their_length(place: Place):
     store, bucket = place.limits.store, Bucket(1, 1_000_000)
-    place.advance(-NOW % 1_000_000 + 999_999)
+    place.advance(-NOW % 1_000_000 + 990_000)  # so much before, as a server's own clock forgets a bucket in real time
 
     assert isinstance(store.take(ask(bucket, "a")), Granted)
-    assert store.take(ask(bucket, "b")) == Refused(1)
-    place.advance(1)
+    assert store.take(ask(bucket, "b")) == Refused(10_000)
+    place.advance(10_000)
     assert isinstance(store.take(ask(bucket, "b")), Granted)
     assert store.take(ask(bucket, "c")) == Refused(1_000_000)
 

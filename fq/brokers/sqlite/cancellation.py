@@ -16,7 +16,7 @@ from fq.core.message import CANCELLED
 
 _EXISTING = "FROM json_each(?) CROSS JOIN messages WHERE message_id = value"
 
-MARK = f"INSERT OR IGNORE INTO cancelled (message_id, told) SELECT message_id, 0 {_EXISTING}"
+MARK = f"INSERT OR REPLACE INTO cancelled (message_id, told) SELECT message_id, 0 {_EXISTING}"
 
 HASTEN = f"UPDATE messages SET state = {READY}, due = min(due, ?) WHERE seq IN (SELECT seq {_EXISTING} AND state = {DELAYED})"
 
