@@ -21,7 +21,7 @@ from fq.core.reserved_options import GATHERED, GROUP, PIPE, WORKFLOW
 from fq.errors import GroupFailed, LayerError, OptionError, SkipMessage
 from fq.errors.exception_text import is_a
 from fq.workflows.group_slot import GroupSlot, slots_from_json
-from fq.workflows.nodes import Pipeline, arrival_count, as_pipeline, empty_value, end_shape, is_empty, result_ids
+from fq.workflows.nodes import Pipeline, as_pipeline, empty_value, end_count, end_shape, is_empty, result_ids
 from fq.workflows.pipeline import TAKES_FIRST, TAKES_LAST, TAKES_NOTHING, StepInput, start, start_call
 from fq.workflows.result_tree import Arrival, ResultTree, failure_depth
 
@@ -83,8 +83,7 @@ def _failure_offset(message: Message) -> int:
     """Return how many groups further out than *message* something failed: it may itself be in a group that did not start for that."""
     if GATHERED not in message.options or is_successful(resolve_group_values(message)):
         return 0
-    failed_at = failure_depth(arrivals_before(message)[0])
-    return cast(int, _gathered(message).get("below", 0)) - min(0, failed_at or 0)
+    return cast(int, _gathered(message).get("below", 0)) - int(min(0, failure_depth(arrivals_before(message)[0])))
 
 
 def pipeline_of(message: Message) -> Pipeline:
@@ -106,13 +105,12 @@ def slots_of(message: Message) -> tuple[GroupSlot, ...]:
 def slots_with_numbers(message: Message) -> Iterator[tuple[GroupSlot, range]]:
     """Return the slots of *message*, each with the member numbers for which it reports a failure."""
     ends = _ends(message)
-    for slot in slots_of(message):
-        yield slot, range(slot.number, slot.number + ends)
+    return ((slot, range(slot.number, slot.number + ends)) for slot in slots_of(message))
 
 
 def _ends(message: Message) -> int:
     """Return how many ends the pipeline has that *message* starts."""
-    return arrival_count(end_shape((*_ITSELF, *pipeline_of(message))))
+    return end_count(end_shape((*_ITSELF, *pipeline_of(message))))
 
 
 def unreachable_result_ids(message: Message) -> Iterator[str]:

@@ -5,6 +5,7 @@ A node is a call, ``{"actor_name": "add", "args": [1]}``, or a group, ``{"member
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TypeAlias, cast
 
 from fq.core.derived_ids import child_id
@@ -77,9 +78,9 @@ def end_shape(pipeline: Pipeline) -> Shape:
     return arrival_shape(last)
 
 
-def arrival_count(shape: object) -> int:
-    """Return how many arrivals *shape*, an `arrival_shape` or `end_shape`, stands for."""
-    return sum(map(arrival_count, shape[1:])) if isinstance(shape, list) else cast(int, shape)
+def end_count(shape: object) -> int:
+    """Return how many ends, each of which arrives, *shape* stands for: an `arrival_shape` or an `end_shape`."""
+    return sum(map(end_count, shape[1:])) if isinstance(shape, list) else cast(int, shape)
 
 
 def start_shape(pipeline: Pipeline) -> Shape:
@@ -94,17 +95,11 @@ def start_shape(pipeline: Pipeline) -> Shape:
 
 def _summed(shapes: Iterable[Shape]) -> Iterator[Shape]:
     """Yield *shapes*, numbers in a row as their sum."""
-    in_a_row = 0
-    for shape in shapes:
-        if isinstance(shape, int):
-            in_a_row += shape
-            continue
-        if in_a_row:
-            yield in_a_row
-        in_a_row = 0
-        yield shape
-    if in_a_row:
-        yield in_a_row
+    for kind, run in groupby(shapes, type):
+        if kind is int:
+            yield sum(cast("Iterator[int]", run))
+        else:
+            yield from run
 
 
 def start_ids(shape: object, message_id: str) -> Iterator[str]:

@@ -16,18 +16,7 @@ from fq.core.outcome import Enqueue
 from fq.core.reserved_options import GATHERED, GROUP, PIPE, WORKFLOW
 from fq.errors import OptionError
 from fq.workflows.group_slot import GroupSlot, slots_as_json
-from fq.workflows.nodes import (
-    Pipeline,
-    WireNode,
-    arrival_count,
-    arrival_shape,
-    callbacks,
-    empty_value,
-    end_shape,
-    is_empty,
-    is_group,
-    members,
-)
+from fq.workflows.nodes import Pipeline, WireNode, arrival_shape, callbacks, empty_value, end_count, end_shape, is_empty, is_group, members
 
 TAKES_FIRST, TAKES_LAST, TAKES_NOTHING = "first", "last", "nothing"
 """Where a call takes the result of the step before: as its first argument, as its last positional one (the default), or not at all."""
@@ -36,20 +25,10 @@ TAKES_FIRST, TAKES_LAST, TAKES_NOTHING = "first", "last", "nothing"
 @frozen
 class StepInput:
     """
-    What the first messages of a pipeline get from the step before.
+    What the first messages of a pipeline get from the step before, at the time *now*, ms since the epoch.
 
-    Attributes:
-        now: the time at which they are made, ms since the epoch.
-
-        values: the result of that step; empty where there is none.
-
-        from_group: does the broker append the results of a group when it is complete?
-
-        is_callback: do they start a callback, after which the pipeline does not go on?
-
-        extra_nesting: in how many more groups they stand than that step.
-
-        workflow: the id of the group at which the ends of the workflow arrive; ``""`` if there is none.
+    *values* are its results, none or one; or *from_group*, if the broker appends the results of a group. *is_callback*: the pipeline does not go on after
+    them. They may stand in *extra_nesting* more groups than that step. *workflow* is the group at which the ends of the workflow arrive.
     """
 
     now: int
@@ -62,7 +41,7 @@ class StepInput:
 
 def start_workflow(pipeline: Pipeline, message_id: str, now: int) -> Iterator[Enqueue]:
     """Return what starts *pipeline*, a whole workflow, at the time *now*. All its ends arrive at one group, so that the broker knows when it is over."""
-    end = GroupSlot(child_id(message_id, "over"), 0, arrival_count(end_shape(pipeline)), 0)
+    end = GroupSlot(child_id(message_id, "over"), 0, end_count(end_shape(pipeline)), 0)
     return start(pipeline, message_id, StepInput(now, workflow=end.group_id), (end,))
 
 
@@ -84,13 +63,13 @@ def _start_group(group: WireNode, tail: Pipeline, message_id: str, given: StepIn
     for at, member in enumerate(members(group)):
         member_slots = tuple(slot.for_member(offset) for slot in (*own, *outer))
         yield from start(member, child_id(message_id, at), evolve(given, extra_nesting=given.extra_nesting + 1), member_slots)
-        offset += arrival_count(end_shape(member))
+        offset += end_count(end_shape(member))
 
 
 def _own_slot(group: WireNode, tail: Pipeline, message_id: str, slots: Sequence[GroupSlot]) -> GroupSlot:
     """Return the slot of *group* itself, around its members, for which `GroupSlot.for_member` makes theirs."""
     shape = arrival_shape(group)
-    size = arrival_count(shape)
+    size = end_count(shape)
     shared: dict[str, object] = {} if shape == ["fail", size] else {"shape": shape}
     if not tail or is_group(tail[0]):
         return GroupSlot(message_id, 0, size, 0, tail, callbacks(group), tuple(slots) if tail else (), shared)

@@ -1,6 +1,6 @@
 """`ResultTree`: what the arrivals of a group add up to, by the shape of the group."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeAlias, cast
 
@@ -10,7 +10,7 @@ from returns.result import Failure, Result, Success
 
 from fq.core.fault import fault_data
 from fq.errors import GroupFailed
-from fq.workflows.nodes import arrival_count
+from fq.workflows.nodes import end_count
 
 Arrival: TypeAlias = Mapping[str, object] | Sequence[object]
 """The wire form of how a member ended: ``[value]``; or ``{"type": ..., "message": ...}`` of its failure, with ``by`` and ``depth``."""
@@ -27,9 +27,13 @@ class ResultTree:
     members: tuple["Arrival | ResultTree", ...]
 
     @classmethod
-    def of(cls, shape: Sequence[object], arrivals: Sequence[Arrival]) -> "ResultTree":
-        """Return the tree of a group of this *shape*, an `arrival_shape`, with its *arrivals* in the order of the members."""
-        return _tree(shape, iter(arrivals), 1)
+    def of(cls, shape: Sequence[object], arrivals: Iterable[Arrival], depth: int = 1) -> "ResultTree":
+        """Return the tree of a group of this *shape*, an `arrival_shape`, with its *arrivals* in order; it is *depth* groups deep."""
+        left = iter(arrivals)
+        members = tuple(member for part in shape[1:] for member in _members(part, left, depth))
+        # What failed outside of a group kept it from starting: none of its members has a result to collect.
+        began = all(isinstance(member, ResultTree) or failure_depth(member) >= depth for member in members)
+        return cls(shape[0] == "collect" and began, members)
 
     def results(self) -> Result[list[object], GroupFailed]:
         """Return the results of the members, or what to raise in their place."""
@@ -45,33 +49,20 @@ class ResultTree:
         return [results.unwrap()] if is_successful(results) else fault_data(results.failure())
 
 
-def failure_depth(arrival: Arrival) -> int | None:
-    """Return how deep in groups a failure happened, counted from the group at which it arrived: 0 or less outside of it. None for a success."""
-    return cast(int, arrival.get("depth", 1)) if isinstance(arrival, Mapping) else None
-
-
-def _tree(shape: Sequence[object], arrivals: Iterator[Arrival], depth: int) -> ResultTree:
-    members = tuple(member for part in shape[1:] for member in _members(part, arrivals, depth))
-    # What failed outside of a group kept it from starting: none of its members has a result to collect.
-    began = not any(_failed_outside(member, depth) for member in members if not isinstance(member, ResultTree))
-    return ResultTree(shape[0] == "collect" and began, members)
+def failure_depth(arrival: Arrival) -> float:
+    """Return how many groups deep a failure happened, from the group at which it arrived on: 0 or less outside of it, infinite for a success."""
+    return cast(int, arrival.get("depth", 1)) if isinstance(arrival, Mapping) else float("inf")
 
 
 def _members(part: object, arrivals: Iterator[Arrival], depth: int) -> Iterator[Arrival | ResultTree]:
     """Yield the members that *part* of a shape stands for: a number of calls, or one inner group."""
-    own = list(islice(arrivals, arrival_count(part)))
+    own = list(islice(arrivals, end_count(part)))
     if isinstance(part, int):
         yield from own
-    elif own and _failed_outside(own[0], depth + 1):
-        yield own[0]  # a step before the inner group, which all arrivals of that report
+    elif own and failure_depth(own[0]) <= depth:
+        yield own[0]  # of a step before the inner group: all arrivals of that report it
     else:
-        yield _tree(cast("Sequence[object]", part), iter(own), depth + 1)
-
-
-def _failed_outside(arrival: Arrival, depth: int) -> bool:
-    """Is *arrival* a failure from outside of the group that is *depth* groups deep?"""
-    failed_at = failure_depth(arrival)
-    return failed_at is not None and failed_at < depth
+        yield ResultTree.of(cast("Sequence[object]", part), own, depth + 1)
 
 
 def _collected(failure: Mapping[str, object]) -> dict[str, object]:

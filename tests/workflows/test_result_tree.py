@@ -3,7 +3,7 @@
 import pytest
 from returns.result import Success
 
-from fq.workflows.nodes import Pipeline, arrival_count, arrival_shape, end_shape, result_ids, start_ids, start_shape
+from fq.workflows.nodes import Pipeline, arrival_shape, end_count, end_shape, result_ids, start_ids, start_shape
 from fq.workflows.result_tree import Arrival, ResultTree
 
 A: dict[str, object] = {"actor_name": "a"}
@@ -72,7 +72,7 @@ def test_a_group_that_collects_fails_all_the_same_if_it_never_began() -> None:
 )
 def test_shapes_say_where_a_pipeline_ends_and_starts(pipeline: Pipeline, ends: object, starts: object) -> None:
     assert (end_shape(pipeline), start_shape(pipeline)) == (ends, starts)
-    assert len(list(result_ids(pipeline, "m"))) == arrival_count(ends) or pipeline[-1] == {"members": []}
+    assert len(list(result_ids(pipeline, "m"))) == end_count(ends) or pipeline[-1] == {"members": []}
     assert list(start_ids(starts, "m")) == list(dict.fromkeys(start_ids(starts, "m")))
 
 

@@ -48,14 +48,8 @@ def scalar(annotation: object) -> TypeCodec:
         return _unsupported(name)
     encode, decode = _guarded(name, write, _expected_class(annotation)), _guarded(name, lambda tree: read(tree, annotation))
     identity_types = SCALARS & {annotation}
-    return TypeCodec(
-        name,
-        encode,
-        decode,
-        json_types=_json_types.get(write, _OBJECT if is_record(annotation) else JSON),
-        is_identity=bool(identity_types),
-        identity_types=identity_types,
-    )
+    json_types = _json_types.get(write, _OBJECT if is_record(annotation) else JSON)
+    return TypeCodec(name, encode, decode, json_types, bool(identity_types), identity_types)
 
 
 def _is_hashable(annotation: object) -> bool:

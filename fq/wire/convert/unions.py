@@ -24,10 +24,8 @@ def optional(name: str, some: TypeCodec) -> TypeCodec:
 
         return converted
 
-    encode, decode = maybe(some.encode), maybe(some.decode)
-    return evolve(
-        some, name=name, encode=encode, decode=decode, json_types=some.json_types | NONE, identity_types=some.identity_types | NONE
-    )
+    json_types, identity_types = some.json_types | NONE, some.identity_types | NONE
+    return TypeCodec(name, maybe(some.encode), maybe(some.decode), json_types, some.is_identity, identity_types)
 
 
 def union(name: str, members: Sequence[TypeCodec]) -> TypeCodec:
