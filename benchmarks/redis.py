@@ -102,16 +102,16 @@ def depths(bench: Bench, deep: int) -> None:
 
 def turned(bench: Bench, depth: int, batch: int = 256) -> float:
     """Return how many messages a second go through turns that send, claim and acknowledge *batch* each, with *depth* waiting."""
-    broker, posts = RedisBroker(bench.url), some_posts()
+    broker, ops = RedisBroker(bench.url), some_posts()
     bench.server.flushall()
     for _ in range(depth // SHALLOW):
-        broker.enqueue([next(posts) for _ in range(SHALLOW)])
-    want, done = ClaimRequest("bench", ("default",), batch), 0
+        broker.enqueue([next(ops) for _ in range(SHALLOW)])
+    request, done = ClaimRequest("bench", ("default",), batch), 0
     commits: list[Commit] = []
     began = time.perf_counter()
     while time.perf_counter() < began + bench.seconds:
-        broker.enqueue([next(posts) for _ in range(batch)])
-        turn = broker.turn(commits, want)
+        broker.enqueue([next(ops) for _ in range(batch)])
+        turn = broker.turn(commits, request)
         commits = [Commit(delivery.message_id, delivery.queue_name, delivery.token) for delivery in turn.deliveries]
         done += len(commits)
     broker.close()
@@ -120,7 +120,7 @@ def turned(bench: Bench, depth: int, batch: int = 256) -> float:
 
 def held_at(bench: Bench, depth: int) -> float:
     """Return how many messages a second one worker is done with while a producer beside it keeps *depth* of them waiting."""
-    server, broker, posts = bench.server, RedisBroker(bench.url), some_posts()
+    server, broker, ops = bench.server, RedisBroker(bench.url), some_posts()
     server.flushall()
     sent = 0
 
@@ -131,7 +131,7 @@ def held_at(bench: Bench, depth: int) -> float:
             if FQ.left(server) >= depth + 2 * SHALLOW:
                 time.sleep(0.001)
                 continue
-            broker.enqueue([next(posts) for _ in range(SHALLOW)])
+            broker.enqueue([next(ops) for _ in range(SHALLOW)])
             sent += SHALLOW
 
     top_up(0)

@@ -69,7 +69,7 @@ def main() -> None:
     print(f"{len(mails)} mails, never more than 5 in 250 ms: the nearest six were {fastest * 1_000:.0f} ms apart")
     for name in CUSTOMERS:
         print(f"{len(exported[name])} exports for {name}, at most {most[name]} at once")
-    print(f"dead letters: {len(app.broker.dead())}")
+    print(f"dead letters: {len(app.broker.dead_letters())}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def send_in_batches(
     """
     results: list[H] = []
     batch: list[Enqueue] = []
-    posts: list[EnqueueOp] = []
+    ops: list[EnqueueOp] = []
     size = 0
     under_way: Finish = _nothing
     try:
@@ -37,16 +37,16 @@ def send_in_batches(
             results.append(result)
             batch += enqueues
             for enqueue in enqueues:
-                posts.append(post := to_op(enqueue))
-                size += len(post.body)
+                ops.append(op := to_op(enqueue))
+                size += len(op.body)
             if len(batch) >= BATCH or size >= BATCH_BYTES:
                 finish, under_way = under_way, _nothing
                 finish()
-                under_way, batch, posts, size = _begun(broker, batch, posts, announce), [], [], 0
+                under_way, batch, ops, size = _begun(broker, batch, ops, announce), [], [], 0
     finally:
         under_way()
     if batch:
-        _begun(broker, batch, posts, announce)()
+        _begun(broker, batch, ops, announce)()
     return results
 
 
@@ -58,9 +58,9 @@ def unsent(enqueues: Sequence[Enqueue], new: int) -> str:
     return f"{len(enqueues) - new} of {len(enqueues)} messages were not sent: messages with their ids wait or run already, and stay as they are"
 
 
-def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[EnqueueOp], announce: Callable[[Enqueue], None]) -> Finish:
+def _begun(broker: Broker, batch: Sequence[Enqueue], ops: Sequence[EnqueueOp], announce: Callable[[Enqueue], None]) -> Finish:
     """Begin to send *posts*; return what waits until they have been sent, and then announces *batch*, which they are made of."""
-    waits = _ahead(broker, posts)
+    waits = _ahead(broker, ops)
 
     def finish() -> None:
         waits()
@@ -70,10 +70,10 @@ def _begun(broker: Broker, batch: Sequence[Enqueue], posts: Sequence[EnqueueOp],
     return finish
 
 
-def _ahead(broker: Broker, posts: Sequence[EnqueueOp]) -> Finish:
+def _ahead(broker: Broker, ops: Sequence[EnqueueOp]) -> Finish:
     if isinstance(broker, OverlappingSends):
-        return broker.begin_enqueue(posts)
-    broker.enqueue(posts)
+        return broker.begin_enqueue(ops)
+    broker.enqueue(ops)
     return _nothing
 
 

@@ -14,8 +14,8 @@ from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter,
 from fq.brokers.requeue import RequeuePlanner
 
 CALLED_BY_ACTORS = (
-    *("enqueue", "result", "kept", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "held", "dead"),
-    *("requeue", "discard", "purge", "pause", "resume", "checkup"),
+    *("enqueue", "result", "kept", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "claimed_by"),
+    *("dead_letters", "requeue", "discard", "purge", "pause", "resume", "diagnose"),
 )
 """What may be called in the thread of a running actor, and is shielded from what interrupts that (see ``fq/runtime/interrupt_mask.py``)."""
 
@@ -30,7 +30,7 @@ class Broker(Protocol):
     surrogate.
     """
 
-    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
+    def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """
         Put *posts* on their queues, all or none, and return how many messages are new.
 
@@ -39,10 +39,10 @@ class Broker(Protocol):
         """
         ...
 
-    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
+    async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers."""
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """
         Apply *commits* in their order, each wholly or not at all, and claim what is wanted; never blocks.
 
@@ -52,7 +52,7 @@ class Broker(Protocol):
         """
         ...
 
-    def wait(self, want: ClaimRequest, timeout: int) -> None:
+    def wait(self, request: ClaimRequest, timeout: int) -> None:
         """
         Block until there may be something to claim, or `wake` is called, or *timeout* ms have passed.
 
@@ -105,7 +105,7 @@ class Broker(Protocol):
         """Return all workers with a lease, by name."""
         ...
 
-    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
+    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
         ...
 
@@ -128,7 +128,7 @@ class Broker(Protocol):
         """
         ...
 
-    def dead(
+    def dead_letters(
         self,
         *,
         queue: str | None = None,
@@ -166,7 +166,7 @@ class Broker(Protocol):
     def resume(self, queue: str) -> None:
         """Let workers claim from *queue* again."""
 
-    def checkup(self) -> tuple[Finding, ...]:
+    def diagnose(self) -> tuple[Finding, ...]:
         """Return what there is to say about this broker and its settings, for ``fq doctor``."""
         ...
 
@@ -186,7 +186,7 @@ class Broker(Protocol):
 class OverlappingSends(Protocol):
     """A broker that can take messages while its caller goes on."""
 
-    def begin_enqueue(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin_enqueue(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `Broker.enqueue`; what is returned must be called, and waits for the end of that. It raises what `enqueue` raises."""
         ...
 
@@ -194,9 +194,9 @@ class OverlappingSends(Protocol):
 class AsyncInThreads:
     """The async side of a broker whose calls are short or local: each runs in a thread."""
 
-    async def aenqueue(self: Broker, posts: Sequence[EnqueueOp]) -> None:
+    async def aenqueue(self: Broker, ops: Sequence[EnqueueOp]) -> None:
         """`Broker.enqueue`, in a thread."""
-        await asyncio.to_thread(self.enqueue, tuple(posts))  # the caller may change its list while this waits
+        await asyncio.to_thread(self.enqueue, tuple(ops))  # the caller may change its list while this waits
 
     async def await_result(self: Broker, message_id: str, timeout: int) -> bytes | None:
         """`Broker.wait_result`, in a thread."""

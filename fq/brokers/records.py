@@ -43,7 +43,7 @@ class DeferredEnqueue:
     With a *rest*, its clock, ms since the epoch, and that come after it.
     """
 
-    post: EnqueueOp
+    op: EnqueueOp
     head: bytes
     tail: bytes
     rest: bytes = b""
@@ -101,7 +101,7 @@ class Ack:
 class Reschedule:
     """Put *post*, which has the same message id, in the message's place; its deliveries count from nought. *fault* is kept for inspection."""
 
-    post: EnqueueOp
+    op: EnqueueOp
     fault: Fault | None = None
 
 
@@ -142,7 +142,7 @@ class Commit:
     queue_name: str
     token: int
     disposition: Disposition = ACK
-    changes: tuple[Operation, ...] = ()
+    operations: tuple[Operation, ...] = ()
 
 
 new_commit = unchecked_constructor(Commit)

@@ -18,7 +18,7 @@ from fq.brokers.records import DeferredEnqueue, EnqueueOp
 class LiveMessage:
     """A message that waits, or is *running*; *post* is how it would be posted again."""
 
-    post: EnqueueOp
+    op: EnqueueOp
     running: bool
 
 
@@ -53,7 +53,7 @@ class RequeuePlan:
     What a broker does, all or nothing.
 
     Attributes:
-        posts: dead letters to post again.
+        enqueues: dead letters to enqueue again.
 
         taken_letters: other dead letters to delete: their groups will post them.
 
@@ -64,7 +64,7 @@ class RequeuePlan:
         removed: member numbers to delete from the arrivals of open groups, by group.
     """
 
-    posts: tuple[EnqueueOp, ...] = ()
+    enqueues: tuple[EnqueueOp, ...] = ()
     taken_letters: tuple[str, ...] = ()
     taken_messages: tuple[str, ...] = ()
     reopened: tuple[ReopenedGroup, ...] = ()
@@ -73,11 +73,11 @@ class RequeuePlan:
     @property
     def deleted_letters(self) -> tuple[str, ...]:
         """The ids of all dead letters that the plan deletes."""
-        return (*self.taken_letters, *(post.message_id for post in self.posts))
+        return (*self.taken_letters, *(op.message_id for op in self.enqueues))
 
     def count(self, message_ids: Iterable[str]) -> int:
         """Return how many of *message_ids*, for which this plan was made, it requeues."""
-        return len(self.posts) + len(set(message_ids).intersection(self.taken_letters))
+        return len(self.enqueues) + len(set(message_ids).intersection(self.taken_letters))
 
 
 RequeuePlanner: TypeAlias = Callable[[Iterable[str], RequeueView, int], RequeuePlan]

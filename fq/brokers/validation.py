@@ -24,44 +24,44 @@ DEAD_TTL_MS = 7 * 24 * 60 * 60 * 1000
 """How long dead letters are kept unless told otherwise: 7 days, in ms."""
 
 
-def group_ttl(join: ArriveOp, complete: bool) -> int:
+def group_ttl(arrive_op: ArriveOp, complete: bool) -> int:
     """
     Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.
 
     One that is complete no longer than dead letters, which an operator may let arrive again.
     """
-    return min(join.ttl, DEAD_TTL_MS) if complete else join.ttl
+    return min(arrive_op.ttl, DEAD_TTL_MS) if complete else arrive_op.ttl
 
 
-def check_posts(posts: Iterable[EnqueueOp]) -> None:
+def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
     """
     Let *posts* pass if every one of them can be kept.
 
     Raises:
         BrokerError: one cannot; names it, what was found and what was expected. Nothing of the call may be applied then.
     """
-    for post in posts:
+    for op in ops:
         if not (
-            type(post.body) is bytes
-            and type(post.priority) is type(post.delay) is int
-            and -PRIORITIES < post.priority < PRIORITIES
-            and 0 <= post.delay < LONGEST
-            and type(post.message_id) is type(post.queue_name) is type(post.actor_name) is str
-            and (post.message_id and post.message_id.isprintable())
-            and (post.queue_name and post.queue_name.isprintable())
-            and (post.actor_name and post.actor_name.isprintable())
+            type(op.body) is bytes
+            and type(op.priority) is type(op.delay) is int
+            and -PRIORITIES < op.priority < PRIORITIES
+            and 0 <= op.delay < LONGEST
+            and type(op.message_id) is type(op.queue_name) is type(op.actor_name) is str
+            and (op.message_id and op.message_id.isprintable())
+            and (op.queue_name and op.queue_name.isprintable())
+            and (op.actor_name and op.actor_name.isprintable())
         ):
-            _check_each_field(post)
+            _check_each_field(op)
 
 
-def _check_each_field(post: EnqueueOp) -> None:
-    """`check_posts` for the few that a quick look does not clear, with what is wrong."""
-    _check_bytes(post.message_id, "body", post.body)
-    if type(post.priority) is not int or not -PRIORITIES < post.priority < PRIORITIES:
-        raise _refusal(post.message_id, "priority", post.priority, f"a whole number from -{PRIORITIES - 1} to {PRIORITIES - 1}")
-    _check_duration(post.message_id, "delay", post.delay)
-    for name, text in (("message_id", post.message_id), ("queue_name", post.queue_name), ("actor_name", post.actor_name)):
-        _check_text(post.message_id, name, text)
+def _check_each_field(op: EnqueueOp) -> None:
+    """`check_enqueue_ops` for the few that a quick look does not clear, with what is wrong."""
+    _check_bytes(op.message_id, "body", op.body)
+    if type(op.priority) is not int or not -PRIORITIES < op.priority < PRIORITIES:
+        raise _refusal(op.message_id, "priority", op.priority, f"a whole number from -{PRIORITIES - 1} to {PRIORITIES - 1}")
+    _check_duration(op.message_id, "delay", op.delay)
+    for name, text in (("message_id", op.message_id), ("queue_name", op.queue_name), ("actor_name", op.actor_name)):
+        _check_text(op.message_id, name, text)
 
 
 def check_commits(commits: Iterable[Commit]) -> None:
@@ -69,13 +69,13 @@ def check_commits(commits: Iterable[Commit]) -> None:
     Let *commits* pass if everything that they would have kept can be.
 
     Raises:
-        BrokerError: see `check_posts`.
+        BrokerError: see `check_enqueue_ops`.
     """
     for commit in commits:
         if type(commit.disposition) is Reschedule:
-            check_posts((commit.disposition.post,))
-        for change in commit.changes:
-            _check_change(change)
+            check_enqueue_ops((commit.disposition.op,))
+        for operation in commit.operations:
+            _check_operation(operation)
 
 
 def check_names(kind: str, *names: object) -> None:
@@ -97,37 +97,37 @@ def check_search(**names: str | None) -> None:
             check_names(kind, name)
 
 
-def check_want(want: ClaimRequest) -> None:
+def check_claim_request(request: ClaimRequest) -> None:
     """Let *want* pass if what it names can be names; raises as `check_names` does."""
-    check_names("worker", want.worker)
-    check_names("queue", *want.queues)
+    check_names("worker", request.worker)
+    check_names("queue", *request.queues)
 
 
-def _check_change(change: Operation) -> None:
-    if isinstance(change, EnqueueOp):
-        check_posts((change,))
-    elif isinstance(change, StoreResultOp):
-        _check_text(change.message_id, "message_id", change.message_id)
-        _check_bytes(change.message_id, "body", change.body)
-        _check_duration(change.message_id, "ttl", change.ttl)
-        if change.hold:
-            _check_text(change.message_id, "hold", change.hold)
+def _check_operation(operation: Operation) -> None:
+    if isinstance(operation, EnqueueOp):
+        check_enqueue_ops((operation,))
+    elif isinstance(operation, StoreResultOp):
+        _check_text(operation.message_id, "message_id", operation.message_id)
+        _check_bytes(operation.message_id, "body", operation.body)
+        _check_duration(operation.message_id, "ttl", operation.ttl)
+        if operation.hold:
+            _check_text(operation.message_id, "hold", operation.hold)
     else:
-        _check_join(change)
+        _check_arrive_op(operation)
 
 
-def _check_join(join: ArriveOp) -> None:
-    _check_text(join.group, "group", join.group)
-    for name, found, least in (("member", join.member, 0), ("size", join.size, 1)):
+def _check_arrive_op(arrive_op: ArriveOp) -> None:
+    _check_text(arrive_op.group, "group", arrive_op.group)
+    for name, found, least in (("member", arrive_op.member, 0), ("size", arrive_op.size, 1)):
         if type(found) is not int or not least <= found < LONGEST:
-            raise _refusal(join.group, name, found, f"a whole number from {least} to {LONGEST - 1}")
-    _check_bytes(join.group, "value", join.value)
-    _check_duration(join.group, "ttl", join.ttl)
-    for splice in join.then:
-        check_posts((splice.post,))
-        _check_bytes(splice.post.message_id, "head", splice.head)
-        _check_bytes(splice.post.message_id, "tail", splice.tail)
-        _check_bytes(splice.post.message_id, "rest", splice.rest)
+            raise _refusal(arrive_op.group, name, found, f"a whole number from {least} to {LONGEST - 1}")
+    _check_bytes(arrive_op.group, "value", arrive_op.value)
+    _check_duration(arrive_op.group, "ttl", arrive_op.ttl)
+    for deferred in arrive_op.then:
+        check_enqueue_ops((deferred.op,))
+        _check_bytes(deferred.op.message_id, "head", deferred.head)
+        _check_bytes(deferred.op.message_id, "tail", deferred.tail)
+        _check_bytes(deferred.op.message_id, "rest", deferred.rest)
 
 
 def _check_bytes(whose: str, name: str, value: object) -> None:
@@ -176,12 +176,12 @@ def rotate(queues: Sequence[str], turns: int) -> list[str]:
     return distinct[first:] + distinct[:first]
 
 
-def resolve_deferred(splice: DeferredEnqueue, values: Iterable[bytes], now: int) -> EnqueueOp:
+def resolve_deferred(deferred: DeferredEnqueue, values: Iterable[bytes], now: int) -> EnqueueOp:
     """
     Return the post of *splice*, with *values*, in order, and the time *now* in its body.
 
     >>> resolve_deferred(DeferredEnqueue(EnqueueOp("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
     b'{args:[1,2],at:7}'
     """
-    time = b"%d" % now if splice.rest else b""
-    return evolve(splice.post, body=splice.head + b"[" + b",".join(values) + b"]" + splice.tail + time + splice.rest)
+    time = b"%d" % now if deferred.rest else b""
+    return evolve(deferred.op, body=deferred.head + b"[" + b",".join(values) + b"]" + deferred.tail + time + deferred.rest)

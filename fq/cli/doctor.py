@@ -69,7 +69,7 @@ def default_broker(broker: Broker) -> Finding:
 
 def diagnose(broker: Broker, target: Target, known: tuple[Finding, ...] = ()) -> Diagnosis:
     """Check *broker*, and return all findings after those already *known*. A part that cannot be checked is a finding, too."""
-    settings = ask(broker.checkup)
+    settings = ask(broker.diagnose)
     workers = ask(broker.workers, settings)
     queues = ask(broker.queues, settings, workers)
     findings = [*known, *settings.value_or(())]

@@ -100,7 +100,9 @@ def dead(
             click.echo(f"{counted(count, 'dead letter')} {'requeued' if requeue else 'discarded'}")
             return
         letters = [
-            letter for letter in app.broker.dead(queue=queue, actor=actor, error=error, limit=limit) if not ids or letter.message_id in ids
+            letter
+            for letter in app.broker.dead_letters(queue=queue, actor=actor, error=error, limit=limit)
+            if not ids or letter.message_id in ids
         ]
         if as_json:
             print_json([{**asdict(letter), "body": letter.body.decode(errors="replace")} for letter in letters])
@@ -126,7 +128,7 @@ def _all(app: App, queue: str | None, actor: str | None, error: str | None, ids:
     until, seen, count = app.broker.now(), set[str](), 0
     while True:
         most = BATCH_SIZE + len(seen)  # every changed message may have died again within the same millisecond
-        letters = app.broker.dead(queue=queue, actor=actor, error=error, until=until, limit=most)
+        letters = app.broker.dead_letters(queue=queue, actor=actor, error=error, until=until, limit=most)
         chosen = [letter.message_id for letter in letters if letter.message_id not in seen]
         if not chosen:
             return count

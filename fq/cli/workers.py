@@ -35,7 +35,7 @@ def workers(app_path: str, as_json: bool) -> None:
         broker = load_app(app_path).broker
         shown = [worker for worker in broker.workers() if worker.lease_left > 0 or worker.in_flight]
         if as_json:
-            held = [[asdict(held) for held in broker.held(worker.worker)] for worker in shown]
+            held = [[asdict(held) for held in broker.claimed_by(worker.worker)] for worker in shown]
             print_json([{**asdict(worker), "alive": worker.lease_left > 0, "held": held} for worker, held in zip(shown, held, strict=True)])
             return
         show(str(broker), COLUMNS, list(_rows(broker, shown)))
@@ -47,7 +47,7 @@ def _rows(broker: Broker, workers: Sequence[WorkerStats]) -> Iterator[list[str]]
     for worker in workers:
         lease = f"{worker.lease_left / 1000:.1f} s" if worker.lease_left > 0 else "expired"
         yield [worker.worker, lease, ", ".join(worker.queues), str(worker.in_flight), "", ""]
-        for held in broker.held(worker.worker):
+        for held in broker.claimed_by(worker.worker):
             yield ["", "", held.queue_name, held.message_id, held.actor_name, f"{(now - held.since) / 1000:.1f} s"]
 
 

@@ -119,8 +119,8 @@ def _encode(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers)
         return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
     fault_of = _each_once()
     disposition = ACK if succeeded else _disposition(outcome, apply_send_layers, fault_of)
-    changes = tuple(_change(effect, apply_send_layers, fault_of) for effect in outcome.effects)
-    commit = new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+    operations = tuple(_operation(effect, apply_send_layers, fault_of) for effect in outcome.effects)
+    commit = new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
     check_commits((commit,))
     return commit
 
@@ -147,7 +147,7 @@ def _disposition(outcome: Outcome, apply_send_layers: SendLayers, fault_of: Faul
             _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
 
-def _change(effect: Effect, apply_send_layers: SendLayers, fault_of: FaultOf) -> Operation:
+def _operation(effect: Effect, apply_send_layers: SendLayers, fault_of: FaultOf) -> Operation:
     match effect:
         case Store(message_id, result, ttl, hold):
             return new_store_result_op(message_id, encode_result(_stored(result, fault_of)), ttl, hold)

@@ -38,16 +38,16 @@ def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> Req
         draft.reopen_for(letters)
         if not draft.blocked:
             return draft.plan(letters, now)
-        letters = {message_id: post for message_id, post in letters.items() if message_id not in draft.blocked}
+        letters = {message_id: op for message_id, op in letters.items() if message_id not in draft.blocked}
 
 
-def afresh(post: EnqueueOp, now: int) -> EnqueueOp:
+def afresh(op: EnqueueOp, now: int) -> EnqueueOp:
     """Return *post* as if it were sent *now*: no retries used up, no age. What is no message stays as it is."""
-    message = _read(post)
+    message = _read(op)
     if message is None:
-        return post
+        return op
     options = frozen_dict({name: value for name, value in message.options.items() if name not in USED_UP})
-    return evolve(post, body=encode(evolve_message(message, options=options, message_timestamp=now)))
+    return evolve(op, body=encode(evolve_message(message, options=options, message_timestamp=now)))
 
 
 @define
@@ -73,7 +73,7 @@ class _Draft:
 
     def reopen_for(self, letters: Mapping[str, EnqueueOp]) -> None:
         """Open the groups of *letters*; of what came after them, since that failed; and so on."""
-        level = [(message, {message_id}) for message_id, post in letters.items() if (message := _read(post))]
+        level = [(message, {message_id}) for message_id, op in letters.items() if (message := _read(op))]
         while level:
             stands = _stands(level)
             new = [group for group in stands if group not in self.numbers]
@@ -85,8 +85,8 @@ class _Draft:
     def _reopen(self, group: str, stand: _Stand) -> Iterator[tuple[Message, set[str]]]:
         """Open *group*, if it failed, and return the messages after it that are dead letters for that."""
         letters, alive = self.view.dead_letters(stand.follow_up_ids), self.view.live_messages(stand.follow_up_ids)
-        found = {**letters, **{message_id: one.post for message_id, one in alive.items()}}
-        failed = {message_id: message for message_id, post in found.items() if (message := uncallable(post))}
+        found = {**letters, **{message_id: one.op for message_id, one in alive.items()}}
+        failed = {message_id: message for message_id, op in found.items() if (message := uncallable(op))}
         if any(message_id in alive and alive[message_id].running for message_id in failed):
             self.blocked |= stand.roots
         elif failed:
@@ -104,7 +104,7 @@ class _Draft:
             for one in self.reopened.values()
         )
         return RequeuePlan(
-            tuple(afresh(post, now) for message_id, post in letters.items() if message_id not in self.taken),
+            tuple(afresh(op, now) for message_id, op in letters.items() if message_id not in self.taken),
             tuple(self.taken),
             tuple(self.waiting),
             reopened,
@@ -136,16 +136,16 @@ def _cut_open(message: Message) -> DeferredEnqueue:
     return split_at_group_values(Enqueue(evolve_message(message, args=message.args[:-1])), lambda enqueue: enqueue)
 
 
-def _read(post: EnqueueOp) -> Message | None:
+def _read(op: EnqueueOp) -> Message | None:
     try:
-        return decode(post.body)
+        return decode(op.body)
     except FqError:
         return None
 
 
-def uncallable(post: EnqueueOp) -> Message | None:
+def uncallable(op: EnqueueOp) -> Message | None:
     """Return the message of *post* if it cannot be called, since members failed of the group before it."""
-    message = _read(post)
+    message = _read(op)
     try:
         return message if message is not None and GATHERED in message.options and not is_successful(resolve_group_values(message)) else None
     except FqError:

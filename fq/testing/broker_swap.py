@@ -56,9 +56,9 @@ def drain(app: App) -> int:
     Raises:
         DeadLetterError: a message became a dead letter on the way; the first one, after all have run.
     """
-    before = {(letter.message_id, letter.died_at) for letter in app.broker.dead(limit=MANY)}
+    before = {(letter.message_id, letter.died_at) for letter in app.broker.dead_letters(limit=MANY)}
     count = app.run_until_idle()
-    for letter in reversed(app.broker.dead(limit=MANY)):
+    for letter in reversed(app.broker.dead_letters(limit=MANY)):
         if (letter.message_id, letter.died_at) not in before:
             raise DeadLetterError(letter)
     return count

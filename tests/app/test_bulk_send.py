@@ -19,7 +19,7 @@ class Ahead(MemoryBroker):
         self.begun = 0
         self.events: list[str] = []
 
-    def begin_enqueue(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin_enqueue(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         self.begun += 1
         number = self.begun
         self.events.append(f"begin {number}")
@@ -28,7 +28,7 @@ class Ahead(MemoryBroker):
             self.events.append(f"finish {number}")
             if number == self.fails_at:
                 raise BrokerUnavailable("gone")
-            self.enqueue(posts)
+            self.enqueue(ops)
 
         return finish
 

@@ -30,20 +30,22 @@ PATIENCE = 10.0
 """How long, in seconds, a test waits for what comes at once unless something is broken."""
 
 
-def post(message_id: str, queue: str = "q", *, actor: str = "act", priority: int = 0, delay: int = 0, body: bytes = b"{}") -> EnqueueOp:
+def enqueue_op(
+    message_id: str, queue: str = "q", *, actor: str = "act", priority: int = 0, delay: int = 0, body: bytes = b"{}"
+) -> EnqueueOp:
     return EnqueueOp(message_id, queue, actor, priority, delay, body)
 
 
-def posts(*message_ids: str) -> list[EnqueueOp]:
-    return [post(message_id) for message_id in message_ids]
+def enqueue_ops(*message_ids: str) -> list[EnqueueOp]:
+    return [enqueue_op(message_id) for message_id in message_ids]
 
 
-def want(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = MAX_CLAIM_BYTES) -> ClaimRequest:
+def claim_request(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = MAX_CLAIM_BYTES) -> ClaimRequest:
     return ClaimRequest(worker, queues or ("q",), limit, lease, max_bytes)
 
 
 def claim(broker: Broker, worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> tuple[Delivery, ...]:
-    return broker.turn((), want(worker, *queues, limit=limit, lease=lease)).deliveries
+    return broker.turn((), claim_request(worker, *queues, limit=limit, lease=lease)).deliveries
 
 
 def claim_one(broker: Broker, worker: str = "w1", *queues: str, lease: int = LEASE) -> Delivery:
@@ -53,22 +55,24 @@ def claim_one(broker: Broker, worker: str = "w1", *queues: str, lease: int = LEA
 
 def settle(broker: Broker, worker: str = "other") -> Turn:
     """A turn that claims and commits nothing."""
-    return broker.turn((), want(worker, limit=0))
+    return broker.turn((), claim_request(worker, limit=0))
 
 
-def outcome(delivery: Delivery, disposition: Disposition = ACK, *changes: Operation) -> Commit:
-    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+def outcome(delivery: Delivery, disposition: Disposition = ACK, *operations: Operation) -> Commit:
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
 
 
-def commit(broker: Broker, delivery: Delivery, disposition: Disposition = ACK, *changes: Operation, worker: str = "w1") -> tuple[str, ...]:
+def commit(
+    broker: Broker, delivery: Delivery, disposition: Disposition = ACK, *operations: Operation, worker: str = "w1"
+) -> tuple[str, ...]:
     """Commit for one message, and return which commits were stale."""
-    return broker.turn([outcome(delivery, disposition, *changes)], want(worker, limit=0)).stale
+    return broker.turn([outcome(delivery, disposition, *operations)], claim_request(worker, limit=0)).stale
 
 
-def run(broker: Broker, *changes: Operation, disposition: Disposition = ACK, message_id: str = "runner") -> None:
+def run(broker: Broker, *operations: Operation, disposition: Disposition = ACK, message_id: str = "runner") -> None:
     """Post a message, claim it, and commit *changes* with it."""
-    broker.enqueue([post(message_id, "runners")])
-    assert commit(broker, claim_one(broker, "runner", "runners"), disposition, *changes, worker="runner") == ()
+    broker.enqueue([enqueue_op(message_id, "runners")])
+    assert commit(broker, claim_one(broker, "runner", "runners"), disposition, *operations, worker="runner") == ()
 
 
 def bury(broker: Broker, message: EnqueueOp, fault: Fault = FAULT) -> None:
@@ -85,12 +89,12 @@ def state(broker: Broker, message_id: str) -> str:
     return broker.status(message_id).state
 
 
-def join(member: int, size: int, value: bytes = b"0", *then: DeferredEnqueue, group: str = "g", ttl: int = 60_000) -> ArriveOp:
+def arrive_op(member: int, size: int, value: bytes = b"0", *then: DeferredEnqueue, group: str = "g", ttl: int = 60_000) -> ArriveOp:
     return ArriveOp(group, member, size, value, then, ttl)
 
 
-def splice(message_id: str, queue: str = "q", *, delay: int = 0) -> DeferredEnqueue:
-    return DeferredEnqueue(post(message_id, queue, delay=delay), b'{"args":', b"}")
+def deferred_enqueue(message_id: str, queue: str = "q", *, delay: int = 0) -> DeferredEnqueue:
+    return DeferredEnqueue(enqueue_op(message_id, queue, delay=delay), b'{"args":', b"}")
 
 
 def in_thread(call: Callable[[], T]) -> Future[T]:

@@ -30,7 +30,7 @@ from fq.core.fault import Fault
 class Message:
     """A message that waits, or runs if somebody holds it."""
 
-    post: EnqueueOp
+    op: EnqueueOp
     due: int
     number: int
     token: int = 0
@@ -53,7 +53,7 @@ class Message:
 class Letter:
     """A dead message, and when it died."""
 
-    post: EnqueueOp
+    op: EnqueueOp
     fault: Fault
     died_at: int
 
@@ -94,17 +94,17 @@ def advance(model: Model, ms: int) -> Model:
     return evolve(model, now=model.now + ms)
 
 
-def enqueue(model: Model, posts: Iterable[EnqueueOp], cancelled: bool = False) -> Model:
-    for post in posts:
-        if post.message_id not in model.messages:
-            message = hastened(model, Message(post, model.now + post.delay, model.count, cancelled=cancelled))
+def enqueue(model: Model, ops: Iterable[EnqueueOp], cancelled: bool = False) -> Model:
+    for op in ops:
+        if op.message_id not in model.messages:
+            message = hastened(model, Message(op, model.now + op.delay, model.count, cancelled=cancelled))
             model = evolve(with_message(model, message), count=model.count + 1)
     return model
 
 
-def new_in(model: Model, posts: Iterable[EnqueueOp]) -> int:
+def new_in(model: Model, ops: Iterable[EnqueueOp]) -> int:
     """How many of *posts* are messages that are not there."""
-    return len({post.message_id for post in posts} - model.messages.keys())
+    return len({op.message_id for op in ops} - model.messages.keys())
 
 
 def begin_turn(model: Model, worker: str, queues: Iterable[str], lease: int) -> Model:
@@ -121,54 +121,54 @@ def apply(model: Model, commit: Commit) -> Model | None:
     match commit.disposition:
         case Ack():
             model = without_message(model, commit.message_id)
-        case Reschedule(post, fault):
-            again = Message(post, model.now + post.delay, message.number, fault=fault or message.fault, cancelled=message.cancelled)
+        case Reschedule(op, fault):
+            again = Message(op, model.now + op.delay, message.number, fault=fault or message.fault, cancelled=message.cancelled)
             model = with_message(model, hastened(model, again))
         case Bury(fault):
-            dead = tuple(letter for letter in model.dead if letter.post.message_id != commit.message_id)
-            model = evolve(without_message(model, commit.message_id), dead=(*dead, Letter(message.post, fault, model.now)))
+            dead = tuple(letter for letter in model.dead if letter.op.message_id != commit.message_id)
+            model = evolve(without_message(model, commit.message_id), dead=(*dead, Letter(message.op, fault, model.now)))
         case Release(counted, interrupted):
             model = with_message(model, message.back(interrupted, counted))
-    for change in commit.changes:
-        match change:
+    for operation in commit.operations:
+        match operation:
             case EnqueueOp(continues=continues):
-                model = enqueue(model, [change], message.cancelled and continues)
+                model = enqueue(model, [operation], message.cancelled and continues)
             case StoreResultOp():
-                model = keep(model, change)
+                model = keep(model, operation)
             case ArriveOp():
-                model = arrive(model, change)
+                model = arrive(model, operation)
     return model
 
 
-def arrive(model: Model, join: ArriveOp) -> Model:
-    group = group_of(model, join.group)
-    if group.complete or join.member in group.values:
+def arrive(model: Model, arrive_op: ArriveOp) -> Model:
+    group = group_of(model, arrive_op.group)
+    if group.complete or arrive_op.member in group.values:
         return model
-    values, then = {**group.values, join.member: join.value}, group.then or join.then
-    complete = len(values) >= join.size
-    if join.size > 1 or then or group.until:
-        until = model.now + (min(join.ttl, 7 * 24 * 60 * 60 * 1000) if complete else join.ttl)
+    values, then = {**group.values, arrive_op.member: arrive_op.value}, group.then or arrive_op.then
+    complete = len(values) >= arrive_op.size
+    if arrive_op.size > 1 or then or group.until:
+        until = model.now + (min(arrive_op.ttl, 7 * 24 * 60 * 60 * 1000) if complete else arrive_op.ttl)
         after = evolve(group, values=values, then=() if complete else then, complete=complete, until=until)
-        model = evolve(model, groups={**model.groups, join.group: after})
+        model = evolve(model, groups={**model.groups, arrive_op.group: after})
     if not complete:
         return model
     in_order = b",".join(value for _, value in sorted(values.items()))
-    model = enqueue(model, [made(splice, in_order, model.now) for splice in join.then or then], group.cancelled)
-    return let_go(model, join.group)
+    model = enqueue(model, [made(splice, in_order, model.now) for splice in arrive_op.then or then], group.cancelled)
+    return let_go(model, arrive_op.group)
 
 
 def made(splice: DeferredEnqueue, values: bytes, now: int) -> EnqueueOp:
     """What follows a group, with its values and the time."""
     time = str(now).encode() if splice.rest else b""
-    return evolve(splice.post, body=splice.head + b"[" + values + b"]" + splice.tail + time + splice.rest)
+    return evolve(splice.op, body=splice.head + b"[" + values + b"]" + splice.tail + time + splice.rest)
 
 
-def keep(model: Model, change: StoreResultOp) -> Model:
+def keep(model: Model, operation: StoreResultOp) -> Model:
     """A result waits for its group, unless that is complete."""
-    if not change.hold or group_of(model, change.hold).complete:
-        return with_result(model, change.message_id, change.body, change.ttl)
-    waiting = {**model.waiting, (change.hold, change.message_id): (change.ttl, model.now + OPEN_GROUP_TTL_MS)}
-    return with_result(evolve(model, waiting=waiting), change.message_id, change.body, max(change.ttl, OPEN_GROUP_TTL_MS))
+    if not operation.hold or group_of(model, operation.hold).complete:
+        return with_result(model, operation.message_id, operation.body, operation.ttl)
+    waiting = {**model.waiting, (operation.hold, operation.message_id): (operation.ttl, model.now + OPEN_GROUP_TTL_MS)}
+    return with_result(evolve(model, waiting=waiting), operation.message_id, operation.body, max(operation.ttl, OPEN_GROUP_TTL_MS))
 
 
 def let_go(model: Model, name: str) -> Model:
@@ -231,7 +231,7 @@ def renew(model: Model, workers: Collection[str], lease: int) -> Model:
 
 
 def release(model: Model, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> Model:
-    for message_id in held(model, worker):
+    for message_id in claimed_by(model, worker):
         message = model.messages[message_id]
         counts = counted is None or message_id in counted
         model = with_message(model, message.back(interrupted.get(message_id, ""), counts))
@@ -243,8 +243,8 @@ def requeue(model: Model, message_ids: Sequence[str]) -> Model:
     for message_id in message_ids:
         for letter in letters(model):
             if letter.message_id == message_id:
-                (post,) = (dead.post for dead in model.dead if dead.post.message_id == message_id)
-                model = enqueue(without_letter(model, message_id), [evolve(post, delay=0)])
+                (op,) = (dead.op for dead in model.dead if dead.op.message_id == message_id)
+                model = enqueue(without_letter(model, message_id), [evolve(op, delay=0)])
     return model
 
 
@@ -257,7 +257,7 @@ def discard(model: Model, message_ids: Sequence[str]) -> Model:
 
 
 def purge(model: Model, queue: str) -> Model:
-    waiting = {key for key, message in model.messages.items() if message.post.queue_name == queue and not message.runs}
+    waiting = {key for key, message in model.messages.items() if message.op.queue_name == queue and not message.runs}
     return evolve(model, messages={key: message for key, message in model.messages.items() if key not in waiting})
 
 
@@ -279,12 +279,12 @@ def interruption(message: Message) -> str:
 
 def claimable(model: Model, queue: str) -> list[str]:
     """What can be claimed from *queue*, in its order."""
-    ready = [message for message in model.messages.values() if state(model, message) == "ready" and message.post.queue_name == queue]
-    ready.sort(key=lambda message: (message.post.priority, message.due, message.number))
-    return [] if queue in model.paused else [message.post.message_id for message in ready]
+    ready = [message for message in model.messages.values() if state(model, message) == "ready" and message.op.queue_name == queue]
+    ready.sort(key=lambda message: (message.op.priority, message.due, message.number))
+    return [] if queue in model.paused else [message.op.message_id for message in ready]
 
 
-def held(model: Model, worker: str) -> list[str]:
+def claimed_by(model: Model, worker: str) -> list[str]:
     return [message_id for message_id, message in model.messages.items() if message.worker == worker]
 
 
@@ -296,9 +296,9 @@ def state(model: Model, message: Message) -> str:
 
 def status(model: Model, message_id: str) -> Status:
     if message := model.messages.get(message_id):
-        name, post = state(model, message), message.post
+        name, op = state(model, message), message.op
         due = message.due if name == "delayed" else 0
-        return Status(message_id, name, post.queue_name, post.actor_name, message.deliveries, due, message.worker, message.fault)
+        return Status(message_id, name, op.queue_name, op.actor_name, message.deliveries, due, message.worker, message.fault)
     for letter in letters(model):
         if letter.message_id == message_id:
             return Status(message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
@@ -313,15 +313,15 @@ def result(model: Model, message_id: str) -> bytes | None:
 def letters(model: Model) -> list[DeadLetter]:
     """Dead letters, the latest first."""
     return [
-        DeadLetter(post.message_id, post.queue_name, post.actor_name, post.body, letter.fault, letter.died_at)
+        DeadLetter(op.message_id, op.queue_name, op.actor_name, op.body, letter.fault, letter.died_at)
         for letter in reversed(model.dead)
         if letter.died_at + model.dead_ttl > model.now
-        for post in [letter.post]
+        for op in [letter.op]
     ]
 
 
 def queue(model: Model, name: str) -> QueueStats:
-    messages = [message for message in model.messages.values() if message.post.queue_name == name]
+    messages = [message for message in model.messages.values() if message.op.queue_name == name]
     states = [state(model, message) for message in messages]
     dead = sum(letter.queue_name == name for letter in letters(model))
     oldest = max((model.now - message.due for message in messages if state(model, message) == "ready"), default=0)
@@ -338,8 +338,8 @@ def next_due(model: Model, worker: str) -> int | None:
 
 
 def with_message(model: Model, message: Message) -> Model:
-    messages = {**model.messages, message.post.message_id: message}
-    return evolve(model, messages=messages, queues=model.queues | {message.post.queue_name})
+    messages = {**model.messages, message.op.message_id: message}
+    return evolve(model, messages=messages, queues=model.queues | {message.op.queue_name})
 
 
 def without_message(model: Model, message_id: str) -> Model:
@@ -347,4 +347,4 @@ def without_message(model: Model, message_id: str) -> Model:
 
 
 def without_letter(model: Model, message_id: str) -> Model:
-    return evolve(model, dead=tuple(letter for letter in model.dead if letter.post.message_id != message_id))
+    return evolve(model, dead=tuple(letter for letter in model.dead if letter.op.message_id != message_id))

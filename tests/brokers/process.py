@@ -23,15 +23,15 @@ def produce(broker: SqliteBroker, name: str, count: str) -> None:
 
 def work(broker: SqliteBroker, name: str, journal: str, finished: str) -> None:
     """Claim and commit until the file *finished* is there, and write down, line by line, what was committed."""
-    want = ClaimRequest(name, ("q", "r"), 64)
+    request = ClaimRequest(name, ("q", "r"), 64)
     held: dict[str, Delivery] = {}
     with Path(journal).open("w", encoding="utf-8") as lines:
         while not Path(finished).exists():
-            turn = broker.turn([committed(delivery) for delivery in held.values()], want)
+            turn = broker.turn([committed(delivery) for delivery in held.values()], request)
             lines.writelines(f"{message_id}\n" for message_id in held if message_id not in turn.stale)
             held = {delivery.message_id: delivery for delivery in turn.deliveries}
             if not held:
-                broker.wait(want, 100)
+                broker.wait(request, 100)
 
 
 def committed(delivery: Delivery) -> Commit:

@@ -10,12 +10,12 @@ import pytest
 from fq import App
 from fq.brokers.protocol import Broker
 from fq.brokers.single_flight import SingleFlight
-from tests.brokers.kit import posts
+from tests.brokers.kit import enqueue_ops
 from tests.wait_until import wait_until
 
 CALLS: dict[str, Callable[[Broker], Awaitable[object]]] = {
     "anow": lambda broker: broker.anow(),
-    "aenqueue": lambda broker: broker.aenqueue(posts("m")),
+    "aenqueue": lambda broker: broker.aenqueue(enqueue_ops("m")),
     "await_result": lambda broker: broker.await_result("m", 100),
     "asend": lambda broker: sender(broker),
 }

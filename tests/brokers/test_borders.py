@@ -7,42 +7,42 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResultOp
 from fq.errors import BrokerError
-from tests.brokers.kit import claim, outcome, post, posts, state, want
+from tests.brokers.kit import claim, claim_request, enqueue_op, enqueue_ops, outcome, state
 
 REFUSED = StoreResultOp("x", b"", -1)
 
 
 def test_a_list_that_is_filled_again_after_a_refused_turn_is_committed_whole(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b", "c"))
+    broker.enqueue(enqueue_ops("a", "b", "c"))
     first, second, third = claim(broker)
     commits = [outcome(first), outcome(second, ACK, REFUSED)]
     with pytest.raises(BrokerError):
-        broker.turn(commits, want(limit=0))
+        broker.turn(commits, claim_request(limit=0))
     commits[1:] = [outcome(second), outcome(third)]
-    turn = broker.turn(commits, want(limit=0))
+    turn = broker.turn(commits, claim_request(limit=0))
 
     assert turn.stale == ()
     assert [state(broker, name) for name in "abc"] == ["unknown"] * 3
 
 
 def test_a_list_that_is_used_for_one_turn_after_the_other_commits_what_is_in_it_then(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     first, second = claim(broker)
     commits = [outcome(first)]
-    broker.turn(commits, want(limit=0))
+    broker.turn(commits, claim_request(limit=0))
     commits.clear()
-    broker.turn(commits, want(limit=0))
+    broker.turn(commits, claim_request(limit=0))
     assert state(broker, "b") == "running"
     commits.append(outcome(second))
 
-    assert broker.turn(commits, want(limit=0)).stale == ()
+    assert broker.turn(commits, claim_request(limit=0)).stale == ()
     assert state(broker, "b") == "unknown"
 
 
 def test_a_list_of_posts_is_the_callers_again_after_each_send(broker: Broker) -> None:
-    new = posts("a")
+    new = enqueue_ops("a")
     broker.enqueue(new)
-    new[:] = posts("b", "c")
+    new[:] = enqueue_ops("b", "c")
     broker.enqueue(new)
     new.clear()
     broker.enqueue(new)
@@ -52,10 +52,10 @@ def test_a_list_of_posts_is_the_callers_again_after_each_send(broker: Broker) ->
 
 def test_a_list_that_is_changed_while_a_coroutine_sends_it_is_sent_as_it_was(broker: Broker) -> None:
     async def send() -> None:
-        new: list[EnqueueOp] = posts("a", "b")
+        new: list[EnqueueOp] = enqueue_ops("a", "b")
         sending = asyncio.create_task(broker.aenqueue(new))
         await asyncio.sleep(0)  # until it waits for the first time
-        new[:] = posts("c")
+        new[:] = enqueue_ops("c")
         await sending
 
     asyncio.run(send())
@@ -64,7 +64,7 @@ def test_a_list_that_is_changed_while_a_coroutine_sends_it_is_sent_as_it_was(bro
 
 
 def test_a_list_of_queues_is_the_callers_again_at_once(broker: Broker) -> None:
-    broker.enqueue([post("a", "q"), post("b", "other")])
+    broker.enqueue([enqueue_op("a", "q"), enqueue_op("b", "other")])
     queues = ["q"]
     wanted = ClaimRequest("w1", queues, 1)  # type: ignore[arg-type]  # who has no type checker passes a list
     queues[:] = ["other"]
@@ -75,7 +75,7 @@ def test_a_list_of_queues_is_the_callers_again_at_once(broker: Broker) -> None:
 
 
 def test_posts_and_commits_may_be_tuples_or_lists(broker: Broker) -> None:
-    broker.enqueue(tuple(posts("a", "b")))
+    broker.enqueue(tuple(enqueue_ops("a", "b")))
     commits: tuple[Commit, ...] = tuple(map(outcome, claim(broker)))
 
-    assert broker.turn(commits, want(limit=0)).stale == ()
+    assert broker.turn(commits, claim_request(limit=0)).stale == ()

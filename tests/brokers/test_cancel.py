@@ -11,13 +11,13 @@ A = ClaimRequest("a", ("q",), 10, lease=1_000)
 B = ClaimRequest("b", ("q",), 10, lease=1_000)
 
 
-def post(message_id: str, delay: int = 0) -> EnqueueOp:
+def enqueue_op(message_id: str, delay: int = 0) -> EnqueueOp:
     return EnqueueOp(message_id, "q", "actor", 0, delay, b"{}")
 
 
 def test_a_message_that_waits_is_delivered_as_cancelled(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1"), post("m2")])
+    broker.enqueue([enqueue_op("m1"), enqueue_op("m2")])
 
     assert broker.cancel("m1") is True
     assert [(delivery.message_id, delivery.interrupted) for delivery in broker.turn([], A).deliveries] == [("m1", "cancelled"), ("m2", "")]
@@ -25,7 +25,7 @@ def test_a_message_that_waits_is_delivered_as_cancelled(harness: Harness) -> Non
 
 def test_a_delayed_message_that_is_cancelled_is_ready_at_once(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1", delay=60_000)])
+    broker.enqueue([enqueue_op("m1", delay=60_000)])
     broker.cancel("m1")
 
     assert [delivery.interrupted for delivery in broker.turn([], A).deliveries] == ["cancelled"]
@@ -33,10 +33,10 @@ def test_a_delayed_message_that_is_cancelled_is_ready_at_once(harness: Harness) 
 
 def test_one_that_had_fallen_due_when_it_was_cancelled_keeps_its_place(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("early", delay=60_000)])
+    broker.enqueue([enqueue_op("early", delay=60_000)])
     harness.advance(60_000)
     harness.advance(30_000)
-    broker.enqueue([post("late")])
+    broker.enqueue([enqueue_op("late")])
     harness.advance(1_000)
     broker.cancel("early")
 
@@ -45,7 +45,7 @@ def test_one_that_had_fallen_due_when_it_was_cancelled_keeps_its_place(harness: 
 
 def test_nobody_is_cancelled_who_is_not_there(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
     (delivery,) = broker.turn([], A).deliveries
     broker.turn([Commit("m1", "q", delivery.token)], A)
 
@@ -54,7 +54,7 @@ def test_nobody_is_cancelled_who_is_not_there(harness: Harness) -> None:
 
 def test_the_holder_of_a_message_hears_that_it_was_cancelled_in_its_next_turn(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1"), post("m2")])
+    broker.enqueue([enqueue_op("m1"), enqueue_op("m2")])
     broker.turn([], A)
 
     assert broker.cancel("m1") is True
@@ -77,11 +77,11 @@ def test_the_holder_of_a_message_hears_of_a_second_cancel_too(harness: Harness) 
 
 def test_a_cancelled_message_that_finishes_all_the_same_is_done(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
     (delivery,) = broker.turn([], A).deliveries
     broker.cancel("m1")
     turn = broker.turn([Commit("m1", "q", delivery.token, ACK)], A)
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
 
     assert turn.stale == ()
     assert [again.interrupted for again in broker.turn([], B).deliveries] == [""], "the mark has ended with the message"
@@ -89,17 +89,17 @@ def test_a_cancelled_message_that_finishes_all_the_same_is_done(harness: Harness
 
 def test_a_cancelled_message_that_is_tried_again_comes_back_at_once_as_cancelled(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
     (delivery,) = broker.turn([], A).deliveries
     broker.cancel("m1")
-    turn = broker.turn([Commit("m1", "q", delivery.token, Reschedule(post("m1", delay=60_000)))], A)
+    turn = broker.turn([Commit("m1", "q", delivery.token, Reschedule(enqueue_op("m1", delay=60_000)))], A)
 
     assert [again.interrupted for again in turn.deliveries] == ["cancelled"]
 
 
 def test_a_cancelled_message_that_is_handed_back_comes_back_as_cancelled(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
     (delivery,) = broker.turn([], A).deliveries
     broker.cancel("m1")
     broker.turn([Commit("m1", "q", delivery.token, RELEASE)], ClaimRequest("a", ("q",), 0))
@@ -109,7 +109,7 @@ def test_a_cancelled_message_that_is_handed_back_comes_back_as_cancelled(harness
 
 def test_a_cancelled_message_whose_holder_vanished_comes_back_as_cancelled(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
     broker.turn([], A)
     broker.cancel("m1")
     harness.advance(1_001)
@@ -120,12 +120,12 @@ def test_a_cancelled_message_whose_holder_vanished_comes_back_as_cancelled(harne
 
 def test_what_a_worker_holds_is_listed_with_when_it_was_claimed(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1"), post("m2")])
+    broker.enqueue([enqueue_op("m1"), enqueue_op("m2")])
     before = broker.now()
     broker.turn([], ClaimRequest("a", ("q",), 1, lease=1_000))
     harness.advance(100)
     broker.turn([], ClaimRequest("a", ("q",), 1, lease=1_000))
-    held = broker.held("a")
+    held = broker.claimed_by("a")
 
     assert [(one.message_id, one.queue_name, one.actor_name, one.worker) for one in held] == [
         ("m1", "q", "actor", "a"),
@@ -133,11 +133,11 @@ def test_what_a_worker_holds_is_listed_with_when_it_was_claimed(harness: Harness
     ]
     assert held[1].since - held[0].since >= 100
     assert held[0].since >= before
-    assert broker.held("b") == ()
+    assert broker.claimed_by("b") == ()
 
 
 def test_a_broker_says_something_of_itself(harness: Harness) -> None:
-    findings = harness.broker().checkup()
+    findings = harness.broker().diagnose()
 
     assert findings
     assert all(finding.what and finding.found for finding in findings)
@@ -145,22 +145,22 @@ def test_a_broker_says_something_of_itself(harness: Harness) -> None:
 
 def test_a_new_message_is_not_cancelled_with_an_old_one_of_its_id_that_was_discarded(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("discarded"), post("purged")])
+    broker.enqueue([enqueue_op("discarded"), enqueue_op("purged")])
     broker.cancel("discarded")
     broker.cancel("purged")
     broker.discard(["discarded"])
     broker.purge("q")
-    broker.enqueue([post("discarded"), post("purged")])
+    broker.enqueue([enqueue_op("discarded"), enqueue_op("purged")])
 
     assert [delivery.interrupted for delivery in broker.turn([], A).deliveries] == ["", ""]
 
 
 def test_a_follow_up_is_not_cancelled_with_an_old_message_of_its_id_that_ends_in_the_same_turn(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m"), post("parent")])
+    broker.enqueue([enqueue_op("m"), enqueue_op("parent")])
     m, parent = broker.turn([], A).deliveries
     broker.cancel("m")
-    turn = broker.turn([Commit("m", "q", m.token), Commit("parent", "q", parent.token, ACK, (post("m"),))], A)
+    turn = broker.turn([Commit("m", "q", m.token), Commit("parent", "q", parent.token, ACK, (enqueue_op("m"),))], A)
 
     assert [(delivery.message_id, delivery.interrupted) for delivery in turn.deliveries] == [("m", "")]
     assert turn.cancelled == ()
@@ -184,21 +184,21 @@ def test_many_messages_are_cancelled_in_one_call(harness: Harness) -> None:
 
 def test_what_continues_a_cancelled_message_is_cancelled_and_comes_at_once(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("step")])
+    broker.enqueue([enqueue_op("step")])
     (step,) = broker.turn([], A).deliveries
     broker.cancel("step")
-    changes = (evolve(post("next", delay=60_000), continues=True), post("callback"))
-    broker.turn([Commit("step", "q", step.token, ACK, changes)], ClaimRequest("a", ("q",), 0))
+    operations = (evolve(enqueue_op("next", delay=60_000), continues=True), enqueue_op("callback"))
+    broker.turn([Commit("step", "q", step.token, ACK, operations)], ClaimRequest("a", ("q",), 0))
 
     assert {each.message_id: each.interrupted for each in broker.turn([], B).deliveries} == {"next": "cancelled", "callback": ""}
 
 
 def test_what_continues_a_message_that_is_not_cancelled_is_not(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("step"), post("other")])
+    broker.enqueue([enqueue_op("step"), enqueue_op("other")])
     step, other = broker.turn([], A).deliveries
     broker.cancel("other")
-    commits = [Commit("other", "q", other.token), Commit("step", "q", step.token, ACK, (evolve(post("next"), continues=True),))]
+    commits = [Commit("other", "q", other.token), Commit("step", "q", step.token, ACK, (evolve(enqueue_op("next"), continues=True),))]
     turn = broker.turn(commits, A)
 
     assert [(each.message_id, each.interrupted) for each in turn.deliveries] == [("next", "")]
@@ -206,12 +206,12 @@ def test_what_continues_a_message_that_is_not_cancelled_is_not(harness: Harness)
 
 def test_what_waits_already_is_not_cancelled_by_a_second_post_of_its_id(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("step"), post("next")])
+    broker.enqueue([enqueue_op("step"), enqueue_op("next")])
     step, following = broker.turn([], A).deliveries
     broker.cancel("step")
-    changes = (evolve(post("next"), continues=True),)
+    operations = (evolve(enqueue_op("next"), continues=True),)
     broker.turn(
-        [Commit("step", "q", step.token, ACK, changes), Commit("next", "q", following.token, RELEASE)], ClaimRequest("a", ("q",), 0)
+        [Commit("step", "q", step.token, ACK, operations), Commit("next", "q", following.token, RELEASE)], ClaimRequest("a", ("q",), 0)
     )
 
     assert [(each.message_id, each.interrupted) for each in broker.turn([], B).deliveries] == [("next", "")]
@@ -223,7 +223,7 @@ def test_what_comes_after_a_group_that_was_cancelled_is_cancelled(harness: Harne
     for member in range(2):
         if member == before:
             broker.cancel_all([], ["g"])
-        kit.run(broker, kit.join(member, 2, b"%d" % member, kit.splice("then", delay=60_000)), message_id=f"member{member}")
+        kit.run(broker, kit.arrive_op(member, 2, b"%d" % member, kit.deferred_enqueue("then", delay=60_000)), message_id=f"member{member}")
     if before == 2:
         broker.cancel_all(["then"], ["g"])
     (then,) = broker.turn([], A).deliveries
@@ -233,10 +233,10 @@ def test_what_comes_after_a_group_that_was_cancelled_is_cancelled(harness: Harne
 
 def test_a_group_is_not_cancelled_with_one_of_its_members(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     (member,) = broker.turn([], A).deliveries
     broker.cancel("m")
-    turn = broker.turn([Commit("m", "q", member.token, ACK, (kit.join(0, 1, b"0", kit.splice("then")),))], A)
+    turn = broker.turn([Commit("m", "q", member.token, ACK, (kit.arrive_op(0, 1, b"0", kit.deferred_enqueue("then")),))], A)
 
     assert [(each.message_id, each.interrupted) for each in turn.deliveries] == [("then", "")]
 
@@ -245,6 +245,6 @@ def test_that_a_group_was_cancelled_to_which_nobody_comes_is_forgotten(harness: 
     broker = harness.broker()
     broker.cancel_all([], ["g"])
     harness.advance(OPEN_GROUP_TTL_MS + 1_000)
-    kit.run(broker, kit.join(0, 1, b"0", kit.splice("then")))
+    kit.run(broker, kit.arrive_op(0, 1, b"0", kit.deferred_enqueue("then")))
 
     assert [each.interrupted for each in broker.turn([], A).deliveries] == [""]

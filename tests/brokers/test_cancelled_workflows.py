@@ -97,7 +97,7 @@ def test_nothing_starts_after_a_workflow_is_cancelled_and_its_handle_says_so(
 ) -> None:
     assert flows.run(workflow(flows)) == "Cancelled"
     assert flows.ran[flows.ran.index("cancels") :] == ["cancels"], "nothing starts any more"
-    assert flows.app.broker.dead() == ()
+    assert flows.app.broker.dead_letters() == ()
     assert sum(queue.ready + queue.delayed + queue.in_flight for queue in flows.app.broker.queues()) == 0
     assert flows.sent.cancel() is False
 

@@ -13,7 +13,7 @@ from fq.brokers.clock import CLOCK_CHECK_MS, SystemClock
 from fq.brokers.host_clocks import Host
 from fq.brokers.sqlite import database
 from fq.brokers.steady_time import NOTICE_MS, SLEW, begin_course
-from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, post, posts, state, want
+from tests.brokers.kit import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -64,7 +64,7 @@ class Processes:
         for _ in range(ms // 1_000):
             self.machine.passes(1_000)
             for number, broker in enumerate(self.started):
-                broker.turn((), want(f"worker {number}", limit=0))
+                broker.turn((), claim_request(f"worker {number}", limit=0))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_in_memory_a_step_of_the_wall_clock_moves_no_lease_and_no_delay(machine:
 
 
 def check_a_step(broker: Any, machine: Machine, step: int) -> None:
-    broker.enqueue([post("held"), post("delayed", delay=4_000)])
+    broker.enqueue([enqueue_op("held"), enqueue_op("delayed", delay=4_000)])
     held = claim_one(broker)
     machine.wall += step
     machine.passes(LEASE - 100)
@@ -159,7 +159,7 @@ def test_a_step_of_the_wall_clock_moves_no_lease_and_no_delay(processes: Process
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 10, 40 * DAY])
 def test_processes_that_began_before_and_after_a_step_agree_at_every_moment(processes: Processes, machine: Machine, step: int) -> None:
-    processes.start().enqueue(posts("m"))
+    processes.start().enqueue(enqueue_ops("m"))
     machine.passes(700)
     machine.wall += step
     processes.start()
@@ -174,7 +174,7 @@ def test_processes_that_began_before_and_after_a_step_agree_at_every_moment(proc
 
 
 def test_a_process_that_only_sends_stamps_by_the_time_of_the_others(processes: Processes, machine: Machine) -> None:
-    processes.start().enqueue(posts("m"))
+    processes.start().enqueue(enqueue_ops("m"))
     machine.wall -= HOUR
     late = processes.start()
 
@@ -182,7 +182,7 @@ def test_a_process_that_only_sends_stamps_by_the_time_of_the_others(processes: P
 
 
 def test_after_a_reboot_delays_go_on_by_the_wall_clock(processes: Processes, machine: Machine) -> None:
-    processes.start().enqueue([post("m", delay=HOUR)])
+    processes.start().enqueue([enqueue_op("m", delay=HOUR)])
     processes.started.clear()
     machine.reboot(off_for=HOUR - 5_000)
     broker = processes.start()
@@ -195,7 +195,7 @@ def test_after_a_reboot_delays_go_on_by_the_wall_clock(processes: Processes, mac
 
 def test_after_a_reboot_with_a_wall_clock_that_lags_time_does_not_go_back(processes: Processes, machine: Machine) -> None:
     first = processes.start()
-    first.enqueue(posts("m"))
+    first.enqueue(enqueue_ops("m"))
     claim(first, "w1", lease=HOUR)
     then = first.now()
     processes.started.clear()
@@ -210,7 +210,7 @@ def test_after_a_reboot_with_a_wall_clock_that_lags_time_does_not_go_back(proces
 
 def test_containers_that_name_the_boot_differently_agree(processes: Processes, machine: Machine) -> None:
     for boot in ("first", "container a", "container b"):
-        processes.start(boot).enqueue(posts(boot))
+        processes.start(boot).enqueue(enqueue_ops(boot))
     processes.go_on(3_000)
     machine.wall += HOUR
     processes.go_on(10_000)
@@ -222,7 +222,7 @@ def test_containers_that_name_the_boot_differently_agree(processes: Processes, m
 
 def test_a_suspended_host_has_let_time_pass(processes: Processes, machine: Machine) -> None:
     broker = processes.start()
-    broker.enqueue([post("m", delay=HOUR)])
+    broker.enqueue([enqueue_op("m", delay=HOUR)])
     machine.passes(HOUR)
 
     assert ids(claim(broker)) == ["m"]
@@ -231,8 +231,8 @@ def test_a_suspended_host_has_let_time_pass(processes: Processes, machine: Machi
 def test_a_clock_that_was_advanced_in_one_process_is_not_so_in_others(processes: Processes) -> None:
     ahead, other = processes.start(), processes.start()
     ahead.clock.advance(DAY)
-    ahead.enqueue(posts("m"))
-    ahead.enqueue(posts("n"))
+    ahead.enqueue(enqueue_ops("m"))
+    ahead.enqueue(enqueue_ops("n"))
 
     assert (ahead.now(), other.now()) == (NOW + DAY, NOW)
 

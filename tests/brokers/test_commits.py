@@ -7,13 +7,26 @@ from fq.brokers.records import ACK, RELEASE, Bury, Disposition, EnqueueOp, Relea
 from fq.core.fault import Fault
 from fq.errors import BrokerError
 from tests.brokers.harness import Harness
-from tests.brokers.kit import FAULT, claim, claim_one, commit, ids, join, outcome, post, posts, splice, state, want
+from tests.brokers.kit import (
+    FAULT,
+    arrive_op,
+    claim,
+    claim_one,
+    claim_request,
+    commit,
+    deferred_enqueue,
+    enqueue_op,
+    enqueue_ops,
+    ids,
+    outcome,
+    state,
+)
 
 # Ack.
 
 
 def test_a_message_that_is_acknowledged_is_forgotten(harness: Harness, broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker))
     harness.advance(1_000_000)
 
@@ -25,15 +38,15 @@ def test_a_message_that_is_acknowledged_is_forgotten(harness: Harness, broker: B
 
 
 def test_a_replacement_takes_the_place_of_the_message(broker: Broker) -> None:
-    broker.enqueue([post("m", body=b"old")])
-    commit(broker, claim_one(broker), Reschedule(post("m", body=b"new")))
+    broker.enqueue([enqueue_op("m", body=b"old")])
+    commit(broker, claim_one(broker), Reschedule(enqueue_op("m", body=b"new")))
 
     assert [(delivery.message_id, delivery.body) for delivery in claim(broker)] == [("m", b"new")]
 
 
 def test_a_replacement_waits_for_its_delay(harness: Harness, broker: Broker) -> None:
-    broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), Reschedule(post("m", delay=30_000)))
+    broker.enqueue(enqueue_ops("m"))
+    commit(broker, claim_one(broker), Reschedule(enqueue_op("m", delay=30_000)))
     status = broker.status("m")
     harness.advance(25_000)
     before = claim(broker)
@@ -46,16 +59,16 @@ def test_a_replacement_waits_for_its_delay(harness: Harness, broker: Broker) -> 
 
 
 def test_a_replacement_counts_its_deliveries_from_nought(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker), Release(counted=True, interrupted="shutdown"))
-    commit(broker, claim_one(broker), Reschedule(post("m")))
+    commit(broker, claim_one(broker), Reschedule(enqueue_op("m")))
 
     delivery = claim_one(broker)
     assert (delivery.deliveries, delivery.interrupted) == (1, "")
 
 
 def test_a_replacement_may_be_for_another_queue_actor_and_priority(broker: Broker) -> None:
-    broker.enqueue([post("m"), post("n", "r")])
+    broker.enqueue([enqueue_op("m"), enqueue_op("n", "r")])
     commit(broker, claim_one(broker), Reschedule(EnqueueOp("m", "r", "other", -1, 0, b"new")))
 
     assert claim(broker) == ()
@@ -64,25 +77,25 @@ def test_a_replacement_may_be_for_another_queue_actor_and_priority(broker: Broke
 
 
 def test_the_fault_of_a_replacement_can_be_inspected(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), Reschedule(post("m", delay=1_000), FAULT))
+    broker.enqueue(enqueue_ops("m"))
+    commit(broker, claim_one(broker), Reschedule(enqueue_op("m", delay=1_000), FAULT))
 
     assert broker.status("m").fault == FAULT
 
 
 def test_the_latest_fault_stays_when_a_replacement_has_none(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), Reschedule(post("m"), FAULT))
-    commit(broker, claim_one(broker), Reschedule(post("m")))
+    broker.enqueue(enqueue_ops("m"))
+    commit(broker, claim_one(broker), Reschedule(enqueue_op("m"), FAULT))
+    commit(broker, claim_one(broker), Reschedule(enqueue_op("m")))
 
     assert broker.status("m").fault == FAULT
 
 
 def test_a_replaced_message_goes_behind_those_that_were_ready_before(harness: Harness, broker: Broker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     delivery = claim_one(broker)
     harness.advance(10)
-    commit(broker, delivery, Reschedule(post("a")))
+    commit(broker, delivery, Reschedule(enqueue_op("a")))
 
     assert ids(claim(broker)) == ["b", "a"]
 
@@ -91,11 +104,11 @@ def test_a_replaced_message_goes_behind_those_that_were_ready_before(harness: Ha
 
 
 def test_a_buried_message_is_a_dead_letter(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("m", actor="add", body=b"\xff body")])
+    broker.enqueue([enqueue_op("m", actor="add", body=b"\xff body")])
     delivery = claim_one(broker)
     harness.advance(5_000)
     commit(broker, delivery, Bury(FAULT))
-    (letter,) = broker.dead()
+    (letter,) = broker.dead_letters()
 
     assert (letter.message_id, letter.queue_name, letter.actor_name, letter.body, letter.fault) == ("m", "q", "add", b"\xff body", FAULT)
     assert abs(letter.died_at - broker.now()) <= harness.slack
@@ -104,21 +117,21 @@ def test_a_buried_message_is_a_dead_letter(harness: Harness, broker: Broker) -> 
 
 
 def test_a_buried_message_has_its_latest_body(broker: Broker) -> None:
-    broker.enqueue([post("m", body=b"first")])
+    broker.enqueue([enqueue_op("m", body=b"first")])
     commit(broker, claim_one(broker), Reschedule(EnqueueOp("m", "r", "later", 0, 0, b"second")))
     commit(broker, claim_one(broker, "w1", "r"), Bury(FAULT))
 
-    assert [(letter.queue_name, letter.actor_name, letter.body) for letter in broker.dead()] == [("r", "later", b"second")]
+    assert [(letter.queue_name, letter.actor_name, letter.body) for letter in broker.dead_letters()] == [("r", "later", b"second")]
 
 
 @pytest.mark.parametrize("text", ["", "line\nline", "grüße 😀", "nul \0", "lone \udc80 surrogate", '"quoted" \\ {}', "x" * 100_000])
 def test_a_fault_may_say_anything(broker: Broker, text: str) -> None:
-    broker.enqueue(posts("m", "n"))
+    broker.enqueue(enqueue_ops("m", "n"))
     fault = Fault("Strange", text, text)
     first, second = claim(broker)
-    broker.turn([outcome(first, Bury(fault)), outcome(second, Reschedule(post("n"), fault))], want(limit=0))
+    broker.turn([outcome(first, Bury(fault)), outcome(second, Reschedule(enqueue_op("n"), fault))], claim_request(limit=0))
 
-    assert broker.dead()[0].fault == fault
+    assert broker.dead_letters()[0].fault == fault
     assert broker.status("n").fault == fault
 
 
@@ -126,7 +139,7 @@ def test_a_fault_may_say_anything(broker: Broker, text: str) -> None:
 
 
 def test_a_released_message_is_ready_at_once(broker: Broker, other: Broker) -> None:
-    broker.enqueue([post("m", body=b"body")])
+    broker.enqueue([enqueue_op("m", body=b"body")])
     commit(broker, claim_one(broker), RELEASE)
 
     assert state(broker, "m") == "ready"
@@ -135,7 +148,7 @@ def test_a_released_message_is_ready_at_once(broker: Broker, other: Broker) -> N
 
 @pytest.mark.parametrize(("counted", "deliveries"), [(False, 1), (True, 2)])
 def test_a_release_says_whether_the_delivery_counts(broker: Broker, counted: bool, deliveries: int) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker), Release(counted))
 
     assert broker.status("m").deliveries == deliveries - 1
@@ -144,24 +157,24 @@ def test_a_release_says_whether_the_delivery_counts(broker: Broker, counted: boo
 
 @pytest.mark.parametrize("counted", [False, True])
 def test_a_released_message_keeps_its_place_in_the_order(harness: Harness, broker: Broker, counted: bool) -> None:
-    broker.enqueue([post("a", priority=1), post("b"), post("c"), post("d")])
+    broker.enqueue([enqueue_op("a", priority=1), enqueue_op("b"), enqueue_op("c"), enqueue_op("d")])
     _, c = claim(broker, limit=2)
     harness.advance(1_000)
-    broker.enqueue(posts("e"))
+    broker.enqueue(enqueue_ops("e"))
     commit(broker, c, Release(counted))
 
     assert ids(claim(broker)) == ["c", "d", "e", "a"]
 
 
 def test_a_release_tells_the_next_claim_why_the_last_one_was_interrupted(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker), Release(interrupted="shutdown"))
 
     assert claim_one(broker).interrupted == "shutdown"
 
 
 def test_only_the_next_claim_is_told(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker), Release(interrupted="shutdown"))
     commit(broker, claim_one(broker), RELEASE)
 
@@ -170,37 +183,42 @@ def test_only_the_next_claim_is_told(broker: Broker) -> None:
 
 # Changes.
 
-DISPOSITIONS = [ACK, Reschedule(post("m", delay=60_000)), Bury(FAULT), RELEASE]
+DISPOSITIONS = [ACK, Reschedule(enqueue_op("m", delay=60_000)), Bury(FAULT), RELEASE]
 
 
 @pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: type(disposition).__name__)
 def test_changes_go_with_every_disposition(broker: Broker, disposition: Disposition) -> None:
-    broker.enqueue(posts("m"))
-    changes = (post("follow-up", "r"), StoreResultOp("m", b"1", 60_000), join(0, 1, b"7", splice("after", "r")), post("last", "r"))
-    commit(broker, claim_one(broker), disposition, *changes)
+    broker.enqueue(enqueue_ops("m"))
+    operations = (
+        enqueue_op("follow-up", "r"),
+        StoreResultOp("m", b"1", 60_000),
+        arrive_op(0, 1, b"7", deferred_enqueue("after", "r")),
+        enqueue_op("last", "r"),
+    )
+    commit(broker, claim_one(broker), disposition, *operations)
 
     assert ids(claim(broker, "w1", "r")) == ["follow-up", "after", "last"]
     assert broker.result("m") == b"1"
 
 
 def test_changes_of_several_commits_come_in_their_order(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b", "c"))
+    broker.enqueue(enqueue_ops("a", "b", "c"))
     a, b, c = claim(broker)
     commits = [
-        outcome(a, ACK, post("1", "r")),
-        outcome(b, ACK, join(0, 1, b"0", splice("2", "r"), splice("3", "r"))),
-        outcome(c, ACK, post("4", "r")),
+        outcome(a, ACK, enqueue_op("1", "r")),
+        outcome(b, ACK, arrive_op(0, 1, b"0", deferred_enqueue("2", "r"), deferred_enqueue("3", "r"))),
+        outcome(c, ACK, enqueue_op("4", "r")),
     ]
-    broker.turn(commits, want(limit=0))
+    broker.turn(commits, claim_request(limit=0))
 
     assert ids(claim(broker, "w1", "r")) == ["1", "2", "3", "4"]
 
 
 def test_a_follow_up_is_delayed_from_the_commit_on(harness: Harness, broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     delivery = claim_one(broker, lease=200_000)
     harness.advance(100_000)
-    commit(broker, delivery, ACK, post("follow-up", delay=10_000))
+    commit(broker, delivery, ACK, enqueue_op("follow-up", delay=10_000))
     before = claim(broker)
     harness.advance(10_000)
 
@@ -209,43 +227,48 @@ def test_a_follow_up_is_delayed_from_the_commit_on(harness: Harness, broker: Bro
 
 
 def test_a_follow_up_that_waits_already_is_not_posted_twice(broker: Broker) -> None:
-    broker.enqueue(posts("m", "n"))
+    broker.enqueue(enqueue_ops("m", "n"))
     m, n = claim(broker)
-    broker.turn([outcome(m, ACK, post("child", "r", body=b"first")), outcome(n, ACK, post("child", "r", body=b"second"))], want(limit=0))
+    broker.turn(
+        [outcome(m, ACK, enqueue_op("child", "r", body=b"first")), outcome(n, ACK, enqueue_op("child", "r", body=b"second"))],
+        claim_request(limit=0),
+    )
 
     assert [delivery.body for delivery in claim(broker, "w1", "r")] == [b"first"]
 
 
 def test_all_kinds_of_commits_share_a_turn(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b", "c", "d"))
+    broker.enqueue(enqueue_ops("a", "b", "c", "d"))
     a, b, c, d = claim(broker)
-    turn = broker.turn([outcome(d, Release()), outcome(c, Bury(FAULT)), outcome(b, Reschedule(post("b"))), outcome(a)], want(limit=0))
+    turn = broker.turn(
+        [outcome(d, Release()), outcome(c, Bury(FAULT)), outcome(b, Reschedule(enqueue_op("b"))), outcome(a)], claim_request(limit=0)
+    )
 
     assert turn.stale == ()
     assert [state(broker, name) for name in "abcd"] == ["unknown", "ready", "dead", "ready"]
 
 
 MALFORMED = [
-    (ACK, post("child", body="text")),  # type: ignore[arg-type]
+    (ACK, enqueue_op("child", body="text")),  # type: ignore[arg-type]
     (ACK, StoreResultOp("m", "text", 1_000)),  # type: ignore[arg-type]
     (ACK, StoreResultOp("m", b"1", 10**30)),
-    (ACK, join(0, 1, "text")),  # type: ignore[arg-type]
-    (ACK, join(0, 1, b"0", splice("nul \0"))),
-    (ACK, join(10**400, 10**400 + 1, b"0")),
-    (ACK, join(-1, 1, b"0")),
-    (ACK, join(0, 0, b"0")),
-    (ACK, join(0, 10**400, b"0")),
-    (Reschedule(post("m", delay=10**30)),),
+    (ACK, arrive_op(0, 1, "text")),  # type: ignore[arg-type]
+    (ACK, arrive_op(0, 1, b"0", deferred_enqueue("nul \0"))),
+    (ACK, arrive_op(10**400, 10**400 + 1, b"0")),
+    (ACK, arrive_op(-1, 1, b"0")),
+    (ACK, arrive_op(0, 0, b"0")),
+    (ACK, arrive_op(0, 10**400, b"0")),
+    (Reschedule(enqueue_op("m", delay=10**30)),),
 ]
 
 
 @pytest.mark.parametrize("malformed", MALFORMED, ids=repr)
 def test_with_one_malformed_change_nothing_of_the_turn_is_applied(broker: Broker, malformed: tuple[object, ...]) -> None:
-    broker.enqueue(posts("sound", "m", "waiting"))
+    broker.enqueue(enqueue_ops("sound", "m", "waiting"))
     sound, m = claim(broker, limit=2)
-    commits = [outcome(sound, ACK, post("child-of-sound")), outcome(m, *malformed)]  # type: ignore[arg-type]
+    commits = [outcome(sound, ACK, enqueue_op("child-of-sound")), outcome(m, *malformed)]  # type: ignore[arg-type]
     with pytest.raises(BrokerError, match=r"found .* expected"):
-        broker.turn(commits, want())
+        broker.turn(commits, claim_request())
 
     assert [state(broker, name) for name in ("sound", "m", "waiting", "child-of-sound", "child")] == [
         "running",

@@ -8,32 +8,32 @@ from fq.brokers.protocol import Broker
 from fq.brokers.records import Bury, EnqueueOp, Release
 from fq.errors import BrokerError
 from tests.brokers.harness import Harness
-from tests.brokers.kit import FAULT, bury, claim, claim_one, commit, ids, post, posts, state, want
+from tests.brokers.kit import FAULT, bury, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 
 
 def test_messages_are_claimed_in_the_order_in_which_they_were_sent(broker: Broker, other: Broker) -> None:
-    broker.enqueue(posts("b", "a"))
-    other.enqueue(posts("d"))
-    broker.enqueue(posts("c"))
+    broker.enqueue(enqueue_ops("b", "a"))
+    other.enqueue(enqueue_ops("d"))
+    broker.enqueue(enqueue_ops("c"))
 
     assert ids(claim(broker)) == ["b", "a", "d", "c"]
 
 
 def test_a_lower_priority_is_claimed_first(broker: Broker) -> None:
-    broker.enqueue([post("p5", priority=5), post("p0"), post("p-3", priority=-3), post("p5-too", priority=5)])
+    broker.enqueue([enqueue_op("p5", priority=5), enqueue_op("p0"), enqueue_op("p-3", priority=-3), enqueue_op("p5-too", priority=5)])
 
     assert ids(claim(broker)) == ["p-3", "p0", "p5", "p5-too"]
 
 
 def test_what_does_not_fit_the_limit_is_claimed_next_in_the_same_order(broker: Broker) -> None:
-    broker.enqueue([post(f"m{number}", priority=number % 2) for number in range(6)])
+    broker.enqueue([enqueue_op(f"m{number}", priority=number % 2) for number in range(6)])
 
     assert [ids(claim(broker, limit=2)) for _ in range(3)] == [["m0", "m2"], ["m4", "m1"], ["m3", "m5"]]
 
 
 def test_thousands_of_messages_of_one_call_keep_their_order(broker: Broker) -> None:
     names = [f"m{number}" for number in range(7_000)]
-    broker.enqueue(posts(*names))
+    broker.enqueue(enqueue_ops(*names))
 
     assert ids(claim(broker, limit=10_000)) == names
 
@@ -42,8 +42,8 @@ def test_thousands_of_messages_of_one_call_keep_their_order(broker: Broker) -> N
     "body", [b"", b'{"a": [1]}', bytes(range(256)), b"\x00" * 10, b"\xff\xfe", "ä€😀".encode(), b"x" * 70_000, b"y" * 3_000_000]
 )
 def test_a_body_comes_back_byte_for_byte(broker: Broker, body: bytes) -> None:
-    broker.enqueue([post("one", body=body)])
-    broker.enqueue([post("before", body=b"<"), post("many", body=body), post("after", body=b">")])
+    broker.enqueue([enqueue_op("one", body=body)])
+    broker.enqueue([enqueue_op("before", body=b"<"), enqueue_op("many", body=body), enqueue_op("after", body=b">")])
 
     assert [delivery.body for delivery in claim(broker)] == [body, b"<", body, b">"]
 
@@ -66,7 +66,7 @@ def test_enqueue_of_nothing_does_nothing(broker: Broker) -> None:
 
 
 def test_an_async_producer_posts_the_same(broker: Broker) -> None:
-    asyncio.run(broker.aenqueue(posts("a", "b")))
+    asyncio.run(broker.aenqueue(enqueue_ops("a", "b")))
 
     assert ids(claim(broker)) == ["a", "b"]
 
@@ -75,7 +75,7 @@ def test_an_async_producer_posts_the_same(broker: Broker) -> None:
 
 
 def test_a_delayed_message_is_claimed_when_it_is_due_and_not_before(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("late", delay=50_000)])
+    broker.enqueue([enqueue_op("late", delay=50_000)])
     harness.advance(40_000)
     before = claim(broker)
     harness.advance(10_000)
@@ -85,16 +85,16 @@ def test_a_delayed_message_is_claimed_when_it_is_due_and_not_before(harness: Har
 
 
 def test_a_delayed_message_takes_its_place_by_when_it_became_ready(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("due-second", delay=30_000), post("due-first", delay=10_000)])
-    broker.enqueue(posts("at-once"))
+    broker.enqueue([enqueue_op("due-second", delay=30_000), enqueue_op("due-first", delay=10_000)])
+    broker.enqueue(enqueue_ops("at-once"))
     harness.advance(40_000)
-    broker.enqueue(posts("after"))
+    broker.enqueue(enqueue_ops("after"))
 
     assert ids(claim(broker)) == ["at-once", "due-first", "due-second", "after"]
 
 
 def test_a_delayed_message_keeps_its_priority(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("low", priority=9), post("high", priority=1, delay=5_000)])
+    broker.enqueue([enqueue_op("low", priority=9), enqueue_op("high", priority=1, delay=5_000)])
     harness.advance(5_000)
 
     assert ids(claim(broker)) == ["high", "low"]
@@ -102,12 +102,12 @@ def test_a_delayed_message_keeps_its_priority(harness: Harness, broker: Broker) 
 
 def test_thousands_of_delayed_messages_become_ready_turn_by_turn_without_a_pause(harness: Harness, broker: Broker) -> None:
     names = [f"m{number}" for number in range(2_500)]
-    broker.enqueue([post(name, delay=10_000) for name in names])
+    broker.enqueue([enqueue_op(name, delay=10_000) for name in names])
     harness.advance(10_000)
 
     found: list[str] = []
     while len(found) < len(names):
-        turn = broker.turn((), want(limit=400))
+        turn = broker.turn((), claim_request(limit=400))
         found += ids(turn.deliveries)
         assert turn.deliveries or turn.idle_for == 0, "idle while there is something due"
 
@@ -118,15 +118,15 @@ def test_thousands_of_delayed_messages_become_ready_turn_by_turn_without_a_pause
 
 
 def test_a_message_id_that_waits_is_left_as_it_is(broker: Broker) -> None:
-    broker.enqueue([post("m", body=b"first")])
-    broker.enqueue([post("m", "elsewhere", body=b"second"), post("n")])
+    broker.enqueue([enqueue_op("m", body=b"first")])
+    broker.enqueue([enqueue_op("m", "elsewhere", body=b"second"), enqueue_op("n")])
 
     assert [(delivery.message_id, delivery.body) for delivery in claim(broker, "w", "q", "elsewhere")] == [("m", b"first"), ("n", b"{}")]
 
 
 def test_a_message_id_that_is_delayed_is_left_as_it_is(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("m", delay=10_000, body=b"first")])
-    broker.enqueue([post("m", body=b"second")])
+    broker.enqueue([enqueue_op("m", delay=10_000, body=b"first")])
+    broker.enqueue([enqueue_op("m", body=b"second")])
     before = claim(broker)
     harness.advance(10_000)
 
@@ -135,9 +135,9 @@ def test_a_message_id_that_is_delayed_is_left_as_it_is(harness: Harness, broker:
 
 
 def test_a_message_id_that_runs_is_left_as_it_is(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     delivery = claim_one(broker)
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
 
     assert claim(broker) == ()
     assert commit(broker, delivery) == ()
@@ -145,7 +145,7 @@ def test_a_message_id_that_runs_is_left_as_it_is(broker: Broker) -> None:
 
 
 def test_of_one_id_twice_in_a_call_the_first_counts(broker: Broker) -> None:
-    broker.enqueue([post("m", body=b"first"), post("m", body=b"second")])
+    broker.enqueue([enqueue_op("m", body=b"first"), enqueue_op("m", body=b"second")])
 
     assert [delivery.body for delivery in claim(broker)] == [b"first"]
 
@@ -154,46 +154,46 @@ def test_of_one_id_twice_in_a_call_the_first_counts(broker: Broker) -> None:
 def test_enqueue_says_how_many_messages_are_new(broker: Broker, delay: int) -> None:
     said = [
         broker.enqueue([]),
-        broker.enqueue([post("a", delay=delay)]),
-        broker.enqueue([post("a")]),
-        broker.enqueue([post("a"), post("b", delay=delay), post("b"), post("c")]),
-        broker.enqueue([post("b", delay=delay)]),
-        broker.enqueue([post(f"m{number}", delay=delay) for number in range(1_500)]),
+        broker.enqueue([enqueue_op("a", delay=delay)]),
+        broker.enqueue([enqueue_op("a")]),
+        broker.enqueue([enqueue_op("a"), enqueue_op("b", delay=delay), enqueue_op("b"), enqueue_op("c")]),
+        broker.enqueue([enqueue_op("b", delay=delay)]),
+        broker.enqueue([enqueue_op(f"m{number}", delay=delay) for number in range(1_500)]),
     ]
 
     assert said == [0, 1, 0, 2, 0, 1_500]
 
 
 def test_enqueue_says_that_a_message_that_runs_is_not_new_and_a_dead_letter_is_no_message(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     delivery = claim_one(broker)
 
-    assert broker.enqueue(posts("m")) == 0
+    assert broker.enqueue(enqueue_ops("m")) == 0
 
     commit(broker, delivery, Bury(FAULT))
 
-    assert broker.enqueue(posts("m")) == 1
+    assert broker.enqueue(enqueue_ops("m")) == 1
 
 
 def test_a_repeated_call_adds_nothing(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b", "c"))
+    broker.enqueue(enqueue_ops("a", "b", "c"))
     commit(broker, claim_one(broker), Release())
-    broker.enqueue(posts("a", "b", "c"))
+    broker.enqueue(enqueue_ops("a", "b", "c"))
 
     assert ids(claim(broker)) == ["a", "b", "c"]
 
 
 def test_a_message_id_can_be_used_again_when_it_is_done(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker))
-    broker.enqueue([post("m", body=b"again")])
+    broker.enqueue([enqueue_op("m", body=b"again")])
 
     assert [(delivery.body, delivery.deliveries) for delivery in claim(broker)] == [(b"again", 1)]
 
 
 def test_a_dead_letter_does_not_stand_in_the_way_of_a_message_with_its_id(broker: Broker) -> None:
-    bury(broker, post("m", body=b"dead"))
-    broker.enqueue([post("m", body=b"alive")])
+    bury(broker, enqueue_op("m", body=b"dead"))
+    broker.enqueue([enqueue_op("m", body=b"alive")])
 
     assert state(broker, "m") == "ready"
     assert [delivery.body for delivery in claim(broker)] == [b"alive"]
@@ -219,7 +219,7 @@ MALFORMED = [
 @pytest.mark.parametrize("malformed", MALFORMED, ids=repr)
 def test_with_one_malformed_post_none_is_put_anywhere(broker: Broker, malformed: EnqueueOp) -> None:
     with pytest.raises(BrokerError, match=r"found .* expected"):
-        broker.enqueue([*posts("a", "b"), malformed, *posts("c")])
+        broker.enqueue([*enqueue_ops("a", "b"), malformed, *enqueue_ops("c")])
 
     assert [state(broker, name) for name in ("a", "b", "c")] == ["unknown"] * 3
     assert claim(broker) == ()
@@ -228,6 +228,6 @@ def test_with_one_malformed_post_none_is_put_anywhere(broker: Broker, malformed:
 def test_after_a_refusal_the_broker_works_as_before(broker: Broker) -> None:
     with pytest.raises(BrokerError):
         broker.enqueue([MALFORMED[0]])
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
 
     assert ids(claim(broker)) == ["a"]

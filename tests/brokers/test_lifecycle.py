@@ -5,11 +5,11 @@ from pathlib import Path
 from fq.brokers.protocol import Broker
 from fq.brokers.records import StoreResultOp
 from tests.brokers.harness import Harness, Kind
-from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, post, posts, run, state, want
+from tests.brokers.kit import claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, in_thread, run, state
 
 
 def test_a_store_begins_empty(broker: Broker) -> None:
-    assert broker.queues() == broker.workers() == broker.dead() == ()
+    assert broker.queues() == broker.workers() == broker.dead_letters() == ()
 
 
 def test_making_a_broker_and_closing_it_does_nothing(kind: Kind, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_making_a_broker_and_closing_it_does_nothing(kind: Kind, tmp_path: Path)
 
 def test_a_closed_broker_opens_again_with_everything_in_its_place(broker: Broker) -> None:
     run(broker, StoreResultOp("r", b"1", 60_000))
-    broker.enqueue([post("running"), post("ready"), post("late", delay=10_000)])
+    broker.enqueue([enqueue_op("running"), enqueue_op("ready"), enqueue_op("late", delay=10_000)])
     delivery = claim_one(broker)
     broker.close()
     broker.close()
@@ -33,9 +33,9 @@ def test_a_closed_broker_opens_again_with_everything_in_its_place(broker: Broker
 
 
 def test_closing_one_handle_leaves_the_others_alone(broker: Broker, other: Broker) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     broker.close()
-    other.enqueue(posts("b"))
+    other.enqueue(enqueue_ops("b"))
 
     assert ids(claim(other)) == ["a", "b"]
 
@@ -44,8 +44,8 @@ def test_a_broker_can_be_used_from_many_threads_at_once(broker: Broker) -> None:
     def work(name: str) -> int:
         count = 0
         for number in range(20):
-            broker.enqueue(posts(f"{name}-{number}"))
-            turn = broker.turn((), want(name, limit=2))
+            broker.enqueue(enqueue_ops(f"{name}-{number}"))
+            turn = broker.turn((), claim_request(name, limit=2))
             for delivery in turn.deliveries:
                 count += not commit(broker, delivery, worker=name)
         return count

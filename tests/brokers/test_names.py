@@ -8,7 +8,7 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import bury, claim, post, posts, run, state, want
+from tests.brokers.kit import bury, claim, claim_request, enqueue_op, enqueue_ops, run, state
 
 BAD = ["", "a\0b", "lone \udc80 surrogate", None, 7]
 """What nothing can be called."""
@@ -21,22 +21,22 @@ CALLS: dict[str, Callable[[Broker, str], object]] = {
     "cancel": lambda broker, name: broker.cancel(name),
     "requeue": lambda broker, name: broker.requeue(["m", name], plan_requeue),
     "discard": lambda broker, name: broker.discard(["m", name]),
-    "held": lambda broker, name: broker.held(name),
+    "held": lambda broker, name: broker.claimed_by(name),
     "renew": lambda broker, name: broker.renew(["w1", name], 1_000),
     "release": lambda broker, name: broker.release(name, {}),
     "purge": lambda broker, name: broker.purge(name),
     "pause": lambda broker, name: broker.pause(name),
     "resume": lambda broker, name: broker.resume(name),
-    "turn of a worker": lambda broker, name: broker.turn((), want(name)),
-    "turn for a queue": lambda broker, name: broker.turn((), want("w1", "q", name)),
-    "wait of a worker": lambda broker, name: broker.wait(want(name), 0),
-    "wait for a queue": lambda broker, name: broker.wait(want("w1", "q", name), 0),
+    "turn of a worker": lambda broker, name: broker.turn((), claim_request(name)),
+    "turn for a queue": lambda broker, name: broker.turn((), claim_request("w1", "q", name)),
+    "wait of a worker": lambda broker, name: broker.wait(claim_request(name), 0),
+    "wait for a queue": lambda broker, name: broker.wait(claim_request("w1", "q", name), 0),
 }
 
 SEARCHES: dict[str, Callable[[Broker, str], object]] = {
-    "dead of a queue": lambda broker, name: broker.dead(queue=name),
-    "dead of an actor": lambda broker, name: broker.dead(actor=name),
-    "dead of an error": lambda broker, name: broker.dead(error=name),
+    "dead of a queue": lambda broker, name: broker.dead_letters(queue=name),
+    "dead of an actor": lambda broker, name: broker.dead_letters(actor=name),
+    "dead of an error": lambda broker, name: broker.dead_letters(error=name),
 }
 
 
@@ -57,8 +57,8 @@ def test_nothing_is_searched_for_by_what_can_be_no_name(broker: Broker, search: 
 
 
 def test_of_several_names_one_bad_one_refuses_the_call_wholly(broker: Broker) -> None:
-    bury(broker, post("m"))
-    broker.enqueue(posts("n"))
+    bury(broker, enqueue_op("m"))
+    broker.enqueue(enqueue_ops("n"))
     for call in (CALLS["requeue"], CALLS["discard"], CALLS["turn for a queue"]):
         with pytest.raises(BrokerError, match="nothing of this call was applied"):
             call(broker, "")
@@ -70,7 +70,7 @@ def test_of_several_names_one_bad_one_refuses_the_call_wholly(broker: Broker) ->
     "name", ["Ünïcode", "a b", "a:b", "{x}", "line\nbreak", "[bold]vip", "x[/red]", "100%", "\x1b[31m", "🦆"], ids=ascii
 )
 def test_any_other_text_can_be_a_name(broker: Broker, other: Broker, name: str) -> None:
-    broker.enqueue([post(name, name, actor=name)])
+    broker.enqueue([enqueue_op(name, name, actor=name)])
     broker.pause(name)
     paused = claim(other, name, name)
     other.resume(name)
@@ -78,7 +78,7 @@ def test_any_other_text_can_be_a_name(broker: Broker, other: Broker, name: str) 
 
     assert paused == ()
     assert (delivery.message_id, delivery.queue_name, delivery.actor_name) == (name, name, name)
-    assert [held.message_id for held in broker.held(name)] == [name]
+    assert [held.message_id for held in broker.claimed_by(name)] == [name]
     assert broker.cancel(name)
     assert broker.release(name, {}) == 1
     assert broker.purge(name) == 1

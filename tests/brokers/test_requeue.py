@@ -43,7 +43,7 @@ class Service:
         self.part, self.part_async, self.report = part, part_async, report
 
     def dead(self, actor: str | None = None) -> list[str]:
-        return [letter.message_id for letter in self.broker.dead(actor=actor)]
+        return [letter.message_id for letter in self.broker.dead_letters(actor=actor)]
 
     def fails(self, workflow: Call[object], *broken: int) -> Handle[object]:
         """Send *workflow* while parts of it are broken, which are mended afterwards."""
@@ -91,7 +91,7 @@ def test_a_requeued_message_is_as_young_as_its_requeue(service: Service) -> None
     service.app.enqueue(Enqueue(Message(message_id="m", actor_name="patient", message_timestamp=1)))
     service.app.run_until_idle()
 
-    assert service.broker.dead()[0].fault.type == "AgeLimitExceeded"
+    assert service.broker.dead_letters()[0].fault.type == "AgeLimitExceeded"
     assert service.requeue("m") == 1
     assert service.dead() == []
 
@@ -154,7 +154,7 @@ def test_what_comes_after_a_group_runs_once_its_failed_members_have_succeeded(
     service: Service, flow: Callable[[Service], Call[object]], broken: set[int]
 ) -> None:
     handle = service.fails(flow(service), *broken)
-    members = [letter.message_id for letter in service.broker.dead() if letter.actor_name.startswith("part")]
+    members = [letter.message_id for letter in service.broker.dead_letters() if letter.actor_name.startswith("part")]
 
     assert service.requeue(*members) == len(broken)
     assert is_successful(handle.get(0))
@@ -165,7 +165,7 @@ def test_what_comes_after_a_group_runs_once_its_failed_members_have_succeeded(
 @every_flow
 def test_failed_members_may_be_requeued_one_by_one(service: Service, flow: Callable[[Service], Call[object]]) -> None:
     handle = service.fails(flow(service), 0, 1)
-    first, second = (letter.message_id for letter in service.broker.dead() if letter.actor_name.startswith("part"))
+    first, second = (letter.message_id for letter in service.broker.dead_letters() if letter.actor_name.startswith("part"))
 
     assert service.requeue(first) == 1
     assert not is_successful(handle.get(0))

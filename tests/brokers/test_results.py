@@ -9,7 +9,7 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, StoreResultOp
 from tests.brokers.harness import Harness
-from tests.brokers.kit import PATIENCE, claim, in_thread, outcome, posts, run, state, want
+from tests.brokers.kit import PATIENCE, claim, claim_request, enqueue_ops, in_thread, outcome, run, state
 
 LONG = int(PATIENCE * 1_000)
 
@@ -33,9 +33,11 @@ def test_a_later_result_takes_the_place_of_an_earlier_one(broker: Broker) -> Non
 
 
 def test_of_two_results_in_a_turn_the_later_commit_counts(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     a, b = claim(broker)
-    broker.turn([outcome(a, ACK, StoreResultOp("m", b"1", 60_000)), outcome(b, ACK, StoreResultOp("m", b"2", 60_000))], want(limit=0))
+    broker.turn(
+        [outcome(a, ACK, StoreResultOp("m", b"1", 60_000)), outcome(b, ACK, StoreResultOp("m", b"2", 60_000))], claim_request(limit=0)
+    )
 
     assert broker.result("m") == b"2"
 
@@ -138,12 +140,12 @@ def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: B
     async def wait() -> list[bytes | None]:
         waiting = [asyncio.create_task(broker.await_result(name, LONG)) for name in names]
         await asyncio.sleep(0)
-        await broker.aenqueue(posts(*names))
+        await broker.aenqueue(enqueue_ops(*names))
         commits = [
             outcome(delivery, ACK, StoreResultOp(delivery.message_id, delivery.message_id.encode(), 60_000))
             for delivery in claim(other, limit=1_000)
         ]
-        await asyncio.to_thread(other.turn, commits, want(limit=0))
+        await asyncio.to_thread(other.turn, commits, claim_request(limit=0))
         return await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
 
     assert asyncio.run(wait()) == [name.encode() for name in names]

@@ -12,7 +12,7 @@ import pytest
 from fq.brokers import SqliteBroker
 from fq.brokers.sqlite import diagnostics
 from fq.errors import BrokerError, ConfigError
-from tests.brokers.kit import claim, claim_one, commit, ids, post, posts
+from tests.brokers.kit import claim, claim_one, commit, enqueue_op, enqueue_ops, ids
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def broker(path: Path) -> Iterator[SqliteBroker]:
 
 
 def large(count: int) -> list:
-    return [post(f"m{number}", body=b"x" * 10_000) for number in range(count)]
+    return [enqueue_op(f"m{number}", body=b"x" * 10_000) for number in range(count)]
 
 
 def test_a_copy_is_whole_while_others_write(path: Path, copy: Path, broker: SqliteBroker) -> None:
@@ -43,7 +43,7 @@ def test_a_copy_is_whole_while_others_write(path: Path, copy: Path, broker: Sqli
 
     def write() -> None:
         while not done.is_set():
-            batches.append(other.enqueue(posts(*(f"{len(batches)}-{number}" for number in range(100)))))
+            batches.append(other.enqueue(enqueue_ops(*(f"{len(batches)}-{number}" for number in range(100)))))
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -64,7 +64,7 @@ def test_a_copy_is_whole_while_others_write(path: Path, copy: Path, broker: Sqli
 
 
 def test_a_copy_that_is_put_in_place_goes_on_and_is_another_database(path: Path, copy: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     broker.backup(copy)
     late = claim_one(broker)
     broker.close()
@@ -98,7 +98,7 @@ def test_a_copy_takes_the_place_of_an_older_one_only_when_it_is_whole(
 
 @pytest.mark.parametrize("end", ["", "-wal", "-shm"])
 def test_no_copy_is_put_where_the_database_is(path: Path, broker: SqliteBroker, end: str) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     with pytest.raises(ConfigError, match="the database itself"):
         broker.backup(f"{path}{end}")
 
@@ -106,9 +106,9 @@ def test_no_copy_is_put_where_the_database_is(path: Path, broker: SqliteBroker, 
 
 
 def test_no_copy_is_put_over_a_database_in_use_or_where_there_is_no_folder(tmp_path: Path, copy: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     other = SqliteBroker(copy)
-    other.enqueue(posts("n"))
+    other.enqueue(enqueue_ops("n"))
     with pytest.raises(ConfigError, match="is a database in use"):
         broker.backup(copy)
     with pytest.raises(ConfigError, match="found no folder"):
@@ -122,10 +122,10 @@ def test_what_a_backlog_has_left_free_is_given_back(path: Path, broker: SqliteBr
     broker.enqueue(large(500))
     other = SqliteBroker(path)
     other.purge("q")
-    other.enqueue(posts("m"))
+    other.enqueue(enqueue_ops("m"))
     before = broker.room()
     after = broker.shrink()
-    other.enqueue(posts("n"))
+    other.enqueue(enqueue_ops("n"))
 
     assert before.free > 4_000_000
     assert after.free == 0
@@ -139,11 +139,11 @@ def test_a_checkup_finds_damage_a_log_without_end_room_and_rights_for_all(
 ) -> None:
     broker.enqueue(large(50))
     broker.purge("q")
-    sound = {finding.what: finding.level for finding in broker.checkup()}
+    sound = {finding.what: finding.level for finding in broker.diagnose()}
     path.chmod(0o644)
     monkeypatch.setattr(diagnostics, "LARGE_LOG_BYTES", 0)
     monkeypatch.setattr(diagnostics, "LARGE_FREE_BYTES", 0)
-    sick = {finding.what: finding.level for finding in broker.checkup()}
+    sick = {finding.what: finding.level for finding in broker.diagnose()}
 
     assert {sound[what] for what in ("rights", "soundness", "log", "room")} == {"good"}
     assert {sick[what] for what in ("rights", "log", "room")} == {"warn"}
@@ -157,16 +157,16 @@ def test_a_checkup_finds_damage(path: Path, broker: SqliteBroker) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1) * 4_096 + 100)
         file.write(b"\xab" * 2_000)
-    (found,) = [finding for finding in broker.checkup() if finding.what == "soundness"]
+    (found,) = [finding for finding in broker.diagnose() if finding.what == "soundness"]
 
     assert found.level == "bad"
     assert ".recover" in found.advice
 
 
 def test_a_checkup_looks_for_damage_for_a_bounded_time(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker.enqueue(posts(*(f"m{number}" for number in range(5_000))))
+    broker.enqueue(enqueue_ops(*(f"m{number}" for number in range(5_000))))
     monkeypatch.setattr(diagnostics, "CHECK_SECONDS", -1)
-    (found,) = [finding for finding in broker.checkup() if finding.what == "soundness"]
+    (found,) = [finding for finding in broker.diagnose() if finding.what == "soundness"]
 
     assert found.level == "good"
     assert "the rest has not been looked at" in found.found

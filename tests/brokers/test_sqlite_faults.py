@@ -14,7 +14,7 @@ from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK, StoreResultOp
 from fq.brokers.sqlite import database, errors, schema
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from tests.brokers.kit import claim, claim_one, commit, ids, in_thread, outcome, post, posts, state, want
+from tests.brokers.kit import claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, in_thread, outcome, state
 
 NOBODY = 65_534
 
@@ -38,12 +38,12 @@ def raw(path: Path) -> "closing[sqlite3.Connection]":
 def refusal(broker: SqliteBroker, kind: type[Exception]) -> str:
     """What the broker says when it cannot be used."""
     with pytest.raises(kind) as caught:
-        broker.enqueue(posts("refused"))
+        broker.enqueue(enqueue_ops("refused"))
     return str(caught.value)
 
 
 def works(broker: SqliteBroker, name: str = "works") -> bool:
-    broker.enqueue(posts(name))
+    broker.enqueue(enqueue_ops(name))
     return name in ids(claim(broker))
 
 
@@ -210,7 +210,7 @@ def fill(broker: SqliteBroker) -> Callable[[], None]:
 def test_a_full_disk_takes_all_of_a_call_or_none(path: Path, broker: SqliteBroker) -> None:
     assert works(broker)
     make_room = fill(broker)
-    many = [post(f"m{number}", "elsewhere", body=b"x" * 1_000) for number in range(100)]
+    many = [enqueue_op(f"m{number}", "elsewhere", body=b"x" * 1_000) for number in range(100)]
     with pytest.raises(BrokerError) as caught:
         broker.enqueue(many)
     states = {state(broker, message.message_id) for message in many}
@@ -224,15 +224,15 @@ def test_a_full_disk_takes_all_of_a_call_or_none(path: Path, broker: SqliteBroke
 
 
 def test_a_commit_that_finds_the_disk_full_can_be_made_again(broker: SqliteBroker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     a, b = claim(broker)
     make_room = fill(broker)
-    commits = [outcome(a, ACK, StoreResultOp("a", b"x" * 100_000, 60_000)), outcome(b, ACK, post("follow-up", body=b"y" * 100_000))]
+    commits = [outcome(a, ACK, StoreResultOp("a", b"x" * 100_000, 60_000)), outcome(b, ACK, enqueue_op("follow-up", body=b"y" * 100_000))]
     with pytest.raises(BrokerError, match="found no room for more"):
-        broker.turn(commits, want())
+        broker.turn(commits, claim_request())
     during = [state(broker, name) for name in ("a", "b", "follow-up")], broker.result("a")
     make_room()
-    turn = broker.turn(commits, want(limit=0))
+    turn = broker.turn(commits, claim_request(limit=0))
 
     assert during == (["running", "running", "unknown"], None)
     assert turn.stale == ()
@@ -263,7 +263,7 @@ def test_a_lock_that_goes_is_waited_for(path: Path) -> None:
     assert works(broker)
     with raw(path) as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        waiting = in_thread(lambda: broker.enqueue(posts("m")))
+        waiting = in_thread(lambda: broker.enqueue(enqueue_ops("m")))
         with pytest.raises(TimeoutError):
             waiting.result(0.1)
         connection.execute("COMMIT")
@@ -274,12 +274,12 @@ def test_a_lock_that_goes_is_waited_for(path: Path) -> None:
 
 
 def test_a_damaged_file(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue([post(f"m{number}", body=b"x" * 500) for number in range(200)])
+    broker.enqueue([enqueue_op(f"m{number}", body=b"x" * 500) for number in range(200)])
     broker.close()
     sound = path.read_bytes()
     path.write_bytes(sound[:4_096] + b"\xab" * (len(sound) - 4_096))
     with pytest.raises((BrokerError, ConfigError)) as caught:
-        broker.turn((), want())
+        broker.turn((), claim_request())
     path.write_bytes(sound)
 
     assert f"SQLite database {path}: found it damaged" in str(caught.value)
@@ -303,9 +303,9 @@ def test_a_queue_is_listed_even_if_the_call_that_named_it_first_failed(broker: S
     assert works(broker)
     make_room = fill(broker)
     with pytest.raises(BrokerError):
-        broker.enqueue([post("m", "new", body=b"x" * 100_000)])
+        broker.enqueue([enqueue_op("m", "new", body=b"x" * 100_000)])
     make_room()
-    broker.enqueue([post("m", "new")])
+    broker.enqueue([enqueue_op("m", "new")])
 
     assert [queue.queue_name for queue in broker.queues()] == ["new", "q"]
 
@@ -314,7 +314,7 @@ def test_a_body_beyond_what_sqlite_takes(broker: SqliteBroker) -> None:
     assert works(broker)
     broker._writer._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)  # type: ignore[union-attr]
     with pytest.raises(BrokerError, match="found a message or result larger than SQLite takes"):
-        broker.enqueue([post("m", body=b"x" * 200_000)])
+        broker.enqueue([enqueue_op("m", body=b"x" * 200_000)])
 
     assert state(broker, "m") == "unknown"
 

@@ -18,7 +18,7 @@ from fq.brokers import SqliteBroker
 from fq.brokers.sqlite import database, file_check, schema, turn_recovery
 from fq.brokers.sqlite.turn import TurnResult, run_turn
 from fq.errors import BrokerUnavailable
-from tests.brokers.kit import LEASE, claim, claim_one, commit, ids, outcome, posts, state, want
+from tests.brokers.kit import LEASE, claim, claim_one, claim_request, commit, enqueue_ops, ids, outcome, state
 
 
 @pytest.fixture(autouse=True)
@@ -79,12 +79,12 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def test_a_file_that_is_gone_is_not_made_again_by_who_had_it_open(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("before"))
+    broker.enqueue(enqueue_ops("before"))
     move(path, "aside.db")
-    said = refusal(lambda: broker.enqueue(posts("during")))
+    said = refusal(lambda: broker.enqueue(enqueue_ops("during")))
     left = files(path)
     move(path.with_name("aside.db"), "jobs.db")
-    broker.enqueue(posts("after"))
+    broker.enqueue(enqueue_ops("after"))
 
     assert f"{path}: found that the file in use has been moved or deleted" in said
     assert left == []
@@ -106,15 +106,15 @@ def moves_once(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
 def test_what_a_turn_did_to_a_file_that_was_moved_meanwhile_is_heard_of_once_it_is_back(
     path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker.enqueue(posts("a", "b", "c", "d"))
+    broker.enqueue(enqueue_ops("a", "b", "c", "d"))
     a, b = claim(broker, limit=2)
     late = evolve(b, token=b.token - 1)
     moves_once(monkeypatch, path)
-    refusal(lambda: broker.turn([outcome(a), outcome(late)], want(limit=1)))
-    refusal(lambda: broker.turn([outcome(a), outcome(late)], want(limit=1)))
+    refusal(lambda: broker.turn([outcome(a), outcome(late)], claim_request(limit=1)))
+    refusal(lambda: broker.turn([outcome(a), outcome(late)], claim_request(limit=1)))
     move(path.with_name("aside.db"), "jobs.db")
-    turn = broker.turn([outcome(a), outcome(late)], want(limit=1))
-    again = broker.turn([outcome(a)], want(limit=0))
+    turn = broker.turn([outcome(a), outcome(late)], claim_request(limit=1))
+    again = broker.turn([outcome(a)], claim_request(limit=0))
 
     assert turn.stale == ("b",), "that one was too late, and the other was applied"
     assert ids(turn.deliveries) == ["c", "d"], "what the worker holds without having heard of it, and what it claims now"
@@ -125,7 +125,7 @@ def test_what_a_turn_did_to_a_file_that_was_moved_meanwhile_is_heard_of_once_it_
 def test_what_a_turn_claimed_in_a_file_that_was_moved_meanwhile_is_no_more_its_workers_if_its_lease_has_run_out(
     path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     moves_once(monkeypatch, path)
     refusal(lambda: claim(broker))
     move(path.with_name("aside.db"), "jobs.db")
@@ -138,23 +138,23 @@ def test_what_a_turn_claimed_in_a_file_that_was_moved_meanwhile_is_no_more_its_w
 
 
 def test_another_file_knows_nothing_of_the_turn_before(path: Path, broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     a = claim_one(broker)
     moves_once(monkeypatch, path)
-    refusal(lambda: broker.turn([outcome(a)], want(limit=1)))
+    refusal(lambda: broker.turn([outcome(a)], claim_request(limit=1)))
     other = others(path)
-    other.enqueue(posts("c"))
-    turn = broker.turn([outcome(a)], want(limit=5))
+    other.enqueue(enqueue_ops("c"))
+    turn = broker.turn([outcome(a)], claim_request(limit=5))
 
     assert (turn.stale, ids(turn.deliveries)) == (("a",), ["c"])
     other.close()
 
 
 def test_a_file_without_its_log_and_a_log_without_its_file_are_not_taken_for_an_empty_database(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     path.rename(path.with_name("aside.db"))
-    said = refusal(lambda: broker.enqueue(posts("during")))
-    said_to_others = refusal(lambda: others(path).enqueue(posts("during")))
+    said = refusal(lambda: broker.enqueue(enqueue_ops("during")))
+    said_to_others = refusal(lambda: others(path).enqueue(enqueue_ops("during")))
     path.with_name("aside.db").rename(path)
 
     assert "moved or deleted" in said
@@ -163,20 +163,20 @@ def test_a_file_without_its_log_and_a_log_without_its_file_are_not_taken_for_an_
 
 
 def test_after_close_a_file_that_was_deleted_is_made_again(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("lost"))
+    broker.enqueue(enqueue_ops("lost"))
     broker.close()
     path.unlink()
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
 
     assert ids(claim(broker)) == ["m"]
 
 
 def test_another_database_at_the_path_is_gone_on_with_and_said(path: Path, broker: SqliteBroker, caplog: pytest.LogCaptureFixture) -> None:
-    broker.enqueue(posts("lost"))
+    broker.enqueue(enqueue_ops("lost"))
     for file in files(path):
         file.unlink()
     other = others(path)
-    other.enqueue(posts("m"))
+    other.enqueue(enqueue_ops("m"))
     with caplog.at_level(logging.WARNING, "fq.sqlite"):
         found = ids(claim(broker))
     other.close()
@@ -187,16 +187,16 @@ def test_another_database_at_the_path_is_gone_on_with_and_said(path: Path, broke
 
 def test_what_was_known_of_the_former_file_is_not_believed_of_the_next(path: Path, broker: SqliteBroker) -> None:
     for name in ("a", "b", "c"):
-        broker.enqueue(posts(name))
+        broker.enqueue(enqueue_ops(name))
         copy_back_log(path)
-    broker.enqueue(posts("lost"))
+    broker.enqueue(enqueue_ops("lost"))
     for file in files(path):
         file.unlink()
     other = others(path)
-    other.enqueue(posts("m"))
-    broker.enqueue(posts("n"))
+    other.enqueue(enqueue_ops("m"))
+    broker.enqueue(enqueue_ops("n"))
     third = others(path)
-    third.enqueue(posts("o"))
+    third.enqueue(enqueue_ops("o"))
 
     assert ids(claim(third)) == ["m", "n", "o"]
     third.close()
@@ -212,11 +212,11 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_taken_for_the_one_at_
         schema.prepare(connection, path_)
         monkeypatch.setattr(database, "prepare", schema.prepare)
         move(path, "aside.db")
-        other.enqueue(posts("m"))
+        other.enqueue(enqueue_ops("m"))
 
     monkeypatch.setattr(database, "prepare", replaced_meanwhile)
-    said = refusal(lambda: broker.enqueue(posts("during")))
-    broker.enqueue(posts("after"))
+    said = refusal(lambda: broker.enqueue(enqueue_ops("during")))
+    broker.enqueue(enqueue_ops("after"))
 
     assert "replaced while it was being opened" in said
     assert ids(claim(other)) == ["m", "after"]
@@ -224,7 +224,7 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_taken_for_the_one_at_
 
 
 def test_what_is_written_while_the_file_goes_is_not_acknowledged(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("before"))
+    broker.enqueue(enqueue_ops("before"))
 
     def send() -> None:
         with broker._writer.writing() as connection:
@@ -239,7 +239,7 @@ def test_what_is_written_while_the_file_goes_is_not_acknowledged(path: Path, bro
 
 
 def test_no_claim_of_the_former_file_can_commit_in_a_restored_one(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     copy = copy_of(path)
     late = claim_one(broker)
     move(path, "aside.db")
@@ -257,11 +257,11 @@ def test_no_claim_of_the_former_file_can_commit_in_a_restored_one(path: Path, br
 
 def written_over(path: Path, broker: SqliteBroker) -> Path:
     """A copy of the file, that then goes on, up to where its log is copied back and begins anew."""
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     copy = copy_of(path)
-    broker.enqueue(posts(*(f"m{number}" for number in range(2_000))))
+    broker.enqueue(enqueue_ops(*(f"m{number}" for number in range(2_000))))
     copy_back_log(path)
-    broker.enqueue(posts("b"))
+    broker.enqueue(enqueue_ops("b"))
     return copy
 
 
@@ -270,7 +270,7 @@ def test_a_copy_that_is_written_over_the_file_is_refused_by_who_has_it_open(
 ) -> None:
     copy = written_over(path, broker)
     shutil.copy(copy, path)
-    said = {refusal(lambda: broker.enqueue(posts("during"))), refusal(broker.queues), refusal(lambda: claim(broker))}
+    said = {refusal(lambda: broker.enqueue(enqueue_ops("during"))), refusal(broker.queues), refusal(lambda: claim(broker))}
 
     assert len(said) == 1
     assert f"{path}: found that something else has written over it" in said.pop()
@@ -282,23 +282,23 @@ def test_a_copy_that_is_written_over_the_file_is_refused_by_who_comes_later(path
     shutil.copy(copy, path)
     file_check._refused.clear()
 
-    assert "found that something else has written over it" in refusal(lambda: others(path).enqueue(posts("during")))
+    assert "found that something else has written over it" in refusal(lambda: others(path).enqueue(enqueue_ops("during")))
 
 
 def test_a_copy_that_is_put_beside_the_log_of_another_file_is_refused(path: Path, broker: SqliteBroker) -> None:
     copy = written_over(path, broker)
     copy.rename(path)
 
-    assert "in the place of another, without its log" in refusal(lambda: broker.enqueue(posts("during")))
+    assert "in the place of another, without its log" in refusal(lambda: broker.enqueue(enqueue_ops("during")))
 
 
 def test_a_file_that_is_being_written_over_is_refused_for_as_long(path: Path, broker: SqliteBroker) -> None:
     copy = written_over(path, broker)
     with path.open("r+b") as file:
         file.truncate(0)
-        said = refusal(lambda: broker.enqueue(posts("during")))
+        said = refusal(lambda: broker.enqueue(enqueue_ops("during")))
         file.write(copy.read_bytes())
-    said_then = refusal(lambda: broker.enqueue(posts("during")))
+    said_then = refusal(lambda: broker.enqueue(enqueue_ops("during")))
 
     assert "something else is writing over it" in said
     assert "something else has written over it" in said_then
@@ -307,7 +307,7 @@ def test_a_file_that_is_being_written_over_is_refused_for_as_long(path: Path, br
 def test_who_refuses_a_file_writes_nothing_to_it_even_at_its_end(path: Path, broker: SqliteBroker) -> None:
     copy = written_over(path, broker)
     shutil.copy(copy, path)
-    refusal(lambda: broker.enqueue(posts("during")))
+    refusal(lambda: broker.enqueue(enqueue_ops("during")))
     refusal(broker.queues)
     broker.close()
 
@@ -317,7 +317,7 @@ def test_who_refuses_a_file_writes_nothing_to_it_even_at_its_end(path: Path, bro
 def test_a_file_that_was_written_over_and_is_restored_as_it_should_be_is_used_again_elsewhere(path: Path, broker: SqliteBroker) -> None:
     copy = written_over(path, broker)
     shutil.copy(copy, path)
-    refusal(lambda: broker.enqueue(posts("during")))
+    refusal(lambda: broker.enqueue(enqueue_ops("during")))
     for file in files(path):
         file.unlink()
     copy.rename(path)
@@ -328,8 +328,8 @@ def test_a_file_that_was_written_over_and_is_restored_as_it_should_be_is_used_ag
 def test_a_log_that_is_copied_back_by_others_is_no_cause_for_alarm(path: Path, broker: SqliteBroker) -> None:
     other = others(path)
     for number in range(20):
-        broker.enqueue(posts(f"m{number}"))
-        other.enqueue(posts(f"n{number}"))
+        broker.enqueue(enqueue_ops(f"m{number}"))
+        other.enqueue(enqueue_ops(f"n{number}"))
         copy_back_log(path)
     other.close()
 
@@ -340,9 +340,9 @@ def test_a_log_that_is_copied_back_by_others_is_no_cause_for_alarm(path: Path, b
 
 
 def test_looking_at_the_main_file_lets_go_of_no_lock(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     copy_back_log(path)
-    broker.enqueue(posts("n"))
+    broker.enqueue(enqueue_ops("n"))
     code = f"import sqlite3; c = sqlite3.connect({str(path)!r}); print(c.execute('SELECT count(*) FROM messages').fetchone()[0]); c.close()"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
@@ -351,7 +351,7 @@ def test_looking_at_the_main_file_lets_go_of_no_lock(path: Path, broker: SqliteB
 
 
 def test_only_its_owner_may_read_a_new_file_and_its_log(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
 
     assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in files(path)} == {
         "jobs.db": 0o600,
@@ -363,7 +363,7 @@ def test_only_its_owner_may_read_a_new_file_and_its_log(path: Path, broker: Sqli
 def test_the_rights_of_a_file_that_is_there_are_left_alone(path: Path, broker: SqliteBroker) -> None:
     path.touch()
     path.chmod(0o660)
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
 
@@ -372,7 +372,7 @@ def test_of_a_link_it_is_the_log_of_the_file_that_is_listened_to(path: Path) -> 
     (path.parent / "real").mkdir()
     path.symlink_to("real/jobs.db")
     broker = SqliteBroker(path)
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     log = file_check.log_of(str(path))
     is_there = os.path.exists(log)  # noqa: PTH110  # a text, as SQLite has it
     broker.close()
@@ -384,9 +384,9 @@ def test_of_a_link_it_is_the_log_of_the_file_that_is_listened_to(path: Path) -> 
 def test_a_link_that_is_turned_to_another_database_is_another_file(path: Path, broker: SqliteBroker) -> None:
     first, second = path.with_name("first.db"), path.with_name("second.db")
     there = others(second)
-    there.enqueue(posts("m"))
+    there.enqueue(enqueue_ops("m"))
     path.symlink_to(first)
-    broker.enqueue(posts("lost"))
+    broker.enqueue(enqueue_ops("lost"))
     path.unlink()
     path.symlink_to(second)
 
@@ -396,11 +396,11 @@ def test_a_link_that_is_turned_to_another_database_is_another_file(path: Path, b
 
 
 def test_a_file_of_before_there_were_marks_gets_them(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     broker.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE meta")
-    broker.enqueue(posts("n"))
+    broker.enqueue(enqueue_ops("n"))
 
     assert ids(claim(broker)) == ["m", "n"]
     assert broker._reader.query("SELECT marks > 0 FROM meta") == [(1,)]

@@ -19,7 +19,20 @@ from fq.brokers.sqlite.change_poller import PollSchedule
 from fq.brokers.sqlite.groups import Progress, plan_arrivals
 from fq.brokers.sqlite.inotify import FileWatch
 from fq.brokers.validation import DEAD_TTL_MS
-from tests.brokers.kit import FAULT, PATIENCE, claim, claim_one, commit, ids, in_thread, join, post, posts, splice, want
+from tests.brokers.kit import (
+    FAULT,
+    PATIENCE,
+    arrive_op,
+    claim,
+    claim_one,
+    claim_request,
+    commit,
+    deferred_enqueue,
+    enqueue_op,
+    enqueue_ops,
+    ids,
+    in_thread,
+)
 
 
 @pytest.fixture
@@ -37,19 +50,19 @@ def broker(path: Path):
 # A turn takes as many steps for a thousand messages as for ten.
 
 
-def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposition, *changes: Operation) -> int:
+def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposition, *operations: Operation) -> int:
     """How many statements it takes to commit *count* messages and claim as many."""
     broker.purge("q")
-    broker.enqueue(posts(*(f"{count}-{number}" for number in range(2 * count))))
+    broker.enqueue(enqueue_ops(*(f"{count}-{number}" for number in range(2 * count))))
     commits = []
     for delivery in claim(broker, limit=count):
-        at = Reschedule(post(delivery.message_id, delay=60_000)) if isinstance(disposition, Reschedule) else disposition
-        commits.append(Commit(delivery.message_id, "q", delivery.token, at, changes))
+        at = Reschedule(enqueue_op(delivery.message_id, delay=60_000)) if isinstance(disposition, Reschedule) else disposition
+        commits.append(Commit(delivery.message_id, "q", delivery.token, at, operations))
     connection = broker._writer._connection
     assert connection is not None
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
-    turn = broker.turn(commits, want(limit=count))
+    turn = broker.turn(commits, claim_request(limit=count))
     connection.set_trace_callback(None)
 
     assert turn.stale == ()
@@ -63,19 +76,19 @@ def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposit
         (ACK, ()),
         (RELEASE, ()),
         (Bury(FAULT), ()),
-        (Reschedule(post("")), ()),
-        (ACK, (StoreResultOp("r", b"1", 60_000), post("child", "r"), join(0, 3, b"0", splice("after", "r")))),
+        (Reschedule(enqueue_op("")), ()),
+        (ACK, (StoreResultOp("r", b"1", 60_000), enqueue_op("child", "r"), arrive_op(0, 3, b"0", deferred_enqueue("after", "r")))),
     ],
     ids=["ack", "release", "bury", "replace", "ack-with-changes"],
 )
 def test_a_turn_takes_no_more_steps_for_a_thousand_messages_than_for_ten(
-    broker: SqliteBroker, disposition: Disposition, changes: tuple[Operation, ...]
+    broker: SqliteBroker, disposition: Disposition, operations: tuple[Operation, ...]
 ) -> None:
     broker._turns._maintenance._next_run = 2**62  # maintenance has a time of its own
-    statements_of_a_turn(broker, 1, disposition, *changes)
+    statements_of_a_turn(broker, 1, disposition, *operations)
     broker._writer._mark_at = broker._writer._read_clock_at = 2**62  # and so has the file's own row
 
-    assert statements_of_a_turn(broker, 1_000, disposition, *changes) == statements_of_a_turn(broker, 10, disposition, *changes)
+    assert statements_of_a_turn(broker, 1_000, disposition, *operations) == statements_of_a_turn(broker, 10, disposition, *operations)
 
 
 def test_bodies_are_packed_into_as_few_pieces_as_sqlite_takes() -> None:
@@ -93,7 +106,9 @@ def test_bodies_are_packed_into_as_few_pieces_as_sqlite_takes() -> None:
 
 def test_a_body_too_large_for_the_bundle_comes_by_itself(broker: SqliteBroker) -> None:
     large = bytes(range(256)) * 1_024
-    broker.enqueue([post("a", body=b"a"), post("large", body=large), post("b", body=b"b"), post("large2", body=large[::-1])])
+    broker.enqueue(
+        [enqueue_op("a", body=b"a"), enqueue_op("large", body=large), enqueue_op("b", body=b"b"), enqueue_op("large2", body=large[::-1])]
+    )
 
     assert [delivery.body for delivery in claim(broker)] == [b"a", large, b"b", large[::-1]]
 
@@ -110,19 +125,20 @@ def counts(path: Path) -> dict[str, int]:
 def test_what_is_past_its_time_is_deleted_little_by_little(path: Path) -> None:
     clock = ManualClock()
     broker = SqliteBroker(path, clock=clock)
-    broker.enqueue(posts(*(f"m{number}" for number in range(3_000))))
-    changes = [
-        (StoreResultOp(f"m{number}", b"1", 10_000), join(number % 7, 8, b"0", group=f"g{number // 7}", ttl=10_000))
+    broker.enqueue(enqueue_ops(*(f"m{number}" for number in range(3_000))))
+    operations = [
+        (StoreResultOp(f"m{number}", b"1", 10_000), arrive_op(number % 7, 8, b"0", group=f"g{number // 7}", ttl=10_000))
         for number in range(3_000)
     ]
     claimed = claim(broker, limit=5_000)
     broker.turn(
-        [Commit(it.message_id, "q", it.token, Bury(FAULT), change) for it, change in zip(claimed, changes, strict=True)], want(limit=0)
+        [Commit(it.message_id, "q", it.token, Bury(FAULT), operation) for it, operation in zip(claimed, operations, strict=True)],
+        claim_request(limit=0),
     )
     before = counts(path)
     clock.advance(DEAD_TTL_MS)
     turns = 1
-    while broker.turn((), want(limit=0)).idle_for == 0:
+    while broker.turn((), claim_request(limit=0)).idle_for == 0:
         turns += 1
     after = counts(path)
     broker.close()
@@ -133,18 +149,25 @@ def test_what_is_past_its_time_is_deleted_little_by_little(path: Path) -> None:
 
 
 def test_a_complete_group_keeps_no_values(path: Path, broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
-    commit(broker, claim_one(broker), ACK, *(join(number, 5, b"0", splice("after")) for number in range(5)))
+    broker.enqueue(enqueue_ops("m"))
+    commit(broker, claim_one(broker), ACK, *(arrive_op(number, 5, b"0", deferred_enqueue("after")) for number in range(5)))
 
     assert counts(path)["members"] == 0
     assert counts(path)["groups"] == 1
 
 
 def test_arrivals_are_decided_without_a_database() -> None:
-    joins = [join(0, 2), join(0, 2), join(1, 2, ttl=7), join(1, 2), join(0, 1, group="h"), join(0, 3, group="i")]
-    arrivals = plan_arrivals(joins, {"i": Progress(2, False, 50)}, {("i", 0)}, now=100)
+    arrive_ops = [
+        arrive_op(0, 2),
+        arrive_op(0, 2),
+        arrive_op(1, 2, ttl=7),
+        arrive_op(1, 2),
+        arrive_op(0, 1, group="h"),
+        arrive_op(0, 3, group="i"),
+    ]
+    arrivals = plan_arrivals(arrive_ops, {"i": Progress(2, False, 50)}, {("i", 0)}, now=100)
 
-    assert arrivals.counted == (joins[0], joins[2]), "of a group of one that nothing follows, nothing is kept"
+    assert arrivals.counted == (arrive_ops[0], arrive_ops[2]), "of a group of one that nothing follows, nothing is kept"
     assert (arrivals.last, arrivals.alone) == ((2,), {"h"})
     assert arrivals.groups["g"] == Progress(2, True, 107)
     assert arrivals.groups["i"] == Progress(2, False, 50)
@@ -155,7 +178,7 @@ def test_arrivals_are_decided_without_a_database() -> None:
 
 def test_a_broker_that_is_let_go_closes_its_connections(path: Path) -> None:
     broker = SqliteBroker(path)
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     broker.queues()
     gone = weakref.ref(broker._writer)
     del broker
@@ -166,12 +189,12 @@ def test_a_broker_that_is_let_go_closes_its_connections(path: Path) -> None:
 
 
 def test_a_connection_that_came_through_a_fork_in_c_is_left_alone(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker.enqueue(posts("before"))
+    broker.enqueue(enqueue_ops("before"))
     inherited = broker._writer._connection
     assert inherited is not None
     me = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: me + 1)
-    broker.enqueue(posts("after"))
+    broker.enqueue(enqueue_ops("after"))
 
     assert broker._writer._connection is not inherited
     assert inherited.execute("SELECT count(*) FROM messages").fetchone() == (2,), "it has been closed"
@@ -179,7 +202,7 @@ def test_a_connection_that_came_through_a_fork_in_c_is_left_alone(broker: Sqlite
 
 
 def test_a_fork_finds_no_connection_open_and_leaves_the_locks_free(broker: SqliteBroker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     broker.queues()
     broker.before_fork()
     open_then = (broker._writer._connection, broker._reader._connection)
@@ -196,7 +219,7 @@ def other_message_ends_the_wait(path: Path, broker: SqliteBroker | None = None) 
     broker, other = broker or SqliteBroker(path), SqliteBroker(path)
     for number in range(5):
         waiting = in_thread(lambda: broker.wait(ClaimRequest("w", ("q",), 1), int(PATIENCE * 1_000)))
-        other.enqueue(posts(f"m{number}"))
+        other.enqueue(enqueue_ops(f"m{number}"))
         waiting.result(PATIENCE / 2)
         for delivery in claim(broker):
             commit(broker, delivery)

@@ -13,7 +13,7 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ClaimRequest
-from tests.brokers.kit import posts
+from tests.brokers.kit import enqueue_ops
 from tests.brokers.process import committed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -85,7 +85,7 @@ def test_a_worker_that_is_killed_leaves_no_commit_half_applied(processes: Proces
     count = 6_000
     names = [f"m{number}" for number in range(count)]
     broker = SqliteBroker(processes.path)
-    broker.enqueue(posts(*names))
+    broker.enqueue(enqueue_ops(*names))
     for step in range(1, 6):
         worker = processes.start("work", f"w{step}", tmp_path / f"journal{step}", tmp_path / "never")
         assert broker.wait_result(f"m{step * count // 8}", PATIENCE * 1_000) == b"1"
@@ -120,8 +120,8 @@ def check_whole(path: str, names: list[str]) -> None:
 
 
 def turn_all(broker: SqliteBroker) -> int:
-    want = ClaimRequest("last", ("q", "r"), 1_000)
-    deliveries = broker.turn((), want).deliveries
+    request = ClaimRequest("last", ("q", "r"), 1_000)
+    deliveries = broker.turn((), request).deliveries
     broker.turn([committed(delivery) for delivery in deliveries], ClaimRequest("last", (), 0))
     return len(deliveries)
 
@@ -139,7 +139,7 @@ def test_a_process_that_waits_hears_at_once_of_a_message_from_another(processes:
     broker = SqliteBroker(processes.path)
     processes.start("work", "w", tmp_path / "journal", tmp_path / "never")
     for number in range(20):
-        broker.enqueue(posts(f"m{number}"))
+        broker.enqueue(enqueue_ops(f"m{number}"))
 
         assert broker.wait_result(f"m{number}", PATIENCE * 1_000) == b"1"
     broker.close()

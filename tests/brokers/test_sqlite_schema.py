@@ -10,7 +10,7 @@ import pytest
 from fq.brokers import SqliteBroker
 from fq.brokers.records import OPEN_GROUP_TTL_MS, StoreResultOp
 from fq.brokers.sqlite import schema
-from tests.brokers.kit import claim, claim_one, commit, ids, join, posts, run, splice
+from tests.brokers.kit import arrive_op, claim, claim_one, commit, deferred_enqueue, enqueue_ops, ids, run
 
 VERSION_2 = (
     "DROP TABLE results",
@@ -48,7 +48,7 @@ def old(tmp_path: Path) -> Path:
     """A file of version 1, with a message that waits and one that "w1" holds."""
     path = tmp_path / "jobs.db"
     broker = SqliteBroker(path)
-    broker.enqueue(posts("held", "waits"))
+    broker.enqueue(enqueue_ops("held", "waits"))
     claim_one(broker, "w1")
     broker.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -95,7 +95,7 @@ def test_a_file_is_brought_up_once_and_looks_like_a_new_one(old: Path, broker: S
 def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path) -> None:
     path = tmp_path / "two.db"
     broker = SqliteBroker(path)
-    run(broker, join(0, 2, b"0", ttl=OPEN_GROUP_TTL_MS))
+    run(broker, arrive_op(0, 2, b"0", ttl=OPEN_GROUP_TTL_MS))
     broker.close()
     far = 9_000_000_000_000
     with closing(sqlite3.connect(path, isolation_level=None)) as older:
@@ -105,7 +105,7 @@ def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path)
         before = broker.result("before")  # which brings it up
         run(broker, StoreResultOp("waits", b"2", 60_000, "g"))
         older.execute(KEEP_2, ("meanwhile", far, b"3"))
-        run(broker, join(1, 2, b"1", splice("after")))
+        run(broker, arrive_op(1, 2, b"1", deferred_enqueue("after")))
 
     assert before == b"1"
     assert (broker.result("waits"), broker.result("meanwhile")) == (b"2", b"3")

@@ -53,15 +53,15 @@ bodies = st.binary(max_size=6)
 faults = st.builds(Fault, st.sampled_from(["ValueError", "TypeError"]), st.text(max_size=3))
 
 
-def posts(names: st.SearchStrategy[str]) -> st.SearchStrategy[EnqueueOp]:
+def enqueue_ops(names: st.SearchStrategy[str]) -> st.SearchStrategy[EnqueueOp]:
     return st.builds(EnqueueOp, names, queues, st.just("act"), st.integers(-1, 1), delays, bodies, st.booleans())
 
 
 def splices(group: str) -> st.SearchStrategy[DeferredEnqueue]:
-    return st.builds(DeferredEnqueue, posts(st.just(f"{group}-then")), bodies, bodies)
+    return st.builds(DeferredEnqueue, enqueue_ops(st.just(f"{group}-then")), bodies, bodies)
 
 
-joins = st.sampled_from(GROUPS).flatmap(
+arrive_ops = st.sampled_from(GROUPS).flatmap(
     lambda group: st.builds(
         ArriveOp,
         st.just(group),
@@ -74,7 +74,7 @@ joins = st.sampled_from(GROUPS).flatmap(
 )
 HOLDS = {"m1": "g1", "m2": "g2", "m3": "g1"}  # a message is of one workflow, or of none
 keeps = st.builds(lambda message_id, body, ttl: StoreResultOp(message_id, body, ttl, HOLDS.get(message_id, "")), ids, bodies, units)
-changes = st.lists(st.one_of(posts(st.sampled_from(CHILDREN)), keeps, joins), max_size=3).map(tuple)
+operations = st.lists(st.one_of(enqueue_ops(st.sampled_from(CHILDREN)), keeps, arrive_ops), max_size=3).map(tuple)
 
 # What becomes of a message; the post of a replacement gets the message's id when there is one.
 dispositions = st.one_of(
@@ -87,12 +87,12 @@ dispositions = st.one_of(
     st.builds(Bury, faults),
     st.builds(Release, st.booleans(), st.sampled_from(["", "shutdown"])),
 )
-outcomes = st.lists(st.tuples(st.integers(0, 4), dispositions, changes), min_size=1, max_size=4)
+outcomes = st.lists(st.tuples(st.integers(0, 4), dispositions, operations), min_size=1, max_size=4)
 some_ids = st.lists(st.sampled_from(IDS + CHILDREN), max_size=3)
 
 
-def waits_for(change: object, groups: set[str]) -> bool:
-    return isinstance(change, StoreResultOp) and change.hold in groups
+def waits_for(operation: object, groups: set[str]) -> bool:
+    return isinstance(operation, StoreResultOp) and operation.hold in groups
 
 
 class BrokerMachine(RuleBasedStateMachine):
@@ -127,13 +127,13 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # Commands.
 
-    @rule(new=st.lists(posts(ids), min_size=1, max_size=3))
+    @rule(new=st.lists(enqueue_ops(ids), min_size=1, max_size=3))
     def enqueue(self, new: list[EnqueueOp]) -> None:
         self.tick()
         assert self.broker.enqueue(new) == m.new_in(self.model, new)
         self.model = m.enqueue(self.model, new)
 
-    @rule(new=st.lists(posts(ids), min_size=1, max_size=3), worker=workers, chosen=outcomes, lease=units)
+    @rule(new=st.lists(enqueue_ops(ids), min_size=1, max_size=3), worker=workers, chosen=outcomes, lease=units)
     def run(self, new: list[EnqueueOp], worker: str, chosen: list, lease: int) -> None:
         """Most of what happens: messages come, somebody claims them, and commits."""
         self.enqueue(new)
@@ -164,7 +164,7 @@ class BrokerMachine(RuleBasedStateMachine):
             stale += [commit.message_id] if after is None else []
             self.model = after or self.model
         self.model = m.take_back(self.model)
-        told = {(name, self.model.messages[name].token) for name in m.held(self.model, worker)} & self.untold
+        told = {(name, self.model.messages[name].token) for name in m.claimed_by(self.model, worker)} & self.untold
         self.untold -= told
         self.check_claims(turn.deliveries, wanted, limit, max_bytes)
         self.model = m.claim(self.model, worker, {delivery.message_id: delivery.token for delivery in turn.deliveries})
@@ -180,7 +180,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.tick(ms)
 
-    @rule(new=st.lists(posts(ids), min_size=1, max_size=3), worker=workers, heir=workers)
+    @rule(new=st.lists(enqueue_ops(ids), min_size=1, max_size=3), worker=workers, heir=workers)
     def a_lease_ends(self, new: list[EnqueueOp], worker: str, heir: str) -> None:
         """A worker claims and is not heard of again in time; another one takes over."""
         self.enqueue(new)
@@ -189,11 +189,11 @@ class BrokerMachine(RuleBasedStateMachine):
         self.take_turn(heir, [], 3, QUEUES)
 
     @precondition(lambda self: self.zombies())
-    @rule(data=st.data(), disposition=dispositions, changes=changes)
-    def a_zombie_commits(self, data: st.DataObject, disposition, changes) -> None:
+    @rule(data=st.data(), disposition=dispositions, operations=operations)
+    def a_zombie_commits(self, data: st.DataObject, disposition, operations) -> None:
         self.tick()
         worker, delivery = data.draw(st.sampled_from(self.zombies()))
-        self.take_turn(worker, [self.commit(delivery, disposition, changes)], 0, QUEUES)
+        self.take_turn(worker, [self.commit(delivery, disposition, operations)], 0, QUEUES)
 
     @rule(
         data=st.data(),
@@ -212,7 +212,7 @@ class BrokerMachine(RuleBasedStateMachine):
         worker, counted = draw(workers), draw(st.one_of(st.none(), some_ids))
         reasons = dict.fromkeys(draw(some_ids), "time_limit")
 
-        assert self.broker.release(worker, reasons, counted) == len(m.held(self.model, worker))
+        assert self.broker.release(worker, reasons, counted) == len(m.claimed_by(self.model, worker))
         self.model = m.release(self.model, worker, reasons, counted)
 
     def requeue(self, draw) -> None:
@@ -272,26 +272,27 @@ class BrokerMachine(RuleBasedStateMachine):
         """What *worker* commits: an outcome for some of the messages that it has ever claimed, and not forgotten, current or not."""
         held = self.claimed[worker]
         commits = [
-            self.commit(held[-1 - which % len(held)], disposition, changes, place)
-            for place, (which, disposition, changes) in enumerate(chosen)
+            self.commit(held[-1 - which % len(held)], disposition, operations, place)
+            for place, (which, disposition, operations) in enumerate(chosen)
             if held
         ]
-        joined = {change.group for commit in commits for change in commit.changes if isinstance(change, ArriveOp)}
+        joined = {operation.group for commit in commits for operation in commit.operations if isinstance(operation, ArriveOp)}
         # That a result waits for a group which is complete a moment before, in the same turn, is nothing that a workflow does.
         commits = [
-            evolve(commit, changes=tuple(filter(lambda change: not waits_for(change, joined), commit.changes))) for commit in commits
+            evolve(commit, operations=tuple(filter(lambda operation: not waits_for(operation, joined), commit.operations)))
+            for commit in commits
         ]
-        if any(isinstance(change, ArriveOp) and not change.then for commit in commits for change in commit.changes):
+        if any(isinstance(operation, ArriveOp) and not operation.then for commit in commits for operation in commit.operations):
             # What comes after a group has an id of its own: it cannot run in the turn that posts it, and a broker that kept it need not look.
             return [commit for commit in commits if not commit.message_id.endswith("-then")]
         return commits
 
-    def commit(self, delivery: Delivery, disposition, changes, place: int = 0) -> Commit:
+    def commit(self, delivery: Delivery, disposition, operations, place: int = 0) -> Commit:
         if isinstance(disposition, Reschedule):
             # A moment of its own for each, a little before a multiple of UNIT, so that its place in the order is clear.
-            post = evolve(disposition.post, message_id=delivery.message_id, delay=disposition.post.delay - place - 1)
-            disposition = evolve(disposition, post=post)
-        return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+            op = evolve(disposition.op, message_id=delivery.message_id, delay=disposition.op.delay - place - 1)
+            disposition = evolve(disposition, op=op)
+        return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
 
     def zombies(self) -> list[tuple[str, Delivery]]:
         """Who believes that they hold a message which another claim holds now."""
@@ -311,7 +312,7 @@ class BrokerMachine(RuleBasedStateMachine):
             claimed = {delivery.message_id for delivery in deliveries}
             left = [next((name for name in names if name not in claimed), None) for names in ready.values()]
             assert claimed, "the first message is claimed whatever its size"
-            assert any(total + len(self.model.messages[name].post.body) > max_bytes for name in left if name is not None)
+            assert any(total + len(self.model.messages[name].op.body) > max_bytes for name in left if name is not None)
         assert len(deliveries) <= limit
         for queue in wanted:
             found = [delivery.message_id for delivery in deliveries if delivery.queue_name == queue]
@@ -319,7 +320,7 @@ class BrokerMachine(RuleBasedStateMachine):
         for delivery in deliveries:
             message = self.model.messages[delivery.message_id]
             assert delivery.queue_name in wanted
-            assert (delivery.body, delivery.interrupted) == (message.post.body, m.interruption(message))
+            assert (delivery.body, delivery.interrupted) == (message.op.body, m.interruption(message))
             assert delivery.deliveries == message.deliveries + 1
             assert (delivery.message_id, delivery.token) not in self.tokens, "a token was given twice"
             self.tokens.add((delivery.message_id, delivery.token))
@@ -349,7 +350,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_dead_letter_is_what_the_model_says(self) -> None:
-        found, expected = self.broker.dead(), m.letters(self.model)
+        found, expected = self.broker.dead_letters(), m.letters(self.model)
         assert [evolve(letter, died_at=0) for letter in found] == [evolve(letter, died_at=0) for letter in expected]
         assert all(self.same(a.died_at, b.died_at) for a, b in zip(found, expected, strict=True))
 
@@ -360,7 +361,7 @@ class BrokerMachine(RuleBasedStateMachine):
         assert found.keys() == expected.keys()
         for name, worker in found.items():
             assert self.same(worker.lease_left, expected[name])
-            assert worker.in_flight == len(m.held(self.model, name))
+            assert worker.in_flight == len(m.claimed_by(self.model, name))
             assert worker.queues == tuple(sorted(self.model.wanted[name]))
 
 

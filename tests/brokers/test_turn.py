@@ -5,24 +5,24 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, EnqueueOp, StoreResultOp
 from tests.brokers.harness import Harness
-from tests.brokers.kit import claim, claim_one, ids, outcome, post, posts, settle, state, want
+from tests.brokers.kit import claim, claim_one, claim_request, enqueue_op, enqueue_ops, ids, outcome, settle, state
 
 
 def test_a_turn_claims_no_more_than_its_limit(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b", "c"))
+    broker.enqueue(enqueue_ops("a", "b", "c"))
 
     assert len(claim(broker, limit=2)) == 2
 
 
 def test_a_turn_of_limit_0_claims_nothing(broker: Broker) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
 
     assert claim(broker, limit=0) == ()
     assert state(broker, "a") == "ready"
 
 
 def test_what_is_claimed_is_claimed_by_nobody_else(broker: Broker, other: Broker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
 
     assert ids(claim(broker, "w1", limit=1)) == ["a"]
     assert ids(claim(other, "w2")) == ["b"]
@@ -30,7 +30,7 @@ def test_what_is_claimed_is_claimed_by_nobody_else(broker: Broker, other: Broker
 
 
 def test_a_delivery_says_what_was_claimed_and_when(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("m", "mail", body=b"body")])
+    broker.enqueue([enqueue_op("m", "mail", body=b"body")])
     harness.advance(5_000)
     delivery = claim_one(broker, "w1", "mail")
 
@@ -40,7 +40,7 @@ def test_a_delivery_says_what_was_claimed_and_when(harness: Harness, broker: Bro
 
 
 def test_a_claimed_message_runs(broker: Broker) -> None:
-    broker.enqueue([post("m", actor="add")])
+    broker.enqueue([enqueue_op("m", actor="add")])
     claim(broker, "w1")
     status = broker.status("m")
 
@@ -48,7 +48,7 @@ def test_a_claimed_message_runs(broker: Broker) -> None:
 
 
 def test_every_turn_gives_new_tokens(broker: Broker, other: Broker) -> None:
-    broker.enqueue(posts(*map(str, range(6))))
+    broker.enqueue(enqueue_ops(*map(str, range(6))))
     tokens = [{delivery.token for delivery in claim(handle, limit=2)} for handle in (broker, other, broker)]
 
     assert not tokens[0] & tokens[1] and not tokens[1] & tokens[2] and not tokens[0] & tokens[2]
@@ -58,13 +58,13 @@ def test_every_turn_gives_new_tokens(broker: Broker, other: Broker) -> None:
 
 
 def test_a_turn_claims_from_all_the_queues_that_it_names_and_from_no_other(broker: Broker) -> None:
-    broker.enqueue([post("a", "qa"), post("b", "qb"), post("c", "qc")])
+    broker.enqueue([enqueue_op("a", "qa"), enqueue_op("b", "qb"), enqueue_op("c", "qc")])
 
     assert sorted(ids(claim(broker, "w1", "qa", "qc"))) == ["a", "c"]
 
 
 def test_within_each_queue_the_order_holds(broker: Broker) -> None:
-    broker.enqueue([post(f"{queue}{number}", queue, priority=number % 2) for number in range(4) for queue in ("a", "b")])
+    broker.enqueue([enqueue_op(f"{queue}{number}", queue, priority=number % 2) for number in range(4) for queue in ("a", "b")])
     found = ids(claim(broker, "w1", "a", "b"))
 
     assert [name for name in found if name[0] == "a"] == ["a0", "a2", "a1", "a3"]
@@ -72,7 +72,7 @@ def test_within_each_queue_the_order_holds(broker: Broker) -> None:
 
 
 def test_what_one_queue_does_not_fill_the_next_does(broker: Broker) -> None:
-    broker.enqueue([post("a", "qa"), *(post(f"b{number}", "qb") for number in range(5))])
+    broker.enqueue([enqueue_op("a", "qa"), *(enqueue_op(f"b{number}", "qb") for number in range(5))])
 
     assert len(claim(broker, "w1", "qa", "qb", "qc", limit=4)) == 4
 
@@ -80,15 +80,15 @@ def test_what_one_queue_does_not_fill_the_next_does(broker: Broker) -> None:
 @pytest.mark.parametrize("limit", [1, 3])
 def test_a_full_queue_starves_no_other(broker: Broker, limit: int) -> None:
     queues = ("full", "b", "c")
-    broker.enqueue([post(f"full{number}", "full") for number in range(20)])
-    broker.enqueue([post("in-b", "b"), post("in-c", "c")])
+    broker.enqueue([enqueue_op(f"full{number}", "full") for number in range(20)])
+    broker.enqueue([enqueue_op("in-b", "b"), enqueue_op("in-c", "c")])
     found = [name for _ in queues for name in ids(claim(broker, "w1", *queues, limit=limit))]
 
     assert {"in-b", "in-c"} <= set(found)
 
 
 def test_two_workers_starve_no_queue_either(broker: Broker, other: Broker) -> None:
-    broker.enqueue([post(f"{queue}{number}", queue) for queue in ("a", "b") for number in range(20)])
+    broker.enqueue([enqueue_op(f"{queue}{number}", queue) for queue in ("a", "b") for number in range(20)])
     found = [
         name
         for _ in range(4)
@@ -100,7 +100,7 @@ def test_two_workers_starve_no_queue_either(broker: Broker, other: Broker) -> No
 
 
 def test_a_queue_that_is_named_twice_counts_once(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
 
     assert ids(claim(broker, "w1", "q", "q")) == ["a", "b"]
 
@@ -111,11 +111,11 @@ def test_a_queue_that_is_named_twice_counts_once(broker: Broker) -> None:
 def test_a_turn_may_claim_and_commit_more_than_ten_thousand(broker: Broker) -> None:
     names = [f"m{number}" for number in range(12_000)]
     for start in range(0, len(names), 4_000):
-        broker.enqueue(posts(*names[start : start + 4_000]))
+        broker.enqueue(enqueue_ops(*names[start : start + 4_000]))
     claimed = claim(broker, limit=20_000)
     kept = {f"m{number}": StoreResultOp(f"m{number}", str(number).encode(), 60_000) for number in range(0, len(names), 10)}
     commits = [outcome(delivery, ACK, *filter(None, [kept.get(delivery.message_id)])) for delivery in claimed]
-    turn = broker.turn(commits, want())
+    turn = broker.turn(commits, claim_request())
 
     assert ids(claimed) == names
     assert turn.deliveries == turn.stale == ()
@@ -133,7 +133,7 @@ def test_with_nothing_to_do_a_turn_allows_to_idle_but_not_for_ever(broker: Broke
 
 
 def test_a_turn_says_when_the_next_delayed_message_is_due(harness: Harness, broker: Broker) -> None:
-    broker.enqueue([post("late", delay=20_000), post("later", delay=30_000)])
+    broker.enqueue([enqueue_op("late", delay=20_000), enqueue_op("later", delay=30_000)])
     harness.advance(5_000)
 
     assert 15_000 - harness.slack <= settle(broker).idle_for <= 15_000
@@ -147,28 +147,28 @@ def test_a_turn_says_when_the_lease_of_another_worker_ends(harness: Harness, bro
 
 
 def test_the_lease_of_the_worker_itself_is_no_reason_to_come_back(broker: Broker) -> None:
-    assert broker.turn((), want(lease=500)).idle_for >= 1_000
+    assert broker.turn((), claim_request(lease=500)).idle_for >= 1_000
 
 
 def test_a_message_that_a_commit_delays_counts(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
-    turn = broker.turn([outcome(claim_one(broker), ACK, post("later", delay=7_000))], want())
+    broker.enqueue(enqueue_ops("m"))
+    turn = broker.turn([outcome(claim_one(broker), ACK, enqueue_op("later", delay=7_000))], claim_request())
 
     assert turn.idle_for <= 7_000
 
 
 def test_commits_and_claims_share_a_turn(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     first = claim_one(broker)
-    turn = broker.turn([outcome(first)], want(limit=1))
+    turn = broker.turn([outcome(first)], claim_request(limit=1))
 
     assert ids(turn.deliveries) == ["b"]
     assert state(broker, "a") == "unknown"
 
 
 def test_what_a_commit_posts_can_be_claimed_in_the_same_turn(broker: Broker) -> None:
-    broker.enqueue(posts("a"))
-    turn = broker.turn([outcome(claim_one(broker), ACK, post("b"))], want())
+    broker.enqueue(enqueue_ops("a"))
+    turn = broker.turn([outcome(claim_one(broker), ACK, enqueue_op("b"))], claim_request())
 
     assert ids(turn.deliveries) == ["b"]
 
@@ -177,7 +177,7 @@ def test_what_a_commit_posts_can_be_claimed_in_the_same_turn(broker: Broker) -> 
 
 
 def sized(*sizes: int) -> list[EnqueueOp]:
-    return [post(f"m{number}", body=size * b"x") for number, size in enumerate(sizes)]
+    return [enqueue_op(f"m{number}", body=size * b"x") for number, size in enumerate(sizes)]
 
 
 @pytest.mark.parametrize(
@@ -195,23 +195,23 @@ def test_the_bodies_of_a_claim_come_to_no_more_than_is_wanted_and_a_larger_messa
     broker: Broker, sizes: tuple[int, ...], claims: list[str]
 ) -> None:
     broker.enqueue(sized(*sizes))
-    found = [" ".join(ids(broker.turn((), want(max_bytes=100)).deliveries)) for _ in claims]
+    found = [" ".join(ids(broker.turn((), claim_request(max_bytes=100)).deliveries)) for _ in claims]
 
     assert found == claims
     assert claim(broker) == ()
 
 
 def test_what_does_not_fit_into_a_claim_keeps_its_place_and_is_untouched(broker: Broker, other: Broker) -> None:
-    broker.enqueue([post("a", body=60 * b"x"), post("b", body=60 * b"x", priority=1), post("c", priority=2)])
-    broker.turn((), want(max_bytes=100))
+    broker.enqueue([enqueue_op("a", body=60 * b"x"), enqueue_op("b", body=60 * b"x", priority=1), enqueue_op("c", priority=2)])
+    broker.turn((), claim_request(max_bytes=100))
 
     assert [state(broker, name) for name in "abc"] == ["running", "ready", "ready"]
     assert [(each.message_id, each.deliveries, each.interrupted) for each in claim(other, "w2")] == [("b", 1, ""), ("c", 1, "")]
 
 
 def test_the_bytes_of_a_claim_are_those_from_all_queues_together(broker: Broker) -> None:
-    broker.enqueue([post("a", "q", body=60 * b"x"), post("b", "other", body=60 * b"x")])
-    first, second = (broker.turn((), want("w1", "q", "other", max_bytes=100)).deliveries for _ in range(2))
+    broker.enqueue([enqueue_op("a", "q", body=60 * b"x"), enqueue_op("b", "other", body=60 * b"x")])
+    first, second = (broker.turn((), claim_request("w1", "q", "other", max_bytes=100)).deliveries for _ in range(2))
 
     assert len(first) == len(second) == 1
     assert {first[0].message_id, second[0].message_id} == {"a", "b"}
@@ -219,9 +219,9 @@ def test_the_bytes_of_a_claim_are_those_from_all_queues_together(broker: Broker)
 
 def test_messages_of_some_megabytes_are_not_all_claimed_at_once(broker: Broker) -> None:
     for number in range(6):
-        broker.enqueue([post(f"m{number}", body=6_000_000 * b"x")])
+        broker.enqueue([enqueue_op(f"m{number}", body=6_000_000 * b"x")])
     turns = [claim(broker) for _ in range(3)]
 
     assert [ids(deliveries) for deliveries in turns] == [["m0", "m1"], ["m2", "m3"], ["m4", "m5"]]
     assert {len(delivery.body) for deliveries in turns for delivery in deliveries} == {6_000_000}
-    assert broker.turn([outcome(delivery) for deliveries in turns for delivery in deliveries], want()).stale == ()
+    assert broker.turn([outcome(delivery) for deliveries in turns for delivery in deliveries], claim_request()).stale == ()

@@ -8,14 +8,27 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.harness import Harness
-from tests.brokers.kit import LEASE, PATIENCE, claim, claim_one, commit, ids, in_thread, outcome, post, posts, settle, want
+from tests.brokers.kit import (
+    LEASE,
+    PATIENCE,
+    claim,
+    claim_one,
+    claim_request,
+    commit,
+    enqueue_op,
+    enqueue_ops,
+    ids,
+    in_thread,
+    outcome,
+    settle,
+)
 
 LONG = int(PATIENCE * 1_000)
 
 
 def waiting(broker: Broker, worker: str = "w1", *queues: str, limit: int = 10) -> "Future[None]":
     """Wait in a thread."""
-    return in_thread(lambda: broker.wait(want(worker, *queues, limit=limit), LONG))
+    return in_thread(lambda: broker.wait(claim_request(worker, *queues, limit=limit), LONG))
 
 
 def came_back(future: "Future[None]") -> bool:
@@ -28,22 +41,22 @@ def came_back(future: "Future[None]") -> bool:
 
 
 def test_with_something_ready_there_is_no_wait(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
 
     assert came_back(waiting(broker))
 
 
 def test_a_wait_ends_after_its_time(broker: Broker) -> None:
     start = monotonic()
-    broker.wait(want(), 0)
-    broker.wait(want(), 30)
+    broker.wait(claim_request(), 0)
+    broker.wait(claim_request(), 30)
 
     assert monotonic() - start < PATIENCE / 2
 
 
 def test_a_message_that_comes_ends_the_wait(broker: Broker, other: Broker) -> None:
     wait = waiting(broker)
-    other.enqueue(posts("m"))
+    other.enqueue(enqueue_ops("m"))
 
     assert came_back(wait)
     assert ids(claim(broker)) == ["m"]
@@ -51,29 +64,29 @@ def test_a_message_that_comes_ends_the_wait(broker: Broker, other: Broker) -> No
 
 def test_a_message_of_the_same_handle_ends_the_wait(broker: Broker) -> None:
     wait = waiting(broker)
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
 
     assert came_back(wait)
 
 
 def test_a_follow_up_ends_the_wait(broker: Broker, other: Broker) -> None:
-    other.enqueue([post("m", "r")])
+    other.enqueue([enqueue_op("m", "r")])
     delivery = claim_one(other, "w2", "r")
     wait = waiting(broker)
-    other.turn([outcome(delivery, outcome(delivery).disposition, post("follow-up"))], want("w2", limit=0))
+    other.turn([outcome(delivery, outcome(delivery).disposition, enqueue_op("follow-up"))], claim_request("w2", limit=0))
 
     assert came_back(wait)
 
 
 def test_any_of_the_queues_ends_the_wait(broker: Broker, other: Broker) -> None:
     wait = waiting(broker, "w1", "a", "b", "c")
-    other.enqueue([post("m", "c")])
+    other.enqueue([enqueue_op("m", "c")])
 
     assert came_back(wait)
 
 
 def test_a_message_that_is_handed_back_ends_the_wait(broker: Broker, other: Broker) -> None:
-    other.enqueue(posts("m"))
+    other.enqueue(enqueue_ops("m"))
     claim(other, "w2")
     wait = waiting(broker)
     other.release("w2", {})
@@ -84,7 +97,7 @@ def test_a_message_that_is_handed_back_ends_the_wait(broker: Broker, other: Brok
 def test_a_requeued_letter_ends_the_wait(broker: Broker, other: Broker) -> None:
     from tests.brokers.kit import bury
 
-    bury(other, post("m"))
+    bury(other, enqueue_op("m"))
     wait = waiting(broker)
     other.requeue(["m"], plan_requeue)
 
@@ -92,7 +105,7 @@ def test_a_requeued_letter_ends_the_wait(broker: Broker, other: Broker) -> None:
 
 
 def test_a_resumed_queue_ends_the_wait(broker: Broker, other: Broker) -> None:
-    other.enqueue(posts("m"))
+    other.enqueue(enqueue_ops("m"))
     other.pause("q")
     wait = waiting(broker)
     other.resume("q")
@@ -103,18 +116,18 @@ def test_a_resumed_queue_ends_the_wait(broker: Broker, other: Broker) -> None:
 @pytest.mark.parametrize("posted", ["before", "during"])
 def test_what_falls_due_ends_the_wait(harness: Harness, broker: Broker, other: Broker, posted: str) -> None:
     if posted == "before":
-        other.enqueue([post("m", delay=300)])
+        other.enqueue([enqueue_op("m", delay=300)])
         wait = waiting(broker)
     else:
         wait = waiting(broker)
-        other.enqueue([post("m", delay=300)])
+        other.enqueue([enqueue_op("m", delay=300)])
     harness.advance(300)
 
     assert came_back(wait)
 
 
 def test_the_end_of_the_lease_of_another_worker_ends_the_wait(harness: Harness, broker: Broker, other: Broker) -> None:
-    other.enqueue(posts("m"))
+    other.enqueue(enqueue_ops("m"))
     claim(other, "w2", lease=300)
     settle(broker, "w1")
     wait = waiting(broker)
@@ -125,7 +138,7 @@ def test_the_end_of_the_lease_of_another_worker_ends_the_wait(harness: Harness, 
 
 def test_every_handle_that_waits_hears_of_a_message(harness: Harness, broker: Broker, other: Broker) -> None:
     waits = [waiting(handle, worker) for handle, worker in ((broker, "w1"), (other, "w2"), (broker, "w3"))]
-    harness.broker().enqueue(posts("a", "b", "c"))
+    harness.broker().enqueue(enqueue_ops("a", "b", "c"))
 
     assert [came_back(wait) for wait in waits] == [True] * 3
 
@@ -148,7 +161,7 @@ def test_a_wake_that_comes_before_the_wait_is_kept(broker: Broker) -> None:
 
 
 def test_wake_ends_a_wait_that_wants_nothing(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     wait = waiting(broker, limit=0)
     broker.wake()
 
@@ -166,7 +179,7 @@ def test_of_two_workers_of_one_handle_neither_takes_the_wake_of_the_other(broker
 def test_no_message_is_missed_however_the_moments_fall(broker: Broker, other: Broker) -> None:
     for number in range(100):
         wait = waiting(broker)
-        other.enqueue(posts(f"m{number}"))
+        other.enqueue(enqueue_ops(f"m{number}"))
 
         assert came_back(wait)
         for delivery in claim(broker):
@@ -182,8 +195,8 @@ def test_no_wake_is_missed_however_the_moments_fall(broker: Broker) -> None:
 
 
 def test_who_waits_for_ever_comes_back_when_there_is_something(broker: Broker, other: Broker) -> None:
-    waits = [in_thread(lambda limit=limit: broker.wait(want(f"w{limit}", limit=limit), 10**400)) for limit in (0, 1)]
-    other.enqueue(posts("m"))
+    waits = [in_thread(lambda limit=limit: broker.wait(claim_request(f"w{limit}", limit=limit), 10**400)) for limit in (0, 1)]
+    other.enqueue(enqueue_ops("m"))
     back = came_back(waits[1])
     broker.wake()
 
@@ -203,7 +216,7 @@ def is_still_waiting(future: "Future[None]") -> bool:
 
 
 def test_what_cannot_be_claimed_does_not_keep_a_wait_from_waiting(broker: Broker, other: Broker) -> None:
-    other.enqueue([post("elsewhere", "r"), post("paused", "p"), post("running"), post("late", delay=10 * LEASE)])
+    other.enqueue([enqueue_op("elsewhere", "r"), enqueue_op("paused", "p"), enqueue_op("running"), enqueue_op("late", delay=10 * LEASE)])
     other.pause("p")
     claim_one(other, "w2")
     settle(broker, "w1")
@@ -216,7 +229,7 @@ def test_what_cannot_be_claimed_does_not_keep_a_wait_from_waiting(broker: Broker
 
 
 def test_with_no_room_for_more_a_wait_waits_even_if_something_is_ready(broker: Broker) -> None:
-    broker.enqueue(posts("m"))
+    broker.enqueue(enqueue_ops("m"))
     wait = waiting(broker, limit=0)
     quiet = is_still_waiting(wait)
     broker.wake()

@@ -8,7 +8,7 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, DeferredEnqueue, EnqueueOp, StoreResultOp
 from tests.brokers.harness import Harness
-from tests.brokers.kit import claim, ids, join, outcome, posts, run, splice, want
+from tests.brokers.kit import arrive_op, claim, claim_request, deferred_enqueue, enqueue_ops, ids, outcome, run
 
 HOUR = 60 * 60 * 1000
 
@@ -23,15 +23,15 @@ def found(broker: Broker, *queues: str) -> list[bytes]:
 @pytest.mark.parametrize("bringing", range(3))
 def test_what_one_member_brings_follows_the_group_whoever_is_the_last(broker: Broker, bringing: int) -> None:
     for member in (1, 0, 2):
-        then = (splice("after"),) if member == bringing else ()
-        run(broker, join(member, 3, str(member).encode(), *then))
+        then = (deferred_enqueue("after"),) if member == bringing else ()
+        run(broker, arrive_op(member, 3, str(member).encode(), *then))
 
     assert found(broker) == [b'{"args":[0,1,2]}']
 
 
 def test_what_was_brought_first_follows_and_what_the_last_brings_goes_before_it(broker: Broker) -> None:
-    run(broker, join(0, 3, b"0", splice("first")), join(1, 3, b"1", splice("second")), join(2, 3, b"2"))
-    run(broker, join(0, 2, b"0", splice("first-h"), group="h"), join(1, 2, b"1", splice("last-h"), group="h"))
+    run(broker, arrive_op(0, 3, b"0", deferred_enqueue("first")), arrive_op(1, 3, b"1", deferred_enqueue("second")), arrive_op(2, 3, b"2"))
+    run(broker, arrive_op(0, 2, b"0", deferred_enqueue("first-h"), group="h"), arrive_op(1, 2, b"1", deferred_enqueue("last-h"), group="h"))
 
     assert ids(claim(broker)) == ["first", "last-h"]
 
@@ -43,8 +43,8 @@ def test_it_is_kept_whole_with_its_queues_priorities_and_delays(harness: Harness
         DeferredEnqueue(EnqueueOp("high", "r", "report", -5, 0, b""), b"<", b">"),
         DeferredEnqueue(EnqueueOp("later", "s", "other", 0, 10_000, b""), b"", b""),
     )
-    run(broker, join(0, 2, b"0", *then))
-    run(broker, join(1, 2, b"1"))
+    run(broker, arrive_op(0, 2, b"0", *then))
+    run(broker, arrive_op(1, 2, b"1"))
     claimed = claim(broker, "w1", "r")
     before = claim(broker, "w1", "s")
     harness.advance(10_000 + harness.slack)
@@ -56,29 +56,31 @@ def test_it_is_kept_whole_with_its_queues_priorities_and_delays(harness: Harness
 
 
 def test_the_members_of_a_group_may_come_in_one_turn_with_what_follows(broker: Broker) -> None:
-    broker.enqueue(posts("a", "b", "c"))
+    broker.enqueue(enqueue_ops("a", "b", "c"))
     a, b, c = claim(broker)
-    changes = (join(1, 3, b"1"), join(0, 3, b"0", splice("after")), join(2, 3, b"2"))
-    broker.turn([outcome(delivery, ACK, change) for delivery, change in zip((a, b, c), changes, strict=True)], want(limit=0))
+    operations = (arrive_op(1, 3, b"1"), arrive_op(0, 3, b"0", deferred_enqueue("after")), arrive_op(2, 3, b"2"))
+    broker.turn(
+        [outcome(delivery, ACK, operation) for delivery, operation in zip((a, b, c), operations, strict=True)], claim_request(limit=0)
+    )
 
     assert found(broker) == [b'{"args":[0,1,2]}']
 
 
 def test_what_follows_goes_with_its_group(harness: Harness, broker: Broker) -> None:
-    run(broker, join(0, 2, b"0", splice("forgotten"), ttl=HOUR))
+    run(broker, arrive_op(0, 2, b"0", deferred_enqueue("forgotten"), ttl=HOUR))
     harness.advance(2 * HOUR)
-    run(broker, join(1, 2, b"1"))
-    run(broker, join(0, 2, b"0", splice("after")))
+    run(broker, arrive_op(1, 2, b"1"))
+    run(broker, arrive_op(0, 2, b"0", deferred_enqueue("after")))
 
     assert found(broker) == [b'{"args":[0,1]}']
 
 
 def test_the_time_in_what_follows_is_that_of_the_last_arrival(harness: Harness, broker: Broker) -> None:
     then = DeferredEnqueue(EnqueueOp("after", "q", "report", 0, 0, b""), b'{"args":', b',"at":', b',"more":1}')
-    run(broker, join(0, 2, b"0", then, ttl=OPEN_GROUP_TTL_MS))
+    run(broker, arrive_op(0, 2, b"0", then, ttl=OPEN_GROUP_TTL_MS))
     harness.advance(HOUR)
     expected = broker.now()
-    run(broker, join(1, 2, b"1"))
+    run(broker, arrive_op(1, 2, b"1"))
     (body,) = found(broker)
 
     assert json.loads(body) == {"args": [0, 1], "at": pytest.approx(expected, abs=5_000), "more": 1}
@@ -88,10 +90,10 @@ def test_the_time_in_what_follows_is_that_of_the_last_arrival(harness: Harness, 
 
 
 def test_a_result_waits_for_its_group_and_is_kept_for_its_own_time_from_then(harness: Harness, broker: Broker) -> None:
-    run(broker, StoreResultOp("quick", b"1", HOUR, "g"), join(0, 2, ttl=OPEN_GROUP_TTL_MS))
+    run(broker, StoreResultOp("quick", b"1", HOUR, "g"), arrive_op(0, 2, ttl=OPEN_GROUP_TTL_MS))
     harness.advance(10 * HOUR)
     waiting = broker.result("quick")
-    run(broker, StoreResultOp("slow", b"2", HOUR, "g"), join(1, 2))
+    run(broker, StoreResultOp("slow", b"2", HOUR, "g"), arrive_op(1, 2))
     harness.advance(HOUR // 2)
     at_the_end = broker.result("quick"), broker.result("slow")
     harness.advance(HOUR)
@@ -106,20 +108,20 @@ def test_a_group_of_one_that_nothing_follows_lets_go_each_time(harness: Harness,
         run(broker, StoreResultOp(name, b"1", HOUR, "g"))
         harness.advance(2 * HOUR)
         assert broker.result(name) == b"1"
-        run(broker, join(0, 1))
+        run(broker, arrive_op(0, 1))
         harness.advance(2 * HOUR)
         assert broker.result(name) is None
 
 
 def test_the_end_of_another_group_changes_nothing(harness: Harness, broker: Broker) -> None:
-    run(broker, StoreResultOp("m", b"1", HOUR, "g"), join(0, 1, group="h"))
+    run(broker, StoreResultOp("m", b"1", HOUR, "g"), arrive_op(0, 1, group="h"))
     harness.advance(2 * HOUR)
 
     assert broker.result("m") == b"1"
 
 
 def test_a_result_that_comes_after_the_end_waits_for_nothing(harness: Harness, broker: Broker) -> None:
-    run(broker, join(0, 2), join(1, 2))
+    run(broker, arrive_op(0, 2), arrive_op(1, 2))
     run(broker, StoreResultOp("m", b"1", HOUR, "g"))
     harness.advance(2 * HOUR)
 

@@ -15,7 +15,7 @@ class Order:
 
 def fault_of(app: App) -> Fault:
     """Return the fault of the only dead letter of *app*."""
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
     return letter.fault
 
 

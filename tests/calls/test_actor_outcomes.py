@@ -38,7 +38,7 @@ def test_a_failing_actor_is_tried_again_and_its_result_is_that_of_the_last_attem
 
     assert memory.run_until_idle() == 3
     assert handle.get() == Success(3)
-    assert memory.broker.dead() == ()
+    assert memory.broker.dead_letters() == ()
 
 
 def test_an_actor_that_keeps_failing_ends_as_a_dead_letter_whose_fault_is_the_result(app: App) -> None:
@@ -74,7 +74,7 @@ def test_retry_after_and_snooze_run_again_after_exactly_their_delay(memory: App)
     memory.run_until_idle()
 
     assert [later - sooner for sooner, later in pairwise(at)] == [60_000, 60_000, 2_500]
-    assert memory.broker.dead() == ()
+    assert memory.broker.dead_letters() == ()
 
 
 def test_an_actor_may_return_a_result(app: App) -> None:
@@ -110,7 +110,7 @@ def test_a_skipped_message_is_acknowledged_without_a_result(app: App) -> None:
     handle = skips.send()
 
     assert app.run_until_idle() == 1
-    assert app.broker.dead() == ()
+    assert app.broker.dead_letters() == ()
     assert app.broker.result(handle.message_id) is None
 
 

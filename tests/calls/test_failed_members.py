@@ -30,7 +30,7 @@ def test_a_member_that_fails_fails_the_group_and_what_comes_after_it_is_a_dead_l
         ResultFailure, match=r"GroupFailed: 2 of 3 members failed: fail \S+: ValueError: no 2; skip \S+: SkipMessage: not today"
     ):
         handle.get_result()
-    assert sorted(letter.actor_name for letter in s.app.broker.dead()) == ["fail", "total"]
+    assert sorted(letter.actor_name for letter in s.app.broker.dead_letters()) == ["fail", "total"]
 
 
 def test_its_callbacks_fire(actors: WorkflowActors) -> None:

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_a_dead_letter_as_it_came_and_keeps_nobody_from_r
     app.broker.enqueue([EnqueueOp("garbage", "default", "add", 0, 0, b"\xff{not json")])
     handles.append(add.send(3, 4))
     app.run_until_idle()
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
 
     assert [handle.get() for handle in handles] == [Success(3), Success(7)]
     assert (letter.message_id, letter.body, letter.fault.type) == ("garbage", b"\xff{not json", "DecodeError")
@@ -167,7 +167,7 @@ def test_a_message_for_an_actor_that_nobody_declared_is_left_to_others_and_then_
     sent_at = memory.broker.now()
     handle = elsewhere.send(1)
     memory.run_until_idle()
-    (letter,) = memory.broker.dead()
+    (letter,) = memory.broker.dead_letters()
 
     assert letter.fault.type == "ActorNotFound"
     assert letter.fault.message == "no actor called elsewhere is declared in this worker"

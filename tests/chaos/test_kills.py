@@ -42,7 +42,7 @@ def torment(app: App, rig: Rig, count: int, seed: int, fault: Callable[[], None]
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     reconcile(app, rig, handles)
-    assert app.broker.dead() == ()
+    assert app.broker.dead_letters() == ()
 
 
 def reconcile(app: App, rig: Rig, handles: Sequence[Handle[int]]) -> None:

@@ -154,7 +154,7 @@ class Storm:
         assert [why(handle.get(0)) for handle in self.poison] == ["Poison"] * len(self.poison)
         assert [why(handle.get(0)) for handle in self.blocked] == ["TimeLimitExceeded"] * len(self.blocked)
         assert [handle.get(0) for handle, _ in self.forked] == [Success(code) for _, code in self.forked]
-        assert len(self.app.broker.dead(limit=10_000)) == len(self.poison) + len(self.blocked)
+        assert len(self.app.broker.dead_letters(limit=10_000)) == len(self.poison) + len(self.blocked)
 
 
 def why(result: Result[int, TaskError]) -> str:

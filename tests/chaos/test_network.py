@@ -137,7 +137,7 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
             kill_all(process)
     print(f"{weather}\n{producers.given_up} sends were given up")  # noqa: T201  # the figures of a long run
     settle(rig, producers.acknowledged, producers.count)
-    assert producers.direct.dead() == ()
+    assert producers.direct.dead_letters() == ()
     producers.direct.close()
 
 

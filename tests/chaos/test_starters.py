@@ -185,7 +185,7 @@ def test_a_fork_that_does_not_end_by_itself_ends_with_the_call_of_its_actor(
 
     assert getattr(starters, kind).send(how).get(20_000) == Success(code)
     assert len(children(process)) == 1
-    assert not app.broker.dead()
+    assert not app.broker.dead_letters()
 
 
 def test_a_fork_of_an_event_loop_takes_no_step_for_others(rig: Rig, start: Start) -> None:

@@ -199,9 +199,9 @@ def test_a_message_that_runs_is_aborted_and_not_retried() -> None:
     with app.worker(threads=1):
         wait_until(lambda: runs)
         abort.abort(handle.message_id)
-        wait_until(lambda: app.broker.dead())
+        wait_until(lambda: app.broker.dead_letters())
 
-    (dead,) = app.broker.dead()
+    (dead,) = app.broker.dead_letters()
     assert dead.fault.type == "Aborted"
     assert runs == [1]
     assert abort.threads == {}

@@ -147,7 +147,7 @@ def test_its_interrupts_are_dead_letters_in_a_worker() -> None:
     task.send()
     app.run_until_idle()
 
-    assert [letter.fault.type for letter in app.broker.dead()] == ["Abort"]
+    assert [letter.fault.type for letter in app.broker.dead_letters()] == ["Abort"]
 
 
 def test_an_actor_that_is_not_found_is_its_exception_too() -> None:
@@ -208,7 +208,7 @@ def test_its_age_limit_runs_unmodified() -> None:
     app.enqueue(Enqueue(message("task", message_timestamp=1_000)))  # long ago
     app.run_until_idle()
 
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
     assert (letter.fault.type, letter.fault.message) == ("SkipMessage", "Message age limit exceeded")
 
 

@@ -207,8 +207,8 @@ class Sick(MemoryBroker):
         self._errors = errors
         self.asked = 0
 
-    def checkup(self) -> tuple[Finding, ...]:
-        return self._or_error("checkup", super().checkup())
+    def diagnose(self) -> tuple[Finding, ...]:
+        return self._or_error("diagnose", super().diagnose())
 
     def workers(self) -> tuple[WorkerStats, ...]:
         return self._or_error("workers", super().workers())
@@ -225,7 +225,7 @@ class Sick(MemoryBroker):
 
 @pytest.mark.parametrize(
     ("call", "kept"),
-    [("checkup", ["workers", "queues"]), ("workers", ["broker", "queues"]), ("queues", ["broker", "workers"])],
+    [("diagnose", ["workers", "queues"]), ("workers", ["broker", "queues"]), ("queues", ["broker", "workers"])],
 )
 def test_what_is_refused_is_bad_and_the_rest_is_looked_at(call: str, kept: list[str]) -> None:
     diagnosis = diagnose(Sick(**{call: BrokerError("found a list; give fq a namespace of its own")}), Target())
@@ -248,8 +248,8 @@ def test_a_broker_that_goes_away_meanwhile_is_not_waited_for_twice_and_what_was_
 
 
 def test_a_broker_that_refuses_everything_cannot_be_used() -> None:
-    refused = {call: BrokerError(f"no {call}") for call in ("checkup", "workers", "queues")}
+    refused = {call: BrokerError(f"no {call}") for call in ("diagnose", "workers", "queues")}
     diagnosis = diagnose(Sick(**refused), Target())
 
-    assert [finding.found for finding in diagnosis.findings] == ["no checkup", "no workers", "no queues"]
+    assert [finding.found for finding in diagnosis.findings] == ["no diagnose", "no workers", "no queues"]
     assert diagnosis.exit_code == 3

@@ -9,8 +9,8 @@ import pytest
 
 from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
-from fq.brokers.redis.diagnostics import checkup, clock
-from tests.brokers.kit import post
+from fq.brokers.redis.diagnostics import clock, diagnose
+from tests.brokers.kit import enqueue_op
 from tests.cli.conftest import Fq
 from tests.redis.servers import FLAVOURS, Server, binaries, free_port
 
@@ -136,7 +136,7 @@ def test_settings_that_are_not_told_are_worth_a_warning_where_nothing_else_tells
 
 def test_a_server_that_says_nothing_of_itself_is_bad_and_its_queues_are_looked_at_all_the_same(look: Look, server: Server) -> None:
     broker = RedisBroker(server.url)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     broker.close()
     code, findings = look(limited(server, *USUAL))
 
@@ -184,7 +184,7 @@ def test_without_an_app_the_server_of_the_environment_is_looked_at(fq: Fq, serve
 @pytest.mark.parametrize("key", ["{fq}:messages", "{fq}:leases", "{fq}:queues", "{fq}:ready:q"])
 def test_a_key_of_another_type_is_bad_and_what_was_learnt_before_is_kept(look: Look, server: Server, key: str) -> None:
     broker = RedisBroker(server.url)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     broker.turn((), ClaimRequest("w", ("r",), 0, lease=MINUTE))
     broker.close()
     with server.client() as client:
@@ -203,7 +203,7 @@ def test_messages_whose_workers_are_gone_are_bad(look: Look, server: Server) -> 
     broker = RedisBroker(server.url)
     broker.offset = -10 * MINUTE
     broker.turn((), ClaimRequest("gone", ("q",), 0, lease=MINUTE))
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     broker.close()
     code, findings = look(server.url)
 
@@ -228,13 +228,13 @@ def test_clocks_that_differ_are_worth_a_warning() -> None:
     ],
 )
 def test_a_server_that_is_too_old_is_bad(info: dict[str, str], level: str) -> None:
-    version, *_ = checkup({**INFO, **info}, SETTINGS, "redis://h")
+    version, *_ = diagnose({**INFO, **info}, SETTINGS, "redis://h")
 
     assert (version.what, version.level) == ("server", level)
 
 
 def test_what_neither_info_nor_config_tells_is_worth_a_warning() -> None:
-    told = {finding.what: finding for finding in checkup({"redis_version": "7.0.0", "aof_enabled": "1"}, {}, "redis://h")}
+    told = {finding.what: finding for finding in diagnose({"redis_version": "7.0.0", "aof_enabled": "1"}, {}, "redis://h")}
 
     assert told["eviction"].level == "warn"
     assert told["persistence"].found.startswith("append-only file, appendfsync not told")

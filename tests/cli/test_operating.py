@@ -159,7 +159,7 @@ def test_dead_letters_that_are_named_are_discarded(fq: Fq, broker) -> None:
     message_id = die(fq, broker)
 
     assert fq("dead", "tasks:app", "--id", message_id, "--discard").stdout == "1 dead letter discarded\n"
-    assert broker.dead() == ()
+    assert broker.dead_letters() == ()
 
 
 @pytest.mark.parametrize("clock", [SystemClock(), ManualClock()], ids=["as time goes by", "all in one moment"])
@@ -184,7 +184,7 @@ def test_all_that_was_dead_is_requeued_once_though_it_dies_again_at_once(clock: 
         assert _all(app, None, None, None, (), True) == 250
 
     assert set(requeued.values()) == {1}
-    assert len(app.broker.dead(limit=500)) == 250
+    assert len(app.broker.dead_letters(limit=500)) == 250
 
 
 def test_requeueing_and_discarding_at_once_is_refused(fq: Fq) -> None:
@@ -214,7 +214,7 @@ def test_requeueing_or_discarding_all_dead_letters_asks_first(fq: Fq, broker) ->
         assert asked.exit_code == 1
         assert "all dead letters of sqlite:///" in asked.stdout
         assert "(1)?" in asked.stdout
-    assert len(broker.dead()) == 1
+    assert len(broker.dead_letters()) == 1
     assert fq("dead", "tasks:app", "--discard", "--yes").stdout == "1 dead letter discarded\n"
 
 

@@ -137,8 +137,8 @@ def test_a_message_that_was_received_may_be_sent_again(app: App) -> None:
         return 1
 
     (work.call(1) | work | work).send()
-    (post,) = app.broker.turn((), ClaimRequest("w", ("default",), 1)).deliveries
-    message = decode(post.body)
+    (op,) = app.broker.turn((), ClaimRequest("w", ("default",), 1)).deliveries
+    message = decode(op.body)
     app.enqueue(Enqueue(Message(message_id="m2", actor_name="work", options=message.options)))
 
     assert app.run_until_idle() == 3

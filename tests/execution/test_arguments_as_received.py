@@ -168,6 +168,6 @@ def test_what_a_layer_has_replaced_stays_replaced() -> None:
 
     work.send([1])
     assert app.run_until_idle() == 6
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
     assert decode(letter.body).options == {"doubled": ["yes"], "retries": 5}
     assert decode(letter.body).args == ([1],)

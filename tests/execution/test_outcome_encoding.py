@@ -65,14 +65,14 @@ def test_a_dropped_message_is_acknowledged() -> None:
 
 def test_effects_are_committed_in_order_with_every_disposition() -> None:
     effects: tuple[Effect, ...] = (Enqueue(FOLLOW_UP, 5), Store("m1", Success([3]), 60), Store("m9", Failure(ERROR), 60))
-    changes = (
+    operations = (
         EnqueueOp("m2", "slow", "report", 0, 5, encode(FOLLOW_UP)),
         StoreResultOp("m1", b'{"value":[3]}', 60),
         StoreResultOp("m9", b'{"fault":{"type":"ValueError","message":"no","traceback":""}}', 60),
     )
 
     for outcome in (Outcome.success(3), Outcome.failure(ERROR), Outcome.drop("no"), Outcome(Failure(Retry(MESSAGE)))):
-        assert lowered(outcome.also(*effects)).changes == changes
+        assert lowered(outcome.also(*effects)).operations == operations
 
 
 def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None:
@@ -86,8 +86,8 @@ def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None
 
     assert seen == [Enqueue(MESSAGE, 50), Enqueue(FOLLOW_UP)]
     assert isinstance(commit.disposition, Reschedule)
-    assert commit.disposition.post.delay == 51
-    assert decode(commit.disposition.post.body).options == {"trace": 1}
+    assert commit.disposition.op.delay == 51
+    assert decode(commit.disposition.op.body).options == {"trace": 1}
 
 
 def test_a_post_says_where_and_when() -> None:
@@ -118,11 +118,14 @@ def test_what_cannot_be_encoded_makes_a_dead_letter_with_the_path(outcome: Outco
 def test_the_waiting_handle_is_told_of_what_could_not_be_encoded_and_nothing_else_happens() -> None:
     commit = lowered(Outcome.success().also(Enqueue(FOLLOW_UP), Store("m1", Success(object()), 60), Store("m9", Success(1), 70)))
 
-    assert [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, StoreResultOp)] == [("m1", 60), ("m9", 70)]
-    assert len(commit.changes) == 2
-    for change in commit.changes:
-        assert isinstance(change, StoreResultOp)
-        assert decode_result(change.body).failure().type == "InvalidResult"
+    assert [(operation.message_id, operation.ttl) for operation in commit.operations if isinstance(operation, StoreResultOp)] == [
+        ("m1", 60),
+        ("m9", 70),
+    ]
+    assert len(commit.operations) == 2
+    for operation in commit.operations:
+        assert isinstance(operation, StoreResultOp)
+        assert decode_result(operation.body).failure().type == "InvalidResult"
 
 
 def test_a_sending_side_that_raises_makes_a_dead_letter() -> None:
@@ -175,15 +178,15 @@ def test_an_error_whose_text_cannot_be_had_is_buried_all_the_same() -> None:
 
 def joined(then: Message) -> ArriveOp:
     commit = lowered(Outcome.success().also(Arrive("g1", 2, 5, {"n": 3}, (Enqueue(then, 9),), 1_000)))
-    (change,) = commit.changes
-    assert isinstance(change, ArriveOp)
-    return change
+    (operation,) = commit.operations
+    assert isinstance(operation, ArriveOp)
+    return operation
 
 
 def test_an_arrival_says_which_member_of_which_group_and_what_it_brings() -> None:
-    join = joined(FOLLOW_UP)
+    arrive_op = joined(FOLLOW_UP)
 
-    assert (join.group, join.member, join.size, join.value, join.ttl) == ("g1", 2, 5, b'{"n":3}', 1_000)
+    assert (arrive_op.group, arrive_op.member, arrive_op.size, arrive_op.value, arrive_op.ttl) == ("g1", 2, 5, b'{"n":3}', 1_000)
 
 
 @pytest.mark.parametrize("values", [[], [b"1"], [b"1", b'{"a":[2]}', b"null"]])
@@ -197,7 +200,7 @@ def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argume
 
 
 def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_than_filled() -> None:
-    (mark,) = json.loads(joined(FOLLOW_UP).then[0].post.body)["args"][1:]
+    (mark,) = json.loads(joined(FOLLOW_UP).then[0].op.body)["args"][1:]
 
     assert (
         "stands for the group's values is there 2 times, expected once"
@@ -209,7 +212,7 @@ def test_dead_is_what_an_impossible_outcome_becomes_whatever_was_to_be_stored() 
     outcome = Outcome(Failure(Dead(ERROR))).also(Store("m1", Success(3), 10**30))
 
     assert bury_with(lowered(outcome)).type == "BrokerError"
-    assert lowered(outcome).changes == ()
+    assert lowered(outcome).operations == ()
 
 
 def test_lowering_is_pure() -> None:

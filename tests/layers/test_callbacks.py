@@ -225,7 +225,7 @@ def test_a_name_that_no_actor_has_makes_a_dead_letter_of_the_callback_and_not_of
     app.run_until_idle()
 
     assert handle.get_result() == 5
-    assert [(letter.actor_name, letter.fault.type) for letter in app.broker.dead()] == [("nobody", "ActorNotFound")]
+    assert [(letter.actor_name, letter.fault.type) for letter in app.broker.dead_letters()] == [("nobody", "ActorNotFound")]
 
 
 def test_on_failure_is_told_once_of_the_message_that_failed() -> None:

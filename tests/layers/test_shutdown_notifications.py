@@ -140,7 +140,7 @@ def test_an_actor_that_asked_is_told_once_and_its_message_waits_for_another_work
     assert scene.heard == [name]
     assert time.monotonic() - before < 5
     assert (status.state, status.deliveries) == ("ready", 0)
-    assert scene.app.broker.dead() == ()
+    assert scene.app.broker.dead_letters() == ()
 
 
 def test_an_actor_that_did_not_ask_finishes() -> None:

@@ -33,9 +33,9 @@ def die(place: Place, worker: str = "w", why: str = "") -> None:
     place.broker.release(worker, {"dead": why} if why else {}, {"dead"})
 
 
-def end(place: Place, disposition: object, *changes: StoreResultOp) -> None:
+def end(place: Place, disposition: object, *operations: StoreResultOp) -> None:
     (delivery,) = place.broker.turn((), ClaimRequest("other", ("q",), 1)).deliveries
-    place.broker.turn((Commit("dead", "q", delivery.token, disposition, changes),), ClaimRequest("other", ("q",), 0))
+    place.broker.turn((Commit("dead", "q", delivery.token, disposition, operations),), ClaimRequest("other", ("q",), 0))
 
 
 def put_off(place: Place) -> None:

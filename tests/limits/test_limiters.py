@@ -232,7 +232,7 @@ def test_an_actor_that_finds_no_slot_runs_again_when_there_is_one_and_uses_up_no
 
     assert sorted(to for to, _ in seen) == [f"{n}@example.com" for n in range(6)]
     assert all(later[1] - earlier[1] >= 60_000 for earlier, later in zip(seen, seen[2:], strict=False))
-    assert app.broker.dead() == ()
+    assert app.broker.dead_letters() == ()
 
 
 def test_a_redelivered_message_takes_over_the_slot_of_its_dead_delivery(place: Place):

@@ -39,7 +39,7 @@ def drained(app: App, meter: Meter, count: int) -> bool:
     with app.worker(threads=6):
         while time.monotonic() < until and (len(meter.starts) < count or meter.running):
             time.sleep(0.01)
-    return len(meter.starts) == count and not app.broker.dead()
+    return len(meter.starts) == count and not app.broker.dead_letters()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -145,7 +145,7 @@ def test_a_worker_inside_this_process_shows_its_metrics_while_it_runs(app: App, 
     fails.send()
     add.call(1, 2).delay(60_000).send()
     with app.worker(threads=2):
-        wait_until(lambda: app.broker.dead() and scraped(registry).get(("fq_messages_total", "default", "add")) == 20)
+        wait_until(lambda: app.broker.dead_letters() and scraped(registry).get(("fq_messages_total", "default", "add")) == 20)
         wait_until(lambda: scraped(registry)["fq_message_rejects_total", "bad", "fails"] == 1)
         seen = scraped(registry)
 

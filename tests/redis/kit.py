@@ -6,7 +6,7 @@ import redis
 
 from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, Disposition, Operation, StoreResultOp, Turn
 from fq.brokers.redis import RedisBroker
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 
 BODY = b'{"message_id":"m","actor_name":"act","queue_name":"q","args":[1,2],"kwargs":{},"options":{},"priority":0}'
 
@@ -15,11 +15,11 @@ def fill(broker: RedisBroker, count: int, queue: str = "q", *, delay: int = 0, s
     """Post *count* messages, a few thousand at a time."""
     for first in range(start, start + count, 5_000):
         ids = range(first, min(first + 5_000, start + count))
-        broker.enqueue([post(f"m{number:07}", queue, delay=delay, body=BODY) for number in ids])
+        broker.enqueue([enqueue_op(f"m{number:07}", queue, delay=delay, body=BODY) for number in ids])
 
 
-def done(deliveries: Sequence[Delivery], disposition: Disposition = ACK, *changes: Operation) -> list[Commit]:
-    return [Commit(each.message_id, each.queue_name, each.token, disposition, changes) for each in deliveries]
+def done(deliveries: Sequence[Delivery], disposition: Disposition = ACK, *operations: Operation) -> list[Commit]:
+    return [Commit(each.message_id, each.queue_name, each.token, disposition, operations) for each in deliveries]
 
 
 def done_with_results(deliveries: Sequence[Delivery], ttl: int = 60_000) -> list[Commit]:
@@ -31,12 +31,12 @@ def done_with_results(deliveries: Sequence[Delivery], ttl: int = 60_000) -> list
 
 def drain(broker: RedisBroker, *queues: str, worker: str = "w", limit: int = 1_000) -> list[str]:
     """Run everything that is ready; return the ids in the order of their runs."""
-    want = ClaimRequest(worker, queues or ("q",), limit)
-    turn: Turn = broker.turn((), want)
+    request = ClaimRequest(worker, queues or ("q",), limit)
+    turn: Turn = broker.turn((), request)
     ids: list[str] = []
     while turn.deliveries:
         ids += [delivery.message_id for delivery in turn.deliveries]
-        turn = broker.turn(done(turn.deliveries), want)
+        turn = broker.turn(done(turn.deliveries), request)
     return ids
 
 

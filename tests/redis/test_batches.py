@@ -4,11 +4,11 @@ from fq.brokers.records import ACK, ArriveOp, Commit, DeferredEnqueue, EnqueueOp
 from fq.brokers.redis.commit_batches import batches
 
 
-def commit(message_id: str, *changes: Operation) -> Commit:
-    return Commit(message_id, "q", 1, ACK, changes)
+def commit(message_id: str, *operations: Operation) -> Commit:
+    return Commit(message_id, "q", 1, ACK, operations)
 
 
-def post(message_id: str) -> EnqueueOp:
+def enqueue_op(message_id: str) -> EnqueueOp:
     return EnqueueOp(message_id, "q", "act", 0, 0, b"")
 
 
@@ -25,7 +25,7 @@ def test_no_commits_are_one_batch() -> None:
 
 
 def test_ordinary_commits_share_a_batch() -> None:
-    assert split(commit("a"), commit("b", keep("b")), commit("c", post("x"), keep("c")), commit("d", post("y"))) == ["abcd"]
+    assert split(commit("a"), commit("b", keep("b")), commit("c", enqueue_op("x"), keep("c")), commit("d", enqueue_op("y"))) == ["abcd"]
 
 
 def test_a_batch_has_no_more_than_it_may() -> None:
@@ -37,9 +37,9 @@ def test_a_message_is_only_once_in_a_batch() -> None:
 
 
 def test_what_a_commit_posts_is_there_before_another_commit_is_about_it() -> None:
-    assert split(commit("a", post("b")), commit("b")) == ["a", "b"]
-    assert split(commit("a", ArriveOp("g", 0, 1, b"", (DeferredEnqueue(post("b"), b"", b""),), 1)), commit("b")) == ["a", "b"]
-    assert split(commit("b"), commit("a", post("b"))) == ["ba"]
+    assert split(commit("a", enqueue_op("b")), commit("b")) == ["a", "b"]
+    assert split(commit("a", ArriveOp("g", 0, 1, b"", (DeferredEnqueue(enqueue_op("b"), b"", b""),), 1)), commit("b")) == ["a", "b"]
+    assert split(commit("b"), commit("a", enqueue_op("b"))) == ["ba"]
 
 
 def test_of_two_results_of_one_message_the_later_stays() -> None:
@@ -48,7 +48,7 @@ def test_of_two_results_of_one_message_the_later_stays() -> None:
 
 
 def test_a_batch_posts_no_more_than_it_may_unless_one_commit_does() -> None:
-    two = [commit(name, post(f"{name}1"), post(f"{name}2")) for name in "abc"]
+    two = [commit(name, enqueue_op(f"{name}1"), enqueue_op(f"{name}2")) for name in "abc"]
 
     assert split(*two, most=4) == ["ab", "c"]
     assert split(*two, most=3) == ["a", "b", "c"]

@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerUnavailable
-from tests.brokers.kit import ids, post
+from tests.brokers.kit import enqueue_op, ids
 from tests.redis.kit import done, drain, fill
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server
@@ -109,13 +109,13 @@ def test_large_batches_work(cluster: Cluster) -> None:
 
 def test_a_slot_that_moves_is_followed(cluster: Cluster) -> None:
     broker = RedisBroker(url(cluster[0]))
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     drain(broker)
     with owner(cluster).client() as client:
         client.flushall()
     try:
         give_slot_to(cluster, others(cluster)[0])
-        broker.enqueue([post("n")])
+        broker.enqueue([enqueue_op("n")])
         with others(cluster)[0].client() as client:
             assert client.hlen("{fq}:messages") == 1
         assert drain(broker) == ["n"]
@@ -123,7 +123,7 @@ def test_a_slot_that_moves_is_followed(cluster: Cluster) -> None:
             client.flushall()
     finally:
         give_slot_to(cluster, owner(cluster))
-    broker.enqueue([post("o")])
+    broker.enqueue([enqueue_op("o")])
 
     assert ids(broker.turn((), WANT).deliveries) == ["o"]
     broker.close()
@@ -139,14 +139,14 @@ def give_slot_to(cluster: Cluster, server: Server) -> None:
 
 def test_a_slot_that_nobody_has_is_a_clear_error(cluster: Cluster) -> None:
     broker = RedisBroker(url(others(cluster)[0]), patience=200)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     for server in cluster:
         with server.client() as client:
             client.execute_command("CLUSTER", "DELSLOTS", SLOT)
     try:
         await_state_of_slot(cluster)
         with pytest.raises(BrokerUnavailable, match=r"CLUSTER NODES|knows no owner of slot"):
-            broker.enqueue([post("n")])
+            broker.enqueue([enqueue_op("n")])
     finally:
         with owner(cluster).client() as client:
             client.execute_command("CLUSTER", "ADDSLOTS", SLOT)

@@ -17,7 +17,7 @@ from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.connections import Guides
 from fq.brokers.redis.error_advice import advice
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.kit import in_thread, post, run
+from tests.brokers.kit import enqueue_op, in_thread, run
 from tests.redis.kit import done, drain
 from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries, free_port
@@ -29,7 +29,7 @@ WANT = ClaimRequest("w", ("q",), 10)
 def works(broker: RedisBroker) -> bool:
     """Try one of everything: a message, a wake-up, a result."""
     waiter = idle(broker)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     woken = waiter.comes_back()
     ran = drain(broker)
     wait = in_thread(lambda: broker.wait_result("n", 5_000))
@@ -48,7 +48,7 @@ def test_a_socket_in_the_file_system(tmp_path: Path) -> None:
 
 def test_another_database(valkey: Server, client: redis.Redis) -> None:
     broker = RedisBroker(f"redis://127.0.0.1:{valkey.port}/3")
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
 
     assert client.dbsize() == 0
     assert drain(broker) == ["m"]
@@ -64,7 +64,7 @@ def test_a_client_of_ones_own(valkey: Server, settings: dict[str, object]) -> No
 
 def test_namespaces_do_not_see_each_other(connect: Callable[..., RedisBroker]) -> None:
     shop, mail = connect(namespace="shop"), connect(namespace="mail")
-    shop.enqueue([post("m")])
+    shop.enqueue([enqueue_op("m")])
 
     assert drain(mail) == []
     assert mail.queues() == ()
@@ -144,7 +144,7 @@ def test_a_silent_sentinel_costs_little_and_only_the_first_connection(
         first = time.monotonic() - started
         asked = silent.accepted
         broker.close()
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
 
         assert first < 1 + 2, "the timeout of the connection is 5 s"
         assert silent.accepted == asked
@@ -202,7 +202,7 @@ def test_a_client_that_asks_sentinels(sentinels: tuple[Server, Server, Server]) 
 def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> None:
     master, replica, sentinel = sentinels
     broker = RedisBroker(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster", patience=30_000)
-    broker.enqueue([post("m"), post("n")])
+    broker.enqueue([enqueue_op("m"), enqueue_op("n")])
     (first, _) = broker.turn((), WANT).deliveries
     waiter = idle(broker, ClaimRequest("other", ("q",), 10))
     with master.client() as client:
@@ -212,7 +212,7 @@ def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> Non
     turn = broker.turn(done([first]), ClaimRequest("w", (), 0))
     assert waiter.comes_back()
     waiter = idle(broker, ClaimRequest("other", ("q",), 10))
-    broker.enqueue([post("new")])
+    broker.enqueue([enqueue_op("new")])
 
     assert turn.stale == ()
     assert waiter.comes_back()
@@ -224,7 +224,7 @@ def test_a_failover_is_followed(sentinels: tuple[Server, Server, Server]) -> Non
 def test_sentinels_that_know_no_such_master_are_quoted(sentinels: tuple[Server, Server, Server]) -> None:
     broker = RedisBroker(f"redis+sentinel://127.0.0.1:{sentinels[2].port}/nobody", patience=100)
     with pytest.raises(BrokerUnavailable, match="knows no master 'nobody'"):
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
 
 
 # Threads, forks, event loops.
@@ -232,10 +232,10 @@ def test_sentinels_that_know_no_such_master_are_quoted(sentinels: tuple[Server, 
 
 def test_threads_share_a_broker(broker: RedisBroker) -> None:
     def work(name: str) -> int:
-        want, ran = ClaimRequest(name, ("q",), 3), 0
+        request, ran = ClaimRequest(name, ("q",), 3), 0
         for number in range(100):
-            broker.enqueue([post(f"{name}-{number}")])
-            deliveries = broker.turn((), want).deliveries
+            broker.enqueue([enqueue_op(f"{name}-{number}")])
+            deliveries = broker.turn((), request).deliveries
             ran += len(deliveries) - len(broker.turn(done(deliveries), ClaimRequest(name, ("q",), 0)).stale)
         return ran
 
@@ -247,12 +247,12 @@ def test_threads_share_a_broker(broker: RedisBroker) -> None:
 def test_a_forked_child_has_connections_of_its_own(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
     parent = idle(broker, ClaimRequest("parent", ("p",), 1))
-    broker.enqueue([post("before")])
+    broker.enqueue([enqueue_op("before")])
     pid = os.fork()
     if pid == 0:
         try:
-            asyncio.run(broker.aenqueue([post("async")]))
-            broker.enqueue([post("child", "p")])
+            asyncio.run(broker.aenqueue([enqueue_op("async")]))
+            broker.enqueue([enqueue_op("child", "p")])
             assert broker.turn((), ClaimRequest("child", ("q",), 10)).deliveries
             broker.wait(ClaimRequest("child", ("q",), 10), 10)
             broker.close()
@@ -267,11 +267,11 @@ def test_a_forked_child_has_connections_of_its_own(connect: Callable[..., RedisB
 
 def test_coroutines_that_send_together_share_a_round_trip(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
-    broker.enqueue([post("first")])
+    broker.enqueue([enqueue_op("first")])
     client.config_resetstat()
 
     async def send() -> None:
-        await asyncio.gather(*(broker.aenqueue([post(f"m{number}")]) for number in range(320)))
+        await asyncio.gather(*(broker.aenqueue([enqueue_op(f"m{number}")]) for number in range(320)))
 
     asyncio.run(send())
 
@@ -282,7 +282,7 @@ def test_coroutines_that_send_together_share_a_round_trip(connect: Callable[...,
 def test_event_loops_in_several_threads_send_by_one_broker(broker: RedisBroker) -> None:
     async def send(loop: int) -> None:
         for number in range(20):
-            await asyncio.gather(*(broker.aenqueue([post(f"m{loop}-{number}-{each}")]) for each in range(8)))
+            await asyncio.gather(*(broker.aenqueue([enqueue_op(f"m{loop}-{number}-{each}")]) for each in range(8)))
 
     for wait in [in_thread(lambda loop=loop: asyncio.run(send(loop))) for loop in range(4)]:
         wait.result(30)
@@ -292,14 +292,14 @@ def test_event_loops_in_several_threads_send_by_one_broker(broker: RedisBroker) 
 
 def test_a_loop_that_ended_does_not_keep_the_next_one_from_sending(broker: RedisBroker) -> None:
     for number in range(5):
-        asyncio.run(broker.aenqueue([post(f"m{number}")]))
+        asyncio.run(broker.aenqueue([enqueue_op(f"m{number}")]))
 
     assert drain(broker) == [f"m{number}" for number in range(5)]
 
 
 def test_a_coroutine_that_is_cancelled_leaves_the_others_alone(broker: RedisBroker) -> None:
     async def send() -> None:
-        tasks = [asyncio.create_task(broker.aenqueue([post(f"m{number}")])) for number in range(20)]
+        tasks = [asyncio.create_task(broker.aenqueue([enqueue_op(f"m{number}")])) for number in range(20)]
         await asyncio.sleep(0)
         tasks[3].cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -314,7 +314,7 @@ def test_a_refusal_reaches_all_who_sent_together_and_nobody_later(broker: RedisB
     client.lpush("{fq}:messages", "element")
 
     async def send() -> list[object]:
-        return await asyncio.gather(*(broker.aenqueue([post(f"m{number}")]) for number in range(5)), return_exceptions=True)
+        return await asyncio.gather(*(broker.aenqueue([enqueue_op(f"m{number}")]) for number in range(5)), return_exceptions=True)
 
     refused = asyncio.run(send())
     client.delete("{fq}:messages")
@@ -325,7 +325,7 @@ def test_a_refusal_reaches_all_who_sent_together_and_nobody_later(broker: RedisB
 
 def test_a_broker_that_was_closed_connects_again(broker: RedisBroker) -> None:
     for number in range(3):
-        asyncio.run(broker.aenqueue([post(f"m{number}")]))
+        asyncio.run(broker.aenqueue([enqueue_op(f"m{number}")]))
         waiter = idle(broker, ClaimRequest("w", ("elsewhere",), 1))
         broker.close()
         waiter.comes_back()
@@ -336,7 +336,7 @@ def test_a_broker_that_was_closed_connects_again(broker: RedisBroker) -> None:
 def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     before, connections = threading.active_count(), len(client.client_list())
     broker = connect()
-    asyncio.run(broker.aenqueue([post("m")]))
+    asyncio.run(broker.aenqueue([enqueue_op("m")]))
     broker.wait(WANT, 0)
     broker.wait_result("m", 1)
     broker.close()
@@ -365,13 +365,13 @@ ALLOWED = (
 def test_a_user_that_may_do_no_more_than_the_docs_say(shared: Server, client: redis.Redis) -> None:
     client.execute_command("ACL", "SETUSER", "fq", "reset", "on", ">secret", *ALLOWED)
     broker = RedisBroker(f"redis://fq:secret@127.0.0.1:{shared.port}/0")
-    broker.enqueue([post("a"), post("b", delay=60_000)])
+    broker.enqueue([enqueue_op("a"), enqueue_op("b", delay=60_000)])
     broker.turn(done(broker.turn((), WANT).deliveries), WANT)
     broker.release("w", {})
     broker.status("b")
     broker.queues()
     broker.workers()
-    broker.checkup()
+    broker.diagnose()
 
     assert works(broker)
     assert broker.purge("q") == 1

@@ -10,7 +10,7 @@ from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, StoreR
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 from tests.redis.kit import BODY, done, drain, fill
 from tests.redis.leaks import ONCE, PER_QUEUE, leaks
 from tests.redis.servers import Server, binaries, free_port
@@ -74,7 +74,7 @@ def test_a_server_that_is_down_is_unavailable_after_a_bounded_time() -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     started = time.monotonic()
     with pytest.raises(BrokerUnavailable, match=rf"{url} could not be used for 0.3 s: .*; start it, or check the URL"):
-        RedisBroker(url, patience=300).enqueue([post("m")])
+        RedisBroker(url, patience=300).enqueue([enqueue_op("m")])
 
     assert time.monotonic() - started < 4
 
@@ -86,10 +86,10 @@ def test_a_server_that_hangs_is_unavailable_after_a_bounded_time() -> None:
     server.freeze()
     started = time.monotonic()
     with pytest.raises(BrokerUnavailable):
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
     took = time.monotonic() - started
     server.thaw()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
 
     assert took < 3
     assert drain(broker) == ["m"]
@@ -101,7 +101,7 @@ def test_a_server_that_hangs_is_unavailable_after_a_bounded_time() -> None:
 def test_a_wrong_password_is_refused_at_once(url: str, locked: Server) -> None:
     broker = RedisBroker(url.format(locked.port), patience=60_000)
     with pytest.raises(BrokerError, match=r"does not let fq in: .*; check user, password and permissions") as error:
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
 
     assert not isinstance(error.value, BrokerUnavailable)
     broker.close()
@@ -116,7 +116,7 @@ def locked() -> object:
 
 def test_the_right_password_is_taken(locked: Server) -> None:
     broker = RedisBroker(f"redis://:right@127.0.0.1:{locked.port}/0")
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
 
     assert drain(broker) == ["m"]
     broker.close()
@@ -146,7 +146,7 @@ def test_a_key_of_another_type_is_named_and_nothing_is_written(
         broker.turn((), WANT)
     if any(name in key for name in ("messages", "queues", "waiting", "ready", "delayed")):
         with pytest.raises(BrokerError, match="WRONGTYPE"):
-            broker.enqueue([post("m"), post("n")])
+            broker.enqueue([enqueue_op("m"), enqueue_op("n")])
 
     assert key in str(error.value)
     assert contents(client) == before
@@ -157,12 +157,12 @@ def test_a_wrong_key_of_a_queue_that_comes_later_is_found_before_anything_is_wri
     connect: Callable[..., RedisBroker], client: redis.Redis
 ) -> None:
     broker = connect()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     (delivery,) = broker.turn((), WANT).deliveries
     client.lpush("{fq}:ready:r", "element")
     before = contents(client)
     with pytest.raises(BrokerError, match=r"WRONGTYPE found a list at \{fq\}:ready:r"):
-        broker.turn(done([delivery], ACK, post("child", "r")), WANT)
+        broker.turn(done([delivery], ACK, enqueue_op("child", "r")), WANT)
     with pytest.raises(BrokerError, match=r"WRONGTYPE found a list at \{fq\}:ready:r"):
         broker.turn(done([delivery]), ClaimRequest("w", ("q", "r"), 1))
 
@@ -182,7 +182,7 @@ def test_one_message_is_posted_wholly_or_not_at_all(
     client.lpush(key, "element")
     before = contents(client)
     with pytest.raises(BrokerError, match="WRONGTYPE"):
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
 
     assert contents(client) == before
     client.flushall()
@@ -192,7 +192,7 @@ def test_a_group_of_another_type_refuses_the_turn_before_anything_is_written(
     connect: Callable[..., RedisBroker], client: redis.Redis
 ) -> None:
     broker = connect()
-    broker.enqueue([post("m"), post("n")])
+    broker.enqueue([enqueue_op("m"), enqueue_op("n")])
     first, second = broker.turn((), WANT).deliveries
     client.set("{fq}:group:g", "1", px=1_000)
     with pytest.raises(BrokerError, match=r"WRONGTYPE found a string at \{fq\}:group:g"):
@@ -203,7 +203,7 @@ def test_a_group_of_another_type_refuses_the_turn_before_anything_is_written(
 
 
 def test_a_result_takes_the_place_of_whatever_is_there(broker: RedisBroker, client: redis.Redis) -> None:
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     client.lpush("{fq}:result:m", "element")
     (delivery,) = broker.turn((), WANT).deliveries
     broker.turn(done([delivery], ACK, StoreResultOp("m", b"1", 60_000)), WANT)
@@ -218,7 +218,7 @@ def test_a_replica_is_told_from_its_master() -> None:
         client.replicaof("127.0.0.1", master.port)
     broker = RedisBroker(replica.url, patience=200)
     with pytest.raises(BrokerUnavailable, match=r"this is a replica: name its master, or use redis\+sentinel://"):
-        broker.enqueue([post("m"), post("n")])
+        broker.enqueue([enqueue_op("m"), enqueue_op("n")])
     with pytest.raises(BrokerUnavailable, match="this is a replica"):
         broker.turn((), WANT)
     broker.close()
@@ -233,7 +233,7 @@ def test_a_replica_of_redis_62_is_told_from_its_master_too() -> None:
         client.replicaof("127.0.0.1", free_port())
     broker = RedisBroker(replica.url, patience=200)
     with pytest.raises(BrokerUnavailable, match="this is a replica"):
-        broker.enqueue([post("m"), post("n")])
+        broker.enqueue([enqueue_op("m"), enqueue_op("n")])
     broker.close()
     replica.remove()
 
@@ -253,7 +253,7 @@ def test_a_full_server_refuses_producers_and_lets_workers_drain_it(small: Server
     fill(broker, 2_000)
     with small.client() as client:
         client.config_set("maxmemory", "1000000")
-        for refused in ([post("one", body=BODY)], [post("two", body=BODY), post("three", body=BODY)]):
+        for refused in ([enqueue_op("one", body=BODY)], [enqueue_op("two", body=BODY), enqueue_op("three", body=BODY)]):
             with pytest.raises(
                 BrokerError, match=r"used memory > 'maxmemory'.*; the server's memory is full: let workers drain it, or raise maxmemory"
             ):
@@ -265,12 +265,12 @@ def test_a_full_server_refuses_producers_and_lets_workers_drain_it(small: Server
 
         assert turn.stale == ()
         assert broker.result("result") == b"1"
-        assert len(broker.dead()) == 5
+        assert len(broker.dead_letters()) == 5
         assert broker.release("w", {}) == 10
         assert len(drain(broker)) == 1_990
         assert leaks(client) == []
         client.config_set("maxmemory", "0")
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
 
     assert drain(broker) == ["m"]
     broker.close()
@@ -290,7 +290,7 @@ def test_a_server_that_is_reading_its_data_is_waited_for() -> None:
     said = ""
     while "still reading its data after a start: wait for it" not in said:
         with pytest.raises(BrokerUnavailable) as error:  # at first there is nobody to say so
-            impatient.enqueue([post("m")])
+            impatient.enqueue([enqueue_op("m")])
         said = str(error.value)
 
     assert patient.queues()[0].ready == 20_000

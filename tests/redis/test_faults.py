@@ -30,7 +30,7 @@ from fq.brokers.redis import worker_turns as turns_module
 from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 from tests.redis.faults import break_at, mend
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server
@@ -41,20 +41,20 @@ WANT = ClaimRequest("w", ("q",), 3)
 
 def prepare(broker: RedisBroker) -> None:
     """Three messages held by w, three ready, one delayed, one dead; one held by a worker that is gone."""
-    broker.enqueue([post(f"m{number}") for number in range(7)])
-    broker.enqueue([post("late", delay=60_000)])
+    broker.enqueue([enqueue_op(f"m{number}") for number in range(7)])
+    broker.enqueue([enqueue_op("late", delay=60_000)])
     (dying, *_), gone = broker.turn((), ClaimRequest("w", ("q",), 1)).deliveries, broker.turn((), ClaimRequest("gone", ("q",), 1))
     assert gone.deliveries
     broker.turn([commit(dying, Bury(FAULT))], ClaimRequest("w", ("q",), 0))
 
 
-def commit(delivery: Delivery, disposition: Disposition = ACK, *changes: Operation) -> Commit:
-    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, changes)
+def commit(delivery: Delivery, disposition: Disposition = ACK, *operations: Operation) -> Commit:
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
 
 
 def enqueue(broker: RedisBroker) -> object:
-    broker.enqueue([post("new1")])
-    broker.enqueue([post("new2"), post("new3", delay=60_000)])
+    broker.enqueue([enqueue_op("new1")])
+    broker.enqueue([enqueue_op("new2"), enqueue_op("new3", delay=60_000)])
     return None
 
 
@@ -62,9 +62,9 @@ def turns(broker: RedisBroker) -> object:
     """Everything that a commit can say, with claims in the same turn."""
     first = broker.turn((), WANT)
     a, b, c = first.deliveries
-    join = ArriveOp("g", 0, 1, b"1", (DeferredEnqueue(EnqueueOp("joined", "q", "act", 0, 60_000, b""), b"{", b"}"),), 60_000)
+    arrive_op = ArriveOp("g", 0, 1, b"1", (DeferredEnqueue(EnqueueOp("joined", "q", "act", 0, 60_000, b""), b"{", b"}"),), 60_000)
     follow_up = EnqueueOp("child", "r", "act", 0, 0, b"{}")
-    second = broker.turn([commit(a, ACK, StoreResultOp(a.message_id, b"1", 60_000), follow_up, join), commit(b, Bury(FAULT))], WANT)
+    second = broker.turn([commit(a, ACK, StoreResultOp(a.message_id, b"1", 60_000), follow_up, arrive_op), commit(b, Bury(FAULT))], WANT)
     replaced = Reschedule(EnqueueOp(c.message_id, "q", "act", 0, 60_000, b"{}"), FAULT)
     third = broker.turn([commit(c, replaced), *(commit(each, RELEASE) for each in second.deliveries)], ClaimRequest("w", ("q",), 0))
     return [[each.message_id for each in turn.deliveries] for turn in (first, second, third)], second.stale, third.stale
@@ -82,8 +82,8 @@ def operate(broker: RedisBroker) -> object:
     broker.status("m2")
     broker.queues()
     broker.workers()
-    broker.dead()
-    broker.held("gone")
+    broker.dead_letters()
+    broker.claimed_by("gone")
     return None
 
 
@@ -98,8 +98,8 @@ def uncounted(operation: Callable[[RedisBroker], int]) -> Callable[[RedisBroker]
 
 def begin_enqueue(broker: RedisBroker) -> None:
     """Two calls under way at a time."""
-    first = broker.begin_enqueue([post("new1", queue="q"), post("new2", queue="other", delay=1_000)])
-    second = broker.begin_enqueue([post("new3", queue="q")])
+    first = broker.begin_enqueue([enqueue_op("new1", queue="q"), enqueue_op("new2", queue="other", delay=1_000)])
+    second = broker.begin_enqueue([enqueue_op("new3", queue="q")])
     first()
     second()
 
@@ -126,7 +126,7 @@ def contents(broker: RedisBroker) -> object:
         for status in map(broker.status, ids)
     ]
     queues = [(stats.queue_name, stats.ready, stats.delayed, stats.in_flight, stats.dead, stats.paused) for stats in broker.queues()]
-    dead = sorted((letter.message_id, letter.fault) for letter in broker.dead())
+    dead = sorted((letter.message_id, letter.fault) for letter in broker.dead_letters())
     return states, queues, dead, broker.result("m2")
 
 
@@ -193,21 +193,21 @@ def test_a_turn_that_was_given_up_is_gone_on_with_by_the_next(
     """With small scripts, so that a turn has many steps: 30 commits, 25 claims, and 12 messages of a dead worker among them."""
     monkeypatch.setattr(turns_module, "MOST", 10)
     monkeypatch.setattr(turns_module, "TAKEN", 5)
-    want, at, struck = ClaimRequest("w", ("q",), 25), 0, True
+    request, at, struck = ClaimRequest("w", ("q",), 25), 0, True
     while struck:
         client.flushdb()
         broker = connect(patience=0)
-        broker.enqueue([post(f"m{number:02}") for number in range(80)])
+        broker.enqueue([enqueue_op(f"m{number:02}") for number in range(80)])
         held = broker.turn((), ClaimRequest("w", ("q",), 30)).deliveries
         assert len(broker.turn((), ClaimRequest("gone", ("q",), 12, 1_000)).deliveries) == 12
         broker.offset = 1_000
         commits = [*(commit(each, ACK, StoreResultOp(each.message_id, b"1", 60_000)) for each in held), Commit("nobody", "q", 1)]
         faulty = break_at(broker, at, replied=replied, times=2)
         try:
-            turn = broker.turn(commits, want)
+            turn = broker.turn(commits, request)
         except BrokerUnavailable:
             mend(broker)
-            turn = broker.turn(commits, want)
+            turn = broker.turn(commits, request)
         mend(broker)
         struck, at = faulty.exchanges > at, at + 1
 
@@ -220,7 +220,7 @@ def test_a_turn_that_was_given_up_is_gone_on_with_by_the_next(
 
 def test_a_worker_that_wants_less_by_then_hands_back_what_the_lost_reply_gave_it(connect: Callable[..., RedisBroker]) -> None:
     broker = connect(patience=0)
-    broker.enqueue([post("a"), post("b"), post("c")])
+    broker.enqueue([enqueue_op("a"), enqueue_op("b"), enqueue_op("c")])
     break_at(broker, 0, replied=True)
     with pytest.raises(BrokerUnavailable):
         broker.turn((), WANT)

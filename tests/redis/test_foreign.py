@@ -11,7 +11,7 @@ from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import ids, in_thread, post, posts, state
+from tests.brokers.kit import enqueue_op, enqueue_ops, ids, in_thread, state
 from tests.redis.kit import done, drain
 from tests.redis.servers import Server
 
@@ -44,10 +44,10 @@ def in_flight(broker: RedisBroker) -> int:
 def test_what_is_no_message_is_a_dead_letter_and_the_rest_is_delivered(
     broker: RedisBroker, client: redis.Redis, shared: Server, message_id: bytes, record: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     put(client, message_id, record)
     turn = broker.turn((), WANT)
-    (letter,) = broker.dead()
+    (letter,) = broker.dead_letters()
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
 
     assert ids(turn.deliveries) == ["a", "b"]
@@ -64,14 +64,14 @@ def test_what_is_no_message_is_a_dead_letter_and_the_rest_is_delivered(
 def test_what_is_ready_and_not_there_is_let_go(
     broker: RedisBroker, client: redis.Redis, shared: Server, member: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     client.zadd("{fq}:ready:q", {member: 0})
     turn = broker.turn((), WANT)
 
     assert ids(turn.deliveries) == ["a"]
     assert "was let go: found no message" in caplog.text
     assert in_flight(broker) == 1
-    assert broker.dead() == ()
+    assert broker.dead_letters() == ()
     assert broker.turn(done(turn.deliveries), WANT).stale == ()
 
 
@@ -79,7 +79,7 @@ def test_what_is_ready_and_not_there_is_let_go(
 def test_what_is_delayed_and_no_message_is_let_go_when_it_is_due(
     broker: RedisBroker, client: redis.Redis, shared: Server, member: bytes
 ) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     client.zadd("{fq}:delayed:q", {member: 1})
 
     assert drain(broker) == ["a"]
@@ -89,13 +89,13 @@ def test_what_is_delayed_and_no_message_is_let_go_when_it_is_due(
 def test_a_whole_claim_of_it_ends_and_the_worker_waits_for_the_next_message(broker: RedisBroker, client: redis.Redis) -> None:
     for number in range(1_200):
         put(client, b"x%d" % number, b"junk")
-    want = ClaimRequest("w", ("q",), 1_000)
+    request = ClaimRequest("w", ("q",), 1_000)
     while client.zcard("{fq}:ready:q"):
-        assert broker.turn((), want).deliveries == ()
-    waiting = in_thread(lambda: broker.wait(want, 60_000))
+        assert broker.turn((), request).deliveries == ()
+    waiting = in_thread(lambda: broker.wait(request, 60_000))
     while not client.exists("{fq}:waiting"):
         assert not waiting.done()
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     waiting.result(10)
 
     assert drain(broker) == ["a"]
@@ -106,7 +106,7 @@ def test_a_whole_claim_of_it_ends_and_the_worker_waits_for_the_next_message(brok
 def test_what_a_dead_worker_held_is_taken_back_whatever_became_of_its_record(
     broker: RedisBroker, client: redis.Redis, shared: Server, message_id: bytes, record: bytes
 ) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     broker.turn((), WANT)
     client.hset("{fq}:messages", "a", record)
     client.hset("{fq}:again", mapping={"a": "junk", "b": "junk"})
@@ -120,7 +120,7 @@ def test_what_a_dead_worker_held_is_taken_back_whatever_became_of_its_record(
 def test_a_message_whose_record_was_written_over_meanwhile_is_committed(
     broker: RedisBroker, client: redis.Redis, shared: Server, disposition: object
 ) -> None:
-    broker.enqueue(posts("a", "b"))
+    broker.enqueue(enqueue_ops("a", "b"))
     turn = broker.turn((), WANT)
     client.hset("{fq}:messages", "a", "junk")
     client.hset("{fq}:again", "a", "junk")
@@ -131,7 +131,7 @@ def test_a_message_whose_record_was_written_over_meanwhile_is_committed(
 
 
 def test_what_is_known_of_earlier_deliveries_may_be_junk(broker: RedisBroker, client: redis.Redis, shared: Server) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     client.hset("{fq}:again", "a", "junk")
     (delivery,) = broker.turn((), WANT).deliveries
 
@@ -142,7 +142,7 @@ def test_what_is_known_of_earlier_deliveries_may_be_junk(broker: RedisBroker, cl
 def test_such_a_dead_letter_can_be_put_back_and_thrown_away(broker: RedisBroker, client: redis.Redis) -> None:
     put(client, b"\xff", b"junk")
     broker.turn((), WANT)
-    (letter,) = broker.dead()
+    (letter,) = broker.dead_letters()
     assert broker.requeue([letter.message_id], plan_requeue) == 1
     (delivery,) = broker.turn((), WANT).deliveries
 
@@ -154,7 +154,7 @@ def test_such_a_dead_letter_can_be_put_back_and_thrown_away(broker: RedisBroker,
 def test_a_server_that_is_away_just_then_loses_neither_the_claim_nor_the_junk(
     broker: RedisBroker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     put(client, b"x1", b"junk")
     run = broker._server.run
 
@@ -170,14 +170,14 @@ def test_a_server_that_is_away_just_then_loses_neither_the_claim_nor_the_junk(
     turn = broker.turn((), WANT)
 
     assert ids(turn.deliveries) == ["a"]
-    assert [letter.message_id for letter in broker.dead()] == ["x1"]
+    assert [letter.message_id for letter in broker.dead_letters()] == ["x1"]
     broker.turn(done(turn.deliveries), WANT)
     assert in_flight(broker) == 0
 
 
 @pytest.mark.parametrize("look", ["status", "cancel"])
 def test_asking_for_it_says_that_something_else_writes_there(broker: RedisBroker, client: redis.Redis, look: str) -> None:
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     put(client, b"x1", b"junk")
     with pytest.raises(BrokerError, match=r"see if something else writes to \{fq\}:\*"):
         getattr(broker, look)("x1")
@@ -189,12 +189,12 @@ def test_asking_for_it_says_that_something_else_writes_there(broker: RedisBroker
 
 def test_a_later_letter_in_another_queue_takes_the_place_of_the_first(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
-    broker.enqueue([post("x1", "r")])
+    broker.enqueue([enqueue_op("x1", "r")])
     broker.turn(done(broker.turn((), ClaimRequest("w", ("r",), 1)).deliveries, Bury(Fault("E", "m"))), ClaimRequest("w", ("r",), 1))
     put(client, b"x1", b"junk")
     broker.turn((), WANT)
 
-    assert [(letter.queue_name, letter.body) for letter in broker.dead()] == [("q", b"junk")]
+    assert [(letter.queue_name, letter.body) for letter in broker.dead_letters()] == [("q", b"junk")]
     assert state(broker, "x1") == "dead"
 
 
@@ -215,7 +215,7 @@ def test_a_server_that_deletes_messages_is_blamed_by_its_policy_and_nobody_else(
     broker: RedisBroker, client: redis.Redis, caplog: pytest.LogCaptureFixture, policy: Callable[[str], None], name: str, is_blamed: bool
 ) -> None:
     policy(name)
-    broker.enqueue(posts("a"))
+    broker.enqueue(enqueue_ops("a"))
     client.delete("{fq}:messages")
     broker.turn((), WANT)
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]

@@ -18,7 +18,7 @@ from fq.brokers.redis import RedisBroker, client, results, subscriber
 from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
 from fq.limits import ConcurrentRateLimiter
-from tests.brokers.kit import in_thread, post
+from tests.brokers.kit import enqueue_op, in_thread
 from tests.redis.kit import done, drain
 from tests.redis.proxy import Move, Proxy
 from tests.redis.servers import Server
@@ -58,10 +58,10 @@ def through(proxy: Proxy) -> Iterator[Callable[..., RedisBroker]]:
 WAYS = [{"up": True, "down": True}, {"up": True, "down": False}, {"up": False, "down": True}]
 
 CALLS: dict[str, Callable[[RedisBroker], object]] = {
-    "enqueue": lambda broker: broker.enqueue([post("m")]),
-    "enqueue_several": lambda broker: broker.enqueue([post("m"), post("n", delay=1_000)]),
-    "begin_enqueue": lambda broker: broker.begin_enqueue([post("m")])(),
-    "aenqueue": lambda broker: asyncio.run(broker.aenqueue([post("m")])),
+    "enqueue": lambda broker: broker.enqueue([enqueue_op("m")]),
+    "enqueue_several": lambda broker: broker.enqueue([enqueue_op("m"), enqueue_op("n", delay=1_000)]),
+    "begin_enqueue": lambda broker: broker.begin_enqueue([enqueue_op("m")])(),
+    "aenqueue": lambda broker: asyncio.run(broker.aenqueue([enqueue_op("m")])),
     "turn": lambda broker: broker.turn((), WANT),
     "renew": lambda broker: broker.renew(["w"], 1_000),
     "release": lambda broker: broker.release("w", {}),
@@ -69,7 +69,7 @@ CALLS: dict[str, Callable[[RedisBroker], object]] = {
     "status": lambda broker: broker.status("m"),
     "cancel": lambda broker: broker.cancel("m"),
     "queues": lambda broker: broker.queues(),
-    "checkup": lambda broker: broker.checkup(),
+    "diagnose": lambda broker: broker.diagnose(),
 }
 
 
@@ -90,13 +90,13 @@ def test_a_call_is_repeated_over_a_new_connection_when_the_server_is_there(
 
 def test_of_several_dead_connections_only_the_first_is_waited_for(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
     broker = through()
-    waits = [in_thread(lambda number=number: broker.enqueue([post(f"m{number}")])) for number in range(8)]
+    waits = [in_thread(lambda number=number: broker.enqueue([enqueue_op(f"m{number}")])) for number in range(8)]
     assert all(wait.result(10) for wait in waits)
     proxy.freeze()
-    broker.enqueue([post("n")])
+    broker.enqueue([enqueue_op("n")])
     started = time.monotonic()
     for number in range(8):
-        broker.enqueue([post(f"n{number}")])
+        broker.enqueue([enqueue_op(f"n{number}")])
 
     assert time.monotonic() - started < 1
     assert len(drain(broker)) == 17
@@ -104,9 +104,9 @@ def test_of_several_dead_connections_only_the_first_is_waited_for(proxy: Proxy, 
 
 def test_a_timeout_as_long_as_the_patience_leaves_time_for_another_try(proxy: Proxy, valkey: Server) -> None:
     broker = RedisBroker(f"{proxy.url}?socket_timeout=0.15", patience=150)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     proxy.freeze()
-    broker.enqueue([post("n")])
+    broker.enqueue([enqueue_op("n")])
 
     assert drain(broker) == ["m", "n"]
     broker.close()
@@ -116,9 +116,9 @@ def test_what_arrives_late_of_a_send_that_was_repeated_adds_nothing(
     proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker]
 ) -> None:
     producer, worker = through(), connect()
-    producer.enqueue([post("m")])
+    producer.enqueue([enqueue_op("m")])
     proxy.freeze()
-    producer.enqueue([post("n")])
+    producer.enqueue([enqueue_op("n")])
     assert drain(worker) == ["m", "n"]
     proxy.thaw()
     time.sleep(0.1)
@@ -129,10 +129,10 @@ def test_what_arrives_late_of_a_send_that_was_repeated_adds_nothing(
 def test_a_busy_server_is_waited_for_and_not_asked_twice(shared: Server, connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     """It answers on no connection: what was asked will be done."""
     broker = connect()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     client.config_resetstat()
     shared.freeze()
-    wait = in_thread(lambda: broker.enqueue([post("n")]))
+    wait = in_thread(lambda: broker.enqueue([enqueue_op("n")]))
     time.sleep(1)
     shared.thaw()
     wait.result(10)
@@ -142,11 +142,11 @@ def test_a_busy_server_is_waited_for_and_not_asked_twice(shared: Server, connect
 
 def test_a_server_that_is_away_is_given_up_after_the_patience(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
     broker = through(patience=300, timeout=400)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     proxy.black_hole()
     started = time.monotonic()
     with pytest.raises(BrokerUnavailable, match=r"could not be used for 0.3 s: .*; start it, or check the URL"):
-        broker.enqueue([post("n")])
+        broker.enqueue([enqueue_op("n")])
 
     assert time.monotonic() - started < 3
 
@@ -177,10 +177,10 @@ def test_a_connection_made_in_haste_is_not_hasty_afterwards(through: Callable[..
 def test_a_large_send_over_a_slow_line_is_not_given_up_for_lost(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
     """It is still on its way when the server would have answered a small one."""
     broker = through()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     before = proxy.accepted
     proxy.rate = 400_000
-    broker.enqueue([post("n", body=b"x" * 400_000)])
+    broker.enqueue([enqueue_op("n", body=b"x" * 400_000)])
     proxy.rate = 0
 
     assert drain(broker) == ["m", "n"]
@@ -189,7 +189,7 @@ def test_a_large_send_over_a_slow_line_is_not_given_up_for_lost(proxy: Proxy, th
 
 def test_a_turn_over_a_dead_connection_loses_nothing(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
     broker = through()
-    broker.enqueue([post(f"m{number}") for number in range(20)])
+    broker.enqueue([enqueue_op(f"m{number}") for number in range(20)])
     held = broker.turn((), WANT).deliveries
     proxy.freeze(up=False)
     turn = broker.turn(done(held), WANT)
@@ -284,7 +284,7 @@ def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
 
     assert waiter.comes_back(), "it may have missed something"
     waiter = idle(broker)
-    through().enqueue([post("m")])
+    through().enqueue([enqueue_op("m")])
     assert waiter.comes_back()
 
 

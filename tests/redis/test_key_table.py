@@ -11,7 +11,7 @@ from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
 from fq.limits.policy import Refused, Slots
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 from tests.redis.test_faults import OPERATIONS, prepare
 
 DOCS = Path(__file__).parents[2] / "docs" / "redis.md"
@@ -36,14 +36,14 @@ def seen(client: redis.Redis) -> Iterator[tuple[str, str]]:
 
 def begin_a_workflow(broker: RedisBroker) -> None:
     """Let the first member of a group end: something comes after the group, and its result waits for the end of the workflow."""
-    broker.enqueue([post("first", "workflow")])
-    want = ClaimRequest("w", ("workflow",), 1)
-    (delivery,) = broker.turn((), want).deliveries
-    changes = (
+    broker.enqueue([enqueue_op("first", "workflow")])
+    request = ClaimRequest("w", ("workflow",), 1)
+    (delivery,) = broker.turn((), request).deliveries
+    operations = (
         StoreResultOp("first", b"1", 1_000, "over"),
-        ArriveOp("members", 0, 2, b"1", (DeferredEnqueue(post("then", "workflow"), b"", b""),), 60_000),
+        ArriveOp("members", 0, 2, b"1", (DeferredEnqueue(enqueue_op("then", "workflow"), b"", b""),), 60_000),
     )
-    broker.turn((Commit("first", "workflow", delivery.token, ACK, changes),), want)
+    broker.turn((Commit("first", "workflow", delivery.token, ACK, operations),), request)
 
 
 def everything(broker: RedisBroker, client: redis.Redis) -> set[tuple[str, str]]:
@@ -71,7 +71,7 @@ def everything(broker: RedisBroker, client: redis.Redis) -> set[tuple[str, str]]
 
 def test_the_table_of_keys_in_the_docs_is_that_of_the_code(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     rows, broker = table(), connect()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     found = everything(broker, client)
     client.flushdb()
     known = {

@@ -9,7 +9,7 @@ import redis
 
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.keys import Keys
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 from tests.redis.kit import drain
 from tests.redis.servers import Server
 from tests.redis.test_faults import OPERATIONS, prepare
@@ -67,8 +67,8 @@ def test_names_of_queues_cannot_be_mistaken_for_other_keys() -> None:
 
 @pytest.mark.parametrize("name", ["a:b", "a%3Ab", "mail ☃", "{x}", "q\1", "*"])
 def test_a_queue_may_have_any_name(broker: RedisBroker, name: str) -> None:
-    broker.enqueue([post("m", name), post("n", name, delay=60_000)])
-    broker.enqueue([post("o", name)])
+    broker.enqueue([enqueue_op("m", name), enqueue_op("n", name, delay=60_000)])
+    broker.enqueue([enqueue_op("o", name)])
 
     assert [stats.queue_name for stats in broker.queues()] == [name]
     assert drain(broker, name) == ["m", "o"]
@@ -76,7 +76,7 @@ def test_a_queue_may_have_any_name(broker: RedisBroker, name: str) -> None:
 
 
 def test_a_worker_may_have_any_name(broker: RedisBroker) -> None:
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     drain(broker, worker="host:1/ü {x}")
 
     assert [worker.worker for worker in broker.workers()] == ["host:1/ü {x}"]

@@ -10,7 +10,7 @@ from redis.exceptions import TimeoutError as TimedOut
 from fq.brokers.records import ACK, RELEASE, ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.kit import ids, join, outcome, post, posts
+from tests.brokers.kit import arrive_op, enqueue_op, enqueue_ops, ids, outcome
 from tests.redis.faults import break_at, mend
 from tests.redis.kit import done, done_with_results, drain
 
@@ -56,18 +56,18 @@ class HoldingConnection:
 
 
 def send_ahead(broker: RedisBroker) -> None:
-    finish = broker.begin_enqueue([post("m1"), post("m2")])
-    other = broker.begin_enqueue([post("m3")])
+    finish = broker.begin_enqueue([enqueue_op("m1"), enqueue_op("m2")])
+    other = broker.begin_enqueue([enqueue_op("m3")])
     finish()
     other()
 
 
 SENDS: dict[str, Callable[[RedisBroker], object]] = {
-    "one": lambda broker: broker.enqueue([post("m1")]),
-    "several": lambda broker: broker.enqueue([post("m1"), post("m2")]),
-    "several, one of them later": lambda broker: broker.enqueue([post("m1"), post("m2", "else", delay=60_000)]),
+    "one": lambda broker: broker.enqueue([enqueue_op("m1")]),
+    "several": lambda broker: broker.enqueue([enqueue_op("m1"), enqueue_op("m2")]),
+    "several, one of them later": lambda broker: broker.enqueue([enqueue_op("m1"), enqueue_op("m2", "else", delay=60_000)]),
     "two calls under way": send_ahead,
-    "one of a coroutine": lambda broker: asyncio.run(broker.aenqueue([post("m1")])),
+    "one of a coroutine": lambda broker: asyncio.run(broker.aenqueue([enqueue_op("m1")])),
 }
 
 
@@ -75,8 +75,8 @@ SENDS: dict[str, Callable[[RedisBroker], object]] = {
 def ready(connect: Callable[..., RedisBroker]) -> RedisBroker:
     """A broker whose scripts the server knows, so that a request that is held back is the one that counts."""
     broker = connect()
-    broker.enqueue([post("before")])
-    broker.enqueue([post("before1"), post("before2")])
+    broker.enqueue([enqueue_op("before")])
+    broker.enqueue([enqueue_op("before1"), enqueue_op("before2")])
     drain(broker)
     return broker
 
@@ -89,8 +89,8 @@ def test_a_late_copy_of_a_send_adds_nothing_however_many_calls_came_after_it(rea
     mend(ready)
     assert "m1" in drain(ready)
     for number in range(later):
-        ready.enqueue([post(f"later{number}")])
-        ready.enqueue([post(f"later{number}a"), post(f"later{number}b")])
+        ready.enqueue([enqueue_op(f"later{number}")])
+        ready.enqueue([enqueue_op(f"later{number}a"), enqueue_op(f"later{number}b")])
     drain(ready)
     network.deliver()
 
@@ -99,31 +99,31 @@ def test_a_late_copy_of_a_send_adds_nothing_however_many_calls_came_after_it(rea
 
 def test_after_a_late_copy_its_producer_sends_as_before(ready: RedisBroker) -> None:
     network = Holding(ready)
-    ready.enqueue([post("m1")])
+    ready.enqueue([enqueue_op("m1")])
     mend(ready)
-    ready.enqueue([post("m2")])
+    ready.enqueue([enqueue_op("m2")])
     network.deliver()
     network.deliver()
 
-    assert ready.enqueue([post("m3")]) == 1
-    assert ready.enqueue([post("m4"), post("m5")]) == 2
+    assert ready.enqueue([enqueue_op("m3")]) == 1
+    assert ready.enqueue([enqueue_op("m4"), enqueue_op("m5")]) == 2
     assert drain(ready) == ["m1", "m2", "m3", "m4", "m5"]
 
 
 def test_a_call_that_was_repeated_is_remembered_for_as_long_as_a_network_may_hold_back(ready: RedisBroker, client: redis.Redis) -> None:
     Holding(ready)
-    ready.enqueue([post("m1")])
+    ready.enqueue([enqueue_op("m1")])
     mend(ready)
 
     assert [client.pttl(key) > 890_000 for key in client.scan_iter("{fq}:sent:*")] == [True]
-    ready.enqueue([post("m2")])
+    ready.enqueue([enqueue_op("m2")])
     assert [client.pttl(key) > 890_000 for key in client.scan_iter("{fq}:sent:*")] == [True], "the next call does not cut that short"
 
 
 def test_calls_that_follow_each_other_are_remembered_in_one_key(broker: RedisBroker, client: redis.Redis) -> None:
     for number in range(20):
-        broker.enqueue([post(f"m{number}")])
-        broker.enqueue([post(f"n{number}"), post(f"o{number}")])
+        broker.enqueue([enqueue_op(f"m{number}")])
+        broker.enqueue([enqueue_op(f"n{number}"), enqueue_op(f"o{number}")])
 
     (key,) = client.scan_iter("{fq}:sent:*")
     assert client.get(key) == b"40"
@@ -131,12 +131,12 @@ def test_calls_that_follow_each_other_are_remembered_in_one_key(broker: RedisBro
 
 def test_a_refused_send_forgets_none_of_the_calls_before_it(ready: RedisBroker, client: redis.Redis) -> None:
     network = Holding(ready)
-    ready.enqueue([post("m1")])
+    ready.enqueue([enqueue_op("m1")])
     mend(ready)
     drain(ready)
     client.set("{fq}:ready:wrong", "something else")
     with pytest.raises(Exception, match="WRONGTYPE"):
-        ready.enqueue([post("m2", "wrong")])
+        ready.enqueue([enqueue_op("m2", "wrong")])
     client.delete("{fq}:ready:wrong")
     network.deliver()
 
@@ -153,7 +153,7 @@ NOTHING = ClaimRequest("w", ("q",), 0)
 def impatient(connect: Callable[..., RedisBroker]) -> RedisBroker:
     """A broker that gives a call up at once, and whose worker has taken turns before."""
     broker = connect(patience=0)
-    broker.enqueue(posts("held", "also"))
+    broker.enqueue(enqueue_ops("held", "also"))
     return broker
 
 
@@ -161,22 +161,22 @@ def claims(broker: RedisBroker, limit: int = 2) -> tuple[Delivery, ...]:
     return broker.turn((), ClaimRequest("w", ("q",), limit)).deliveries
 
 
-def given_up(broker: RedisBroker, commits: Sequence[Commit], want: ClaimRequest = WANT) -> Holding:
+def given_up(broker: RedisBroker, commits: Sequence[Commit], request: ClaimRequest = WANT) -> Holding:
     """Take a turn that the network holds back, until it is given up."""
     network = Holding(broker)
     with pytest.raises(BrokerUnavailable):
-        broker.turn(commits, want)
+        broker.turn(commits, request)
     mend(broker)
     return network
 
 
 def test_what_a_late_turn_claims_is_given_to_the_worker_and_what_it_holds_is_left_alone(ready: RedisBroker) -> None:
-    ready.enqueue(posts("held"))
+    ready.enqueue(enqueue_ops("held"))
     (held,) = ready.turn((), WANT).deliveries
     network = Holding(ready)
     assert ready.turn((), WANT).deliveries == ()
     mend(ready)
-    ready.enqueue(posts("a", "b"))
+    ready.enqueue(enqueue_ops("a", "b"))
     network.deliver()
     turn = ready.turn((), WANT)
 
@@ -189,7 +189,7 @@ def test_what_a_late_turn_claims_is_handed_back_by_a_worker_that_wants_nothing(r
     network = Holding(ready)
     ready.turn((), WANT)
     mend(ready)
-    ready.enqueue(posts("a"))
+    ready.enqueue(enqueue_ops("a"))
     network.deliver()
 
     assert ready.turn((), NOTHING).deliveries == ()
@@ -204,7 +204,7 @@ def test_the_commits_of_a_turn_that_was_given_up_and_arrives_late_are_not_stale(
     commits = done_with_results(claims(impatient))
     broker = connect(patience=0) if first else impatient
     network = given_up(broker, commits)
-    impatient.enqueue(posts("new"))
+    impatient.enqueue(enqueue_ops("new"))
     assert broker.turn((), NOTHING).stale == (), "before it arrives"
     network.deliver()
     turns = [broker.turn((commit,), NOTHING) for commit in commits] if singly else [broker.turn(commits, NOTHING)]
@@ -261,7 +261,7 @@ def test_a_refused_commit_does_not_strand_what_the_turn_before_it_claimed(impati
     client.set("{fq}:group:g", "something else")
     for _ in range(2):
         with pytest.raises(BrokerError):
-            impatient.turn([outcome(held, ACK, join(0, 1))], NOTHING)
+            impatient.turn([outcome(held, ACK, arrive_op(0, 1))], NOTHING)
     client.delete("{fq}:group:g")
 
     assert (impatient.status("also").state, impatient.status("also").deliveries) == ("ready", 0)

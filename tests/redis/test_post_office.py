@@ -8,7 +8,7 @@ import pytest
 from fq.brokers.records import EnqueueOp
 from fq.brokers.redis.async_batcher import TOGETHER, TOGETHER_BYTES, PostOffice
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 
 
 def delivered(calls: Sequence[Sequence[EnqueueOp]], send: Callable[[Sequence[EnqueueOp]], None]) -> list[object]:
@@ -16,7 +16,7 @@ def delivered(calls: Sequence[Sequence[EnqueueOp]], send: Callable[[Sequence[Enq
     office = PostOffice(send)
 
     async def all_of_them() -> list[object]:
-        return await asyncio.gather(*map(office.post, calls), return_exceptions=True)
+        return await asyncio.gather(*map(office.enqueue_op, calls), return_exceptions=True)
 
     try:
         return asyncio.run(all_of_them())
@@ -25,7 +25,7 @@ def delivered(calls: Sequence[Sequence[EnqueueOp]], send: Callable[[Sequence[Enq
 
 
 def single(count: int) -> list[list[EnqueueOp]]:
-    return [[post(f"m{number}")] for number in range(count)]
+    return [[enqueue_op(f"m{number}")] for number in range(count)]
 
 
 def test_what_is_sent_at_the_same_time_goes_in_parts_of_a_thousand_messages() -> None:
@@ -33,24 +33,24 @@ def test_what_is_sent_at_the_same_time_goes_in_parts_of_a_thousand_messages() ->
     calls = single(2 * TOGETHER + 500)
     outcomes = delivered(calls, sent.append)
 
-    assert [len(posts) for posts in sent] == [TOGETHER, TOGETHER, 500]
-    assert [each.message_id for posts in sent for each in posts] == [f"m{number}" for number in range(len(calls))]
+    assert [len(ops) for ops in sent] == [TOGETHER, TOGETHER, 500]
+    assert [each.message_id for ops in sent for each in ops] == [f"m{number}" for number in range(len(calls))]
     assert outcomes == [None] * len(calls)
 
 
 def test_a_call_of_more_messages_than_that_stays_whole() -> None:
     sent: list[Sequence[EnqueueOp]] = []
-    large = [post(f"l{number}") for number in range(TOGETHER + 1)]
-    delivered([[post("a")], large, [post("b")]], sent.append)
+    large = [enqueue_op(f"l{number}") for number in range(TOGETHER + 1)]
+    delivered([[enqueue_op("a")], large, [enqueue_op("b")]], sent.append)
 
-    assert [len(posts) for posts in sent] == [1, TOGETHER + 1, 1]
+    assert [len(ops) for ops in sent] == [1, TOGETHER + 1, 1]
 
 
 def test_a_server_that_goes_away_in_between_fails_what_was_not_sent_by_then_and_is_asked_once() -> None:
     asked = []
 
-    def send(posts: Sequence[EnqueueOp]) -> None:
-        asked.append(len(posts))
+    def send(ops: Sequence[EnqueueOp]) -> None:
+        asked.append(len(ops))
         if len(asked) == 2:
             raise BrokerUnavailable("away")
 
@@ -63,8 +63,8 @@ def test_a_server_that_goes_away_in_between_fails_what_was_not_sent_by_then_and_
 
 @pytest.mark.parametrize("bad", [3, TOGETHER + 3])
 def test_a_call_that_is_refused_fails_alone(bad: int) -> None:
-    def send(posts: Sequence[EnqueueOp]) -> None:
-        if any(each.message_id == f"m{bad}" for each in posts):
+    def send(ops: Sequence[EnqueueOp]) -> None:
+        if any(each.message_id == f"m{bad}" for each in ops):
             raise BrokerError("refused")
 
     outcomes = delivered(single(TOGETHER + 10), send)
@@ -75,16 +75,16 @@ def test_a_call_that_is_refused_fails_alone(bad: int) -> None:
 def test_calls_go_in_parts_of_a_megabyte_and_a_larger_one_alone() -> None:
     sent: list[Sequence[EnqueueOp]] = []
     sizes = [400_000, 400_000, 400_000, 2_000_000, 10]
-    delivered([[post(f"m{number}", body=size * b"x")] for number, size in enumerate(sizes)], sent.append)
+    delivered([[enqueue_op(f"m{number}", body=size * b"x")] for number, size in enumerate(sizes)], sent.append)
 
-    assert [[len(each.body) for each in posts] for posts in sent] == [[400_000, 400_000], [400_000], [2_000_000], [10]]
+    assert [[len(each.body) for each in ops] for ops in sent] == [[400_000, 400_000], [400_000], [2_000_000], [10]]
 
 
 def test_a_large_call_that_cannot_be_sent_takes_no_other_along() -> None:
-    def send(posts: Sequence[EnqueueOp]) -> None:
-        if any(len(each.body) > TOGETHER_BYTES for each in posts):
+    def send(ops: Sequence[EnqueueOp]) -> None:
+        if any(len(each.body) > TOGETHER_BYTES for each in ops):
             raise BrokerUnavailable("connection reset by peer")
 
-    outcomes = delivered([[post("a")], [post("large", body=(TOGETHER_BYTES + 1) * b"x")], [post("b")]], send)
+    outcomes = delivered([[enqueue_op("a")], [enqueue_op("large", body=(TOGETHER_BYTES + 1) * b"x")], [enqueue_op("b")]], send)
 
     assert [type(outcome) for outcome in outcomes] == [type(None), BrokerUnavailable, type(None)]

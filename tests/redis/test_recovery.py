@@ -10,7 +10,7 @@ import redis
 from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError
-from tests.brokers.kit import ids, post
+from tests.brokers.kit import enqueue_op, ids
 from tests.redis.faults import FaultyConnection, break_at, mend
 from tests.redis.kit import done, done_with_results, drain, fill
 from tests.redis.servers import Server
@@ -31,7 +31,7 @@ def test_15998_messages_of_one_dead_worker_all_come_back(connect: Callable[..., 
 
 
 def test_a_dead_worker_on_an_idle_queue_is_found_by_a_worker_of_another_queue(broker: RedisBroker) -> None:
-    broker.enqueue([post("m", "idle")])
+    broker.enqueue([enqueue_op("m", "idle")])
     broker.turn((), ClaimRequest("dead", ("idle",), 1, 1_000))
     broker.offset = 1_000
     broker.turn((), ClaimRequest("elsewhere", ("busy",), 1))
@@ -42,7 +42,7 @@ def test_a_dead_worker_on_an_idle_queue_is_found_by_a_worker_of_another_queue(br
 
 def test_a_waiting_worker_comes_back_when_the_lease_of_a_dead_one_ends(connect: Callable[..., RedisBroker]) -> None:
     dead, heir = connect(), connect()
-    dead.enqueue([post("m")])
+    dead.enqueue([enqueue_op("m")])
     dead.turn((), ClaimRequest("dead", ("q",), 1, 200))
     turn = heir.turn((), B)
     started = time.monotonic()
@@ -55,7 +55,7 @@ def test_a_waiting_worker_comes_back_when_the_lease_of_a_dead_one_ends(connect: 
 
 def test_the_heir_of_a_worker_with_many_queues_gets_all_of_them(broker: RedisBroker) -> None:
     names = tuple(f"q{number}" for number in range(40))
-    broker.enqueue([post(f"m-{name}", name) for name in names])
+    broker.enqueue([enqueue_op(f"m-{name}", name) for name in names])
     for name in names:
         broker.turn((), ClaimRequest("dead", (name,), 1, 1_000))
     broker.offset = 1_000
@@ -66,7 +66,7 @@ def test_the_heir_of_a_worker_with_many_queues_gets_all_of_them(broker: RedisBro
 
 def test_a_zombie_neither_overwrites_a_result_nor_posts_a_follow_up(connect: Callable[..., RedisBroker]) -> None:
     zombie, heir = connect(), connect()
-    zombie.enqueue([post("m")])
+    zombie.enqueue([enqueue_op("m")])
     (lost,) = zombie.turn((), A).deliveries
     zombie.offset = heir.offset = 15_000
     (taken,) = heir.turn((), B).deliveries
@@ -80,7 +80,7 @@ def test_a_zombie_neither_overwrites_a_result_nor_posts_a_follow_up(connect: Cal
 
 def test_a_worker_whose_name_is_used_again_still_finds_its_commits_stale(connect: Callable[..., RedisBroker]) -> None:
     broker = connect()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     (first,) = broker.turn((), A).deliveries
     broker.offset = 15_000
     broker.turn((), ClaimRequest("other", (), 0))
@@ -97,7 +97,7 @@ def test_the_clock_of_the_client_is_never_read(connect: Callable[..., RedisBroke
     monkeypatch.setattr(time, "time", forbidden)
     monkeypatch.setattr(time, "time_ns", forbidden)
     broker = connect()
-    broker.enqueue([post("m"), post("late", delay=1_000)])
+    broker.enqueue([enqueue_op("m"), enqueue_op("late", delay=1_000)])
     (delivery,) = broker.turn((), A).deliveries
     broker.turn(done_with_results([delivery]), A)
     broker.wait(A, 20)
@@ -126,11 +126,11 @@ def test_a_server_that_forgets_its_scripts_is_told_them_again(
 
 
 def test_a_server_that_is_emptied_is_begun_with_anew(broker: RedisBroker, client: redis.Redis) -> None:
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     (lost,) = broker.turn((), A).deliveries
     client.flushall()
     turn = broker.turn(done([lost]), A)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
 
     assert turn.stale == ("m",)
     assert drain(broker) == ["m"]
@@ -139,7 +139,7 @@ def test_a_server_that_is_emptied_is_begun_with_anew(broker: RedisBroker, client
 def test_claims_and_tokens_outlive_a_server_that_is_killed() -> None:
     server = Server("valkey", "--appendonly", "yes", "--appendfsync", "always").start()
     broker = RedisBroker(server.url)
-    broker.enqueue([post("a"), post("b", delay=60_000), post("c")])
+    broker.enqueue([enqueue_op("a"), enqueue_op("b", delay=60_000), enqueue_op("c")])
     first, second = broker.turn((), A).deliveries
     server.kill()
     server.start()
@@ -158,21 +158,21 @@ def test_workers_and_producers_go_on_when_the_server_is_killed_under_load() -> N
     finished = threading.Event()
 
     def work() -> None:
-        want = ClaimRequest("w", ("q",), 50)
-        turn, nothing_more = worker.turn((), want), False
+        request = ClaimRequest("w", ("q",), 50)
+        turn, nothing_more = worker.turn((), request), False
         while turn.deliveries or not nothing_more:
             ran.extend(ids(turn.deliveries))
             if not turn.deliveries:
-                worker.wait(want, 50)
+                worker.wait(request, 50)
             nothing_more = finished.is_set()  # before the turn that finds nothing
-            turn = worker.turn(done_with_results(turn.deliveries), want)
+            turn = worker.turn(done_with_results(turn.deliveries), request)
             stale.extend(turn.stale)
 
     stale: list[str] = []
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     for number in range(2_000):
-        producer.enqueue([post(f"m{number}")])
+        producer.enqueue([enqueue_op(f"m{number}")])
         if number % 500 == 250:
             server.kill()
             server.start(ready=False)
@@ -188,7 +188,7 @@ def test_workers_and_producers_go_on_when_the_server_is_killed_under_load() -> N
 
 
 def test_a_commit_whose_reply_was_lost_is_not_stale_and_its_claims_are_not_stranded(broker: RedisBroker) -> None:
-    broker.enqueue([post("a"), post("b"), post("c", priority=-1)])
+    broker.enqueue([enqueue_op("a"), enqueue_op("b"), enqueue_op("c", priority=-1)])
     (first,) = broker.turn((), ClaimRequest("a", ("q",), 1)).deliveries
     break_at(broker, 0, replied=True)
     turn = broker.turn([*done([first]), Commit("nobody", "q", 1)], A)
@@ -205,7 +205,7 @@ def test_a_message_that_has_run_is_not_posted_again_by_a_producer_whose_reply_wa
     producer, worker = connect(), connect()
     connection = producer._place.connect()
     producer._server.line._idle.append(LostReply(connection, lambda: drain(worker)))
-    producer.enqueue([post("m")])
+    producer.enqueue([enqueue_op("m")])
 
     assert drain(worker) == []
 

@@ -10,7 +10,7 @@ from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, Deferr
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 from tests.redis.kit import Efforts, done, drain, fill
 from tests.redis.servers import Server
 
@@ -36,11 +36,11 @@ def test_a_queue_that_holds_very_much(connect: Callable[..., RedisBroker], clien
     broker = connect()
     fill(broker, count)
     efforts = Efforts(broker, client)
-    want = ClaimRequest("w", ("q",), 256)
-    turn = broker.turn((), want)
+    request = ClaimRequest("w", ("q",), 256)
+    turn = broker.turn((), request)
     assert [delivery.message_id for delivery in turn.deliveries[:2]] == ["m0000000", "m0000001"]
     for _ in range(50):
-        turn = broker.turn(done(turn.deliveries), want)
+        turn = broker.turn(done(turn.deliveries), request)
     assert broker.status(f"m{count - 1:07}").state == "ready"
     assert broker.queues()[0].ready == count - 51 * 256
     assert broker.discard([f"m{number:07}" for number in range(count - 3_000, count - 2_000)]) == 1_000
@@ -57,21 +57,21 @@ def test_very_many_dead_letters(connect: Callable[..., RedisBroker], client: red
     broker = connect()
     fill(broker, count)
     efforts = Efforts(broker, client)
-    want = ClaimRequest("w", ("q",), 500)
-    turn = broker.turn((), want)
+    request = ClaimRequest("w", ("q",), 500)
+    turn = broker.turn((), request)
     while turn.deliveries:
-        turn = broker.turn([buried(each) for each in turn.deliveries], want)
-    rare = broker.dead(error="Rare")
+        turn = broker.turn([buried(each) for each in turn.deliveries], request)
+    rare = broker.dead_letters(error="Rare")
 
     assert [letter.message_id for letter in rare] == ["m0000000"]
-    assert [letter.message_id for letter in broker.dead(limit=2)] == [f"m{count - 1:07}", f"m{count - 2:07}"]
+    assert [letter.message_id for letter in broker.dead_letters(limit=2)] == [f"m{count - 1:07}", f"m{count - 2:07}"]
     assert broker.requeue([f"m{number:07}" for number in range(10_000)], plan_requeue) == 10_000
     assert len(drain(broker)) == 10_000
     broker.offset = 8 * 24 * 3_600_000
-    assert broker.dead() == ()
+    assert broker.dead_letters() == ()
     assert broker.queues()[0].dead == 0
     for _ in range((count - 10_000) // 100):
-        broker.turn((), want)
+        broker.turn((), request)
     assert client.hlen("{fq}:letters") == 0
     assert efforts.worst < LIMIT
 
@@ -85,11 +85,11 @@ def test_a_group_of_10_000_members(connect: Callable[..., RedisBroker], client: 
     broker, size = connect(), 10_000
     fill(broker, size)
     efforts = Efforts(broker, client)
-    want = ClaimRequest("w", ("q",), 500)
-    turn, arrived = broker.turn((), want), 0
+    request = ClaimRequest("w", ("q",), 500)
+    turn, arrived = broker.turn((), request), 0
     while turn.deliveries:
         arrived += len(turn.deliveries)
-        turn = broker.turn([joined(each, size) for each in turn.deliveries], want)
+        turn = broker.turn([joined(each, size) for each in turn.deliveries], request)
     (finale,) = broker.turn((), ClaimRequest("w", ("r",), 1)).deliveries
 
     assert arrived == size
@@ -99,13 +99,13 @@ def test_a_group_of_10_000_members(connect: Callable[..., RedisBroker], client: 
 
 def joined(delivery: Delivery, size: int) -> Commit:
     member = int(delivery.message_id[1:])
-    then = (DeferredEnqueue(post("then", "r"), b'{"args":', b"}"),)
+    then = (DeferredEnqueue(enqueue_op("then", "r"), b'{"args":', b"}"),)
     return Commit(delivery.message_id, "q", delivery.token, ACK, (ArriveOp("g", member, size, b"%d" % member, then, 60_000),))
 
 
 def test_one_call_may_post_more_than_lua_can_unpack(connect: Callable[..., RedisBroker], shared: Server) -> None:
     broker = connect()
-    broker.enqueue([post(f"m{number:05}", f"q{number % 3}", delay=number % 2 * 60_000) for number in range(30_000)])
+    broker.enqueue([enqueue_op(f"m{number:05}", f"q{number % 3}", delay=number % 2 * 60_000) for number in range(30_000)])
 
     assert [(stats.ready, stats.delayed) for stats in broker.queues()] == [(5_000, 5_000)] * 3
 
@@ -159,7 +159,7 @@ def test_send_many_keeps_the_server_for_a_thousand_messages_at_a_time(
 def test_a_thousand_queues(connect: Callable[..., RedisBroker], client: redis.Redis, valkey: Server) -> None:
     broker = connect()
     names = [f"q{number:03}" for number in range(1_000)]
-    broker.enqueue([post(f"m-{name}", name) for name in names])
+    broker.enqueue([enqueue_op(f"m-{name}", name) for name in names])
     efforts = Efforts(broker, client)
     ran = drain(broker, *names, limit=100)
 
@@ -170,7 +170,7 @@ def test_a_thousand_queues(connect: Callable[..., RedisBroker], client: redis.Re
 
 def test_bodies_of_a_megabyte(broker: RedisBroker) -> None:
     body = b"x" * 1_000_000
-    broker.enqueue([post(f"m{number}", body=body) for number in range(10)])
+    broker.enqueue([enqueue_op(f"m{number}", body=body) for number in range(10)])
     turn = broker.turn((), ClaimRequest("w", ("q",), 100))
 
     assert [delivery.body for delivery in turn.deliveries] == [body] * 10

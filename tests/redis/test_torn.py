@@ -10,7 +10,7 @@ from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import bury, post
+from tests.brokers.kit import bury, enqueue_op
 from tests.redis.kit import done
 from tests.redis.leaks import ONCE
 from tests.redis.servers import Server, binaries
@@ -22,10 +22,10 @@ KEYS = [f"{{fq}}:{name}" for name in ONCE] + ["{fq}:ready:q", "{fq}:delayed:q", 
 
 CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
     "a retry after a failure": lambda broker, one, two: broker.turn(
-        [Commit(one.message_id, "q", one.token, Reschedule(post("held", delay=5_000), FAULT))], WANT
+        [Commit(one.message_id, "q", one.token, Reschedule(enqueue_op("held", delay=5_000), FAULT))], WANT
     ),
     "a dead letter": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, Bury(FAULT))], WANT),
-    "a follow-up": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, changes=(post("child"),))], WANT),
+    "a follow-up": lambda broker, one, two: broker.turn([Commit(one.message_id, "q", one.token, operations=(enqueue_op("child"),))], WANT),
     "two of them": lambda broker, one, two: broker.turn([one, two], WANT),
     "a claim": lambda broker, one, two: broker.turn((), WANT),
     "a dead worker": lambda broker, one, two: broker.release("w", {}),
@@ -35,8 +35,8 @@ CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
     "a cancellation": lambda broker, one, two: broker.cancel("waits"),
     "a purge": lambda broker, one, two: broker.purge("q"),
     "a pause": lambda broker, one, two: broker.pause("q"),
-    "a send": lambda broker, one, two: broker.enqueue([post("new")]),
-    "several sends": lambda broker, one, two: broker.enqueue([post("new"), post("newer", delay=5_000)]),
+    "a send": lambda broker, one, two: broker.enqueue([enqueue_op("new")]),
+    "several sends": lambda broker, one, two: broker.enqueue([enqueue_op("new"), enqueue_op("newer", delay=5_000)]),
 }
 
 
@@ -46,10 +46,10 @@ def test_a_key_that_becomes_another_type_while_a_worker_runs_tears_nothing(
     connect: Callable[..., RedisBroker], client: redis.Redis, key: str, call: Callable[[RedisBroker, Commit, Commit], object]
 ) -> None:
     broker = connect()
-    bury(broker, post("dead"), FAULT)
-    broker.enqueue([post("held"), post("also")])
+    bury(broker, enqueue_op("dead"), FAULT)
+    broker.enqueue([enqueue_op("held"), enqueue_op("also")])
     one, two = done(broker.turn((), WANT).deliveries)
-    broker.enqueue([post("waits"), post("later", delay=60_000)])
+    broker.enqueue([enqueue_op("waits"), enqueue_op("later", delay=60_000)])
     own = client.dump(key)
     client.set(key, "something else")
     before = contents(client)
@@ -70,7 +70,7 @@ def test_a_key_that_becomes_another_type_while_a_worker_runs_tears_nothing(
 
 def test_a_server_without_memory_renews_leases_and_lets_who_waits_wait(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     (delivery,) = broker.turn((), ClaimRequest("w", ("q",), 1, 1_000)).deliveries
     client.config_set("maxmemory", "1")
     try:
@@ -90,8 +90,8 @@ def test_a_server_without_memory_renews_leases_and_lets_who_waits_wait(connect: 
 
 
 def test_a_send_is_remembered_for_longer_than_it_is_repeated(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
-    connect(patience=600_000).enqueue([post("one")])
-    connect(patience=600_000).enqueue([post("two"), post("three")])
+    connect(patience=600_000).enqueue([enqueue_op("one")])
+    connect(patience=600_000).enqueue([enqueue_op("two"), enqueue_op("three")])
 
     assert [client.pttl(key) > 600_000 for key in client.scan_iter("{fq}:sent:*")] == [True, True]
 
@@ -102,14 +102,14 @@ def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
         pytest.skip(f"no {flavour} here")
     server = Server(flavour, "--maxmemory-policy", "noeviction").start()
     broker = RedisBroker(server.url)
-    broker.enqueue([post("late", delay=60_000), post("x"), post("y"), post("z")])
+    broker.enqueue([enqueue_op("late", delay=60_000), enqueue_op("x"), enqueue_op("y"), enqueue_op("z")])
     turn = broker.turn((), WANT)
     broker.turn(done(turn.deliveries[:2], Bury(FAULT)), ClaimRequest("w", (), 0))
     with server.client() as client:
         client.config_set("maxmemory", "1")
 
     with pytest.raises(BrokerError, match="used memory > 'maxmemory'"):
-        broker.enqueue([post("new")])
+        broker.enqueue([enqueue_op("new")])
     assert broker.wait_result("z", 1) is None
     assert broker.cancel("late")
     assert broker.requeue(["x"], plan_requeue) == broker.discard(["y"]) == 1
@@ -138,7 +138,7 @@ def goes_back(server: Server) -> None:
 
 def test_what_was_committed_and_lost_with_the_server_runs_again_at_the_next_turn_of_its_worker(forgetful: Server) -> None:
     broker, others = RedisBroker(forgetful.url), RedisBroker(forgetful.url)
-    broker.enqueue([post("m"), post("n"), post("o")])
+    broker.enqueue([enqueue_op("m"), enqueue_op("n"), enqueue_op("o")])
     turn = broker.turn((), ClaimRequest("w", ("q",), 2))
     with forgetful.client() as client:
         client.save()
@@ -156,7 +156,7 @@ def test_what_was_committed_and_lost_with_the_server_runs_again_at_the_next_turn
 
 def test_what_was_claimed_and_lost_with_the_server_is_stale_and_nothing_else_is(forgetful: Server) -> None:
     broker = RedisBroker(forgetful.url)
-    broker.enqueue([post("m"), post("n")])
+    broker.enqueue([enqueue_op("m"), enqueue_op("n")])
     first = broker.turn((), ClaimRequest("w", ("q",), 1))
     broker.turn(done(first.deliveries), ClaimRequest("w", ("q",), 0))
     with forgetful.client() as client:
@@ -173,13 +173,13 @@ def test_what_was_claimed_and_lost_with_the_server_is_stale_and_nothing_else_is(
 
 def test_a_server_that_has_lost_everything_is_begun_with_anew(forgetful: Server) -> None:
     broker = RedisBroker(forgetful.url)
-    broker.enqueue([post("m")])
+    broker.enqueue([enqueue_op("m")])
     turn = broker.turn((), WANT)
     with forgetful.client() as client:
         client.flushall()
 
     assert broker.turn(done(turn.deliveries), WANT).stale == ("m",)
-    broker.enqueue([post("n")])
+    broker.enqueue([enqueue_op("n")])
     turn = broker.turn((), WANT)
     assert broker.turn(done(turn.deliveries), WANT).stale == ()
     broker.close()

@@ -10,7 +10,7 @@ import redis
 from fq.brokers import broker_from_url
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from tests.brokers.kit import post
+from tests.brokers.kit import enqueue_op
 from tests.redis.kit import drain
 from tests.redis.servers import Server, free_port
 
@@ -76,7 +76,7 @@ def test_a_client_without_a_timeout_gets_one() -> None:
     broker.now()
     server.freeze()
     with pytest.raises(BrokerUnavailable):
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
     server.thaw()
     broker.close()
     server.remove()
@@ -89,7 +89,7 @@ def test_of_those_who_send_together_only_the_one_whose_message_is_refused_hears_
     client.set("{fq}:ready:bad", "something else")
 
     async def send() -> list[object]:
-        sends = [broker.aenqueue([post(f"m{n}", "bad" if n == 2 else "q")]) for n in range(5)]
+        sends = [broker.aenqueue([enqueue_op(f"m{n}", "bad" if n == 2 else "q")]) for n in range(5)]
         return await asyncio.gather(*sends, return_exceptions=True)
 
     said = asyncio.run(send())
@@ -107,7 +107,7 @@ def test_coroutines_that_send_to_a_server_that_is_away_wait_for_one_failure_not_
             await asyncio.sleep(number * 0.0002)
             before = time.monotonic()
             with pytest.raises(BrokerUnavailable):
-                await broker.aenqueue([post(f"m{number}")])
+                await broker.aenqueue([enqueue_op(f"m{number}")])
             return time.monotonic() - before
 
         return await asyncio.gather(*(one(number) for number in range(3_000)))
@@ -126,7 +126,7 @@ def test_a_port_where_something_else_answers_is_called_so() -> None:
             port = server.sockets[0].getsockname()[1]
             broker = RedisBroker(f"redis://127.0.0.1:{port}/0", patience=200)
             try:
-                await broker.aenqueue([post("m")])
+                await broker.aenqueue([enqueue_op("m")])
             except BrokerError as error:
                 return error
             finally:

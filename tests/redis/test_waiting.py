@@ -13,7 +13,7 @@ from fq.brokers import waiters
 from fq.brokers.records import ACK, ClaimRequest, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker, results, worker_turns
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import bury, in_thread, post, run
+from tests.brokers.kit import bury, enqueue_op, in_thread, run
 from tests.redis.kit import done
 from tests.redis.servers import Server
 from tests.wait_until import wait_until
@@ -34,9 +34,9 @@ def listeners(client: redis.Redis) -> list[dict[str, str]]:
     return [each for each in client.client_list() if int(each["sub"]) > 0]
 
 
-def idle(broker: RedisBroker, want: ClaimRequest = WANT) -> "Waiter":
+def idle(broker: RedisBroker, request: ClaimRequest = WANT) -> "Waiter":
     """A worker in a thread, which waits when this returns."""
-    waiter = Waiter(broker, want)
+    waiter = Waiter(broker, request)
     waiter.thread.start()
     assert waiter.ready.wait(10)
     time.sleep(0.02)
@@ -46,15 +46,15 @@ def idle(broker: RedisBroker, want: ClaimRequest = WANT) -> "Waiter":
 class Waiter:
     """Waits once, having found nothing. Mutable: says when it came back."""
 
-    def __init__(self, broker: RedisBroker, want: ClaimRequest) -> None:
+    def __init__(self, broker: RedisBroker, request: ClaimRequest) -> None:
         self.ready, self.back = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(broker, want), daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(broker, request), daemon=True)
 
-    def _run(self, broker: RedisBroker, want: ClaimRequest) -> None:
-        broker.wait(want, 0)
-        assert broker.turn((), want).deliveries == ()
+    def _run(self, broker: RedisBroker, request: ClaimRequest) -> None:
+        broker.wait(request, 0)
+        assert broker.turn((), request).deliveries == ()
         self.ready.set()
-        broker.wait(want, LONG)
+        broker.wait(request, LONG)
         self.back.set()
 
     def comes_back(self) -> bool:
@@ -66,7 +66,7 @@ class Waiter:
 
 def test_a_message_wakes_a_worker_that_waits(connect: Callable[..., RedisBroker], shared: Server) -> None:
     waiter = idle(connect())
-    connect().enqueue([post("m")])
+    connect().enqueue([enqueue_op("m")])
 
     assert waiter.comes_back()
 
@@ -74,7 +74,7 @@ def test_a_message_wakes_a_worker_that_waits(connect: Callable[..., RedisBroker]
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_message_wakes_one_worker_and_lets_the_others_sleep(connect: Callable[..., RedisBroker], count: int) -> None:
     waiters = [idle(connect(), ClaimRequest(f"w{number}", ("q",), 10)) for number in range(4)]
-    connect().enqueue([post(f"m{number}") for number in range(count)])
+    connect().enqueue([enqueue_op(f"m{number}") for number in range(count)])
     time.sleep(0.2)
 
     assert sum(waiter.back.is_set() for waiter in waiters) == count
@@ -82,7 +82,7 @@ def test_a_message_wakes_one_worker_and_lets_the_others_sleep(connect: Callable[
 
 def test_a_message_of_another_queue_wakes_nobody(connect: Callable[..., RedisBroker]) -> None:
     waiter = idle(connect())
-    connect().enqueue([post("m", "q2"), post("n", "p")])
+    connect().enqueue([enqueue_op("m", "q2"), enqueue_op("n", "p")])
 
     assert waiter.stays()
 
@@ -91,7 +91,7 @@ def test_a_worker_that_is_gone_is_not_rung_in_place_of_one_that_lives(connect: C
     connect().turn((), ClaimRequest("a-first", ("q",), 1))
     client.zadd("{fq}:waiting", {f"q\0{{fq}}:bell:gone{number}": 0 for number in range(6)})
     waiter = idle(connect())
-    connect().enqueue([post("m")])
+    connect().enqueue([enqueue_op("m")])
 
     assert waiter.comes_back()
     assert client.zcard("{fq}:waiting") == 0
@@ -101,21 +101,21 @@ def test_a_worker_that_is_gone_is_not_rung_in_place_of_one_that_lives(connect: C
 def test_whatever_makes_a_message_ready_wakes_a_worker(connect: Callable[..., RedisBroker], how: str) -> None:
     broker = connect()
     if how == "released":
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
         broker.turn((), ClaimRequest("other", ("q",), 1))
     if how == "resumed":
         broker.pause("q")
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
     if how == "taken_back":
-        broker.enqueue([post("m")])
+        broker.enqueue([enqueue_op("m")])
         broker.turn((), ClaimRequest("other", ("q",), 1))
     if how == "requeued":
-        bury(broker, post("m"))
+        bury(broker, enqueue_op("m"))
     if how == "earlier":
-        broker.enqueue([post("late", delay=LONG)])
+        broker.enqueue([enqueue_op("late", delay=LONG)])
     waiter = idle(connect())
     if how == "follow_up":
-        run(broker, post("m"))
+        run(broker, enqueue_op("m"))
     if how == "released":
         broker.release("other", {})
     if how == "resumed":
@@ -126,14 +126,14 @@ def test_whatever_makes_a_message_ready_wakes_a_worker(connect: Callable[..., Re
     if how == "requeued":
         broker.requeue(["m"], plan_requeue)
     if how == "earlier":
-        broker.enqueue([post("m", delay=100)])
+        broker.enqueue([enqueue_op("m", delay=100)])
 
     assert waiter.comes_back()
 
 
 def test_a_worker_wakes_when_a_delayed_message_falls_due(connect: Callable[..., RedisBroker]) -> None:
     broker = connect()
-    broker.enqueue([post("m", delay=150)])
+    broker.enqueue([enqueue_op("m", delay=150)])
     started = time.monotonic()
     waiter = idle(broker)
 
@@ -148,21 +148,21 @@ def test_no_wake_up_is_lost_however_the_moments_fall(connect: Callable[..., Redi
     chance, got, count = random.Random(1), threading.Semaphore(0), 300
 
     def work() -> None:
-        want, commits, seen = WANT, [], 0
+        request, commits, seen = WANT, [], 0
         while seen < count:
-            turn = worker.turn(commits, want)
+            turn = worker.turn(commits, request)
             commits = done(turn.deliveries)
             seen += len(commits)
             for _ in commits:
                 got.release()
             if not commits:
-                worker.wait(want, LONG)
+                worker.wait(request, LONG)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     slow = 0
     for number in range(count):
-        producer.enqueue([post(f"m{number}")])
+        producer.enqueue([enqueue_op(f"m{number}")])
         if not got.acquire(timeout=3):
             slow += 1
             got.acquire(timeout=10)
@@ -216,7 +216,7 @@ def test_a_worker_hears_its_bell_again_when_the_connection_was_cut(connect: Call
     client.client_kill_filter(_type="pubsub")
     assert waiter.comes_back(), "it may have missed something, and must look"
     waiter = idle(broker)
-    connect().enqueue([post("m")])
+    connect().enqueue([enqueue_op("m")])
 
     assert waiter.comes_back()
 
@@ -229,7 +229,7 @@ def test_a_worker_hears_its_bell_again_when_the_server_was_restarted() -> None:
     server.start()
     assert waiter.comes_back()
     waiter = idle(broker)
-    producer.enqueue([post("m")])
+    producer.enqueue([enqueue_op("m")])
 
     assert waiter.comes_back()
     broker.close()
@@ -256,7 +256,7 @@ def test_an_idle_worker_is_told_of_each_message_and_asks_for_none(connect: Calla
     wait_until(lambda: client.zcard("{fq}:waiting"))
     before = scripts_called(client)
     for number in range(100):
-        producer.enqueue([post(f"m{number}")])
+        producer.enqueue([enqueue_op(f"m{number}")])
         wait_until(lambda: len(came) > number)  # noqa: B023  # called at once
     thread.join(10)
 
@@ -295,7 +295,7 @@ def test_no_result_is_missed_however_the_moments_fall(connect: Callable[..., Red
     reader, writer = connect(), connect()
     chance = random.Random(2)
     for number in range(150):
-        writer.enqueue([post(f"m{number}")])
+        writer.enqueue([enqueue_op(f"m{number}")])
         (delivery,) = writer.turn((), WANT).deliveries
         wait = in_thread(lambda number=number: reader.wait_result(f"m{number}", LONG))
         time.sleep(chance.choice((0, 0.000_1, 0.000_3, 0.001)))

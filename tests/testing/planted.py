@@ -21,8 +21,8 @@ class Unfenced(MemoryState):
             if item.state == "running":
                 del self._workers[item.worker].held[item.message_id]
             self._dispose(item, commit, now)
-        for change in commit.changes:
-            self._apply(change, now)
+        for operation in commit.operations:
+            self._apply(operation, now)
         return True
 
 
@@ -37,22 +37,22 @@ class AcksFirst(MemoryState):
     def register_turn(self, name: str, until: int) -> None:
         super().register_turn(name, until)
         self._turning = name
-        for change in self._later.pop(name, ()):
-            self._apply(change, until)
+        for operation in self._later.pop(name, ()):
+            self._apply(operation, until)
 
     def commit(self, commit: Commit, now: int) -> bool:
-        at_once = tuple(change for change in commit.changes if isinstance(change, StoreResultOp))
-        acked = super().commit(evolve(commit, changes=at_once), now)
+        at_once = tuple(operation for operation in commit.operations if isinstance(operation, StoreResultOp))
+        acked = super().commit(evolve(commit, operations=at_once), now)
         if acked:
-            self._later.setdefault(self._turning, []).extend(change for change in commit.changes if change not in at_once)
+            self._later.setdefault(self._turning, []).extend(operation for operation in commit.operations if operation not in at_once)
         return acked
 
 
 class CountsFailures(MemoryState):
     """Counts a delivery when its failure is committed: one that kills its worker is never counted."""
 
-    def claim(self, want: ClaimRequest, now: int) -> tuple[Delivery, ...]:
-        claimed = super().claim(want, now)
+    def claim(self, request: ClaimRequest, now: int) -> tuple[Delivery, ...]:
+        claimed = super().claim(request, now)
         for delivery in claimed:
             self._items[delivery.message_id].deliveries -= 1
         return claimed
@@ -71,16 +71,16 @@ class CountsArrivals(MemoryState):
         super().__init__(dead_ttl)
         self._arrived: dict[str, list[tuple[int, bytes]]] = {}
 
-    def _arrive(self, join: ArriveOp, now: int) -> None:
-        arrived = self._arrived.setdefault(join.group, [])
-        arrived.append((join.member, join.value))
-        group = self._groups.get(join.group, now) or GroupState()
-        group.then = group.then or join.then
-        self._groups.put(join.group, group, now + join.ttl)
-        if len(arrived) == join.size:
-            for splice in group.then:
-                self.enqueue(resolve_deferred(splice, [value for _, value in sorted(arrived)], now), now)
-            self._results.release(join.group, now)
+    def _arrive(self, arrive_op: ArriveOp, now: int) -> None:
+        arrived = self._arrived.setdefault(arrive_op.group, [])
+        arrived.append((arrive_op.member, arrive_op.value))
+        group = self._groups.get(arrive_op.group, now) or GroupState()
+        group.then = group.then or arrive_op.then
+        self._groups.put(arrive_op.group, group, now + arrive_op.ttl)
+        if len(arrived) == arrive_op.size:
+            for deferred in group.then:
+                self.enqueue(resolve_deferred(deferred, [value for _, value in sorted(arrived)], now), now)
+            self._results.release(arrive_op.group, now)
 
 
 class PromotesTwice(MemoryState):

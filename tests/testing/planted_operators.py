@@ -73,8 +73,8 @@ class ForgetsArrivals(MemoryState):
 class GoesOn(MemoryState):
     """Posts what comes after a cancelled message as if nothing had been."""
 
-    def _apply(self, change: Operation, now: int, cancelled: bool = False) -> None:
-        super()._apply(change, now)
+    def _apply(self, operation: Operation, now: int, cancelled: bool = False) -> None:
+        super()._apply(operation, now)
 
 
 class GoesOnAfterGroups(MemoryState):
@@ -104,4 +104,4 @@ class TellsNobody(MemoryState):
 def ignores_groups(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
     """A plan, which broker and ledger share, that posts letters and knows nothing of groups."""
     letters = view.dead_letters(list(dict.fromkeys(message_ids)))
-    return RequeuePlan(tuple(afresh(post, now) for post in letters.values()))
+    return RequeuePlan(tuple(afresh(op, now) for op in letters.values()))

@@ -27,15 +27,15 @@ class Choosy(MemoryBroker):
         self.error: Exception = BrokerError("an argument is too large")
 
     def bad(self, commit: Commit) -> bool:
-        return any(isinstance(change, StoreResultOp) and b"xxxx" in change.body for change in commit.changes)
+        return any(isinstance(operation, StoreResultOp) and b"xxxx" in operation.body for operation in commit.operations)
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         if self.down:
             raise BrokerUnavailable("the broker is down")
         if any(map(self.bad, commits)):
             self.refusals += 1
             raise self.error
-        return super().turn(commits, want)
+        return super().turn(commits, request)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_of_many_outcomes_only_the_one_that_is_refused_fails_and_its_result_says
     assert results[:50] + results[51:] == [Success(f"{n}") for n in range(100) if n != 50]
     assert isinstance(failure := results[50].failure(), Fault)
     assert (failure.type, failure.message) == ("BrokerError", "an argument is too large")
-    assert [letter.fault.type for letter in broker.dead()] == ["BrokerError"]
+    assert [letter.fault.type for letter in broker.dead_letters()] == ["BrokerError"]
 
 
 def test_a_group_hears_of_a_member_whose_outcome_was_refused(broker: Choosy) -> None:
@@ -86,12 +86,12 @@ def test_where_even_the_failure_is_refused_as_much_as_can_be_said_is(broker: Cho
     def say(text: str) -> str:
         return text
 
-    monkeypatch.setattr(broker, "bad", lambda commit: bool(commit.changes))
+    monkeypatch.setattr(broker, "bad", lambda commit: bool(commit.operations))
     handles = [say.send("a"), say.send("b")]
     with app.worker(threads=1):
-        wait_until(lambda: len(broker.dead()) == 2)
+        wait_until(lambda: len(broker.dead_letters()) == 2)
 
-    assert {letter.message_id for letter in broker.dead()} == {handle.message_id for handle in handles}
+    assert {letter.message_id for letter in broker.dead_letters()} == {handle.message_id for handle in handles}
 
 
 def test_where_everything_is_refused_nothing_fails_for_it_and_all_waits(broker: Choosy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_where_everything_is_refused_nothing_fails_for_it_and_all_waits(broker: 
     worker.stop()
 
     assert results == [Success("a"), Success("b")]
-    assert broker.dead() == ()
+    assert broker.dead_letters() == ()
 
 
 def test_what_is_refused_for_a_moment_only_does_not_fail(broker: Choosy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_what_is_refused_for_a_moment_only_does_not_fail(broker: Choosy, monkeyp
     monkeypatch.setattr(broker, "bad", lambda commit: tried.append(commit) or len(tried) <= 4)  # together, alone, and once more so
     with app.worker(threads=1):
         assert say.send("a").get() == Success("a")
-    assert broker.dead() == ()
+    assert broker.dead_letters() == ()
 
 
 def test_a_broker_that_goes_away_meanwhile_is_waited_for(broker: Choosy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_an_outcome_that_cannot_be_sent_fails_alone_and_those_behind_it_are_comm
 
     assert isinstance(fault, Fault)
     assert "could not be sent" in fault.message and "connection reset by peer" in fault.message
-    assert [letter.message_id for letter in broker.dead()] == [large.message_id]
+    assert [letter.message_id for letter in broker.dead_letters()] == [large.message_id]
 
 
 def test_an_error_that_is_none_of_the_brokers_own_blames_the_outcome_that_raises_it(broker: Choosy) -> None:
@@ -200,9 +200,9 @@ def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_a
     handle = say.send("a")
     with app.worker(threads=1):
         assert handle.get() == Success("a")
-        wait_until(broker.dead)
+        wait_until(broker.dead_letters)
 
-    assert "could not be sent" in broker.dead()[0].fault.message
+    assert "could not be sent" in broker.dead_letters()[0].fault.message
 
 
 @pytest.mark.parametrize("away_for", [1, 2, 7])
@@ -216,10 +216,10 @@ def test_outcomes_that_meet_a_broker_that_comes_and_goes_are_blamed_for_nothing(
     def say(text: str) -> str:
         return text
 
-    def turn(commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         if next(calls) % (away_for + 1):
             raise BrokerUnavailable("the broker is down")
-        return MemoryBroker.turn(broker, commits, want)
+        return MemoryBroker.turn(broker, commits, request)
 
     handles = [say.send(f"{number}") for number in range(5)]
     monkeypatch.setattr(broker, "turn", turn)
@@ -229,7 +229,7 @@ def test_outcomes_that_meet_a_broker_that_comes_and_goes_are_blamed_for_nothing(
         monkeypatch.undo()
 
     assert results == [Success(f"{number}") for number in range(5)]
-    assert broker.dead() == ()
+    assert broker.dead_letters() == ()
 
 
 def test_an_outcome_that_comes_when_its_worker_has_stopped_leaves_a_line_in_the_log(

@@ -184,8 +184,8 @@ class Weighing(MemoryBroker):
         self.held: dict[str, int] = {}
         self.most = 0
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
-        turn = super().turn(commits, want)
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
+        turn = super().turn(commits, request)
         for commit in commits:
             del self.held[commit.message_id]
         self.held |= {delivery.message_id: len(delivery.body) for delivery in turn.deliveries}

@@ -15,11 +15,11 @@ class Away(MemoryBroker):
     is_away = False
     refused = 0
 
-    def turn(self, commits, want) -> Turn:
+    def turn(self, commits, request) -> Turn:
         if self.is_away:
             self.refused += 1
             raise BrokerUnavailable("away")
-        return super().turn(commits, want)
+        return super().turn(commits, request)
 
 
 @pytest.mark.parametrize("worked_before", [False, True])

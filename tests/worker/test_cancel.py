@@ -198,7 +198,7 @@ def test_a_cancelled_message_ends_as_that_whatever_a_layer_would_have_said(app: 
     app.run_until_idle()
 
     assert fault(handle.get(0)) == "Cancelled"
-    assert app.broker.dead() == ()
+    assert app.broker.dead_letters() == ()
 
 
 def test_a_cancelled_message_takes_no_slot_of_a_limit(app: App) -> None:
@@ -239,7 +239,7 @@ def test_what_was_cancelled_is_no_dead_letter_and_no_error(app: App, caplog: pyt
     handle.cancel()
     app.run_until_idle()
 
-    assert app.broker.dead() == ()
+    assert app.broker.dead_letters() == ()
     assert app.requeue([handle.message_id]) == 0
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert heard == ["Cancelled"]

@@ -127,7 +127,7 @@ def test_what_cannot_be_decoded_is_a_dead_letter_and_the_rest_of_the_batch_runs(
         assert [handle.get() for handle in handles] == [Success(n + 1) for n in range(50)]
         wait_until(lambda: idle(app))
 
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
     assert (letter.message_id, letter.body, letter.fault.type) == ("garbage", b"{nonsense", "DecodeError")
 
 
@@ -141,9 +141,9 @@ def test_a_message_for_an_unknown_actor_is_left_for_others_and_then_is_a_dead_le
         wait_until(lambda: app.broker.status("m1").state == "delayed")
     app.broker.enqueue([EnqueueOp("m2", "default", "gone", 0, 0, b'{"message_id":"m2","actor_name":"gone"}')])
     with app.worker(threads=1, unknown_actor_grace=0):
-        wait_until(lambda: app.broker.dead())
+        wait_until(lambda: app.broker.dead_letters())
 
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
     assert (letter.message_id, letter.fault.type) == ("m2", "ActorNotFound")
 
 

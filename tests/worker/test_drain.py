@@ -169,7 +169,7 @@ def test_that_an_actor_cancels_itself_is_an_ordinary_failure(app: App, run: Call
             cancelled.send()
             app.run_until_idle()
 
-            assert [letter.fault.type for letter in broker.dead()] == [SelfCancelled.__name__]
+            assert [letter.fault.type for letter in broker.dead_letters()] == [SelfCancelled.__name__]
 
     run(test)
 
@@ -195,7 +195,7 @@ def test_a_generator_exit_of_a_layer_is_an_ordinary_failure(app: App, run: Calla
             closed.send()
 
             assert app.run_until_idle() == 2, "it was tried again"
-            assert [letter.fault.type for letter in broker.dead()] == [GeneratorExit.__name__]
+            assert [letter.fault.type for letter in broker.dead_letters()] == [GeneratorExit.__name__]
 
     run(test)
 

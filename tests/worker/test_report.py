@@ -149,7 +149,7 @@ def test_a_body_with_the_id_of_another_message_is_a_dead_letter(broker: Broker, 
 
     app.broker.enqueue([EnqueueOp("m1", "default", "one", 0, 0, b'{"message_id":"m2","actor_name":"one"}')])
     app.run_until_idle()
-    (letter,) = app.broker.dead()
+    (letter,) = app.broker.dead_letters()
 
     assert (letter.message_id, letter.fault.type) == ("m1", "DecodeError")
     assert "found the message m2, expected m1" in letter.fault.message

@@ -114,4 +114,4 @@ def test_whatever_a_foreign_producer_says_of_the_wait_it_ends(silent: None, sinc
         app.broker.enqueue([EnqueueOp(name, "default", name, 0, 0, encode(sent))])
     app.run_until_idle()
 
-    assert {letter.fault.type for letter in app.broker.dead()} == {"InvalidArguments", "ActorNotFound"}
+    assert {letter.fault.type for letter in app.broker.dead_letters()} == {"InvalidArguments", "ActorNotFound"}

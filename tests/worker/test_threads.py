@@ -72,10 +72,10 @@ class Sick(MemoryBroker):
 
     sick = False
 
-    def turn(self, commits: object, want: ClaimRequest) -> Turn:
-        if self.sick and want.limit:
+    def turn(self, commits: object, request: ClaimRequest) -> Turn:
+        if self.sick and request.limit:
             raise Struck
-        return super().turn(commits, want)  # type: ignore[arg-type]
+        return super().turn(commits, request)  # type: ignore[arg-type]
 
 
 def test_a_worker_whose_pump_is_lost_hands_back_what_it_holds_and_raises_at_its_end(silent: None) -> None:

@@ -21,7 +21,15 @@ from fq.brokers.records import (
     WorkerStats,
 )
 from fq.brokers.requeue import RequeuePlanner
-from fq.brokers.validation import DEAD_TTL_MS, check_commits, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.validation import (
+    DEAD_TTL_MS,
+    check_claim_request,
+    check_commits,
+    check_enqueue_ops,
+    check_names,
+    check_search,
+    check_settings,
+)
 from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
@@ -72,57 +80,59 @@ class MemoryBroker:
             due = self._state.next_due(worker)
         return 0 if due == float("inf") else max(0, int(due) - self.clock.now)
 
-    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
+    def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
-        posts = tuple(posts)
-        check_posts(posts)
+        ops = tuple(ops)
+        check_enqueue_ops(ops)
         with self._lock:
             now = self.clock.now
-            new = sum([self._state.enqueue(post, now) for post in posts])
+            new = sum([self._state.enqueue(op, now) for op in ops])
         self._signal.notify_work()
         return new
 
-    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
+    async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """See `Broker.aenqueue`; nothing here blocks."""
-        self.enqueue(posts)
+        self.enqueue(ops)
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
-        check_want(want)
+        check_claim_request(request)
         commits = tuple(commits)
         check_commits(commits)
         kept: dict[str, bytes] = {}
         stale: list[str] = []
         with self._lock:
             now = self.clock.now
-            self._state.register_turn(want.worker, now + want.lease)
-            self._state.note_queues(want)
+            self._state.register_turn(request.worker, now + request.lease)
+            self._state.note_queues(request)
             for commit in commits:
                 if self._state.commit(commit, now):
-                    kept.update((change.message_id, change.body) for change in commit.changes if type(change) is StoreResultOp)
+                    kept.update(
+                        (operation.message_id, operation.body) for operation in commit.operations if type(operation) is StoreResultOp
+                    )
                 else:
                     stale.append(commit.message_id)
             self._state.promote_and_reclaim(now)
-            cancelled = self._state.take_cancelled(want.worker)
-            deliveries = self._state.claim(want, now) if want.limit > 0 else ()
-            idle_for = min(MAX_IDLE_MS, max(0, self._state.next_due(want.worker) - now))
+            cancelled = self._state.take_cancelled(request.worker)
+            deliveries = self._state.claim(request, now) if request.limit > 0 else ()
+            idle_for = min(MAX_IDLE_MS, max(0, self._state.next_due(request.worker) - now))
         self._signal.notify_work()
         for message_id, body in kept.items():
             self._waiters.resolve(message_id, body)
         return Turn(deliveries, tuple(stale), int(idle_for), cancelled)
 
-    def wait(self, want: ClaimRequest, timeout: int) -> None:
+    def wait(self, request: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
-        check_want(want)
-        self._signal.wait(want.worker, timeout, lambda: self._seconds_left(want))
+        check_claim_request(request)
+        self._signal.wait(request.worker, timeout, lambda: self._seconds_left(request))
 
-    def _seconds_left(self, want: ClaimRequest) -> float:
-        if want.limit <= 0:
+    def _seconds_left(self, request: ClaimRequest) -> float:
+        if request.limit <= 0:
             return float("inf")
         with self._lock:
-            if self._state.may_claim(want):
+            if self._state.may_claim(request):
                 return 0.0
-            due = self._state.next_due(want.worker)
+            due = self._state.next_due(request.worker)
         return due if due == float("inf") else self.clock.seconds_until(int(due))
 
     def wake(self) -> None:
@@ -192,7 +202,7 @@ class MemoryBroker:
         with self._lock:
             return tuple(self._state.worker_stats(self.clock.now))
 
-    def dead(
+    def dead_letters(
         self,
         *,
         queue: str | None = None,
@@ -201,7 +211,7 @@ class MemoryBroker:
         until: int | None = None,
         limit: int = 100,
     ) -> tuple[DeadLetter, ...]:
-        """See `Broker.dead`."""
+        """See `Broker.dead_letters`."""
         check_search(queue=queue, actor=actor, error=error)
         with self._lock:
             letters = (
@@ -214,11 +224,11 @@ class MemoryBroker:
             )
             return tuple(letter for letter, _ in zip(letters, range(limit), strict=False))
 
-    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
-        """See `Broker.held`."""
+    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
+        """See `Broker.claimed_by`."""
         check_names("worker", worker)
         with self._lock:
-            return tuple(islice(self._state.held(worker), limit))
+            return tuple(islice(self._state.claimed_by(worker), limit))
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
@@ -268,8 +278,8 @@ class MemoryBroker:
             self._state.queue(queue).paused = paused
         self._signal.notify_work()
 
-    def checkup(self) -> tuple[Finding, ...]:
-        """See `Broker.checkup`."""
+    def diagnose(self) -> tuple[Finding, ...]:
+        """See `Broker.diagnose`."""
         return (
             Finding("broker", "warn", "memory of this process", "nothing is kept when it ends: use sqlite:/// or redis:// for real work"),
         )

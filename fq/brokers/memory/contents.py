@@ -25,16 +25,14 @@ class Contents:
 
     # Where a message goes.
 
-    def enqueue(self, post: EnqueueOp, now: int, cancelled: bool = False) -> bool:
+    def enqueue(self, op: EnqueueOp, now: int, cancelled: bool = False) -> bool:
         """Put *post* on its queue, *cancelled* or not, and return True; return False if a message of its id waits or runs."""
-        if post.message_id in self._items:
+        if op.message_id in self._items:
             return False
         self._numbers += 1
-        item = Item(
-            post.message_id, self.queue(post.queue_name), post.actor_name, post.priority, post.body, now + post.delay, self._numbers
-        )
+        item = Item(op.message_id, self.queue(op.queue_name), op.actor_name, op.priority, op.body, now + op.delay, self._numbers)
         item.cancelled = cancelled
-        self._items[post.message_id] = item
+        self._items[op.message_id] = item
         self._enter(item, now)
         return True
 

@@ -26,7 +26,7 @@ class Operators(Contents):
             return Status(message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
         return Status(message_id, "unknown" if self.result(message_id, now) is None else "done")
 
-    def held(self, worker: str) -> Iterator[ClaimedMessage]:
+    def claimed_by(self, worker: str) -> Iterator[ClaimedMessage]:
         """Return what a worker holds, those claimed first first."""
         for item in self._workers.get(worker, Worker()).held.values():
             yield ClaimedMessage(item.message_id, item.queue.name, item.actor_name, worker, item.since)
@@ -62,8 +62,8 @@ class Operators(Contents):
             self._groups.put(one.group, GroupState(dict(one.values), one.then), now + OPEN_GROUP_TTL_MS)
         for message_id in planned.deleted_letters:
             self._remove_letter(message_id)
-        for post in planned.posts:
-            self.enqueue(post, now)
+        for op in planned.enqueues:
+            self.enqueue(op, now)
         return planned.count(chosen)
 
     def to_enqueue_op(self, letter: DeadLetter) -> EnqueueOp:

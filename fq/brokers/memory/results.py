@@ -15,13 +15,13 @@ class ResultStore:
         """Return the result of a message."""
         return self._bodies.get(message_id, now)
 
-    def store(self, keep: StoreResultOp, waits: bool, now: int) -> None:
+    def store(self, store_op: StoreResultOp, waits: bool, now: int) -> None:
         """Keep a result, which *waits* for its group or not."""
         if waits:
-            waiting = self._waiting.get(keep.hold, now) or {}
-            waiting[keep.message_id] = keep.ttl
-            self._waiting.put(keep.hold, waiting, now + OPEN_GROUP_TTL_MS)
-        self._bodies.put(keep.message_id, keep.body, now + (max(OPEN_GROUP_TTL_MS, keep.ttl) if waits else keep.ttl))
+            waiting = self._waiting.get(store_op.hold, now) or {}
+            waiting[store_op.message_id] = store_op.ttl
+            self._waiting.put(store_op.hold, waiting, now + OPEN_GROUP_TTL_MS)
+        self._bodies.put(store_op.message_id, store_op.body, now + (max(OPEN_GROUP_TTL_MS, store_op.ttl) if waits else store_op.ttl))
 
     def release(self, group: str, now: int) -> None:
         """Let the time run of what waits for *group*."""

@@ -50,9 +50,9 @@ class MemoryState(Operators):
         worker.until = until
         worker.turns += 1
 
-    def note_queues(self, want: ClaimRequest) -> None:
+    def note_queues(self, request: ClaimRequest) -> None:
         """Remember which queues a worker asks for."""
-        self._workers[want.worker].queues.update(want.queues)
+        self._workers[request.worker].queues.update(request.queues)
 
     def renew(self, name: str, until: int) -> None:
         """Let the lease of the worker called *name* run until then, if it still has one."""
@@ -68,22 +68,22 @@ class MemoryState(Operators):
             self._enter(item, now)
         return len(worker.held)
 
-    def may_claim(self, want: ClaimRequest) -> bool:
+    def may_claim(self, request: ClaimRequest) -> bool:
         """Is anything ready that *want* asks for?"""
-        return any(queue.counts["ready"] for queue in map(self.queue, want.queues) if not queue.paused)
+        return any(queue.counts["ready"] for queue in map(self.queue, request.queues) if not queue.paused)
 
-    def claim(self, want: ClaimRequest, now: int) -> tuple[Delivery, ...]:
+    def claim(self, request: ClaimRequest, now: int) -> tuple[Delivery, ...]:
         """Return what *want* asks for, held by its worker from now on."""
-        worker, left = self._workers[want.worker], want.max_bytes
+        worker, left = self._workers[request.worker], request.max_bytes
         self._token += 1
         claimed: list[Delivery] = []
-        for queue in map(self.queue, rotate(want.queues, worker.turns)):
-            while len(claimed) < want.limit and not queue.paused and (item := queue.first()):
+        for queue in map(self.queue, rotate(request.queues, worker.turns)):
+            while len(claimed) < request.limit and not queue.paused and (item := queue.first()):
                 left -= len(item.body)
                 if left < 0 and claimed:
                     return tuple(claimed)
                 queue.pop()
-                item.run(self._token, want.worker, now)
+                item.run(self._token, request.worker, now)
                 worker.held[item.message_id] = item
                 claimed.append(item.delivery(now))
         return tuple(claimed)
@@ -103,19 +103,19 @@ class MemoryState(Operators):
             return False
         del self._workers[item.worker].held[item.message_id]
         self._dispose(item, commit, now)
-        for change in commit.changes:
-            self._apply(change, now, item.cancelled)
+        for operation in commit.operations:
+            self._apply(operation, now, item.cancelled)
         return True
 
     def _dispose(self, item: Item, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
                 self._leave(item)
-            case Reschedule(post, fault):
+            case Reschedule(op, fault):
                 item.become("")
-                item.queue, item.actor_name = self.queue(post.queue_name), post.actor_name
-                item.priority, item.body = post.priority, post.body
-                item.due, item.deliveries, item.interrupted, item.fault = now + post.delay, 0, "", fault or item.fault
+                item.queue, item.actor_name = self.queue(op.queue_name), op.actor_name
+                item.priority, item.body = op.priority, op.body
+                item.due, item.deliveries, item.interrupted, item.fault = now + op.delay, 0, "", fault or item.fault
                 self._enter(item, now)
             case Bury(fault):
                 self._remove_letter(item.message_id)
@@ -128,29 +128,29 @@ class MemoryState(Operators):
                 item.interrupted = interrupted
                 self._enter(item, now)
 
-    def _apply(self, change: Operation, now: int, cancelled: bool = False) -> None:
-        match change:
+    def _apply(self, operation: Operation, now: int, cancelled: bool = False) -> None:
+        match operation:
             case EnqueueOp(continues=continues):
-                self.enqueue(change, now, cancelled and continues)
+                self.enqueue(operation, now, cancelled and continues)
             case StoreResultOp(hold=hold):
                 group = self._groups.get(hold, now) if hold else None
-                self._results.store(change, hold != "" and not (group and group.complete), now)
+                self._results.store(operation, hold != "" and not (group and group.complete), now)
             case ArriveOp():
-                self._arrive(change, now)
+                self._arrive(operation, now)
 
-    def _arrive(self, join: ArriveOp, now: int) -> None:
-        known = self._groups.get(join.group, now)
+    def _arrive(self, arrive_op: ArriveOp, now: int) -> None:
+        known = self._groups.get(arrive_op.group, now)
         group = known or GroupState()
-        if group.complete or join.member in group.values:
+        if group.complete or arrive_op.member in group.values:
             return
-        group.values[join.member] = join.value
-        group.then = group.then or join.then
-        complete = len(group.values) >= join.size
-        if known or join.size > 1 or group.then:
-            self._groups.put(join.group, group, now + group_ttl(join, complete))
+        group.values[arrive_op.member] = arrive_op.value
+        group.then = group.then or arrive_op.then
+        complete = len(group.values) >= arrive_op.size
+        if known or arrive_op.size > 1 or group.then:
+            self._groups.put(arrive_op.group, group, now + group_ttl(arrive_op, complete))
         if complete:
-            values, then = [value for _, value in sorted(group.values.items())], join.then or group.then
+            values, then = [value for _, value in sorted(group.values.items())], arrive_op.then or group.then
             group.complete, group.values, group.then = True, {}, ()
-            for splice in then:
-                self.enqueue(resolve_deferred(splice, values, now), now, group.cancelled)
-            self._results.release(join.group, now)
+            for deferred in then:
+                self.enqueue(resolve_deferred(deferred, values, now), now, group.cancelled)
+            self._results.release(arrive_op.group, now)

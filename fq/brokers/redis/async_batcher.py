@@ -45,7 +45,7 @@ class PostOffice:
         self._thread = watched_thread("fq-redis-post-office", self._run)
         self._thread.start()
 
-    def post(self, posts: Sequence[EnqueueOp]) -> "asyncio.Future[None]":
+    def post(self, ops: Sequence[EnqueueOp]) -> "asyncio.Future[None]":
         """Return the future, in the running loop, of *posts* being sent; it raises what *send* raises. Nothing may be posted after `close`."""
         loop = asyncio.get_running_loop()
         sent: asyncio.Future[None] = loop.create_future()
@@ -53,7 +53,7 @@ class PostOffice:
         if tray is None:
             tray = self._trays[loop] = Tray(loop)
             loop.call_soon(self._hand_in, tray)  # after all that is ready to run now, and perhaps sends, too
-        tray.letters.append((posts, sent))
+        tray.letters.append((ops, sent))
         return sent
 
     def close(self) -> None:
@@ -90,14 +90,14 @@ class PostOffice:
     def _deliver(self, trays: list[Tray]) -> None:
         errors: dict[asyncio.Future[None], Exception | None] = {}
         for part in _parts([letter for tray in trays for letter in tray.letters]):
-            error = self._sent(posts for posts, _ in part)
+            error = self._sent(ops for ops, _ in part)
             if isinstance(error, BrokerUnavailable) and not _is_large(part):
                 trays += self._waiting()  # each has waited for as long as it takes: let nobody wait for one failure after the other
                 errors = {sent: error for tray in trays for _, sent in tray.letters} | errors
                 break
             errors |= {sent: error for _, sent in part}
             if error is not None and len(part) > 1:  # one of them is to blame
-                errors |= {sent: self._sent((posts,)) for posts, sent in part}
+                errors |= {sent: self._sent((ops,)) for ops, sent in part}
         for tray in trays:
             with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 tray.loop.call_soon_threadsafe(_settle, tray, errors)
@@ -105,7 +105,7 @@ class PostOffice:
     def _sent(self, calls: Iterable[Sequence[EnqueueOp]]) -> Exception | None:
         """Send the posts of *calls* together; return what went wrong."""
         try:
-            self._send([post for posts in calls for post in posts])
+            self._send([op for ops in calls for op in ops])
         except Exception as error:
             return error
         return None
@@ -128,7 +128,7 @@ def _parts(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
     part: list[Letter] = []
     size = weight = 0
     for letter in letters:
-        bodies = sum(len(post.body) for post in letter[0])
+        bodies = sum(len(op.body) for op in letter[0])
         if part and (size + len(letter[0]) > TOGETHER or weight + bodies > TOGETHER_BYTES):
             yield part
             part, size, weight = [], 0, 0
@@ -141,7 +141,7 @@ def _parts(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
 
 def _is_large(part: Sequence[Letter]) -> bool:
     """Is *part* one call that may be too large to be sent, though the server is there?"""
-    return len(part) == 1 and sum(len(post.body) for post in part[0][0]) > TOGETHER_BYTES
+    return len(part) == 1 and sum(len(op.body) for op in part[0][0]) > TOGETHER_BYTES
 
 
 def _settle(tray: Tray, errors: Mapping["asyncio.Future[None]", Exception | None]) -> None:

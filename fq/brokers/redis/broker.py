@@ -17,7 +17,7 @@ from fq.brokers.redis.requeue import requeue
 from fq.brokers.redis.server_clock import ServerClock
 from fq.brokers.requeue import RequeuePlanner
 from fq.brokers.single_flight import SingleFlight
-from fq.brokers.validation import DEAD_TTL_MS, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.validation import DEAD_TTL_MS, check_claim_request, check_enqueue_ops, check_names, check_search, check_settings
 from fq.errors import ConfigError
 from fq.runtime.interrupt_mask import shields
 from fq.runtime.process_id import pid
@@ -93,36 +93,36 @@ class RedisBroker:
             self._local = Local(self._server, self._dead_ttl)
         return self._local
 
-    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
+    def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """Put *posts* on their queues, all or none, in one round trip."""
-        posts = tuple(posts)
-        check_posts(posts)
-        return self._here.sender.send(posts)
+        ops = tuple(ops)
+        check_enqueue_ops(ops)
+        return self._here.sender.send(ops)
 
-    def begin_enqueue(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin_enqueue(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
-        posts = tuple(posts)
-        check_posts(posts)
-        return self._here.sender.begin(posts) if posts else lambda: None
+        ops = tuple(ops)
+        check_enqueue_ops(ops)
+        return self._here.sender.begin(ops) if ops else lambda: None
 
-    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
+    async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers; what several send at the same time goes in one round trip."""
-        if posts := tuple(posts):
-            check_posts(posts)
-            await self._here.post(posts)
+        if ops := tuple(ops):
+            check_enqueue_ops(ops)
+            await self._here.post(ops)
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """Apply *commits* and claim what is wanted, in one script."""
-        check_want(want)
-        here, channel = self._here, self._server.keys.bell(want.worker)
-        return here.turns.turn(commits, want, channel if here.hears(channel) else "")
+        check_claim_request(request)
+        here, channel = self._here, self._server.keys.bell(request.worker)
+        return here.turns.turn(commits, request, channel if here.hears(channel) else "")
 
-    def wait(self, want: ClaimRequest, timeout: int) -> None:
+    def wait(self, request: ClaimRequest, timeout: int) -> None:
         """Block until there may be something to claim; asks the server nothing meanwhile."""
-        check_want(want)
-        here, channel = self._here, self._server.keys.bell(want.worker)
+        check_claim_request(request)
+        here, channel = self._here, self._server.keys.bell(request.worker)
         here.listen(channel)
-        here.turns.wait(want, timeout, channel)
+        here.turns.wait(request, timeout, channel)
 
     def wake(self) -> None:
         """End a `wait` that is under way in another thread, or the next one."""
@@ -172,10 +172,10 @@ class RedisBroker:
         """Return all workers with a lease, by name."""
         return inspection.workers(self._server)
 
-    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
+    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
         check_names("worker", worker)
-        return inspection.held(self._server, worker, limit)
+        return inspection.claimed_by(self._server, worker, limit)
 
     def cancel(self, message_id: str) -> bool:
         """Cancel a message that waits or is held; return whether there is one."""
@@ -187,7 +187,7 @@ class RedisBroker:
         check_names("group", *groups)
         return inspection.cancel(self._server, message_ids, groups)
 
-    def dead(
+    def dead_letters(
         self,
         *,
         queue: str | None = None,
@@ -198,7 +198,7 @@ class RedisBroker:
     ) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
         check_search(queue=queue, actor=actor, error=error)
-        return inspection.dead(self._server, queue, actor, error, limit, until)
+        return inspection.dead_letters(self._server, queue, actor, error, limit, until)
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """Put dead letters back on their queues, as *plan* says; return how many there were."""
@@ -225,7 +225,7 @@ class RedisBroker:
         check_names("queue", queue)
         self._server.run_for("resume", (queue,))
 
-    def checkup(self) -> tuple[Finding, ...]:
+    def diagnose(self) -> tuple[Finding, ...]:
         """Return what there is to say about the server and its settings, for ``fq doctor``."""
         return examined(self._server, self._ask_time)
 

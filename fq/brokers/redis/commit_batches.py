@@ -19,7 +19,7 @@ def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
     if (
         len(commits) <= most
         and len({commit.message_id for commit in commits}) == len(commits)
-        and not any(commit.changes and _is_rare(commit) for commit in commits)
+        and not any(commit.operations and _is_rare(commit) for commit in commits)
     ):
         return [commits]
     found: list[Sequence[Commit]] = []
@@ -28,26 +28,26 @@ def batches(commits: Sequence[Commit], most: int) -> list[Sequence[Commit]]:
     kept: set[str] = set()
     posted = 0
     for commit in commits:
-        keeps = {change.message_id for change in commit.changes if isinstance(change, StoreResultOp)}
-        posts = sum(type(change) is EnqueueOp for change in commit.changes)
-        if len(batch) == most or (batch and posted + posts > most) or commit.message_id in about or keeps & kept:
+        store_ops = {operation.message_id for operation in commit.operations if isinstance(operation, StoreResultOp)}
+        ops = sum(type(operation) is EnqueueOp for operation in commit.operations)
+        if len(batch) == most or (batch and posted + ops > most) or commit.message_id in about or store_ops & kept:
             found.append(batch)
             batch, about, kept, posted = [], set(), set(), 0
         batch.append(commit)
-        posted += posts
+        posted += ops
         about.add(commit.message_id)
-        about.update(id_ for change in commit.changes for id_ in _posted(change))
-        kept |= keeps
+        about.update(id_ for operation in commit.operations for id_ in _posted(operation))
+        kept |= store_ops
     return [*found, batch]
 
 
 def _is_rare(commit: Commit) -> bool:
     """Does *commit* do more than keep the result of its own message?"""
-    return any(type(change) is not StoreResultOp or change.message_id != commit.message_id for change in commit.changes)
+    return any(type(operation) is not StoreResultOp or operation.message_id != commit.message_id for operation in commit.operations)
 
 
-def _posted(change: Operation) -> Iterator[str]:
-    if isinstance(change, EnqueueOp):
-        yield change.message_id
-    elif isinstance(change, ArriveOp):
-        yield from (splice.post.message_id for splice in change.then)
+def _posted(operation: Operation) -> Iterator[str]:
+    if isinstance(operation, EnqueueOp):
+        yield operation.message_id
+    elif isinstance(operation, ArriveOp):
+        yield from (deferred.op.message_id for deferred in operation.then)

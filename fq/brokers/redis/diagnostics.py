@@ -21,7 +21,7 @@ def examined(server: Server, ask_time: Callable[[], int]) -> tuple[Finding, ...]
         BrokerError: nothing can be asked at all.
     """
     looks: dict[str, Callable[[], Iterable[Finding]]] = {
-        "server": lambda: checkup(inspection.info(server), inspection.settings(server), server.line.place.name),
+        "server": lambda: diagnose(inspection.info(server), inspection.settings(server), server.line.place.name),
         "clock": lambda: (clock(ask_time(), time.time_ns() // 1_000_000),),
         "keys": lambda: (_keys(server),),
     }
@@ -39,7 +39,7 @@ def examined(server: Server, ask_time: Callable[[], int]) -> tuple[Finding, ...]
     return (*findings, *(refusal(what, error) for what, error in refused.items()))
 
 
-def checkup(info: Mapping[str, str], settings: Mapping[str, str], name: str) -> tuple[Finding, ...]:
+def diagnose(info: Mapping[str, str], settings: Mapping[str, str], name: str) -> tuple[Finding, ...]:
     """Return what there is to say, given the *name* of a server, its INFO and its CONFIG, which is empty where the server does not tell."""
     return (_version(info, name), _role(info), _eviction(info, settings), _memory(info), _persistence(info, settings))
 

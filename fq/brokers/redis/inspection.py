@@ -96,7 +96,7 @@ def _queues_of(server: Server, worker: str) -> list[str]:
     return queues_remembered(cast(bytes | None, server.line.command("HGET", server.keys.workers, worker)))
 
 
-def held(server: Server, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
+def claimed_by(server: Server, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
     """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
     rows = cast(list[tuple[bytes, bytes, bytes]], server.run_for("held", _queues_of(server, worker), limit, worker=worker))
     found: list[ClaimedMessage] = []
@@ -133,7 +133,9 @@ def workers(server: Server) -> tuple[WorkerStats, ...]:
     return tuple(found)
 
 
-def dead(server: Server, queue: str | None, actor: str | None, error: str | None, limit: int, until: int | None) -> tuple[DeadLetter, ...]:
+def dead_letters(
+    server: Server, queue: str | None, actor: str | None, error: str | None, limit: int, until: int | None
+) -> tuple[DeadLetter, ...]:
     """Return up to *limit* dead letters that match, the latest first."""
     names = [queue] if queue is not None else _queue_names(server)
     found = [row for name in names for row in _dead_of(server, name, actor or "", error or "", limit, until)]

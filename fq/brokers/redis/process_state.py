@@ -45,12 +45,12 @@ class Local:
             ear = self._ear
         ear.hear(channel, self._server.line.patience if within is None else within)
 
-    async def post(self, posts: Sequence[EnqueueOp]) -> None:
+    async def post(self, ops: Sequence[EnqueueOp]) -> None:
         """Send *posts*, together with what other coroutines send at the same time."""
         with self._lock:
             if self._post_office is None:
                 self._post_office = PostOffice(self.sender.send)
-            sent = self._post_office.post(posts)
+            sent = self._post_office.post(ops)
         await sent
 
     def close(self) -> None:

@@ -30,16 +30,16 @@ class _View:
         found: dict[str, EnqueueOp] = {}
         for message_id, letter in self._read(self.server.keys.letters, message_ids):
             died, _, _, record = letter.split(b"\0", 3)
-            post = found[message_id] = _post(message_id, record)
-            self.died[message_id] = post.queue_name, died
+            op = found[message_id] = _post(message_id, record)
+            self.died[message_id] = op.queue_name, died
         return found
 
     def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         found: dict[str, LiveMessage] = {}
         for message_id, record in self._read(self.server.keys.messages, message_ids):
-            post = _post(message_id, record)
-            self.places[message_id] = post.queue_name, record[:PLACE]
-            found[message_id] = LiveMessage(post, not self._waits(post, record[:PLACE]))
+            op = _post(message_id, record)
+            self.places[message_id] = op.queue_name, record[:PLACE]
+            found[message_id] = LiveMessage(op, not self._waits(op, record[:PLACE]))
         return found
 
     def open_groups(self, groups: Sequence[str]) -> set[str]:
@@ -56,12 +56,12 @@ class _View:
             found += [(message_id, value) for message_id, value in zip(part, values, strict=True) if value is not None]
         return found
 
-    def _waits(self, post: EnqueueOp, place: bytes) -> bool:
-        ready, delayed, _, _ = self.server.keys.queue(post.queue_name)
-        message_id = post.message_id.encode()
+    def _waits(self, op: EnqueueOp, place: bytes) -> bool:
+        ready, delayed, _, _ = self.server.keys.queue(op.queue_name)
+        message_id = op.message_id.encode()
         return any(
             self.server.line.command("ZSCORE", key, member) is not None
-            for key, member in ((ready, place + message_id), (delayed, b"%b%d\0%b" % (place, post.priority, message_id)))
+            for key, member in ((ready, place + message_id), (delayed, b"%b%d\0%b" % (place, op.priority, message_id)))
         )
 
 
@@ -111,7 +111,7 @@ def _written(sheet: Sheet, todo: RequeuePlan, seen: _View, asked: set[str]) -> l
     for one in todo.reopened:
         arguments += (sheet.group(one.group), OPEN_GROUP_TTL_MS, len(one.values), *(part for item in one.values.items() for part in item))
         arguments += (len(one.then), *(argument for it in one.then for argument in sheet.splice(it)))
-    arguments.append(len(todo.posts))
-    for post in todo.posts:
-        arguments += (sheet.queue(post.queue_name), post.priority, sheet.heads.of(post), post.message_id, post.body)
+    arguments.append(len(todo.enqueues))
+    for op in todo.enqueues:
+        arguments += (sheet.queue(op.queue_name), op.priority, sheet.heads.of(op), op.message_id, op.body)
     return arguments

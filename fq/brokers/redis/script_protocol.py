@@ -48,14 +48,14 @@ class Heads:
     def __init__(self) -> None:
         self._known: dict[tuple[int, str, str], bytes] = {}
 
-    def of(self, post: EnqueueOp) -> bytes:
+    def of(self, op: EnqueueOp) -> bytes:
         """Return the head of the record of *post*."""
-        key = (post.priority, post.queue_name, post.actor_name)
+        key = (op.priority, op.queue_name, op.actor_name)
         head = self._known.get(key)
         if head is None:
             if len(self._known) > 10_000:
                 self._known.clear()
-            head = self._known[key] = f"{post.priority}\0{post.queue_name}\0{post.actor_name}\0".encode()
+            head = self._known[key] = f"{op.priority}\0{op.queue_name}\0{op.actor_name}\0".encode()
         return head
 
 
@@ -92,31 +92,31 @@ class Sheet:
         """Return all keys and all arguments of the call."""
         return [*self.keys.fixed, *self.keys.queues(self.queues, worker), *self.extra], [offset, len(self.queues), *self.queues, *arguments]
 
-    def post(self, post: EnqueueOp) -> tuple[Argument, ...]:
+    def post(self, op: EnqueueOp) -> tuple[Argument, ...]:
         """Return the arguments of a post up to its id."""
-        return (self.queue(post.queue_name), post.priority, post.delay, self.heads.of(post))
+        return (self.queue(op.queue_name), op.priority, op.delay, self.heads.of(op))
 
     def splice(self, it: DeferredEnqueue) -> tuple[Argument, ...]:
         """Return the arguments of a splice."""
-        return (*self.post(it.post), it.post.message_id, it.head, it.tail, it.rest)
+        return (*self.post(it.op), it.op.message_id, it.head, it.tail, it.rest)
 
 
-def posts_written(sheet: Sheet, posts: Sequence[EnqueueOp]) -> list[Argument]:
+def posts_written(sheet: Sheet, ops: Sequence[EnqueueOp]) -> list[Argument]:
     """Return the arguments of *posts*, those that differ only in id and body in one group."""
     arguments: list[Argument] = []
     append = arguments.append
     last: tuple[str, str, int, int] | None = None
     count_at = 0
-    for post in posts:
-        kind = (post.queue_name, post.actor_name, post.priority, post.delay)
+    for op in ops:
+        kind = (op.queue_name, op.actor_name, op.priority, op.delay)
         if kind != last:
             last = kind
-            arguments += sheet.post(post)
+            arguments += sheet.post(op)
             count_at = len(arguments)
             append(0)
         arguments[count_at] += 1  # type: ignore[operator]  # put there as a number just above
-        append(post.message_id)
-        append(post.body)
+        append(op.message_id)
+        append(op.body)
     return arguments
 
 
@@ -148,20 +148,20 @@ class Group:
 
     def add(self, sheet: Sheet, commit: Commit, more: "list[More]") -> None:
         """Add *commit* to the group, and what else it has to say to *more*."""
-        kind, changes = type(commit.disposition), commit.changes
+        kind, operations = type(commit.disposition), commit.operations
         part = 0 if kind is Ack else 1 if kind is Reschedule else 2
         self.ids[part].append(commit.message_id)
         self.tokens[part].append(commit.token)
         if (
             part == 0
-            and len(changes) == 1
-            and type(keep := changes[0]) is StoreResultOp
-            and keep.message_id == commit.message_id
-            and not keep.hold
+            and len(operations) == 1
+            and type(store_op := operations[0]) is StoreResultOp
+            and store_op.message_id == commit.message_id
+            and not store_op.hold
         ):
-            run = self.results.setdefault(max(1, keep.ttl), [])
-            run += (len(self.ids[0]), sheet.key(sheet.keys.result(keep.message_id)), keep.body)
-        elif changes or part:
+            run = self.results.setdefault(max(1, store_op.ttl), [])
+            run += (len(self.ids[0]), sheet.key(sheet.keys.result(store_op.message_id)), store_op.body)
+        elif operations or part:
             more.append(More(self, part, len(self.ids[part]), _verdict(sheet, commit)))
 
     def position(self, part: int, index: int) -> int:
@@ -220,27 +220,27 @@ def _verdict(sheet: Sheet, commit: Commit) -> list[Argument]:
     match disposition:
         case Ack():
             arguments = ["A"]
-        case Reschedule(post, fault):
-            arguments = ["P", fault_text(fault), *sheet.post(post), post.body]
+        case Reschedule(op, fault):
+            arguments = ["P", fault_text(fault), *sheet.post(op), op.body]
         case Bury(fault):
             arguments = ["B", fault_text(fault)]
         case Release(counted, interrupted):
             arguments = ["R", int(counted), interrupted.replace("\0", "")]
-    for change in commit.changes:
-        arguments += _change(sheet, change)
+    for operation in commit.operations:
+        arguments += _operation(sheet, operation)
     return arguments
 
 
-def _change(sheet: Sheet, change: Operation) -> tuple[Argument, ...]:
-    match change:
+def _operation(sheet: Sheet, operation: Operation) -> tuple[Argument, ...]:
+    match operation:
         case StoreResultOp(message_id, body, ttl, hold):
             kept = (sheet.key(sheet.keys.result(message_id)), max(1, ttl), message_id, body)
             return ("H", *kept, OPEN_GROUP_TTL_MS, sheet.group(hold)) if hold else ("K", *kept)
         case EnqueueOp():
-            return ("C" if change.continues else "P", *sheet.post(change), change.message_id, change.body)
+            return ("C" if operation.continues else "P", *sheet.post(operation), operation.message_id, operation.body)
         case ArriveOp(group, member, size, value, then, ttl):
-            posts = [argument for it in then for argument in sheet.splice(it)]
-            return ("J", sheet.group(group), member, size, value, ttl, group_ttl(change, True), len(then), *posts)
+            ops = [argument for it in then for argument in sheet.splice(it)]
+            return ("J", sheet.group(group), member, size, value, ttl, group_ttl(operation, True), len(then), *ops)
 
 
 def deliveries_read(claims: Sequence[Claim], queues: Sequence[str], token: int, now: int) -> tuple[list[Delivery], list[Stray]]:

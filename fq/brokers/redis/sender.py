@@ -53,27 +53,27 @@ class Sender:
         self._late_ms = max(LATE_MS, self._remembered_ms)
         self._numbers = count(1)
 
-    def send(self, posts: Sequence[EnqueueOp]) -> int:
+    def send(self, ops: Sequence[EnqueueOp]) -> int:
         """Send *posts*, which have been checked, in one round trip, and return how many messages are new."""
-        if not posts:
+        if not ops:
             return 0
         mark, failed = self._mark(), self._server.line.failed
         try:
-            if len(posts) == 1 and not posts[0].delay:
-                new = self._send_one(posts[0], mark)
+            if len(ops) == 1 and not ops[0].delay:
+                new = self._send_one(ops[0], mark)
             else:
-                reply = self._server.run("enqueue", *self._written(posts, mark))
-                new = len(posts) if reply == MADE_BEFORE else cast("int", reply) - 1
+                reply = self._server.run("enqueue", *self._written(ops, mark))
+                new = len(ops) if reply == MADE_BEFORE else cast("int", reply) - 1
             if self._server.line.failed != failed:
                 self._expect_late_copies(mark)
         finally:
             self._marks.append(mark)
         return new
 
-    def begin(self, posts: Sequence[EnqueueOp]) -> Callable[[], None]:
+    def begin(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to send *posts*, one at least; what is returned must be called, and waits for the end of that."""
         mark, failed = self._mark(), self._server.line.failed
-        waits = self._server.begin("enqueue", *self._written(posts, mark))
+        waits = self._server.begin("enqueue", *self._written(ops, mark))
 
         def finish() -> None:
             try:
@@ -85,9 +85,9 @@ class Sender:
 
         return finish
 
-    def _written(self, posts: Sequence[EnqueueOp], mark: str) -> tuple[Sheet, list[Argument]]:
+    def _written(self, ops: Sequence[EnqueueOp], mark: str) -> tuple[Sheet, list[Argument]]:
         sheet = self._server.sheet()
-        arguments = posts_written(sheet, posts)
+        arguments = posts_written(sheet, ops)
         sheet.extra.append(mark)
         return sheet, [next(self._numbers), self._ttl(monotonic()), *arguments]
 
@@ -107,17 +107,17 @@ class Sender:
         except IndexError:
             return self._server.keys.sent(uuid.uuid4().hex)
 
-    def _send_one(self, post: EnqueueOp, mark: str) -> int:
-        server, keys, queue, now = self._server, self._server.keys, post.queue_name, monotonic()
+    def _send_one(self, op: EnqueueOp, mark: str) -> int:
+        server, keys, queue, now = self._server, self._server.keys, op.queue_name, monotonic()
         lists = now - self._listed.get(queue, -LISTED) >= LISTED
         words = (
             server.offset,
             next(self._numbers),
             queue,
-            post.priority,
-            server.heads.of(post),
-            post.message_id,
-            post.body,
+            op.priority,
+            server.heads.of(op),
+            op.message_id,
+            op.body,
             int(lists),
             self._ttl(now),
         )

@@ -27,7 +27,7 @@ KEPT = 10_000
 class Script:
     """One call of ``lua/turn.lua``: what for, its arguments, and the commits that are in it."""
 
-    want: ClaimRequest
+    request: ClaimRequest
     limit: int
     channel: str
     sheet: Sheet

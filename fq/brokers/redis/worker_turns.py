@@ -54,34 +54,34 @@ class Turns:
         self._remembered: dict[str, str] = {}
         self._started = 0
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest, channel: str) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest, channel: str) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker hears its bell, ``""`` if it does not."""
         commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
-        begun = self._begun.pop(want.worker, None) or Begun()
+        begun = self._begun.pop(request.worker, None) or Begun()
         try:
-            self._look_back(want, begun)
-            self._hand_back(want, begun)
-            self._rest_of_turn(begun.left(commits), want, channel, begun)
-            self._hand_back(want, begun)
+            self._look_back(request, begun)
+            self._hand_back(request, begun)
+            self._rest_of_turn(begun.left(commits), request, channel, begun)
+            self._hand_back(request, begun)
         except BaseException:
             begun.cut()
-            self._begun[want.worker] = begun  # what was claimed and applied must not be forgotten: the next turn goes on from here
+            self._begun[request.worker] = begun  # what was claimed and applied must not be forgotten: the next turn goes on from here
             raise
         turn, rest = begun.turn(commits)
         if rest is not None:
-            self._begun[want.worker] = rest
+            self._begun[request.worker] = rest
         return turn
 
-    def _look_back(self, want: ClaimRequest, begun: Begun) -> None:
+    def _look_back(self, request: ClaimRequest, begun: Begun) -> None:
         """Find out if the latest script of *begun*, whose reply never came, was applied, and what it came to."""
         script = begun.unanswered
         if script is None:
             return
-        memory = self._remembers(want.worker)
-        self._armed.pop(want.worker, None)
+        memory = self._remembers(request.worker)
+        self._armed.pop(request.worker, None)
         if memory.partition(b"\0")[0].decode() == script.number:
-            self._run(self._repeat(script.number, script.want.queues, want, script.commits), begun)
+            self._run(self._repeat(script.number, script.request.queues, request, script.commits), begun)
         else:
             begun.given_up[script.number] = script
             begun.unanswered = None
@@ -90,63 +90,63 @@ class Turns:
         """Return what the server remembers of *worker*."""
         return cast("bytes | None", self._server.line.command("HGET", self._server.keys.workers, worker)) or b""
 
-    def _hand_back(self, want: ClaimRequest, begun: Begun) -> None:
+    def _hand_back(self, request: ClaimRequest, begun: Begun) -> None:
         """Of more deliveries than are wanted by now, hand back the surplus."""
-        surplus = begun.deliveries[max(0, want.limit) :]
+        surplus = begun.deliveries[max(0, request.limit) :]
         for start in range(0, len(surplus), MOST):
             commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + MOST]]
-            self._run(self._script(commits, want, 0, ""), begun)
+            self._run(self._script(commits, request, 0, ""), begun)
 
-    def _rest_of_turn(self, commits: Sequence[Commit], want: ClaimRequest, channel: str, begun: Begun) -> None:
+    def _rest_of_turn(self, commits: Sequence[Commit], request: ClaimRequest, channel: str, begun: Begun) -> None:
         *earlier, last = batches(commits, MOST)
         for batch in earlier:
-            self._run(self._script(batch, want, 0, ""), begun)
-        expired = self._run(self._claim(last, want, channel, begun, patient=True), begun)
+            self._run(self._script(batch, request, 0, ""), begun)
+        expired = self._run(self._claim(last, request, channel, begun, patient=True), begun)
         if expired:
             self._take_back_expired(expired)
-        while len(begun.deliveries) < want.limit and (expired or begun.claimed == MOST):
+        while len(begun.deliveries) < request.limit and (expired or begun.claimed == MOST):
             expired = []
-            self._run(self._claim((), want, "" if begun.deliveries else channel, begun), begun)
+            self._run(self._claim((), request, "" if begun.deliveries else channel, begun), begun)
 
-    def _claim(self, commits: Sequence[Commit], want: ClaimRequest, channel: str, begun: Begun, *, patient: bool = False) -> Script:
+    def _claim(self, commits: Sequence[Commit], request: ClaimRequest, channel: str, begun: Begun, *, patient: bool = False) -> Script:
         """Return the script that claims what is still wanted, beside what has been claimed so far."""
         if not begun.deliveries:
-            return self._script(commits, want, want.limit, channel, patient=patient)
-        room = begun.room(want.max_bytes)
-        limit = want.limit - len(begun.deliveries) if room > 0 else 0
-        script = self._script(commits, want, limit, channel, patient=patient)
+            return self._script(commits, request, request.limit, channel, patient=patient)
+        room = begun.room(request.max_bytes)
+        limit = request.limit - len(begun.deliveries) if room > 0 else 0
+        script = self._script(commits, request, limit, channel, patient=patient)
         script.arguments[MAX_BYTES : MAX_BYTES + 2] = room, 0
         return script
 
-    def _script(self, commits: Sequence[Commit], want: ClaimRequest, limit: int, channel: str, *, patient: bool = False) -> Script:
+    def _script(self, commits: Sequence[Commit], request: ClaimRequest, limit: int, channel: str, *, patient: bool = False) -> Script:
         """
         Return the call of ``lua/turn.lua`` that takes one step of a turn.
 
         A *patient* one claims nothing if the leases of others have run out: what they held comes first.
         """
-        sheet = self._server.sheet(want.queues)
+        sheet = self._server.sheet(request.queues)
         wanted = len(sheet.queues)
         self._started += 1
         first = self._started % max(1, wanted)  # each queue in its turn, so that no full one starves the rest
         limit = max(0, min(limit, MOST))
         written = commits_written(sheet, commits)
         arguments: list[Argument] = [
-            *(want.worker, self._server.number(), want.lease, limit, channel, int(want.worker in self._armed), wanted),
-            *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(want.worker, "")),
-            *(want.max_bytes, 1),
+            *(request.worker, self._server.number(), request.lease, limit, channel, int(request.worker in self._armed), wanted),
+            *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(request.worker, "")),
+            *(request.max_bytes, 1),
             *written,
         ]
-        return Script(want, limit, channel, sheet, arguments, commits)
+        return Script(request, limit, channel, sheet, arguments, commits)
 
-    def _repeat(self, number: str, queues: Sequence[str], want: ClaimRequest, commits: Sequence[Commit]) -> Script:
+    def _repeat(self, number: str, queues: Sequence[str], request: ClaimRequest, commits: Sequence[Commit]) -> Script:
         """Return what asks again for the reply to turn *number*, which the server has applied, and which had *commits*."""
-        script = self._script((), ClaimRequest(want.worker, tuple(queues), 0, want.lease), 0, "")
+        script = self._script((), ClaimRequest(request.worker, tuple(queues), 0, request.lease), 0, "")
         script.arguments[NUMBER] = number
         return evolve(script, commits=commits)
 
     def _run(self, script: Script, begun: Begun) -> list[tuple[str, bytes]]:
         """Run *script* and add to *begun* what came of it; return workers whose leases have run out, with what is remembered of them."""
-        worker, failed = script.want.worker, self._server.line.failed
+        worker, failed = script.request.worker, self._server.line.failed
         begun.unanswered = script
         try:
             reply = self._reply(script, begun)
@@ -162,7 +162,7 @@ class Turns:
             begun.given_up.clear()
         expired, moved = begun.add(script, reply)
         if script.channel and script.limit > 0 and not begun.claimed:
-            self._armed[worker] = Armed(script.want.queues, time.monotonic() + begun.idle_for / 1_000)
+            self._armed[worker] = Armed(script.request.queues, time.monotonic() + begun.idle_for / 1_000)
         elif script.channel:
             self._armed.pop(worker, None)
         if moved:
@@ -178,13 +178,13 @@ class Turns:
         It may be a later one: a copy that the network has delivered late, of a turn that claimed nothing, or was given up. Or an earlier one: the server
         has lost what the worker did, and what it is still doing comes too late, so the worker lets go of all that it holds there, to run again.
         """
-        worker = script.want.worker
+        worker = script.request.worker
         reply = cast("Sequence[object]", self._server.run("turn", script.sheet, script.arguments, worker))
         if len(reply) > 2:
             return cast(Reply, reply)
         latest = cast(bytes, reply[-1]).decode()
         if is_later(latest, str(script.arguments[REMEMBERED])):
-            self._catch_up(latest, script.want, begun)
+            self._catch_up(latest, script.request, begun)
         else:
             count = self.release(worker, {}, ())
             log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
@@ -192,14 +192,14 @@ class Turns:
         script.arguments[REMEMBERED] = latest
         return self._reply(script, begun)
 
-    def _catch_up(self, latest: str, want: ClaimRequest, begun: Begun) -> None:
+    def _catch_up(self, latest: str, request: ClaimRequest, begun: Begun) -> None:
         """Add to *begun* what came of turn *latest*, which has arrived late."""
         begun.cut()
         script = begun.given_up.get(latest)
-        again = self._repeat(latest, queues_remembered(self._remembers(want.worker)), want, () if script is None else script.commits)
-        begun.add(again, cast(Reply, self._server.run("turn", again.sheet, again.arguments, want.worker)))
-        self._remembered[want.worker] = latest
-        log.info("a turn of worker %s has arrived late: %d messages that it claimed are taken up", want.worker, begun.claimed)
+        again = self._repeat(latest, queues_remembered(self._remembers(request.worker)), request, () if script is None else script.commits)
+        begun.add(again, cast(Reply, self._server.run("turn", again.sheet, again.arguments, request.worker)))
+        self._remembered[request.worker] = latest
+        log.info("a turn of worker %s has arrived late: %d messages that it claimed are taken up", request.worker, begun.claimed)
 
     def _bury(self, worker: str, begun: Begun) -> None:
         """Make dead letters of what *worker* claimed and cannot read, so that it neither stays claimed nor comes back."""
@@ -220,18 +220,18 @@ class Turns:
         pairs = [(sheet.queue(queue.decode()), id_) for queue, id_ in moved]
         self._server.run("unbury", sheet, [argument for pair in pairs for argument in pair])
 
-    def wait(self, want: ClaimRequest, timeout: int, channel: str) -> None:
+    def wait(self, request: ClaimRequest, timeout: int, channel: str) -> None:
         """Block until the worker is woken, something falls due, or *timeout* ms have passed."""
-        self._signal.wait(want.worker, timeout, partial(self._seconds_left, want, channel, time.monotonic() + LONGEST))
+        self._signal.wait(request.worker, timeout, partial(self._seconds_left, request, channel, time.monotonic() + LONGEST))
 
-    def _seconds_left(self, want: ClaimRequest, channel: str, latest: float) -> float:
+    def _seconds_left(self, request: ClaimRequest, channel: str, latest: float) -> float:
         """Return for how long a worker may wait, which is registered as waiting by then if it wants messages; until *latest* at most."""
-        if want.limit <= 0:
+        if request.limit <= 0:
             return float("inf")
-        armed = self._armed.get(want.worker)
-        if armed is None or armed.queues != want.queues:
-            idle = cast(int, self._server.run_for("arm", want.queues, channel))
-            armed = self._armed[want.worker] = Armed(want.queues, time.monotonic() + idle / 1_000)
+        armed = self._armed.get(request.worker)
+        if armed is None or armed.queues != request.queues:
+            idle = cast(int, self._server.run_for("arm", request.queues, channel))
+            armed = self._armed[request.worker] = Armed(request.queues, time.monotonic() + idle / 1_000)
         return min(latest, armed.deadline) - time.monotonic()
 
     def disarm(self) -> None:

@@ -15,7 +15,7 @@ from fq.brokers.sqlite import fork_safety, inspection
 from fq.brokers.sqlite.cancellation import cancel
 from fq.brokers.sqlite.claims import release, renew
 from fq.brokers.sqlite.database import Database, Settings
-from fq.brokers.sqlite.diagnostics import checkup
+from fq.brokers.sqlite.diagnostics import diagnose
 from fq.brokers.sqlite.enqueue import insert
 from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listener import Listener
@@ -23,7 +23,15 @@ from fq.brokers.sqlite.maintenance import Maintenance
 from fq.brokers.sqlite.requeue import requeue
 from fq.brokers.sqlite.turn_recovery import TurnRunner
 from fq.brokers.sqlite.whole_file import WholeFile
-from fq.brokers.validation import DEAD_TTL_MS, check_commits, check_names, check_posts, check_search, check_settings, check_want
+from fq.brokers.validation import (
+    DEAD_TTL_MS,
+    check_claim_request,
+    check_commits,
+    check_enqueue_ops,
+    check_names,
+    check_search,
+    check_settings,
+)
 from fq.errors import ConfigError
 from fq.runtime.interrupt_mask import shields
 
@@ -89,23 +97,23 @@ class SqliteBroker(WholeFile, AsyncInThreads):
 
     # Messages come and go.
 
-    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
+    def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
-        posts = tuple(posts)
-        check_posts(posts)
-        if not posts:
+        ops = tuple(ops)
+        check_enqueue_ops(ops)
+        if not ops:
             return 0
         with self._writer.writing() as connection:
-            new = insert(connection, posts, self.clock.now, self._writer.known)
+            new = insert(connection, ops, self.clock.now, self._writer.known)
         self._listener.notify_work()
         return new
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
-        check_want(want)
+        check_claim_request(request)
         commits = tuple(commits)
         check_commits(commits)
-        result = self._turns.run(commits, want)
+        result = self._turns.run(commits, request)
         if result.new:
             self._listener.notify_work()
         self._listener.kept(result.results)
@@ -127,10 +135,10 @@ class SqliteBroker(WholeFile, AsyncInThreads):
 
     # Waiting.
 
-    def wait(self, want: ClaimRequest, timeout: int) -> None:
+    def wait(self, request: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
-        check_want(want)
-        self._listener.wait(want, timeout)
+        check_claim_request(request)
+        self._listener.wait(request, timeout)
 
     def wake(self) -> None:
         """See `Broker.wake`."""
@@ -175,7 +183,7 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         with self._reader.reading() as connection:
             return inspection.workers(connection, self.clock.now)
 
-    def dead(
+    def dead_letters(
         self,
         *,
         queue: str | None = None,
@@ -184,16 +192,16 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         until: int | None = None,
         limit: int = 100,
     ) -> tuple[DeadLetter, ...]:
-        """See `Broker.dead`."""
+        """See `Broker.dead_letters`."""
         check_search(queue=queue, actor=actor, error=error)
         with self._reader.reading() as connection:
-            return inspection.dead(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl, until)
+            return inspection.dead_letters(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl, until)
 
-    def held(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
-        """See `Broker.held`."""
+    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
+        """See `Broker.claimed_by`."""
         check_names("worker", worker)
         with self._reader.reading() as connection:
-            return inspection.held(connection, worker, limit)
+            return inspection.claimed_by(connection, worker, limit)
 
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
@@ -244,11 +252,11 @@ class SqliteBroker(WholeFile, AsyncInThreads):
             inspection.set_paused(connection, queue, False)
         self._listener.notify_work()
 
-    def checkup(self) -> tuple[Finding, ...]:
-        """See `Broker.checkup`."""
+    def diagnose(self) -> tuple[Finding, ...]:
+        """See `Broker.diagnose`."""
         is_new = not Path(self.path).exists()  # before it is opened, which makes it
         with self._reader.reading() as connection:
-            return checkup(connection, self.path, self._settings.synchronous, is_new)
+            return diagnose(connection, self.path, self._settings.synchronous, is_new)
 
     def now(self) -> int:
         """See `Broker.now`."""

@@ -116,9 +116,9 @@ class TurnSnapshot:
     has_cancelled: bool
 
 
-def register_turn(connection: sqlite3.Connection, want: ClaimRequest, now: int) -> None:
+def register_turn(connection: sqlite3.Connection, request: ClaimRequest, now: int) -> None:
     """Let the lease of a worker begin anew, and count one turn more, which asks for these queues."""
-    connection.execute(REGISTER, (want.worker, now + want.lease, _listed(want.queues)))
+    connection.execute(REGISTER, (request.worker, now + request.lease, _listed(request.queues)))
 
 
 @lru_cache(1_024)
@@ -162,23 +162,23 @@ def promote_and_reclaim(connection: sqlite3.Connection, snapshot: TurnSnapshot, 
     return MAX_ROWS_PER_TURN in (promoted, reclaimed)
 
 
-def claim(connection: sqlite3.Connection, want: ClaimRequest, snapshot: TurnSnapshot, now: int) -> tuple[Delivery, ...]:
+def claim(connection: sqlite3.Connection, request: ClaimRequest, snapshot: TurnSnapshot, now: int) -> tuple[Delivery, ...]:
     """Return what *want* asks for, held by its worker from now on."""
     token = snapshot.latest_token + 1
-    queues = [queue for queue in rotate(want.queues, snapshot.turns) if queue not in snapshot.paused]
+    queues = [queue for queue in rotate(request.queues, snapshot.turns) if queue not in snapshot.paused]
     claimed = 0
     for queue in queues:
-        if claimed < want.limit:
-            claimed += connection.execute(CLAIM, (token, want.worker, now, queue, want.limit - claimed)).rowcount
+        if claimed < request.limit:
+            claimed += connection.execute(CLAIM, (token, request.worker, now, queue, request.limit - claimed)).rowcount
     if not claimed:
         return ()
     connection.execute("UPDATE tokens SET latest = ?", (token,))
-    return _deliveries(connection, want, token, queues, now)
+    return _deliveries(connection, request, token, queues, now)
 
 
-def _deliveries(connection: sqlite3.Connection, want: ClaimRequest, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
+def _deliveries(connection: sqlite3.Connection, request: ClaimRequest, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
     """Return what has been claimed with *token*, and put back what is too much of it."""
-    found, bodies = connection.execute(READ_CLAIMED, (want.worker, token)).fetchone()
+    found, bodies = connection.execute(READ_CLAIMED, (request.worker, token)).fetchone()
     rows = from_json(found)
     places = {queue: place for place, queue in enumerate(queues)}
     claimed = [
@@ -189,7 +189,7 @@ def _deliveries(connection: sqlite3.Connection, want: ClaimRequest, token: int, 
     ]
     claimed.sort(key=itemgetter(0, 1, 2, 3))
     kept: list[Delivery] = []
-    left = want.max_bytes
+    left = request.max_bytes
     for _, _, _, seq, size, delivery in claimed:
         left -= _length(connection, seq) if size is None else size
         if left < 0 and kept:

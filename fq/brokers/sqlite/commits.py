@@ -55,7 +55,7 @@ class CommitPlan:
     rescheduled: list[tuple[int, Reschedule]] = field(factory=list)
     ended: list[str] = field(factory=list)
     store_ops: list[StoreResultOp] = field(factory=list)
-    changes: list[tuple[EnqueueOp | ArriveOp, bool]] = field(factory=list)
+    operations: list[tuple[EnqueueOp | ArriveOp, bool]] = field(factory=list)
 
 
 def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> CommitPlan:
@@ -83,26 +83,26 @@ def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int
                 result.released.append((seq, release))
             case Reschedule() as reschedule:
                 result.rescheduled.append((seq, reschedule))
-        for change in commit.changes:
-            if isinstance(change, StoreResultOp):
-                result.store_ops.append(change)
+        for operation in commit.operations:
+            if isinstance(operation, StoreResultOp):
+                result.store_ops.append(operation)
             else:
-                is_cancelled = isinstance(change, EnqueueOp) and change.continues and commit.message_id in cancelled
-                result.changes += [(each, is_cancelled) for each in _in_order(change, left)]
+                is_cancelled = isinstance(operation, EnqueueOp) and operation.continues and commit.message_id in cancelled
+                result.operations += [(each, is_cancelled) for each in _in_order(operation, left)]
     return result
 
 
-def _in_order(change: EnqueueOp | ArriveOp, running: Collection[str]) -> list[EnqueueOp | ArriveOp]:
+def _in_order(operation: EnqueueOp | ArriveOp, running: Collection[str]) -> list[EnqueueOp | ArriveOp]:
     """
     Return *change* without what it would post in vain: what is *running* still, and ends only with a later commit of the same turn.
 
     It could not tell by itself, since all dispositions are applied before any change.
     """
-    if isinstance(change, EnqueueOp):
-        return [] if change.message_id in running else [change]
-    if any(splice.post.message_id in running for splice in change.then):
-        return [evolve(change, then=tuple(splice for splice in change.then if splice.post.message_id not in running))]
-    return [change]
+    if isinstance(operation, EnqueueOp):
+        return [] if operation.message_id in running else [operation]
+    if any(deferred.op.message_id in running for deferred in operation.then):
+        return [evolve(operation, then=tuple(deferred for deferred in operation.then if deferred.op.message_id not in running))]
+    return [operation]
 
 
 def apply_dispositions(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> None:
@@ -116,50 +116,50 @@ def apply_dispositions(connection: sqlite3.Connection, plan: CommitPlan, now: in
         rows = [(seq, int(not release.counted), release.interrupted) for seq, release in plan.released]
         connection.execute(RELEASE, (to_json(rows),))
     if plan.rescheduled:
-        list_queues(connection, {reschedule.post.queue_name for _, reschedule in plan.rescheduled}, known)
+        list_queues(connection, {reschedule.op.queue_name for _, reschedule in plan.rescheduled}, known)
         _reschedule(connection, plan.rescheduled, now)
 
 
 def apply_operations(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> bool:
     """Do what else the commits say, and return whether anything was posted as cancelled. *known* are queues that are listed."""
     store_results(connection, plan.store_ops, now)
-    if not plan.changes:
+    if not plan.operations:
         return False
-    posts = _enqueue_ops(connection, plan.changes, now)
-    first = {post.message_id: is_cancelled for post, is_cancelled in reversed(posts)}
+    ops = _enqueue_ops(connection, plan.operations, now)
+    first = {op.message_id: is_cancelled for op, is_cancelled in reversed(ops)}
     cancelled = [message_id for message_id, is_cancelled in first.items() if is_cancelled]
     new = unknown_ids(connection, cancelled) if cancelled else ()
-    insert(connection, [post for post, _ in posts], now, known)
+    insert(connection, [op for op, _ in ops], now, known)
     return bool(new and cancel(connection, new, now))
 
 
 def _reschedule(connection: sqlite3.Connection, rescheduled: Sequence[tuple[int, Reschedule]], now: int) -> None:
-    for rows, bodies in pack_rows((reschedule.post.body, _fields(seq, reschedule, now)) for seq, reschedule in rescheduled):
+    for rows, bodies in pack_rows((reschedule.op.body, _fields(seq, reschedule, now)) for seq, reschedule in rescheduled):
         connection.execute(RESCHEDULE, (rows, bodies))
 
 
 def _fields(seq: int, reschedule: Reschedule, now: int) -> tuple[int | str | None, ...]:
-    post = reschedule.post
-    state = DELAYED if post.delay else READY
+    op = reschedule.op
+    state = DELAYED if op.delay else READY
     fault = None if reschedule.fault is None else fault_to_json(reschedule.fault)
-    return seq, post.queue_name, post.actor_name, post.priority, state, now + post.delay, fault
+    return seq, op.queue_name, op.actor_name, op.priority, state, now + op.delay, fault
 
 
 def _enqueue_ops(
-    connection: sqlite3.Connection, changes: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int
+    connection: sqlite3.Connection, operations: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int
 ) -> list[tuple[EnqueueOp, bool]]:
     """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order; is it cancelled?"""
-    arrive_ops = [change for change, _ in changes if isinstance(change, ArriveOp)]
+    arrive_ops = [operation for operation, _ in operations if isinstance(operation, ArriveOp)]
     completed = apply_arrivals(connection, arrive_ops, now)
     positions = iter(range(len(arrive_ops)))
-    posts: list[tuple[EnqueueOp, bool]] = []
-    for change, is_cancelled in changes:
-        if isinstance(change, EnqueueOp):
-            posts.append((change, is_cancelled))
+    ops: list[tuple[EnqueueOp, bool]] = []
+    for operation, is_cancelled in operations:
+        if isinstance(operation, EnqueueOp):
+            ops.append((operation, is_cancelled))
         elif (position := next(positions)) in completed:
             group = completed[position]
-            posts += [(resolve_deferred(splice, group.values, now), group.cancelled) for splice in group.then]
-    return posts
+            ops += [(resolve_deferred(deferred, group.values, now), group.cancelled) for deferred in group.then]
+    return ops
 
 
 def fault_to_json(fault: Fault) -> str:

@@ -24,7 +24,7 @@ CHECK_SECONDS = 5
 """How long to look for damage."""
 
 
-def checkup(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool) -> tuple[Finding, ...]:
+def diagnose(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool) -> tuple[Finding, ...]:
     """Return what there is to say; *is_new*: the file was not there until somebody asked."""
     return (
         _file(path, is_new),

@@ -45,17 +45,17 @@ def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known:
         known |= new
 
 
-def insert(connection: sqlite3.Connection, posts: Sequence[EnqueueOp], now: int, known: set[str]) -> int:
+def insert(connection: sqlite3.Connection, ops: Sequence[EnqueueOp], now: int, known: set[str]) -> int:
     """
     Put *posts* on their queues, except those whose messages wait or run already, and return how many are new.
 
     *known* are queues that are listed.
     """
-    list_queues(connection, {post.queue_name for post in posts}, known)
-    if len(posts) == 1:
-        body, fields = _row(posts[0], now)
+    list_queues(connection, {op.queue_name for op in ops}, known)
+    if len(ops) == 1:
+        body, fields = _row(ops[0], now)
         return connection.execute(INSERT_ONE, (*fields, body)).rowcount
-    packed = pack_rows(_row(post, now) for post in posts)
+    packed = pack_rows(_row(op, now) for op in ops)
     return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
 
 
@@ -75,6 +75,6 @@ def release_results(connection: sqlite3.Connection, groups: AbstractSet[str], no
         connection.execute(RELEASE_RESULTS, (now, to_json(list(groups))))
 
 
-def _row(post: EnqueueOp, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:
-    state = DELAYED if post.delay else READY
-    return post.body, (post.message_id, post.queue_name, post.actor_name, post.priority, state, now + post.delay)
+def _row(op: EnqueueOp, now: int) -> tuple[bytes, tuple[str, str, str, int, int, int]]:
+    state = DELAYED if op.delay else READY
+    return op.body, (op.message_id, op.queue_name, op.actor_name, op.priority, state, now + op.delay)

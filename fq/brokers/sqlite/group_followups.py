@@ -20,18 +20,18 @@ READ = """
 FORGET = "DELETE FROM followups WHERE group_name IN (SELECT value FROM json_each(?))"
 
 
-def store_followups(connection: sqlite3.Connection, splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> None:
+def store_followups(connection: sqlite3.Connection, followups: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> None:
     """Keep what comes after groups, each of which is named with it, and of which nothing is kept yet."""
-    for rows, bodies in pack_rows(_rows(splices)):
+    for rows, bodies in pack_rows(_rows(followups)):
         connection.execute(WRITE, (rows, bodies))
 
 
-def _rows(splices: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> Iterator[tuple[bytes, tuple[int | str, ...]]]:
-    for group, then in splices:
-        for number, splice in enumerate(then):
-            post = splice.post
-            where = (group, number, post.message_id, post.queue_name, post.actor_name, post.priority, post.delay)
-            yield splice.head + splice.tail + splice.rest, (*where, len(splice.head), len(splice.tail))
+def _rows(followups: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> Iterator[tuple[bytes, tuple[int | str, ...]]]:
+    for group, then in followups:
+        for number, deferred in enumerate(then):
+            op = deferred.op
+            where = (group, number, op.message_id, op.queue_name, op.actor_name, op.priority, op.delay)
+            yield deferred.head + deferred.tail + deferred.rest, (*where, len(deferred.head), len(deferred.tail))
 
 
 def take_followups(connection: sqlite3.Connection, group: str) -> tuple[DeferredEnqueue, ...]:
@@ -42,7 +42,7 @@ def take_followups(connection: sqlite3.Connection, group: str) -> tuple[Deferred
     for (message_id, queue, actor, priority, delay, head, tail, _), body in zip(
         rows, split_bodies(bodies or b"", [row[-1] for row in rows]), strict=True
     ):
-        post = EnqueueOp(message_id, queue, actor, priority, delay, b"")
-        then.append(DeferredEnqueue(post, body[:head], body[head : head + tail], body[head + tail :]))
+        op = EnqueueOp(message_id, queue, actor, priority, delay, b"")
+        then.append(DeferredEnqueue(op, body[:head], body[head : head + tail], body[head + tail :]))
     connection.execute(FORGET, (to_json([group]),))
     return tuple(then)

@@ -87,17 +87,17 @@ def plan_arrivals(
     counted: list[ArriveOp] = []
     last: list[int] = []
     alone: set[str] = set()
-    for position, join in enumerate(arrive_ops):
-        group = after.get(join.group, Progress())
-        if group.complete or (join.group, join.member) in seen:
+    for position, arrive_op in enumerate(arrive_ops):
+        group = after.get(arrive_op.group, Progress())
+        if group.complete or (arrive_op.group, arrive_op.member) in seen:
             continue
-        if join.size == 1 and not join.then and join.group not in after:
-            alone.add(join.group)
+        if arrive_op.size == 1 and not arrive_op.then and arrive_op.group not in after:
+            alone.add(arrive_op.group)
             continue
-        seen.add((join.group, join.member))
-        counted.append(join)
-        complete = group.arrived + 1 >= join.size
-        after[join.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + group_ttl(join, complete))
+        seen.add((arrive_op.group, arrive_op.member))
+        counted.append(arrive_op)
+        complete = group.arrived + 1 >= arrive_op.size
+        after[arrive_op.group] = evolve(group, arrived=group.arrived + 1, complete=complete, until=now + group_ttl(arrive_op, complete))
         if complete:
             last.append(position)
     return Arrivals(tuple(counted), tuple(last), after, frozenset(alone))
@@ -129,11 +129,11 @@ def apply_arrivals(connection: sqlite3.Connection, arrive_ops: Sequence[ArriveOp
     """Let the members arrive, and return, by the positions of the joins that completed a group, what it has gathered."""
     if not arrive_ops:
         return {}
-    names = to_json(sorted({join.group for join in arrive_ops}))
+    names = to_json(sorted({arrive_op.group for arrive_op in arrive_ops}))
     _forget(connection, names, now)
     groups, present = _read(connection, arrive_ops, names)
     arrivals = plan_arrivals(arrive_ops, groups, present, now)
-    for rows, values in pack_rows((join.value, (join.group, join.member)) for join in arrivals.counted):
+    for rows, values in pack_rows((arrive_op.value, (arrive_op.group, arrive_op.member)) for arrive_op in arrivals.counted):
         connection.execute(WRITE_MEMBERS, (rows, values))
     rows = to_json([(name, group.arrived, _state(group), group.until) for name, group in arrivals.groups.items()])
     connection.execute(WRITE_GROUPS, (rows,))
@@ -150,24 +150,24 @@ def _state(group: Progress) -> int:
 
 def _brought(connection: sqlite3.Connection, counted: Sequence[ArriveOp], names: str) -> dict[str, tuple[DeferredEnqueue, ...]]:
     """Return what comes after groups of which nothing was kept so far, as the first of the *counted* that has any brings it."""
-    bringing = [join for join in reversed(counted) if join.then]
+    bringing = [arrive_op for arrive_op in reversed(counted) if arrive_op.then]
     if not bringing:
         return {}
     kept = set(from_json(connection.execute(READ_KEPT, (names,)).fetchone()[0]))
-    return {join.group: join.then for join in bringing if join.group not in kept}
+    return {arrive_op.group: arrive_op.then for arrive_op in bringing if arrive_op.group not in kept}
 
 
 def _completed(
-    connection: sqlite3.Connection, join: ArriveOp, brought: Mapping[str, tuple[DeferredEnqueue, ...]], arrivals: Arrivals
+    connection: sqlite3.Connection, arrive_op: ArriveOp, brought: Mapping[str, tuple[DeferredEnqueue, ...]], arrivals: Arrivals
 ) -> CompletedGroup:
-    kept = take_followups(connection, join.group)
-    then = join.then or kept or brought.get(join.group, ())
-    return CompletedGroup(_take_values(connection, join.group), then, arrivals.groups.get(join.group, Progress()).cancelled)
+    kept = take_followups(connection, arrive_op.group)
+    then = arrive_op.then or kept or brought.get(arrive_op.group, ())
+    return CompletedGroup(_take_values(connection, arrive_op.group), then, arrivals.groups.get(arrive_op.group, Progress()).cancelled)
 
 
 def _read(connection: sqlite3.Connection, arrive_ops: Sequence[ArriveOp], names: str) -> tuple[dict[str, Progress], set[tuple[str, int]]]:
     (groups,) = connection.execute(READ_GROUPS, (names,)).fetchone()
-    (present,) = connection.execute(READ_PRESENT, (to_json([(join.group, join.member) for join in arrive_ops]),)).fetchone()
+    (present,) = connection.execute(READ_PRESENT, (to_json([(arrive_op.group, arrive_op.member) for arrive_op in arrive_ops]),)).fetchone()
     known = {
         name: Progress(arrived, bool(state & COMPLETE), until, bool(state & CANCELLED)) for name, arrived, state, until in from_json(groups)
     }

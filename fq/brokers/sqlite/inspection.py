@@ -82,7 +82,7 @@ def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]
     return tuple(WorkerStats(name, max(0, until - now), in_flight, tuple(from_json(queues))) for name, until, in_flight, queues in rows)
 
 
-def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
+def claimed_by(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
     """Return what *worker* holds, those claimed first first."""
     rows = connection.execute(
         f"SELECT message_id, queue, actor, worker, claimed FROM messages WHERE state = {RUNNING} AND worker = ? ORDER BY token, seq LIMIT ?",
@@ -91,7 +91,7 @@ def held(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[Claim
     return tuple(ClaimedMessage(*row) for row in rows)
 
 
-def dead(
+def dead_letters(
     connection: sqlite3.Connection, queue: str | None, actor: str | None, error: str | None, limit: int, since: int, until: int | None
 ) -> tuple[DeadLetter, ...]:
     """Return dead letters that died after *since*, and no later than *until* if that is given, the latest first."""

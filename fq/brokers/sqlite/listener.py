@@ -49,13 +49,13 @@ class Listener:
 
     def kept(self, store_ops: Iterable[StoreResultOp]) -> None:
         """Tell who waits for one of these results."""
-        for keep in store_ops:
-            self._waiters.resolve(keep.message_id, keep.body)
+        for store_op in store_ops:
+            self._waiters.resolve(store_op.message_id, store_op.body)
 
-    def wait(self, want: ClaimRequest, timeout: int) -> None:
+    def wait(self, request: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
         with self._poller.watching():
-            self._signal.wait(want.worker, timeout, lambda: self._seconds_left(want))
+            self._signal.wait(request.worker, timeout, lambda: self._seconds_left(request))
 
     def result(self, message_id: str) -> bytes | None:
         """See `Broker.result`."""
@@ -72,11 +72,11 @@ class Listener:
         with self._poller.watching():
             return await self._waiters.wait_async(message_id, timeout)
 
-    def _seconds_left(self, want: ClaimRequest) -> float:
+    def _seconds_left(self, request: ClaimRequest) -> float:
         """Return how long there will be nothing to claim, in seconds, as far as is known."""
-        if want.limit <= 0:
+        if request.limit <= 0:
             return float("inf")
-        due, until, is_ready = self._reader.query(OUTLOOK, (NEVER, want.worker, to_json(want.queues)))[0]
+        due, until, is_ready = self._reader.query(OUTLOOK, (NEVER, request.worker, to_json(request.queues)))[0]
         return 0.0 if is_ready else self._clock.seconds_until(min(due, until))
 
     def _hear(self) -> None:

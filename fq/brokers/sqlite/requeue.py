@@ -71,8 +71,8 @@ def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], plan: Re
     for one in planned.reopened:
         _reopen(connection, one, now)
     connection.execute(UNBURY, (to_json(planned.deleted_letters),))
-    if planned.posts:
-        insert(connection, planned.posts, now, known)
+    if planned.enqueues:
+        insert(connection, planned.enqueues, now, known)
     return planned.count(message_ids)
 
 

@@ -25,15 +25,15 @@ class TurnResult:
 
 
 def run_turn(
-    connection: sqlite3.Connection, commits: Sequence[Commit], want: ClaimRequest, now: int, maintenance: Maintenance, known: set[str]
+    connection: sqlite3.Connection, commits: Sequence[Commit], request: ClaimRequest, now: int, maintenance: Maintenance, known: set[str]
 ) -> TurnResult:
     """
     Do all that a turn does at *now*; *known* are queues that are listed.
 
     The worker's own lease comes first, so that it never takes back what it holds itself; then its commits, while their tokens are still current.
     """
-    register_turn(connection, want, now)
-    snapshot = read_snapshot(connection, [commit.message_id for commit in commits], want.worker, now)
+    register_turn(connection, request, now)
+    snapshot = read_snapshot(connection, [commit.message_id for commit in commits], request.worker, now)
     cancelled_ids = cancelled_among(connection, snapshot.running) if snapshot.has_cancelled else set[str]()
     plan = plan_commits(commits, snapshot.running, cancelled_ids)
     apply_dispositions(connection, plan, now, known)
@@ -42,9 +42,9 @@ def run_turn(
         unmark_ended(connection, cancelled_ids.intersection(plan.ended))
     has_cancelled = apply_operations(connection, plan, now, known) or snapshot.has_cancelled
     more = promote_and_reclaim(connection, snapshot, now)
-    deliveries = claim(connection, want, snapshot, now) if want.limit > 0 else ()
-    deliveries, cancelled = mark_cancelled(connection, want.worker, deliveries) if has_cancelled else (deliveries, ())
+    deliveries = claim(connection, request, snapshot, now) if request.limit > 0 else ()
+    deliveries, cancelled = mark_cancelled(connection, request.worker, deliveries) if has_cancelled else (deliveries, ())
     more = maintenance.run(connection, now) or more
-    idle_for = 0 if more else min(MAX_IDLE_MS, max(0, next_due(connection, want.worker) - now))
+    idle_for = 0 if more else min(MAX_IDLE_MS, max(0, next_due(connection, request.worker) - now))
     new = bool(commits) or snapshot.has_due or snapshot.has_expired_leases
     return TurnResult(Turn(deliveries, tuple(plan.stale), idle_for, cancelled), tuple(plan.store_ops), new)

@@ -38,21 +38,21 @@ class TurnRunner:
         self._maintenance = maintenance
         self._unreported: dict[str, _UnreportedTurn] = {}
 
-    def run(self, commits: Sequence[Commit], want: ClaimRequest) -> TurnResult:
+    def run(self, commits: Sequence[Commit], request: ClaimRequest) -> TurnResult:
         """Do all that a turn does, or nothing of it."""
         result = NO_RESULT
         try:
             with self._writer.writing() as connection:
-                result = run_turn(connection, commits, want, self._clock.now, self._maintenance, self._writer.known)
+                result = run_turn(connection, commits, request, self._clock.now, self._maintenance, self._writer.known)
                 if self._unreported:
-                    result = self._with_unreported(connection, result, commits, want.worker)
+                    result = self._with_unreported(connection, result, commits, request.worker)
         except AppliedElsewhereError:
             stale = set(result.turn.stale)
             applied = frozenset((commit.message_id, commit.token) for commit in commits if commit.message_id not in stale)
-            self._unreported[want.worker] = _UnreportedTurn(self._writer.file, result, applied)
+            self._unreported[request.worker] = _UnreportedTurn(self._writer.file, result, applied)
             raise
         if self._unreported:
-            self._unreported.pop(want.worker, None)
+            self._unreported.pop(request.worker, None)
         return result
 
     def _with_unreported(self, connection: sqlite3.Connection, result: TurnResult, commits: Sequence[Commit], worker: str) -> TurnResult:

@@ -30,8 +30,8 @@ def audit(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
 
 def _audit_mended(ledger: Ledger, now: int) -> None:
     """Note what did not go on after a group whose failed members have succeeded since. One that was cancelled cannot be mended."""
-    for message_id, (post, died_at) in ledger.dead.items():
-        message = uncallable(post) if died_at + DEAD_TTL_MS > now else None
+    for message_id, (op, died_at) in ledger.dead.items():
+        message = uncallable(op) if died_at + DEAD_TTL_MS > now else None
         for arrival in arrivals_before(message) if message is not None else ():
             failed = isinstance(arrival, Mapping) and arrival.get("type") != "Cancelled"
             member = str(arrival.get("by", "")).rpartition(" ")[2] if isinstance(arrival, Mapping) and failed else ""
@@ -41,8 +41,8 @@ def _audit_mended(ledger: Ledger, now: int) -> None:
 
 def check_results(ledger: Ledger, broker: Broker, kept: Collection[StoreResultOp]) -> None:
     """Note where a result is not kept that was committed just now."""
-    for keep in kept:
-        check_result(ledger, broker, keep.message_id, ledger.results[keep.message_id][0])
+    for store_op in kept:
+        check_result(ledger, broker, store_op.message_id, ledger.results[store_op.message_id][0])
 
 
 def check_result(ledger: Ledger, broker: Broker, message_id: str, expected: bytes | None) -> None:
@@ -58,8 +58,8 @@ def _audit_messages(ledger: Ledger, broker: Broker, queues: Collection[str]) -> 
         state, name = broker.status(message_id).state, ledger.name(message_id)
         if state not in WAITING:
             ledger.flag("lost", f"{name} was sent and has no outcome, and does not wait either: the broker says {state}")
-        elif entry.post.queue_name not in queues:
-            ledger.flag("stuck", f"{name} waits in queue {entry.post.queue_name}, from which no worker claims")
+        elif entry.op.queue_name not in queues:
+            ledger.flag("stuck", f"{name} waits in queue {entry.op.queue_name}, from which no worker claims")
         else:
             ledger.flag("stuck", f"{name} is {state} after {entry.deliveries} deliveries, and nothing moves any more")
     surplus = sum(stats.ready + stats.delayed + stats.in_flight for stats in broker.queues()) - len(ledger.alive)
@@ -71,7 +71,7 @@ def _audit_messages(ledger: Ledger, broker: Broker, queues: Collection[str]) -> 
 
 
 def _audit_dead(ledger: Ledger, broker: Broker, now: int) -> None:
-    found = {letter.message_id for letter in broker.dead(limit=MANY)}
+    found = {letter.message_id for letter in broker.dead_letters(limit=MANY)}
     expected = {message_id: None for message_id, (_, died_at) in ledger.dead.items() if died_at + DEAD_TTL_MS > now}
     for message_id in expected:
         if message_id not in found:

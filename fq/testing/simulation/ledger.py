@@ -84,18 +84,18 @@ class Ledger:
 
     # What was told.
 
-    def sent(self, posts: Iterable[EnqueueOp], now: int, cancelled: bool = False) -> None:
+    def sent(self, ops: Iterable[EnqueueOp], now: int, cancelled: bool = False) -> None:
         """Note *posts*, cancelled or not: a message of the id of one that waits or runs adds nothing."""
-        for post in posts:
-            if post.message_id not in self.alive:
-                self.alive[post.message_id] = Entry(post, now if cancelled else now + post.delay, cancelled=cancelled)
-                if post.message_id not in self._names:
-                    self._numbers[post.actor_name] += 1
-                    self._names[post.message_id] = f"{post.actor_name}#{self._numbers[post.actor_name]}"
+        for op in ops:
+            if op.message_id not in self.alive:
+                self.alive[op.message_id] = Entry(op, now if cancelled else now + op.delay, cancelled=cancelled)
+                if op.message_id not in self._names:
+                    self._numbers[op.actor_name] += 1
+                    self._names[op.message_id] = f"{op.actor_name}#{self._numbers[op.actor_name]}"
 
-    def turned(self, commits: Sequence[Commit], want: ClaimRequest, turn: Turn, now: int) -> None:
+    def turned(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn, now: int) -> None:
         """Note a turn: commits first, then leases that ran out, then claims."""
-        self.leases[want.worker] = now + want.lease
+        self.leases[request.worker] = now + request.lease
         stale: list[str] = []
         for commit in commits:
             entry = self.alive.get(commit.message_id)
@@ -104,12 +104,12 @@ class Ledger:
             else:
                 self._commit(entry, commit, now)
         if stale or turn.stale:
-            self._judge(Counter(stale), Counter(turn.stale), want.worker)
+            self._judge(Counter(stale), Counter(turn.stale), request.worker)
         for worker in [worker for worker, until in self.leases.items() if until <= now]:
             self.released(worker, {}, None, now)
-        self._tell(want.worker, turn.cancelled)
+        self._tell(request.worker, turn.cancelled)
         for delivery in turn.deliveries:
-            self._claim(delivery, want, now)
+            self._claim(delivery, request, now)
 
     def renewed(self, workers: Iterable[str], until: int) -> None:
         """Note that leases were renewed."""
@@ -190,17 +190,17 @@ class Ledger:
         for message_id in said - stale:
             self.flag("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
 
-    def _claim(self, delivery: Delivery, want: ClaimRequest, now: int) -> None:
+    def _claim(self, delivery: Delivery, request: ClaimRequest, now: int) -> None:
         self.deliveries += 1
         entry, name = self.alive.get(delivery.message_id), self.name(delivery.message_id)
         if entry is None:
-            self.flag("duplicated", f"{name} was delivered to {want.worker} {self._why_not(delivery.message_id)}")
+            self.flag("duplicated", f"{name} was delivered to {request.worker} {self._why_not(delivery.message_id)}")
             return
         if entry.worker:
-            self.flag("duplicated", f"{name} was delivered to {want.worker} while {entry.worker} holds it")
+            self.flag("duplicated", f"{name} was delivered to {request.worker} while {entry.worker} holds it")
             self._held[entry.worker].pop(delivery.message_id)
         if entry.due > now:
-            self.flag("early", f"{name} was delivered to {want.worker} {entry.due - now} ms before it was due")
+            self.flag("early", f"{name} was delivered to {request.worker} {entry.due - now} ms before it was due")
         entry.deliveries += 1
         if delivery.deliveries != entry.deliveries:
             self.flag("miscounted", f"delivery {entry.deliveries} of {name} is said to be number {delivery.deliveries}")
@@ -208,31 +208,31 @@ class Ledger:
         expected = CANCELLED if entry.cancelled else entry.interrupted
         if delivery.interrupted != expected:
             self.flag("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {expected!r}")
-        if delivery.body != entry.post.body:
-            self.flag("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.post.body!r}")
-        entry.worker, entry.token = want.worker, delivery.token
-        self._held.setdefault(want.worker, {})[delivery.message_id] = entry
+        if delivery.body != entry.op.body:
+            self.flag("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.op.body!r}")
+        entry.worker, entry.token = request.worker, delivery.token
+        self._held.setdefault(request.worker, {})[delivery.message_id] = entry
 
     def _why_not(self, message_id: str) -> str:
         """Return why a message cannot be delivered."""
         if message_id in self.ended:
             return f"again, after it was {self.ended[message_id]}"
         for group, assembly in self.groups.items():
-            if message_id in (splice.post.message_id for splice in assembly.then):
+            if message_id in (deferred.op.message_id for deferred in assembly.then):
                 return f"when {len(assembly.values)} of the {assembly.size} members of group {group} had arrived"
         return "and nobody sent it"
 
     def _commit(self, entry: Entry, commit: Commit, now: int) -> None:
         del self._held[entry.worker][commit.message_id]
         self._dispose(entry, commit, now)
-        for change in commit.changes:
-            match change:
+        for operation in commit.operations:
+            match operation:
                 case EnqueueOp(continues=continues):
-                    self.sent([change], now, entry.cancelled and continues)
+                    self.sent([operation], now, entry.cancelled and continues)
                 case StoreResultOp():
-                    self._keep(change, now)
+                    self._keep(operation, now)
                 case ArriveOp():
-                    self._join(change, now)
+                    self._join(operation, now)
                 case unknown:
                     assert_never(unknown)
 
@@ -242,9 +242,9 @@ class Ledger:
                 self.end(entry, "done")
             case Bury():
                 self.end(entry, "dead")
-                self.dead[commit.message_id] = entry.post, now
-            case Reschedule(post, fault):
-                entry.post, entry.due, entry.deliveries = post, now + post.delay, 0
+                self.dead[commit.message_id] = entry.op, now
+            case Reschedule(op, fault):
+                entry.op, entry.due, entry.deliveries = op, now + op.delay, 0
                 entry.retries = None if entry.retries is None else entry.retries + (fault is not None)
                 self._wait(entry, now)
             case Release(counted, interrupted):
@@ -255,34 +255,34 @@ class Ledger:
 
     def end(self, entry: Entry, how: str) -> None:
         """Note that a message has ended."""
-        message_id = entry.post.message_id
+        message_id = entry.op.message_id
         del self.alive[message_id]
         self.ended[message_id] = how
 
-    def _keep(self, keep: StoreResultOp, now: int) -> None:
+    def _keep(self, store_op: StoreResultOp, now: int) -> None:
         """Note a result: until the group that it waits for is complete, its time does not run."""
-        assembly = self.groups.get(keep.hold)
-        waits = keep.hold != "" and not (assembly and assembly.until > now and len(assembly.values) >= assembly.size)
+        assembly = self.groups.get(store_op.hold)
+        waits = store_op.hold != "" and not (assembly and assembly.until > now and len(assembly.values) >= assembly.size)
         if waits:
-            self.waiting.setdefault(keep.hold, {})[keep.message_id] = keep.ttl
-        self.results[keep.message_id] = keep.body, now + (max(keep.ttl, OPEN_GROUP_TTL_MS) if waits else keep.ttl)
+            self.waiting.setdefault(store_op.hold, {})[store_op.message_id] = store_op.ttl
+        self.results[store_op.message_id] = store_op.body, now + (max(store_op.ttl, OPEN_GROUP_TTL_MS) if waits else store_op.ttl)
 
-    def _join(self, join: ArriveOp, now: int) -> None:
+    def _join(self, arrive_op: ArriveOp, now: int) -> None:
         """Note an arrival: the last member's, and no other, sends what comes after the group, and ends the waiting of results."""
-        assembly = self.groups.get(join.group)
+        assembly = self.groups.get(arrive_op.group)
         if assembly is None or assembly.until <= now:
-            assembly = self.groups[join.group] = Assembly()
-        assembly.size = assembly.size or join.size
-        if join.member in assembly.values or len(assembly.values) >= assembly.size:
+            assembly = self.groups[arrive_op.group] = Assembly()
+        assembly.size = assembly.size or arrive_op.size
+        if arrive_op.member in assembly.values or len(assembly.values) >= assembly.size:
             return
-        assembly.values[join.member] = join.value
-        assembly.then = assembly.then or join.then
+        assembly.values[arrive_op.member] = arrive_op.value
+        assembly.then = assembly.then or arrive_op.then
         complete = len(assembly.values) == assembly.size
-        assembly.until = now + group_ttl(join, complete)
+        assembly.until = now + group_ttl(arrive_op, complete)
         if complete:
             values = [value for _, value in sorted(assembly.values.items())]
-            self.sent([resolve_deferred(splice, values, now) for splice in join.then or assembly.then], now, assembly.cancelled)
-            for message_id, ttl in self.waiting.pop(join.group, {}).items():
+            self.sent([resolve_deferred(deferred, values, now) for deferred in arrive_op.then or assembly.then], now, assembly.cancelled)
+            for message_id, ttl in self.waiting.pop(arrive_op.group, {}).items():
                 self.results[message_id] = self.results[message_id][0], now + ttl
-            if join.size == 1 and not assembly.then and not assembly.cancelled:
-                del self.groups[join.group]  # of such a group nothing is kept
+            if arrive_op.size == 1 and not assembly.then and not assembly.cancelled:
+                del self.groups[arrive_op.group]  # of such a group nothing is kept

@@ -34,30 +34,30 @@ class Tap:
     def __str__(self) -> str:
         return str(self.broker)
 
-    def enqueue(self, posts: Sequence[EnqueueOp]) -> int:
+    def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
-        new = self.broker.enqueue(posts)
-        self.sent.append(posts)
-        self.ledger.sent(posts, self.broker.now())
-        self.trace.sent(posts)
+        new = self.broker.enqueue(ops)
+        self.sent.append(ops)
+        self.ledger.sent(ops, self.broker.now())
+        self.trace.sent(ops)
         self.stir()
         return new
 
-    async def aenqueue(self, posts: Sequence[EnqueueOp]) -> None:
+    async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """See `Broker.aenqueue`."""
-        self.enqueue(posts)
+        self.enqueue(ops)
 
-    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+    def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
-        turn = self.broker.turn(commits, want)
-        self.ledger.turned(commits, want, turn, self.broker.now())
-        self.trace.turned(commits, want, turn)
+        turn = self.broker.turn(commits, request)
+        self.ledger.turned(commits, request, turn, self.broker.now())
+        self.trace.turned(commits, request, turn)
         kept = [
-            change
+            operation
             for commit in commits
             if commit.message_id not in turn.stale
-            for change in commit.changes
-            if type(change) is StoreResultOp
+            for operation in commit.operations
+            if type(operation) is StoreResultOp
         ]
         if kept:
             check_results(self.ledger, self.broker, kept)
@@ -108,7 +108,7 @@ class Tap:
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
         count = self.broker.purge(queue)
-        self.ledger.forgotten([key for key, entry in self.ledger.alive.items() if entry.post.queue_name == queue])
+        self.ledger.forgotten([key for key, entry in self.ledger.alive.items() if entry.op.queue_name == queue])
         return count
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:

@@ -25,10 +25,10 @@ def requeued(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlanner, c
         assembly.values, assembly.then, assembly.cancelled, assembly.until = dict(one.values), one.then, False, now + OPEN_GROUP_TTL_MS
     for message_id in todo.deleted_letters:
         del ledger.dead[message_id]
-    new = [post for post in todo.posts if post.message_id not in ledger.alive]
-    ledger.sent(todo.posts, now)
-    for post in new:
-        ledger.alive[post.message_id].retries = 0
+    new = [op for op in todo.enqueues if op.message_id not in ledger.alive]
+    ledger.sent(todo.enqueues, now)
+    for op in new:
+        ledger.alive[op.message_id].retries = 0
     expected = todo.count(chosen)
     if count != expected:
         ledger.flag("changed", f"{expected} of {ledger.names(list(chosen))} could be requeued, and the broker says {count}")
@@ -43,11 +43,11 @@ class _View:
 
     def dead_letters(self, message_ids: Sequence[str]) -> dict[str, EnqueueOp]:
         found = ((message_id, *self.ledger.dead[message_id]) for message_id in message_ids if message_id in self.ledger.dead)
-        return {message_id: evolve(post, delay=0) for message_id, post, died_at in found if died_at + DEAD_TTL_MS > self.now}
+        return {message_id: evolve(op, delay=0) for message_id, op, died_at in found if died_at + DEAD_TTL_MS > self.now}
 
     def live_messages(self, message_ids: Sequence[str]) -> dict[str, LiveMessage]:
         found = ((message_id, self.ledger.alive[message_id]) for message_id in message_ids if message_id in self.ledger.alive)
-        return {message_id: LiveMessage(evolve(entry.post, delay=0), bool(entry.worker)) for message_id, entry in found}
+        return {message_id: LiveMessage(evolve(entry.op, delay=0), bool(entry.worker)) for message_id, entry in found}
 
     def open_groups(self, groups: Sequence[str]) -> AbstractSet[str]:
         found = {name: self.ledger.groups[name] for name in groups if name in self.ledger.groups}

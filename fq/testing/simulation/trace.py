@@ -40,11 +40,11 @@ class Trace:
         """Keep *what*, with *details* that stand for what is in braces in it."""
         self._lines.append((self._broker.now(), what, details))
 
-    def sent(self, posts: Sequence[EnqueueOp]) -> None:
+    def sent(self, ops: Sequence[EnqueueOp]) -> None:
         """Keep that somebody sent *posts*."""
-        self.note("a producer sends {}", posts)
+        self.note("a producer sends {}", ops)
 
-    def turned(self, commits: Sequence[Commit], want: ClaimRequest, turn: Turn) -> None:
+    def turned(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn) -> None:
         """Keep a turn, unless nothing came of it."""
         if not (commits or turn.deliveries):
             return
@@ -52,7 +52,7 @@ class Trace:
         fresh = [commit for commit in commits if commit.message_id not in turn.stale]
         parts = (("commits {}", fresh), ("is too late with {}", stale), ("claims {}", turn.deliveries))
         said = [(words, part) for words, part in parts if part]
-        self.note("{} " + "; ".join(words for words, _ in said), want.worker, *(part for _, part in said))
+        self.note("{} " + "; ".join(words for words, _ in said), request.worker, *(part for _, part in said))
 
     def __iter__(self) -> Iterator[str]:
         for now, what, details in self._lines:
@@ -66,8 +66,8 @@ class Trace:
                 return self._ledger.name(message_id) + (f" for {delay} ms later" if delay else "")
             case Delivery():
                 return self._ledger.name(detail.message_id) + (f" (delivery {detail.deliveries})" if detail.deliveries != 1 else "")
-            case Commit(message_id, _, _, disposition, changes):
-                also = "".join(f" + {self._words(change)}" for change in changes)
+            case Commit(message_id, _, _, disposition, operations):
+                also = "".join(f" + {self._words(operation)}" for operation in operations)
                 return f"{self._ledger.name(message_id)} {_disposition(disposition)}{also}"
             case StoreResultOp(message_id):
                 return f"result of {self._ledger.name(message_id)}"
@@ -83,8 +83,8 @@ def _disposition(disposition: Disposition) -> str:
     match disposition:
         case Ack():
             return "done"
-        case Reschedule(post):
-            return f"again in {post.delay} ms"
+        case Reschedule(op):
+            return f"again in {op.delay} ms"
         case Bury(fault):
             return f"dead ({fault.type})"
         case Release(counted):

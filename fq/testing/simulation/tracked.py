@@ -13,7 +13,7 @@ class Entry:
     *worker* holds it; *retries* is None until somebody has read it; *untold* if its holder has not heard that it was cancelled.
     """
 
-    post: EnqueueOp
+    op: EnqueueOp
     due: int
     worker: str = ""
     token: int = 0

@@ -194,7 +194,7 @@ def compare(ledger: Ledger, job: Job, outcome: Outcome) -> None:
     if commit is None or (type(commit.disposition) is Bury and (outcome.succeeded or not isinstance(outcome.result.failure(), Dead))):
         return  # it could not be encoded, and is a dead letter for that
     replaced = not outcome.succeeded and isinstance(outcome.result.failure(), Retry)
-    said, done = Counter(map(_of_effect, outcome.effects)), Counter(map(_of_change, commit.changes))
+    said, done = Counter(map(_of_effect, outcome.effects)), Counter(map(_of_operation, commit.operations))
     if said - done or any(kind != "arrives" for kind, *_ in done - said) or replaced != isinstance(commit.disposition, Reschedule):
         ledger.flag("changed", f"{ledger.name(commit.message_id)} had the outcome {outcome!r}, and the commit {commit!r}")
 
@@ -209,8 +209,8 @@ def _of_effect(effect: Effect) -> tuple[object, ...]:
             return "arrives", group, member
 
 
-def _of_change(change: EnqueueOp | StoreResultOp | ArriveOp) -> tuple[object, ...]:
-    match change:
+def _of_operation(operation: EnqueueOp | StoreResultOp | ArriveOp) -> tuple[object, ...]:
+    match operation:
         case EnqueueOp(message_id):
             return "sends", message_id
         case StoreResultOp(message_id):

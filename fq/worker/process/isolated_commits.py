@@ -120,21 +120,21 @@ class Apart:
 
 def _size(commit: Commit) -> int:
     """Return how many bytes *commit* brings along."""
-    posts = (commit.disposition.post,) if isinstance(commit.disposition, Reschedule) else ()
-    return sum(len(post.body) for post in posts) + sum(map(_size_of_change, commit.changes))
+    ops = (commit.disposition.op,) if isinstance(commit.disposition, Reschedule) else ()
+    return sum(len(op.body) for op in ops) + sum(map(_size_of_operation, commit.operations))
 
 
-def _size_of_change(change: Operation) -> int:
-    if isinstance(change, ArriveOp):
-        return len(change.value) + sum(len(splice.head) + len(splice.tail) for splice in change.then)
-    return len(change.body)
+def _size_of_operation(operation: Operation) -> int:
+    if isinstance(operation, ArriveOp):
+        return len(operation.value) + sum(len(deferred.head) + len(deferred.tail) for deferred in operation.then)
+    return len(operation.body)
 
 
 def _failures(commit: Commit, job: Job | None, error: Exception, apply_send_layers: SendLayers) -> Iterable[Commit]:
     """Return commits that say less and less of *error*. What never became a *job* was put off, or could not be read: a dead letter is all that it can be."""
     if job is None:
         return (Commit(commit.message_id, commit.queue_name, commit.token, Bury(Fault.of(error))),)
-    stored = [(change.message_id, change.ttl) for change in commit.changes if isinstance(change, StoreResultOp)]
+    stored = [(operation.message_id, operation.ttl) for operation in commit.operations if isinstance(operation, StoreResultOp)]
     return fallback_commits(job.delivery, error, stored, apply_send_layers)
 
 
