@@ -71,7 +71,7 @@ def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposit
 
 
 @pytest.mark.parametrize(
-    ("disposition", "changes"),
+    ("disposition", "operations"),
     [
         (ACK, ()),
         (RELEASE, ()),

@@ -16,7 +16,7 @@ def delivered(calls: Sequence[Sequence[EnqueueOp]], send: Callable[[Sequence[Enq
     office = PostOffice(send)
 
     async def all_of_them() -> list[object]:
-        return await asyncio.gather(*map(office.enqueue_op, calls), return_exceptions=True)
+        return await asyncio.gather(*map(office.post, calls), return_exceptions=True)
 
     try:
         return asyncio.run(all_of_them())

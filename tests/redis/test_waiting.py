@@ -335,7 +335,7 @@ def test_a_result_that_does_not_come_leaves_nothing_behind(broker: RedisBroker, 
 def test_who_waits_for_ever_is_registered_for_a_bounded_time_and_again_while_it_waits(
     connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiters, "LONG", 0.01)
+    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 0.01)
     reader, writer = connect(), connect()
     wait = in_thread(lambda: reader.wait_result("m", 10**15))
     wait_for(lambda: client.exists("{fq}:result:m"))
