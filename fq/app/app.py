@@ -28,7 +28,7 @@ from fq.middleware.stack import Stack
 from fq.runtime.fresh_ids import fresh_id
 from fq.runtime.logger import logger
 from fq.worker.inline import run_until_idle
-from fq.worker.process.worker import Child
+from fq.worker.process.worker import Worker
 from fq.worker.settings import InlineSettings, WorkerSettings
 
 R = TypeVar("R")
@@ -208,7 +208,7 @@ class App:
 
         With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers what is not due yet is left waiting.
         """
-        return run_until_idle(self)
+        return run_until_idle(self.registry, self.broker)
 
     @contextmanager
     def using_broker(self, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
@@ -220,7 +220,7 @@ class App:
         finally:
             self._broker, self._fresh_id = own
 
-    def worker(self, **settings: Unpack[InlineSettings]) -> Child:
+    def worker(self, **settings: Unpack[InlineSettings]) -> Worker:
         """
         Return a worker that runs inside this process for as long as its context lasts: for tests and notebooks.
 
@@ -232,7 +232,7 @@ class App:
         ...     add.send(1, 2).get_result(block=True)
         3
         """
-        return Child(self, WorkerSettings(processes=1, **settings))
+        return Worker(self.registry, self.broker, WorkerSettings(processes=1, **settings))
 
     def _prepared(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
         message_id, enqueues = self._fresh(call, self._broker.now())

@@ -5,33 +5,33 @@ from functools import partial
 
 from attrs import evolve
 
-from fq.app.app import App
+from fq.brokers.protocol import Broker
 from fq.cli.common import load_app
+from fq.execution.registry import Registry
 from fq.observe.endpoint import join_metrics
 from fq.runtime.logger import logger
-from fq.worker.inherited_descriptors import take_over
+from fq.worker.inherited_descriptors import stop_inheritance
 from fq.worker.log_setup import LogSettings
-from fq.worker.process.control_signals import Orders
+from fq.worker.process.control_signals import ControlSignals
 from fq.worker.process.main import run_child
 from fq.worker.process_hygiene import lead_a_session
-from fq.worker.scoreboard import Board
+from fq.worker.scoreboard import Scoreboard
 from fq.worker.settings import WorkerSettings
-from fq.worker.supervisor.spawn import slots
 
 log = logger("fq.worker")
 
 
 def main(order: str) -> None:
     """Listen for signals, import the application that *order* names, and run it."""
-    take_over()
+    stop_inheritance()
     lead_a_session()
-    orders = Orders()
-    orders.listen()
+    signals = ControlSignals()
+    signals.listen()
     fields = json.loads(order)
     set_up_logging(LogSettings.from_json(fields["logs"]))
     settings = WorkerSettings(**fields["settings"])
-    board = Board(slots(settings), fields["board"])
-    run_child(partial(load_child_app, fields["app"]), settings, fields["name"], fields["supervisor"], board, orders)
+    scoreboard = Scoreboard.reopen(fields["scoreboard"])
+    run_child(partial(load, fields["app"]), settings, fields["name"], fields["supervisor"], scoreboard, signals)
 
 
 def set_up_logging(logs: LogSettings) -> None:
@@ -43,8 +43,8 @@ def set_up_logging(logs: LogSettings) -> None:
         log.error("%s: the log cannot be written: %s", logs.file, error.strerror)
 
 
-def load_child_app(path: str) -> App:
-    """Return the app at *path*, with the metrics layer that its supervisor has added."""
-    app = load_app(path)
+def load(app_path: str) -> tuple[Registry, Broker]:
+    """Return what a worker needs of the app at *app_path*, with the metrics layer that its supervisor has added."""
+    app = load_app(app_path)
     join_metrics(app)
-    return app
+    return app.registry, app.broker

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from fq.worker.inherited_descriptors import close_kept, keep
+from fq.worker.inherited_descriptors import close_handed_on, hand_on
 
 LOCK = "FQ_PID_FILE_LOCK"
 """Environment variable by which a program that was reloaded finds the file that it has locked: process id, descriptor."""
@@ -37,7 +37,7 @@ def pid_file(path: Path | None) -> Iterator[None]:
         return
     descriptor, owner = _acquire(path), os.getpid()
     os.environ[LOCK] = f"{owner}:{descriptor}"
-    keep(descriptor)
+    hand_on(descriptor)
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{owner}\n".encode(), 0)
@@ -49,7 +49,7 @@ def pid_file(path: Path | None) -> Iterator[None]:
         if os.getpid() == owner:  # and not a fork of it
             os.environ.pop(LOCK)
             path.unlink(missing_ok=True)
-            close_kept(descriptor)
+            close_handed_on(descriptor)
 
 
 def check_pid_file(path: Path | None, owner: int) -> None:

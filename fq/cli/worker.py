@@ -19,13 +19,13 @@ from fq.cli.pid_file import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
 from fq.observe.endpoint import join_parent, metrics_servers
 from fq.runtime.logger import logger
-from fq.worker.inherited_descriptors import take_over
+from fq.worker.inherited_descriptors import stop_inheritance
 from fq.worker.log_setup import LogFormat, LogSettings
 from fq.worker.settings import WorkerSettings
-from fq.worker.standard_streams import flush, let_go, occupy
-from fq.worker.supervisor.preflight import rehearsing
+from fq.worker.standard_streams import final_flush, flush, reserve_standard_fds
+from fq.worker.supervisor.preflight import is_preflight
 from fq.worker.supervisor.reload import is_replacing, watcher
-from fq.worker.supervisor.sidecars import Helpers
+from fq.worker.supervisor.sidecars import Sidecars
 from fq.worker.supervisor.signals import Signals
 from fq.worker.supervisor.spawn import fork_child, spawn_child
 from fq.worker.supervisor.supervisor import Supervisor
@@ -88,23 +88,27 @@ def worker(
 
     Exit codes: 0 stopped, 2 wrong usage, 3 the broker cannot be used, 4 the pid file is taken.
     """
-    take_over()
-    occupy()
-    atexit.register(let_go)
-    rehearses = rehearsing()
-    logs = LogSettings(logging.WARNING if rehearses else logging.DEBUG if verbose else logging.INFO, log_format, log_file)
+    stop_inheritance()
+    reserve_standard_fds()
+    atexit.register(final_flush)
+    preflight = is_preflight()
+    logs = LogSettings(logging.WARNING if preflight else logging.DEBUG if verbose else logging.INFO, log_format, log_file)
     try:
         logs.set_up(supervises=True)
     except OSError as error:
         raise UsageError(f"{log_file}: the log cannot be written: {error.strerror}") from None
     options = WorkerOptions(app_path, queues, processes, max_memory_per_child, metrics, durations)
-    if rehearses:
-        rehearse(options, pid_path)
+    if preflight:
+        check_start(options, pid_path)
     with Signals(booting=not is_replacing()) as signals, plain_errors(), pid_file(pid_path):
-        app, settings, helpers = prepare(options)
+        app, settings, sidecars = prepare(options)
         with watcher(watch):
-            start = partial(spawn_child, CHILD_MAIN, app_path, settings, logs=logs) if spawn else partial(fork_child, app, settings)
-            raise SystemExit(Supervisor(app.broker, settings, start, helpers).run(signals))
+            start = (
+                partial(spawn_child, CHILD_MAIN, app_path, settings, logs=logs)
+                if spawn
+                else partial(fork_child, app.registry, app.broker, settings)
+            )
+            raise SystemExit(Supervisor(app.broker, settings, start, sidecars).run(signals))
 
 
 @frozen
@@ -129,7 +133,7 @@ class WorkerOptions:
         )
 
 
-def prepare(options: WorkerOptions) -> tuple[App, WorkerSettings, Helpers]:
+def prepare(options: WorkerOptions) -> tuple[App, WorkerSettings, Sidecars]:
     """Return what a supervisor needs; raises every error that a person has to fix first."""
     app, settings = load_app(options.app_path), options.settings()
     check_app(app, options.app_path, settings)
@@ -137,12 +141,12 @@ def prepare(options: WorkerOptions) -> tuple[App, WorkerSettings, Helpers]:
     log.info(
         "%s: %s, %s, queues %s", app.broker, counted(settings.processes, "process", "processes"), counted(len(app.actors), "actor"), queues
     )
-    helpers = Helpers([*metrics_servers(app, options.metrics, settings.processes), *forks_in(app.stack)])
+    sidecars = Sidecars([*metrics_servers(app, options.metrics, settings.processes), *forks_in(app.stack)])
     check_broker(app)
-    return app, settings, helpers
+    return app, settings, sidecars
 
 
-def rehearse(options: WorkerOptions, pid_path: Path | None) -> Never:
+def check_start(options: WorkerOptions, pid_path: Path | None) -> Never:
     """Check whether this program can replace its parent, and exit with 0 if it can."""
     code = 1
     try:

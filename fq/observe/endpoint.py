@@ -12,7 +12,7 @@ from fq.observe.health import answering_health
 from fq.observe.layer import Prometheus, prometheus
 from fq.observe.meter import share, shared_table
 from fq.runtime.logger import logger
-from fq.worker.inherited_descriptors import keep
+from fq.worker.inherited_descriptors import hand_on
 
 if TYPE_CHECKING:
     from fq.app.app import App
@@ -93,7 +93,7 @@ def listen(host: str, port: int) -> socket.socket:
             listener = _fresh_listener(host, port)
     else:
         listener = _fresh_listener(host, port)
-    keep(listener.fileno())
+    hand_on(listener.fileno())
     os.environ[SOCKET] = f"{os.getpid()}:{listener.fileno()}:{host}:{port}"
     return listener
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from fq.observe.shared_counters import Cells, Labels, Part, Table
 from fq.runtime.logger import logger
-from fq.worker.inherited_descriptors import keep
+from fq.worker.inherited_descriptors import hand_on
 
 log = logger("fq.observe")
 
@@ -145,7 +145,7 @@ def share(parts: int) -> None:
     """Make the table that this process and those that it starts count in; after a reload, the one that is there is kept."""
     if shared_table() is None:
         table = Table(parts, WIDTH)
-        keep(table.descriptor, for_children=True)
+        hand_on(table.descriptor, for_children=True)
         os.environ[SHARED] = f"{os.getpid()}:{table.descriptor}:{parts}"
         _tables[os.environ[SHARED]] = table
 
@@ -171,5 +171,5 @@ def shared_table() -> Table | None:
     descriptor = int(number)
     if not Table.is_behind(descriptor, int(parts), WIDTH):  # this is another worker, which a worker's own code has started
         return None
-    keep(descriptor, for_children=True)
+    hand_on(descriptor, for_children=True)
     return _tables.setdefault(place, Table(int(parts), WIDTH, descriptor))

@@ -20,7 +20,7 @@ from fq.middleware.base import Middleware
 from fq.middleware.options import NON_LAYER_OPTIONS
 from fq.middleware.stack import compose
 from fq.testing.messages import message
-from fq.worker.coroutine_runner import Aside
+from fq.worker.coroutine_runner import CoroutineRunner
 
 FQ_OWN = frozenset((RETRIES, *reserved_options.RESERVED))
 """Options in which fq keeps what it has to know of a message."""
@@ -79,7 +79,7 @@ def check_step(layer: Middleware, *, messages: Iterable[Message] = MESSAGES, out
     _check_value(layer)
     _check_options(layer)
     tried = list(outcomes)
-    with closing(Aside()) as aside:
+    with closing(CoroutineRunner()) as aside:
         for sent in messages:
             _check_send(layer, sent)
             for inside in tried:
@@ -140,7 +140,7 @@ def _check_send(layer: Middleware, sent: Message) -> None:
         _broken(layer, "it leaves what it is given as it was", sent, given=shown)
 
 
-def _check_handler(layer: Middleware, sent: Message, inside: Outcome, aside: Aside) -> None:
+def _check_handler(layer: Middleware, sent: Message, inside: Outcome, aside: CoroutineRunner) -> None:
     broken = partial(_broken, layer, sent=sent, inside=inside)
     message_shown, inside_shown = repr(sent), repr(inside)
 

@@ -1,1 +1,5 @@
-"""The worker: `supervisor`, its children (`child`), and what a child is made of: `pump`, `pool`, `loop`, `deadlines`."""
+"""
+The worker: `supervisor` is the parent process; `process` and `executors` make up each child, which claims messages and runs actors.
+
+`job` is the way of one message through it.
+"""

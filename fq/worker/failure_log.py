@@ -1,8 +1,8 @@
 """
-`report`: what the log says of a message that did not succeed.
+`log_failure`: what the log says about a message that did not succeed.
 
-Errors are logged with their tracebacks. One that is too large, or that `logging` could not write down, is logged as it is stored: cut; and in full where the
-level ``DEBUG`` is asked for.
+Errors are logged with their tracebacks. One that is too large, or that `logging` could not write, is logged as it is stored: cut; and in full at the level
+``DEBUG``.
 """
 
 import logging
@@ -20,19 +20,19 @@ from fq.runtime.logger import logger
 
 log = logger("fq.worker")
 
-MAX_CALL = 1_000
-"""How much of a call is logged, in characters."""
+MAX_CALL_CHARS = 1_000
+"""How much of a call is logged."""
 
 
-def report(message: Message, outcome: Outcome, plan: ActorPlan, fault: Fault | None = None) -> None:
+def log_failure(message: Message, outcome: Outcome, plan: ActorPlan, fault: Fault | None = None) -> None:
     """
-    Log a failure: as an error when it is final, as a warning when it will be tried again, and as information when it may be.
+    Log a failure: as an error if it is final, as a warning if it will be tried again, as information if the actor may fail in this way.
 
-    *fault* is its error as data, where that has been made.
+    *fault* is its error as data, if that has been made.
     """
     if is_successful(outcome.result):
         return
-    call = shortened(str(message), MAX_CALL)
+    call = shortened(str(message), MAX_CALL_CHARS)
     match outcome.result.failure():
         case Retry(_, delay, error):
             if error is not None:
@@ -42,7 +42,7 @@ def report(message: Message, outcome: Outcome, plan: ActorPlan, fault: Fault | N
         case Dead(error):
             if is_a(error, expected_errors(plan)):
                 fault = fault or Fault.of(error)
-                log.info("%s failed, as it may: %s: %s", call, fault.type, fault.message)
+                log.info("%s failed, as expected: %s: %s", call, fault.type, fault.message)
             else:
                 _log(logging.ERROR, f"{call} failed and is now a dead letter", error, message, plan, fault)
 
@@ -57,11 +57,11 @@ def _log(level: int, what: str, error: Error, message: Message, plan: ActorPlan,
         log.log(level, "%s: %s: %s (message %s, attempt %s)", *line, exc_info=(type(error), error, frames_of(error)))
         return
     log.log(level, "%s: %s: %s (message %s, attempt %s)\n%s", *line, fault.traceback)
-    log.debug("message %s failed with, in full:", message.message_id, exc_info=(type(error), error, frames_of(error)))
+    log.debug("message %s failed; in full:", message.message_id, exc_info=(type(error), error, frames_of(error)))
 
 
 def attempt(message: Message, plan: ActorPlan) -> str:
-    """Return which attempt at *message* this is, of how many: ``3 of 21``."""
+    """Return which attempt this is, and how many *message* may have: ``3 of 21``."""
     try:
         number = RETRIES.get(message) + 1
         layer = plan.stack.get(Retries)
@@ -72,6 +72,6 @@ def attempt(message: Message, plan: ActorPlan) -> str:
 
 
 def expected_errors(plan: ActorPlan) -> tuple[type[BaseException], ...]:
-    """Return the errors that are no fault of an actor: those that it raises on purpose, and those that a worker or an operator asked for."""
+    """Return the errors that are not an actor's fault: those that it raises on purpose, and those that a worker or an operator asked for."""
     retries = plan.stack.get(Retries)
     return (*(() if retries is None else retries.throws), Shutdown, Cancelled)

@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, ClaimRequest, Commit
 from fq.errors import FqError
 from fq.execution.handler import acall_directly, call_directly, cancelled_itself
+from fq.execution.registry import Registry
 from fq.runtime.fresh_ids import fresh_worker_name
-from fq.worker.coroutine_runner import Aside
-from fq.worker.job import Chains, Job
+from fq.worker.coroutine_runner import CoroutineRunner
+from fq.worker.job import Job, JobRunner
 from fq.worker.settings import WorkerSettings
-
-if TYPE_CHECKING:
-    from fq.app.app import App
 
 
 @runtime_checkable
@@ -30,39 +29,38 @@ class Advances(Protocol):
         ...
 
 
-def run_until_idle(app: "App") -> int:
-    """Run all that waits in *app*'s broker on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
-    chains = Chains(app, call_directly, acall_directly, WorkerSettings().unknown_actor_grace)
+def run_until_idle(registry: Registry, broker: Broker) -> int:
+    """Run all that waits in *broker* on the calling thread, and return how many messages ran. See `App.run_until_idle`."""
+    runner = JobRunner(registry, call_directly, acall_directly, WorkerSettings().unknown_actor_grace)
     name = fresh_worker_name("run_until_idle")
     count = 0
     commits: list[Commit] = []
     ran: list[Job] = []
-    with closing(Aside()) as aside, _signed_off(app, name):
-        idle, queues = False, _queues(app)
+    with closing(CoroutineRunner()) as coroutines, _sign_off_at_end(broker, name):
+        idle, queues = False, _queues(registry, broker)
         while not idle:
-            turn = app.broker.turn(commits, ClaimRequest(name, queues, 1))
+            turn = broker.turn(commits, ClaimRequest(name, queues, 1))
             for job in ran:
-                chains.committed(job, stale=job.delivery.message_id in turn.stale)
+                runner.after_commit(job, stale=job.delivery.message_id in turn.stale)
             commits, ran = [], []
             for delivery in turn.deliveries:
-                received = chains.receive(delivery)
-                commits.append(_run(chains, received, aside) if isinstance(received, Job) else received)
+                received = runner.receive(delivery)
+                commits.append(_run(runner, received, coroutines) if isinstance(received, Job) else received)
                 ran += [received] if isinstance(received, Job) else []
                 count += 1
             if not turn.deliveries:
-                idle, queues = not _jump(app, name), _queues(app)
+                idle, queues = not _jump(broker, name), _queues(registry, broker)
     return count
 
 
-def _queues(app: "App") -> tuple[str, ...]:
-    """Return the queues of *app*, and all others that its broker knows: asked for only when nothing else is left, since a broker counts what is in them."""
-    return tuple(dict.fromkeys((*app.queues, *(queue.queue_name for queue in app.broker.queues()))))
+def _queues(registry: Registry, broker: Broker) -> tuple[str, ...]:
+    """Return the declared queues, and all others that the broker knows; it counts their messages for that, so it is asked only when nothing else is left."""
+    return tuple(dict.fromkeys((*registry.queues.names, *(queue.queue_name for queue in broker.queues()))))
 
 
 @contextmanager
-def _signed_off(app: "App", name: str) -> Iterator[None]:
-    """Tell the broker at the end that the worker *name* is gone; what it still holds, since it was interrupted, is handed back."""
-    broker = app.broker
+def _sign_off_at_end(broker: Broker, name: str) -> Iterator[None]:
+    """Tell the broker at the end that the worker *name* is gone; what it still holds, after an interruption, is handed back."""
     try:
         yield
     finally:
@@ -70,25 +68,25 @@ def _signed_off(app: "App", name: str) -> Iterator[None]:
             broker.release(name, {})
 
 
-def _run(chains: Chains, job: Job, aside: Aside) -> Commit:
-    if job.chain.ahandler is not None:
+def _run(runner: JobRunner, job: Job, coroutines: CoroutineRunner) -> Commit:
+    if job.actor.ahandler is not None:
         try:
-            aside.run(chains.arun(job))
-        except asyncio.CancelledError as error:  # the actor has cancelled its own task: Ctrl-C comes as that
-            chains.fail(job, cancelled_itself(job.delivery.actor_name, error))
-        except GeneratorExit as error:  # a layer has raised it: nobody closes what `Aside` runs
-            chains.fail(job, error)
+            coroutines.run(runner.arun(job))
+        except asyncio.CancelledError as error:  # the actor has cancelled its own task; so does Ctrl-C
+            runner.fail(job, cancelled_itself(job.delivery.actor_name, error))
+        except GeneratorExit as error:  # a layer has raised it: nothing else closes what `CoroutineRunner` runs
+            runner.fail(job, error)
     else:
-        chains.run(job)
+        runner.run(job)
     return job.commit or Commit(job.delivery.message_id, job.delivery.queue_name, job.delivery.token, ACK)
 
 
-def _jump(app: "App", worker: str) -> bool:
-    """Move a settable clock to when the next delayed message is due, if there is one; is there more to run?"""
-    queues = app.broker.queues()
+def _jump(broker: Broker, worker: str) -> bool:
+    """Move a settable clock to when the next delayed message is due, if there is one; return whether there is more to run."""
+    queues = broker.queues()
     if any(queue.ready and not queue.paused for queue in queues):
-        return True  # it fell due just now
-    if not isinstance(app.broker, Advances) or not any(queue.delayed for queue in queues):
+        return True  # it has just fallen due
+    if not isinstance(broker, Advances) or not any(queue.delayed for queue in queues):
         return False
-    app.broker.advance(max(1, app.broker.until_due(worker)))
+    broker.advance(max(1, broker.until_due(worker)))
     return True

@@ -1,4 +1,4 @@
-"""Logging of the command line: text for people, JSON for programs, one line a record. Applications that use fq as a library set up their own."""
+"""The logging of the command line: text for people, JSON for programs, one line a record. An application that uses fq as a library sets up its own."""
 
 import json
 import logging
@@ -43,18 +43,18 @@ class JsonFormatter(logging.Formatter):
 
 
 class QuietStreamHandler(logging.StreamHandler[TextIO]):
-    """Writes records to a stream; when that fails, as on a full disk or where it was closed, the record is lost and the work goes on."""
+    """Writes records to a stream; if that fails, because the disk is full or the stream is closed, the record is lost and the work goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name that logging calls
         if not isinstance(sys.exc_info()[1], OSError) and not getattr(self.stream, "closed", True):
             super().handleError(record)
 
 
-class UnheldHandler(QuietStreamHandler):
+class NonBlockingHandler(QuietStreamHandler):
     """
-    In the process that makes it, drops what a pipe has no room for, instead of waiting for whoever should read it. Forks of that process wait.
+    In the process that creates it, drops a record for which a pipe has no room, instead of waiting for its reader. Forks of that process wait.
 
-    A supervisor that waits renews no lease. The pipe is opened once more, since not to wait is a property of what is open, which others share.
+    A supervisor that waits renews no lease. The pipe is opened once more, because a descriptor is non-blocking for all processes that share it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -80,13 +80,13 @@ def _opened_again(stream: TextIO) -> int:
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             return -1
         return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
-    except (OSError, ValueError, AttributeError):  # without a reader; closed; none
+    except (OSError, ValueError, AttributeError):  # no reader, closed, or no stream
         return -1
 
 
 @frozen
 class LogSettings:
-    """What is logged, how, and where: in *file*, or on standard error."""
+    """What is logged, how, and where: to *file*, or to standard error."""
 
     level: int
     form: LogFormat
@@ -94,9 +94,9 @@ class LogSettings:
 
     def set_up(self, supervises: bool = False) -> None:
         """
-        Send all logging there. A process that *supervises* never waits for whoever reads it.
+        Send all logging there. A process that *supervises* never waits for the reader of the log.
 
-        An application may replace the handlers of the root logger by its own. To a file that was asked for, fq's own records go all the same.
+        An application may replace the handlers of the root logger by its own. fq's own records go to *file* all the same.
 
         Raises:
             OSError: the file cannot be opened.
@@ -112,16 +112,16 @@ class LogSettings:
             fq.addHandler(own)
 
     def _handler(self, stream: TextIO, supervises: bool) -> logging.Handler:
-        handler = (UnheldHandler if supervises else QuietStreamHandler)(stream)
+        handler = (NonBlockingHandler if supervises else QuietStreamHandler)(stream)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(TEXT))
         return handler
 
     def to_json(self) -> str:
-        """Return it as text, for a process that is to log likewise."""
+        """Return it as text, for a process that should log in the same way."""
         return json.dumps([self.level, self.form, None if self.file is None else str(self.file)])
 
     @classmethod
     def from_json(cls, text: str) -> "LogSettings":
-        """Return what `to_json` made *text* of."""
+        """Return the settings that `to_json` wrote."""
         level, form, file = json.loads(text)
         return cls(level, form, None if file is None else Path(file))

@@ -1,7 +1,7 @@
 """
-What a process that a worker starts does about itself: a session of its own at its start, exit handlers at its end, and an end of what it has started.
+Each process that a worker starts leads a session of its own, runs exit handlers at its end, and ends what it has started.
 
-What an actor starts belongs to the group of processes of its worker process, and ends with it, unless it has a session of its own: ``start_new_session=True``.
+What an actor starts belongs to the process group of its worker process, and ends with it, unless it has a session of its own: ``start_new_session=True``.
 """
 
 import atexit
@@ -19,14 +19,14 @@ from fq.runtime.logger import logger
 log = logger("fq.worker")
 
 EXIT_SECONDS = 3.0
-"""How long exit handlers may take, all together: those of `threading`, which end executors and wait for threads, get half of it."""
+"""How long all exit handlers together may take. Those of `threading`, which end executors and wait for threads, get half of it."""
 
 
 def lead_a_session() -> None:
     """
     Let this process lead a session of its own, and so a group of processes.
 
-    A terminal then sends it no signals, and what it starts can be ended together with it.
+    So a terminal sends it no signals, and what it starts can be ended together with it.
     """
     with suppress(PermissionError):  # it leads a group already
         os.setsid()
@@ -36,7 +36,7 @@ def kill_group(pid: int) -> None:
     """Kill the process *pid*, and what belongs to its group."""
     try:
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # it does not lead a group yet, or is an older version's
+    except (ProcessLookupError, PermissionError):  # it does not lead a group yet, or an older version has started it
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -48,7 +48,7 @@ def kill_what_is_left(pid: int) -> None:
 
 
 def end_what_was_started() -> None:
-    """Ask what this process has started, and what belongs to its group, to end. This process itself hears of it, too, and has to bear it."""
+    """Ask the group of this process, which is what it has started, to end. The signal comes to this process, too, which must handle it."""
     if os.getpgrp() == os.getpid():
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(0, signal.SIGTERM)
@@ -56,9 +56,9 @@ def end_what_was_started() -> None:
 
 def disown_inherited() -> None:
     """
-    Let the exit handlers of this process, a fork, leave alone what belongs to the process that it is a fork of.
+    Keep the exit handlers of this process, a fork, from touching what belongs to its parent.
 
-    That is: the processes that `multiprocessing` has started there, and what `weakref.finalize` is to remove there, such as temporary folders.
+    That is: the processes that `multiprocessing` has started there, and what `weakref.finalize` removes there, such as temporary folders.
     """
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False
@@ -72,7 +72,7 @@ def run_exit_handlers(hurried: Callable[[], bool], give_up: Callable[[], object]
     """
     Run the exit handlers of this process, as Python does at the end of a program, in `EXIT_SECONDS`.
 
-    If that is not enough, or as soon as *hurried*, *give_up* is called in another thread, which has to end the process.
+    If they take longer, or as soon as *hurried* returns True, *give_up* is called in another thread, and must end the process.
     """
     deadline = monotonic() + EXIT_SECONDS
     done = threading.Event()
@@ -80,19 +80,19 @@ def run_exit_handlers(hurried: Callable[[], bool], give_up: Callable[[], object]
     def watch() -> None:
         while not done.wait(0.05):
             if monotonic() >= deadline or hurried():
-                log.error("the exit handlers of process %d have not ended: it ends without them", os.getpid())
+                log.error("the exit handlers of process %d take too long: it ends without waiting for them", os.getpid())
                 give_up()
 
     threading.Thread(target=watch, name="fq-exit", daemon=True).start()
     threads = threading.Thread(target=_end_threads, args=(deadline,), name="fq-exit-threads", daemon=True)
     threads.start()
     threads.join(EXIT_SECONDS / 2)
-    atexit._run_exitfuncs()  # what multiprocessing does at the end of its forks, too; it reports what they raise, and goes on
+    atexit._run_exitfuncs()  # as multiprocessing does at the end of its forks; it reports what they raise, and goes on
     done.set()
 
 
 def _end_threads(deadline: float) -> None:
-    """Run the exit handlers that `threading` has, and wait for threads that Python would wait for."""
+    """Run the exit handlers of `threading`, and wait for the threads that Python would wait for."""
     for handler in reversed(getattr(threading, "_threading_atexits", ())):
         try:
             handler()

@@ -1,7 +1,7 @@
 """
-`Board`: a page of memory that a child process shares with its supervisor, which can read what runs there while an actor holds the child's GIL.
+`Scoreboard`: a page of memory that a child process shares with its supervisor, which can read what runs there while an actor holds the child's GIL.
 
-Mutable shell. Each thread that runs actors has a slot. A child writes, the supervisor reads; there is no lock, since a reader looks twice.
+Mutable shell. Each thread that runs actors has a slot. The child writes and the supervisor reads, without a lock: the reader reads each slot twice.
 """
 
 import mmap
@@ -12,17 +12,17 @@ from time import monotonic
 
 from attrs import frozen
 
-_HEADER = Struct("<dQ")  # pulse, finished
+_HEADER = Struct("<dQ")  # last heartbeat, finished
 _SLOT = Struct("<ddH110s")  # deadline, started, length of the message id, the message id
 _LENGTH = Struct("<H")
 _LENGTH_AT = 16
-_SLOT_SIZE = 128
-_LONGEST_ID = 110
+_SLOT_BYTES = 128
+_MAX_ID_BYTES = 110
 
 
 @frozen
-class Running:
-    """What a slot says: *deadline* and *started* are on the machine's monotonic clock, in seconds."""
+class RunningMessage:
+    """A message that runs in a child; *started* and *deadline* are seconds on the machine's monotonic clock."""
 
     message_id: str
     started: float
@@ -30,84 +30,89 @@ class Running:
 
 
 @frozen
-class Reading:
-    """What a board says: when the child's pump last gave a sign of life (0.0: not yet), how many messages it has finished, and what runs."""
+class Snapshot:
+    """What a scoreboard says at one moment: the time of the child's last heartbeat (0.0: none yet), how many messages it has finished, and what runs."""
 
-    pulse: float
+    last_heartbeat: float
     finished: int
-    running: tuple[Running, ...]
+    running: tuple[RunningMessage, ...]
 
 
-class Slot:
-    """The place of one thread on a board."""
+class ScoreboardSlot:
+    """The part of a scoreboard that one thread writes."""
 
     def __init__(self, memory: mmap.mmap, offset: int) -> None:
         self._memory: mmap.mmap | bytearray = memory
         self._offset = offset
 
-    def enter(self, message_id: str, started: float, deadline: float) -> None:
-        """Say that *message_id* runs."""
-        encoded = message_id.encode("utf-8", "surrogatepass")[:_LONGEST_ID]
+    def set_running(self, message_id: str, started: float, deadline: float) -> None:
+        """Write that *message_id* runs."""
+        encoded = message_id.encode("utf-8", "surrogatepass")[:_MAX_ID_BYTES]
         _SLOT.pack_into(self._memory, self._offset, deadline, started, len(encoded), encoded)
 
-    def leave(self) -> None:
-        """Say that nothing runs."""
+    def clear(self) -> None:
+        """Write that nothing runs."""
         _LENGTH.pack_into(self._memory, self._offset + _LENGTH_AT, 0)
 
     def detach(self) -> None:
-        """Write into memory of one's own from now on."""
-        self._memory = bytearray(self._offset + _SLOT_SIZE)
+        """Write into private memory from now on."""
+        self._memory = bytearray(self._offset + _SLOT_BYTES)
 
 
-class Board:
-    """The board of one child with *slots* threads. *descriptor*: of the file behind it, to find it again after an exec."""
+class Scoreboard:
+    """The scoreboard of one child, with *slots* slots. *descriptor* is the file behind it, by which a program finds it again after an exec."""
 
     def __init__(self, slots: int, descriptor: int | None = None) -> None:
-        size = _SLOT_SIZE * (slots + 1)
-        self.descriptor = _fresh_file(size) if descriptor is None else descriptor
+        size = _SLOT_BYTES * (slots + 1)
+        self.descriptor = _create_file(size) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, size)
-        self._slots = [Slot(self._memory, _SLOT_SIZE * (number + 1)) for number in range(slots)]
+        self._slots = [ScoreboardSlot(self._memory, _SLOT_BYTES * (number + 1)) for number in range(slots)]
         self._count = slots
         self._free = list(self._slots)
 
-    def slot(self) -> Slot:
-        """Return a slot that nobody has."""
+    @classmethod
+    def reopen(cls, descriptor: int) -> "Scoreboard":
+        """Return the scoreboard behind *descriptor*, with as many slots as the file has room for."""
+        return cls(os.fstat(descriptor).st_size // _SLOT_BYTES - 1, descriptor)
+
+    def slot(self) -> ScoreboardSlot:
+        """Return a slot that is not in use."""
         return self._free.pop()
 
-    def beat(self, finished: int) -> None:
-        """Give a sign of life."""
+    def heartbeat(self, finished: int) -> None:
+        """Write that the child is alive, and has *finished* this many messages."""
         _HEADER.pack_into(self._memory, 0, monotonic(), finished)
 
-    def read(self) -> Reading:
-        """Return what the board says now."""
-        pulse, finished = _HEADER.unpack_from(self._memory, 0)
+    def read(self) -> Snapshot:
+        """Return what the scoreboard says now."""
+        last_heartbeat, finished = _HEADER.unpack_from(self._memory, 0)
         running = (self._read_slot(number) for number in range(self._count))
-        return Reading(pulse, finished, tuple(slot for slot in running if slot is not None))
+        return Snapshot(last_heartbeat, finished, tuple(message for message in running if message is not None))
 
     def detach(self) -> None:
-        """Write to no shared memory any more: this process is a fork."""
+        """Stop writing to shared memory: this process is a fork."""
         for slot in self._slots:
             slot.detach()
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the memory and the file."""
         self._memory.close()
         os.close(self.descriptor)
 
-    def _read_slot(self, number: int) -> Running | None:
-        offset = _SLOT_SIZE * (number + 1)
+    def _read_slot(self, number: int) -> RunningMessage | None:
+        offset = _SLOT_BYTES * (number + 1)
         first = _SLOT.unpack_from(self._memory, offset)
-        if first != _SLOT.unpack_from(self._memory, offset):  # it is being written: what was there has just changed
+        if first != _SLOT.unpack_from(self._memory, offset):  # the child is writing: the message before has just ended
             return None
         deadline, started, length, encoded = first
-        return Running(encoded[:length].decode("utf-8", "replace"), started, deadline) if length else None
+        return RunningMessage(encoded[:length].decode("utf-8", "replace"), started, deadline) if length else None
 
 
-def _fresh_file(size: int) -> int:
+def _create_file(size: int) -> int:
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("fq-board")
+        descriptor = os.memfd_create("fq-scoreboard")
     else:
         descriptor, path = tempfile.mkstemp()
-        os.unlink(path)  # noqa: PTH108  # a descriptor is all that is wanted
+        os.unlink(path)  # noqa: PTH108  # the descriptor alone is needed
     os.ftruncate(descriptor, size)
     return descriptor

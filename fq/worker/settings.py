@@ -1,4 +1,4 @@
-"""`WorkerSettings`: all that can be set about a worker, with its defaults. One value for the command line, `App.worker` and tests."""
+"""`WorkerSettings`: all settings of a worker, with their defaults: one value for the command line, `App.worker` and tests."""
 
 import os
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _at_least_one = [validators.instance_of(int), validators.ge(1)]
 
 
 class InlineSettings(TypedDict, total=False):
-    """What may be set about a worker inside your own process; see `WorkerSettings`."""
+    """The settings of a worker inside your own process; see `WorkerSettings`."""
 
     queues: Iterable[str]
     threads: int
@@ -33,7 +33,7 @@ class WorkerSettings:
     Settings of a worker. Durations in ms, or as timedelta.
 
     Attributes:
-        queues: claim from these; none means those of the declared actors.
+        queues: claim from these; none means those of the app and its actors.
 
         processes: how many child processes. Default: as many as there are processors.
 
@@ -43,18 +43,18 @@ class WorkerSettings:
 
         heartbeat: how often leases are renewed. A worker that vanished loses what it held within two heartbeats. Default 5 s.
 
-        shutdown_timeout: how long a worker that was told to stop waits for running messages before it hands them back. Default 10 minutes.
+        shutdown_timeout: how long a worker that stops waits for running messages before it hands them back. Default 10 minutes.
 
         boot_timeout: how long a child may take from its start until it is ready to work, before it is killed and replaced. Default 5 minutes.
 
         hard_limit_grace: how far a message may overrun its time limit, in code that no exception reaches, before its process is killed. Default 10 s.
 
-        max_tasks_per_child: replace a child that has finished so many messages, or a few more. Default None: never.
+        max_tasks_per_child: replace a child that has finished this many messages, or a few more. Default None: never.
 
-        max_memory_per_child: replace a child whose resident memory exceeds so many bytes. Default None: never.
+        max_memory_per_child: replace a child whose resident memory exceeds this many bytes. Default None: never.
 
-        unknown_actor_grace: how long a message for an actor that is not declared here, or with arguments that it does not take, is left to other workers
-            before it is a dead letter. Default 60 s.
+        unknown_actor_grace: how long a message for an actor that is not declared here, or with arguments that it does not take, is left to other
+            workers before it is a dead letter. Default 60 s.
     """
 
     queues: tuple[str, ...] = field(default=(), converter=_names)
@@ -71,5 +71,5 @@ class WorkerSettings:
 
     @property
     def lease(self) -> int:
-        """How long a lease runs, ms: a little less than two heartbeats, so that two are the most that a recovery takes."""
+        """How long a lease runs, ms: a little less than two heartbeats, so that a recovery takes two at the most."""
         return self.heartbeat * 19 // 10

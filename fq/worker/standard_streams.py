@@ -1,4 +1,4 @@
-"""Standard output and standard error, which may be closed, full or missing: that costs what was printed, and never the process."""
+"""Standard output and standard error, which may be closed, full or missing: then what was printed is lost, but the process goes on."""
 
 import os
 import sys
@@ -6,19 +6,19 @@ from typing import TextIO, cast
 
 
 def flush() -> None:
-    """Let what was printed leave, before a process is copied, replaced or ended; what cannot be written stays where it is."""
+    """Write what was printed, before a process is forked, replaced or ended; what cannot be written stays in the buffer."""
     for stream in _streams():
         _flushed(stream)
 
 
-def occupy() -> None:
-    """Open what is closed of the descriptors 0 to 2 on nothing, so that no database or socket gets one that C code prints to."""
+def reserve_standard_fds() -> None:
+    """Open /dev/null for each closed descriptor of 0 to 2, so that no database or socket gets a descriptor that C code is_formattable to."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
-def let_go() -> None:
+def final_flush() -> None:
     """Flush for the last time, and drop what cannot be written: Python would try again, and end with an exit code of its own."""
     for stream in _streams():
         if not _flushed(stream):
@@ -33,6 +33,6 @@ def _streams() -> list[TextIO]:
 def _flushed(stream: TextIO) -> bool:
     try:
         stream.flush()
-    except OSError:  # full, or without a reader
+    except OSError:  # the disk is full, or the pipe has no reader
         return False
     return True

@@ -189,7 +189,7 @@ def test_an_error_that_an_actor_raises_on_purpose_is_not_logged_as_an_error(memo
         memory.run_until_idle()
 
     assert levels(caplog) == ["INFO"]
-    assert "expects() failed, as it may: ValueError: as it may" in caplog.text
+    assert "expects() failed, as expected: ValueError: as it may" in caplog.text
 
 
 def test_a_retry_is_logged_as_a_warning_a_snooze_not_at_all_and_only_the_end_as_an_error(

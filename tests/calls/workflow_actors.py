@@ -5,7 +5,7 @@ import time
 from fq import App, SkipMessage
 from fq.brokers.records import ClaimRequest
 from fq.execution.handler import acall_directly, call_directly
-from fq.worker.job import Chains, Job
+from fq.worker.job import Job, JobRunner
 
 
 class WorkflowActors:
@@ -90,10 +90,10 @@ def waiting(app: App) -> int:
 
 def run_one(app: App) -> None:
     """Run one message."""
-    chains = Chains(app, call_directly, acall_directly, 0)
+    runner = JobRunner(app.registry, call_directly, acall_directly, 0)
     (delivery,) = app.broker.turn([], ClaimRequest("stepper", app.queues, 1)).deliveries
-    job = chains.receive(delivery)
+    job = runner.receive(delivery)
     assert isinstance(job, Job)
-    chains.run(job)
+    runner.run(job)
     assert job.commit is not None
     app.broker.turn([job.commit], ClaimRequest("stepper", app.queues, 0))

@@ -115,7 +115,7 @@ def test_children_that_are_too_large_from_birth_are_not_replaced_for_ever_and_it
     with rig.worker("--processes", "2", "--max-memory-per-child", "5", "--heartbeat", "50"):
         wait_until(lambda: "clearly more" in rig.log(), what="the advice")
         first = pid.send().get(20_000).unwrap()
-        wait_until(lambda: f"{first} retires" in rig.log(), what="the replacement of one that has finished something")
+        wait_until(lambda: f"{first} drains" in rig.log(), what="the replacement of one that has finished something")
         assert is_successful(pid.send().get(20_000))
 
     assert rig.log().count("clearly more") == 1

@@ -133,7 +133,7 @@ def test_leases_are_renewed_while_the_new_code_is_tried_and_last_while_it_is_imp
     wait_until(lambda: changing.rig.runs("grip"), what="the first run")
     with changing.rig.worker("--processes", "1", "--heartbeat", "500"):  # it takes what nobody holds
         changing.change("time.sleep(1.5)")
-        changing.says("retires")
+        changing.says("drains")
         assert handle.get(30_000) == Success(0)
 
     assert changing.rig.runs("grip") == {"7": 1}

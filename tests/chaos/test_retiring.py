@@ -27,7 +27,7 @@ def replaced(app: App, rig: Rig, order: Callable[[], object]) -> None:
 
     first = pid.send().get(20_000).unwrap()
     order()
-    wait_until(lambda: f"{first} retires" in rig.log(), what="the retirement")
+    wait_until(lambda: f"{first} drains" in rig.log(), what="the draining")
     wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the answer of another")
 
 

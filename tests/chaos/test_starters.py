@@ -113,7 +113,7 @@ def test_what_was_made_before_the_fork_is_not_cleared_away_by_a_child_that_ends(
 
     start("--max-tasks-per-child", "1")
     terminated.send().get(20_000)
-    wait_until(lambda: "retires" in rig.log(), what="the retirement")
+    wait_until(lambda: "drains" in rig.log(), what="the draining")
     wait_until(lambda: [event for event, _ in rig.account() if event == "import-handler"], what="its exit handlers")
     (folder,) = [Path(name) for event, name in rig.account() if event == "folder"]
 

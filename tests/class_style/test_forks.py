@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fq.worker.supervisor import sidecars
-from fq.worker.supervisor.sidecars import Helpers
+from fq.worker.supervisor.sidecars import Sidecars
 from tests.wait_until import wait_until
 
 TASKS = """
@@ -66,16 +65,15 @@ def test_fq_worker_runs_the_forks_of_its_middleware_for_as_long_as_it_runs_itsel
 
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sidecars, "PAUSE", 0.0)
+def quietly() -> Iterator[None]:
     logging.getLogger("fq.worker").setLevel(logging.CRITICAL)
     yield
     logging.getLogger("fq.worker").setLevel(logging.NOTSET)
 
 
-def reap(running: Helpers) -> int:
+def reap(running: Sidecars) -> int:
     """Wait for its process to end, and tell *running*; this process may have other children, of other tests."""
-    pid, status = os.waitpid(next(helper.pid for helper in running._helpers if helper.pid), 0)
+    pid, status = os.waitpid(next(sidecar.pid for sidecar in running._sidecars if sidecar.pid), 0)
     running.reaped(pid, status)
     return pid
 
@@ -93,7 +91,7 @@ def test_a_helper_that_dies_is_started_again_and_one_that_returns_is_not(tmp_pat
         if len(lines(file)) < 3:
             raise ValueError("again")
 
-    running = Helpers([run])
+    running = Sidecars([run], restart_delay_seconds=0.0)
     for _ in range(3):
         running.start_missing()
         running.start_missing()  # once is enough
@@ -101,11 +99,10 @@ def test_a_helper_that_dies_is_started_again_and_one_that_returns_is_not(tmp_pat
     running.start_missing()
 
     assert lines(file) == ["run"] * 3
-    assert not any(helper.pid for helper in running._helpers)
+    assert not any(sidecar.pid for sidecar in running._sidecars)
 
 
-def test_stopping_ends_a_helper_that_does_not_listen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sidecars, "LAST_WAIT", 0.2)
+def test_stopping_ends_a_helper_that_does_not_listen(tmp_path: Path) -> None:
     file = tmp_path / "pid"
 
     def stubborn() -> None:
@@ -113,7 +110,7 @@ def test_stopping_ends_a_helper_that_does_not_listen(monkeypatch: pytest.MonkeyP
         file.write_text(str(os.getpid()))
         time.sleep(60)
 
-    running = Helpers([stubborn])
+    running = Sidecars([stubborn], kill_after_seconds=0.2)
     running.start_missing()
     wait_until(lambda: lines(file))
     pid = int(file.read_text())
@@ -124,5 +121,5 @@ def test_stopping_ends_a_helper_that_does_not_listen(monkeypatch: pytest.MonkeyP
 
 
 def test_the_end_of_a_process_of_somebody_else_changes_nothing() -> None:
-    Helpers().reaped(1, 0)
-    Helpers().stop()
+    Sidecars().reaped(1, 0)
+    Sidecars().stop()

@@ -357,6 +357,6 @@ def test_a_table_of_tasks(colour: str) -> None:
     secret.send()
     run(app)
 
-    # The pump tells of the retry as soon as it is on its queue; the worker thread may be running it by then.
+    # The dispatcher tells of the retry as soon as it is on its queue; the worker thread may be running it by then.
     assert sorted(table.rows) == ["task()"]
     assert sorted(table.rows["task()"]) == sorted(["enqueued", "running", "to be retried", "delayed", "running", "failed"])

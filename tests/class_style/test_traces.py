@@ -20,7 +20,7 @@ from fq.core.events import ProcessBooted
 from tests.class_style.recorder import MESSAGE_HOOKS, Call, Recorder, names
 from tests.wait_until import wait_until
 
-SENDER, WORKER, PUMP, LOOP = "MainThread", "fq-worker-0", "fq-pump", "fq-loop"
+SENDER, WORKER, DISPATCHER, LOOP = "MainThread", "fq-worker-0", "fq-dispatcher", "fq-loop"
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ RETRIED = (
     + spread("after_process_message", WORKER, "ba")
     + spread("before_enqueue", WORKER)
     + spread("before_ack", WORKER)
-    + spread("after_enqueue", PUMP, "ba")
-    + spread("after_ack", PUMP, "ba")
+    + spread("after_enqueue", DISPATCHER, "ba")
+    + spread("after_ack", DISPATCHER, "ba")
 )
 
 
@@ -65,7 +65,7 @@ def processed(verdict: str, thread: str = WORKER) -> list[Call]:
         spread("before_process_message", thread)
         + spread("after_process_message", thread, "ba")
         + spread(f"before_{verdict}", thread)
-        + spread(f"after_{verdict}", PUMP, "ba")
+        + spread(f"after_{verdict}", DISPATCHER, "ba")
     )
 
 
@@ -98,9 +98,9 @@ def test_a_retry_that_has_to_wait(app: App, calls: list[Call]) -> None:
         raise ValueError("no")
 
     seen = trace(app, calls, "a.after_nack", fails.send)
-    waits = seen.index(("a.before_delay_message", PUMP))
+    waits = seen.index(("a.before_delay_message", DISPATCHER))
 
-    assert seen[waits : waits + 4] == spread("before_delay_message", PUMP) + spread("after_enqueue", PUMP, "ba")
+    assert seen[waits : waits + 4] == spread("before_delay_message", DISPATCHER) + spread("after_enqueue", DISPATCHER, "ba")
     assert [call for call in seen if "delay" not in call[0]] == SENT + RETRIED + processed("nack")
 
 
@@ -128,7 +128,7 @@ def test_a_skip(calls: list[Call]) -> None:
         ("a.before_process_message", WORKER),
         ("a.after_skip_message", WORKER),
         *spread("before_ack", WORKER),
-        *spread("after_ack", PUMP, "ba"),
+        *spread("after_ack", DISPATCHER, "ba"),
     ]
 
 
@@ -220,15 +220,15 @@ def test_every_hook_is_called_in_the_thread_that_the_docs_promise(calls: list[Ca
         "after_process_message": run,
         "after_skip_message": {WORKER},
         "before_ack": run,
-        "after_ack": {PUMP},
+        "after_ack": {DISPATCHER},
         "before_nack": {WORKER},
-        "after_nack": {PUMP},
+        "after_nack": {DISPATCHER},
         "before_worker_boot": main,
         "after_worker_boot": main,
         "before_worker_shutdown": main,
         "after_worker_shutdown": main,
-        "after_consumer_thread_boot": {PUMP},
-        "before_consumer_thread_shutdown": {PUMP},
+        "after_consumer_thread_boot": {DISPATCHER},
+        "before_consumer_thread_shutdown": {DISPATCHER},
         "after_worker_thread_boot": {
             WORKER,
             LOOP,

@@ -24,8 +24,8 @@ RELOAD = """
 import os, sys
 from pathlib import Path
 from fq.cli.pid_file import pid_file
-from fq.worker.inherited_descriptors import handed_to_program, take_over
-take_over()
+from fq.worker.inherited_descriptors import handed_to_program, stop_inheritance
+stop_inheritance()
 with pid_file(Path(sys.argv[1])):
     if len(sys.argv) == 2:
         with handed_to_program() as environment:

@@ -22,7 +22,7 @@ from fq import App, Call, Fault, Message, SkipMessage, get_current_message, pipe
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Ack, Bury, ClaimRequest, Commit, Delivery
 from fq.execution.handler import acall_directly, call_directly
-from fq.worker.job import Chains, Job
+from fq.worker.job import Job, JobRunner
 from tests.brokers.harness import Kind, kinds
 
 Json: TypeAlias = object
@@ -206,7 +206,7 @@ class Driver:
     def reborn(self) -> None:
         self.lives += 1
         self.name = f"w{self.lives}"
-        self.chains = Chains(self.app, call_directly, acall_directly, 0)
+        self.runner = JobRunner(self.app.registry, call_directly, acall_directly, 0)
         self.held: list[Delivery] = []
         self.done: list[Commit] = []
 
@@ -248,17 +248,17 @@ class Driver:
         raise AssertionError("it does not come to an end")
 
     def step(self, delivery: Delivery) -> None:
-        job = self.chains.receive(delivery)
+        job = self.runner.receive(delivery)
         assert isinstance(job, Job)
-        assert self.chains.opened(job)
-        assert job.chain.handler is not None
+        assert self.runner.decode(job)
+        assert job.actor.handler is not None
         try:
-            outcome = job.chain.handler(job.message)
+            outcome = job.actor.handler(job.message)
         except Boom:
             self.die()
             return
         self.watch(job.message, outcome.succeeded, outcome.final)
-        self.chains.finish(job, outcome)
+        self.runner.finish(job, outcome)
         assert job.commit is not None
         self.done.append(job.commit)
 

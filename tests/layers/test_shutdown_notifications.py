@@ -194,4 +194,4 @@ def test_and_if_it_raises_the_worker_stops_all_the_same() -> None:
     with app.worker() as worker:
         pass
 
-    assert not worker.pump.alive
+    assert not worker.dispatcher.alive

@@ -109,7 +109,7 @@ def test_a_worker_goes_on_when_none_of_its_failures_can_be_logged(broken: loggin
         for _ in range(3):
             fail()
         assert [ok.send().get(), aok.send().get()] == [Success(1), Success(1)]
-        assert worker.pump.alive
+        assert worker.dispatcher.alive
 
 
 INI = """

@@ -12,8 +12,7 @@ from fq import App, Fault
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import Bury, ClaimRequest, Commit, Reschedule, StoreResultOp, Turn
 from fq.errors import BrokerError, BrokerUnavailable
-from fq.worker.process import dispatcher
-from fq.worker.process.isolated_commits import LARGE
+from fq.worker.process.isolated_commits import LARGE_COMMIT_BYTES
 from tests.wait_until import wait_until
 
 
@@ -157,7 +156,7 @@ def test_an_outcome_that_cannot_be_sent_fails_alone_and_those_behind_it_are_comm
     def say(text: str) -> str:
         return text
 
-    large, *small = [say.send(text) for text in (LARGE * "x", "a", "b")]
+    large, *small = [say.send(text) for text in (LARGE_COMMIT_BYTES * "x", "a", "b")]
     with app.worker(threads=1):
         assert [handle.get() for handle in small] == [Success("a"), Success("b")]
         fault = large.get().failure()
@@ -196,7 +195,7 @@ def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_a
     @sender.actor
     def unheard_of(text: str) -> None: ...
 
-    unheard_of.send(LARGE * "x")
+    unheard_of.send(LARGE_COMMIT_BYTES * "x")
     handle = say.send("a")
     with app.worker(threads=1):
         assert handle.get() == Success("a")
@@ -223,8 +222,9 @@ def test_outcomes_that_meet_a_broker_that_comes_and_goes_are_blamed_for_nothing(
 
     handles = [say.send(f"{number}") for number in range(5)]
     monkeypatch.setattr(broker, "turn", turn)
-    monkeypatch.setattr(dispatcher, "PAUSES", (0.01, 0.01))
-    with app.worker(threads=2):
+    worker = app.worker(threads=2)
+    worker.dispatcher.reconnect_seconds = (0.01, 0.01)
+    with worker:
         results = [handle.get() for handle in handles]
         monkeypatch.undo()
 

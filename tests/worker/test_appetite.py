@@ -12,7 +12,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import MAX_CLAIM_BYTES, ClaimRequest, Commit, Turn
 from fq.core.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware.base import Middleware
-from fq.worker.scoreboard import Board
+from fq.worker.scoreboard import Scoreboard
 from tests.wait_until import wait_until
 
 
@@ -52,7 +52,7 @@ def test_a_full_worker_that_also_runs_async_actors_leaves_sync_ones_to_others(ap
             wait_until(lambda: len(gate.running) == 12)
             gate.opened.set()
             assert [handle.get() for handle in handles] == [Success(n) for n in range(12)]
-        assert one.pump.committed >= 3
+        assert one.dispatcher.committed >= 3
 
 
 def test_async_messages_pass_a_worker_whose_threads_are_full(app: App, gate: Gate) -> None:
@@ -143,8 +143,7 @@ def test_a_worker_that_is_stopped_leaves_no_thread_and_no_lease(app: App) -> Non
     wait_until(lambda: sorted(event.name for event in told if isinstance(event, ThreadStopping)) == booted)
 
 
-def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fq.worker.process.dispatcher.STUCK", 0.05)
+def test_a_dispatcher_is_stuck_while_a_layer_does_not_return(app: App, gate: Gate) -> None:
     blocks: list[Callable[[], int]] = []
 
     class Blocks(Middleware):
@@ -159,21 +158,22 @@ def test_a_pump_that_a_layer_keeps_is_not_sound(app: App, gate: Gate, monkeypatc
         pass
 
     with app.worker(threads=1) as worker:
-        assert worker.pump.sound
+        worker.dispatcher.stuck_after_seconds = 0.05
+        assert not worker.dispatcher.stuck
         blocks.append(gate.wait)
         quick.send()
         wait_until(lambda: gate.running)
-        wait_until(lambda: not worker.pump.sound)
-        assert "gate.wait" in worker.pump.stack() or "self.opened.wait" in worker.pump.stack()
-        board = Board(1)
-        worker.beat(board)
-        assert board.read().pulse == 0.0
+        wait_until(lambda: worker.dispatcher.stuck)
+        assert "gate.wait" in worker.dispatcher.stack() or "self.opened.wait" in worker.dispatcher.stack()
+        scoreboard = Scoreboard(1)
+        worker.heartbeat(scoreboard)
+        assert scoreboard.read().last_heartbeat == 0.0
         blocks.clear()
         gate.opened.set()
-        wait_until(lambda: worker.pump.sound)
-        worker.beat(board)
-        assert board.read().pulse > 0.0
-    board.close()
+        wait_until(lambda: not worker.dispatcher.stuck)
+        worker.heartbeat(scoreboard)
+        assert scoreboard.read().last_heartbeat > 0.0
+    scoreboard.close()
 
 
 class Weighing(MemoryBroker):

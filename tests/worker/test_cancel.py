@@ -143,7 +143,7 @@ def test_a_claimed_message_that_has_not_started_never_starts(app: App) -> None:
     with app.worker(threads=1) as worker:
         first = hold.send()
         started.wait(10)
-        worker.pump._appetite._prefetch = Prefetch(rate=1.0)  # a worker that claims ahead
+        worker.dispatcher._policy.prefetch = Prefetch(rate=1.0)  # a worker that claims ahead
         second = run.send()
         assert second.cancel() is True
         time.sleep(1.3)  # see above

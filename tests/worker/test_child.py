@@ -244,10 +244,10 @@ def test_a_paused_worker_claims_nothing_until_it_goes_on(app: App) -> None:
 
     with app.worker(threads=1) as worker:
         assert one.send().get() == Success(1)
-        worker.pump.pause(True)
+        worker.dispatcher.pause(True)
         handle = one.send()
         assert handle.get(timeout=100).failure() is not None
-        worker.pump.pause(False)
+        worker.dispatcher.pause(False)
         assert handle.get() == Success(1)
 
 
@@ -339,7 +339,7 @@ def test_a_burst_of_long_jobs_is_not_hoarded_by_one_worker(app: App) -> None:
             )  # what the first had claimed and could not run came to the second while its own were still at work
             go_on.set()
             assert [handle.get() for handle in handles] == [Success(n) for n in range(8)]
-            assert (one.pump.committed > 0, two.pump.committed > 0) == (True, True)
+            assert (one.dispatcher.committed > 0, two.dispatcher.committed > 0) == (True, True)
 
 
 def test_a_thousand_async_messages_wait_at_once(app: App) -> None:

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from fq.worker.process.main import CALM, calm_collector
+from fq.worker.process.main import GC_THRESHOLD, relax_garbage_collector
 
 
 @pytest.fixture
@@ -19,20 +19,20 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.mark.parametrize("usual", [700, 2_000])
 def test_it_is_calmed_where_nobody_has_set_it(calls: list[object], monkeypatch: pytest.MonkeyPatch, usual: int) -> None:
     monkeypatch.setattr(gc, "get_threshold", lambda: (usual, 10, 10))
-    calm_collector()
+    relax_garbage_collector()
 
-    assert calls == ["freeze", (CALM,)]
+    assert calls == ["freeze", (GC_THRESHOLD,)]
 
 
 def test_what_the_app_has_set_is_left(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gc, "get_threshold", lambda: (5_000, 10, 10))
-    calm_collector()
+    relax_garbage_collector()
 
     assert calls == []
 
 
 def test_nor_is_it_switched_on(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gc, "isenabled", lambda: False)
-    calm_collector()
+    relax_garbage_collector()
 
     assert calls == []

@@ -15,17 +15,17 @@ from fq.core.message import Message, with_time_limit
 from fq.limits import Barrier
 from fq.runtime.interrupt_mask import checkpoint, current, shielded
 from fq.testing import message
-from fq.worker.executors.interrupts import Deadlines
-from fq.worker.executors.lost_interrupts import notice
+from fq.worker.executors.interrupts import Interrupter
+from fq.worker.executors.lost_interrupts import install_hook
 
 LATE: Message = with_time_limit(message("late"), 0)
 """A message whose limit is over when it begins."""
 
 
 @pytest.fixture
-def deadlines() -> Iterator[Deadlines]:
+def interrupter() -> Iterator[Interrupter]:
     """Its watcher is not started: a test strikes by hand, from the thread that is struck."""
-    yield Deadlines()
+    yield Interrupter()
     current.shield = None
 
 
@@ -35,50 +35,50 @@ def spin(rounds: int = 1_000) -> None:
         pass
 
 
-def test_what_comes_before_the_call_is_not_struck_though_the_limit_is_over(deadlines: Deadlines) -> None:
+def test_what_comes_before_the_call_is_not_struck_though_the_limit_is_over(interrupter: Interrupter) -> None:
     rang: list[str] = []
 
     class Bell(threading.Event):
         def set(self) -> None:
-            deadlines._strike_overdue()
+            interrupter.interrupt_overdue()
             spin()
             rang.append("undisturbed")  # struck in here, it would keep its lock for ever, and the watcher would wait for that
 
-    deadlines._looked_at = Bell()
-    deadlines.run(LATE, spin, (), {})
+    interrupter._wakeup = Bell()
+    interrupter.run(LATE, spin, (), {})
 
     assert rang == ["undisturbed"]
 
 
-def test_a_message_that_is_about_to_begin_is_looked_at_again_when_it_has(deadlines: Deadlines) -> None:
+def test_a_message_that_is_about_to_begin_is_wakeup_again_when_it_has(interrupter: Interrupter) -> None:
     seen: list[bool] = []
 
     class Bell(threading.Event):
         def set(self) -> None:
-            seen.append(deadlines._strike_overdue() < float("inf"))
+            seen.append(interrupter.interrupt_overdue() < float("inf"))
 
-    deadlines._looked_at = Bell()
-    deadlines.run(LATE, spin, (), {})
+    interrupter._wakeup = Bell()
+    interrupter.run(LATE, spin, (), {})
 
     assert seen == [True]
 
 
-def test_an_actor_is_struck_at_its_next_bytecode_and_told_why(deadlines: Deadlines) -> None:
+def test_an_actor_is_struck_at_its_next_bytecode_and_told_why(interrupter: Interrupter) -> None:
     def actor() -> None:
-        deadlines._strike_overdue()
+        interrupter.interrupt_overdue()
         spin()
         pytest.fail("it was not struck")
 
     with pytest.raises(TimeLimitExceeded, match="late ran longer than its time limit of 0 ms"):
-        deadlines.run(LATE, actor, (), {})
+        interrupter.run(LATE, actor, (), {})
 
 
-def test_a_strike_during_a_shielded_call_waits_for_its_end(deadlines: Deadlines) -> None:
+def test_a_strike_during_a_shielded_call_waits_for_its_end(interrupter: Interrupter) -> None:
     done: list[str] = []
 
     @shielded
     def send() -> None:
-        deadlines._strike_overdue()
+        interrupter.interrupt_overdue()
         spin()
         done.append("all of it")
 
@@ -87,13 +87,13 @@ def test_a_strike_during_a_shielded_call_waits_for_its_end(deadlines: Deadlines)
         pytest.fail("it was not struck")
 
     with pytest.raises(TimeLimitExceeded, match="time limit of 0 ms"):
-        deadlines.run(LATE, actor, (), {})
+        interrupter.run(LATE, actor, (), {})
     assert done == ["all of it"]
 
 
-def test_only_the_outermost_of_nested_shields_lets_it_through(deadlines: Deadlines) -> None:
+def test_only_the_outermost_of_nested_shields_lets_it_through(interrupter: Interrupter) -> None:
     done: list[str] = []
-    inner = shielded(deadlines._strike_overdue)
+    inner = shielded(interrupter.interrupt_overdue)
 
     @shielded
     def outer() -> None:
@@ -101,73 +101,73 @@ def test_only_the_outermost_of_nested_shields_lets_it_through(deadlines: Deadlin
         done.append("all of it")
 
     with pytest.raises(TimeLimitExceeded):
-        deadlines.run(LATE, outer, (), {})
+        interrupter.run(LATE, outer, (), {})
     assert done == ["all of it"]
 
 
-def test_a_shielded_call_that_waits_lets_it_through(deadlines: Deadlines) -> None:
+def test_a_shielded_call_that_waits_lets_it_through(interrupter: Interrupter) -> None:
     @shielded
     def wait() -> None:
-        deadlines._strike_overdue()
+        interrupter.interrupt_overdue()
         checkpoint()
         pytest.fail("it was not struck")
 
     with pytest.raises(TimeLimitExceeded):
-        deadlines.run(LATE, wait, (), {})
+        interrupter.run(LATE, wait, (), {})
 
 
-def test_a_strike_that_was_held_back_is_forgotten_with_its_message(deadlines: Deadlines) -> None:
+def test_a_strike_that_was_held_back_is_forgotten_with_its_message(interrupter: Interrupter) -> None:
     def actor() -> int:
         current.shield.mask()  # type: ignore[union-attr]
-        deadlines._strike_overdue()
+        interrupter.interrupt_overdue()
         return 1
 
-    assert deadlines.run(LATE, actor, (), {}) == 1
-    assert deadlines.run(with_time_limit(message("next"), 60_000), shielded(lambda: 2), (), {}) == 2
+    assert interrupter.run(LATE, actor, (), {}) == 1
+    assert interrupter.run(with_time_limit(message("next"), 60_000), shielded(lambda: 2), (), {}) == 2
 
 
-def test_a_strike_that_python_swallowed_in_a_finalizer_is_repeated(deadlines: Deadlines) -> None:
+def test_a_strike_that_python_swallowed_in_a_finalizer_is_repeated(interrupter: Interrupter) -> None:
     class Thing:
         def __del__(self) -> None:
-            deadlines._strike_overdue()
+            interrupter.interrupt_overdue()
             spin()
             pytest.fail("it was not struck")
 
     def actor() -> None:
         thing = Thing()
         del thing
-        deadlines._strike_overdue()
+        interrupter.interrupt_overdue()
         spin()
         pytest.fail("it was not struck again")
 
-    notice()
+    install_hook()
     with pytest.raises(TimeLimitExceeded, match="time limit of 0 ms"):
-        deadlines.run(LATE, actor, (), {})
+        interrupter.run(LATE, actor, (), {})
 
 
-def test_and_what_was_swallowed_is_forgotten_with_its_message(deadlines: Deadlines) -> None:
+def test_and_what_was_swallowed_is_forgotten_with_its_message(interrupter: Interrupter) -> None:
     class Thing:
         def __del__(self) -> None:
-            deadlines._strike_overdue()
+            interrupter.interrupt_overdue()
             spin()
 
-    notice()
-    deadlines.run(LATE, Thing, (), {})
-    deadlines._strike_overdue()
+    install_hook()
+    interrupter.run(LATE, Thing, (), {})
+    interrupter.interrupt_overdue()
 
-    assert deadlines.run(message("next"), lambda: spin() or 2, (), {}) == 2
+    assert interrupter.run(message("next"), lambda: spin() or 2, (), {}) == 2
 
 
-def test_what_else_goes_wrong_in_a_finalizer_is_reported_as_before(deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_else_goes_wrong_in_a_finalizer_is_reported_as_before(interrupter: Interrupter, monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    notice.__wrapped__()  # once more, although this process has
+    install_hook.__wrapped__()  # once more, although this process has
 
     class Thing:
         def __del__(self) -> None:
             raise ValueError("boom")
 
-    deadlines.run(message("it"), lambda: Thing() and None, (), {})
+    interrupter.run(message("it"), lambda: Thing() and None, (), {})
 
     assert len(reported) == 1
 

@@ -33,7 +33,7 @@ def ended(app: App, *message_ids: str) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-@pytest.mark.parametrize("part", ["with_lost_arrivals", "encode_or_fail", "report"])
+@pytest.mark.parametrize("part", ["with_lost_arrivals", "encode_or_fail", "log_failure"])
 def test_an_error_while_an_outcome_is_taken_ends_the_message(app: App, monkeypatch: pytest.MonkeyPatch, colour: str, part: str) -> None:
     def fail(*_: object) -> Outcome:
         raise RecursionError("nested too deeply")
@@ -41,12 +41,12 @@ def test_an_error_while_an_outcome_is_taken_ends_the_message(app: App, monkeypat
     runs: list[str] = []
     actor = app.get_actor(declare(app, colour, runs))
     monkeypatch.setattr(job, part, fail)
-    call = actor.call(1) if part != "report" else actor.call(1).with_options(max_retries=0, max_age=0)
+    call = actor.call(1) if part != "log_failure" else actor.call(1).with_options(max_retries=0, max_age=0)
     handle = call.with_options(options={"tenant": "a"}).send()
     with app.worker(threads=1):
         wait_until(ended(app, handle.message_id), what="its end")
 
-    assert runs == ([] if part == "report" else [colour])
+    assert runs == ([] if part == "log_failure" else [colour])
     assert app.broker.status(handle.message_id).state == "dead"
 
 

@@ -1,4 +1,4 @@
-"""`Owned` is, to a task, the coroutine that it is made of, and says when that is at work."""
+"""`ObservedCoroutine` is, to a task, the coroutine that it is made of, and says when that is at work."""
 
 import asyncio
 import inspect
@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from fq.worker.executors.step_observer import Owned
+from fq.worker.executors.step_observer import ObservedCoroutine
 
 
 def run(coroutine: Coroutine[Any, Any, object], begun: list[str] | None = None) -> object:
-    """Run *coroutine* as an owned task."""
+    """Run *coroutine* as a task."""
 
     async def main() -> object:
-        owned = Owned(coroutine, lambda: None if begun is None else begun.append("step"))
-        return await asyncio.get_running_loop().create_task(owned)
+        observed = ObservedCoroutine(coroutine, lambda: None if begun is None else begun.append("step"))
+        return await asyncio.get_running_loop().create_task(observed)
 
     return asyncio.run(main())
 
@@ -55,7 +55,7 @@ def test_cancelling_reaches_what_is_inside_which_may_clean_up_and_even_go_on() -
         return "went on"
 
     async def main() -> object:
-        task = asyncio.get_running_loop().create_task(Owned(stubborn(), lambda: None))
+        task = asyncio.get_running_loop().create_task(ObservedCoroutine(stubborn(), lambda: None))
         await asyncio.sleep(0)
         task.cancel()
         return await task
@@ -66,7 +66,7 @@ def test_cancelling_reaches_what_is_inside_which_may_clean_up_and_even_go_on() -
 
 def test_one_that_is_cancelled_before_its_first_step_leaves_nothing_that_was_never_awaited() -> None:
     async def main() -> bool:
-        task = asyncio.get_running_loop().create_task(Owned(three_steps(), lambda: None))
+        task = asyncio.get_running_loop().create_task(ObservedCoroutine(three_steps(), lambda: None))
         task.cancel()
         await asyncio.wait((task,))
         return task.cancelled()
@@ -78,7 +78,7 @@ def test_one_that_is_cancelled_before_its_first_step_leaves_nothing_that_was_nev
 
 def test_who_looks_at_the_task_sees_the_coroutine_that_it_stands_for() -> None:
     async def main() -> tuple[str, str]:
-        task = asyncio.get_running_loop().create_task(Owned(three_steps(), lambda: None))
+        task = asyncio.get_running_loop().create_task(ObservedCoroutine(three_steps(), lambda: None))
         found: Any = task.get_coro()
         await task
         return found.__qualname__, inspect.getcoroutinestate(found)
@@ -96,7 +96,7 @@ def test_one_that_is_closed_closes_what_is_inside() -> None:
             closed.append("inner")
 
     async def main() -> None:
-        outer = Owned(inner(), lambda: None)
+        outer = ObservedCoroutine(inner(), lambda: None)
         outer.send(None)
         outer.close()
 

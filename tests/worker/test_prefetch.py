@@ -1,6 +1,6 @@
 """How much a worker claims: pure decisions."""
 
-from fq.worker.process.prefetch import MOST, WINDOW, Prefetch
+from fq.worker.process.prefetch import MAX_CLAIM, WINDOW_MS, Prefetch
 
 
 def test_a_worker_that_has_measured_nothing_asks_for_its_free_threads() -> None:
@@ -8,11 +8,11 @@ def test_a_worker_that_has_measured_nothing_asks_for_its_free_threads() -> None:
 
 
 def test_a_fast_worker_asks_for_what_it_finishes_within_the_window() -> None:
-    assert Prefetch(rate=4.0).room(free=2, backlog=10) == 2 + 4 * WINDOW - 10
+    assert Prefetch(rate=4.0).room(free=2, backlog=10) == 2 + 4 * WINDOW_MS - 10
 
 
 def test_nobody_asks_for_more_than_the_most() -> None:
-    assert Prefetch(rate=1e6).room(free=8, backlog=0) == MOST
+    assert Prefetch(rate=1e6).room(free=8, backlog=0) == MAX_CLAIM
 
 
 def test_a_backlog_beyond_the_window_asks_for_nothing() -> None:

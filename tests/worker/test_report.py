@@ -219,7 +219,7 @@ def test_no_message_raises_in_what_serves_all_others(
             wait_until(lambda: app.broker.status("m1").state in ("dead", "done", "delayed", "unknown", "missing"), what="its end")
             app.broker.cancel("m1")
             assert worker.lost is None
-            assert worker.pump.alive
+            assert worker.dispatcher.alive
     finally:
         logging.disable(logging.NOTSET)
 

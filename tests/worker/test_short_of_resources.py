@@ -10,7 +10,7 @@ from fq import App
 from fq.limits.policy import Slot
 from fq.limits.slot_renewal import Leases
 from fq.worker.executors import event_loop as loop_module
-from fq.worker.supervisor.sidecars import Helpers
+from fq.worker.supervisor.sidecars import Sidecars
 from tests.wait_until import wait_until
 
 
@@ -88,7 +88,7 @@ def test_a_helper_that_could_not_be_forked_does_not_end_the_supervisor(silent: N
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr("os.fork", fail)
-    helpers = Helpers([print])
+    sidecars = Sidecars([print])
 
-    helpers.start_missing()
-    helpers.stop()
+    sidecars.start_missing()
+    sidecars.stop()

@@ -17,7 +17,7 @@ from fq.core.events import Claimed, Committed, Committing, Event, Started
 from fq.worker.executors.interrupts import raise_thread_exception
 from tests.wait_until import wait_until
 
-RESTARTABLE = ["fq-deadlines", "fq-heart", "fq-loop", "fq-loop-watch", "fq-worker-0"]
+RESTARTABLE = ["fq-interrupter", "fq-heartbeat", "fq-loop", "fq-loop-watch", "fq-worker-0"]
 
 
 class Struck(BaseException):
@@ -97,9 +97,9 @@ def test_a_worker_whose_pump_is_lost_hands_back_what_it_holds_and_raises_at_its_
         running, waiting = wait.send(), one.send()
         started.wait(10)
         broker.sick = True
-        worker.pump.flush()
+        worker.dispatcher.pause(False)  # takes a turn
         go_on.set()  # its outcome makes the pump ask for more, which it does not survive
-        wait_until(lambda: not worker.pump.alive)
+        wait_until(lambda: not worker.dispatcher.alive)
         assert running.status().state == waiting.status().state == "ready"
         broker.sick = False
     assert isinstance(raised.value.__cause__, Struck)

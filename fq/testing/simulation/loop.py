@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar, TypeVarTuple, Unpack, cast
 
-from fq.worker.coroutine_runner import resumed
+from fq.worker.coroutine_runner import run_on
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -51,7 +51,7 @@ class TimelessLoop(asyncio.SelectorEventLoop):
             try:
                 return self.run_until_complete(task)
             except SystemExit:
-                return resumed(self, task)
+                return run_on(self, task)
         except BaseException:
             self.clear()
             raise

@@ -20,9 +20,9 @@ from fq.middleware.base import AsyncHandler
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.loop import NeverEndsError, TimelessLoop
 from fq.testing.simulation.recorder import Tap
-from fq.worker.coroutine_runner import Aside
-from fq.worker.executors.thread_pool import hand_back
-from fq.worker.job import Chains, Job
+from fq.worker.coroutine_runner import CoroutineRunner
+from fq.worker.job import Job, JobRunner
+from fq.worker.outbox import hand_back
 from fq.worker.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(processes=1)
@@ -36,27 +36,27 @@ class Cast:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.chains = Chains(app, self._call, self._acall, SETTINGS.unknown_actor_grace)
+        self.runner = JobRunner(app.registry, self._call, self._acall, SETTINGS.unknown_actor_grace)
         self.on_call: Callable[[str], None] = lambda _: None
         self.overrun = ""
         self._loop: TimelessLoop | None = None
-        self._aside = Aside()
+        self._coroutines = CoroutineRunner()
 
     def close(self) -> None:
         """Let go of the event loop."""
         if self._loop is not None:
-            self._aside.call(self._loop.clear)
+            self._coroutines.call(self._loop.clear)
             self._loop.close()
-        self._aside.close()
+        self._coroutines.close()
 
     def perform(self, job: Job) -> Outcome:
         """Return what comes of *job*; the actor runs for real."""
-        chain = job.chain
-        if chain.handler is not None:
-            return copy_context().run(chain.handler, job.message)
+        actor = job.actor
+        if actor.handler is not None:
+            return copy_context().run(actor.handler, job.message)
         if self._loop is None:
             self._loop = TimelessLoop()
-        return self._aside.call(self._loop.complete, _awaited(cast(AsyncHandler, chain.ahandler), job.message))
+        return self._coroutines.call(self._loop.complete, _awaited(cast(AsyncHandler, actor.ahandler), job.message))
 
     def _call(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         self.on_call(message.actor_name)
@@ -130,9 +130,9 @@ class Worker:
     def run(self, overrun: str = "") -> None:
         """Run one of the messages that it holds."""
         job = self.unstarted.pop(int(self.random.random() * len(self.unstarted)))
-        message_id, note, chains, self.cast.overrun = job.delivery.message_id, self.tap.trace.note, self.cast.chains, overrun
+        message_id, note, runner, self.cast.overrun = job.delivery.message_id, self.tap.trace.note, self.cast.runner, overrun
         try:
-            chains.started(job)
+            runner.emit_started(job)
             outcome = self.cast.perform(job)
         except NeverEndsError as error:
             note("{} runs {}, which does not end", self.name, message_id)
@@ -140,7 +140,7 @@ class Worker:
         else:
             note("{} runs {}: {}", self.name, message_id, outcome)
             shorten(outcome)
-            chains.finish(job, outcome)
+            runner.finish(job, outcome)
             compare(self.tap.ledger, job, outcome)
         finally:
             self.cast.overrun = ""
@@ -154,13 +154,13 @@ class Worker:
             return
         self.finished, self.at_once = [], []
         for job in jobs:
-            if job.chain.watched or turn.stale:
-                self.cast.chains.committed(job, job.delivery.message_id in turn.stale)
+            if job.actor.emits_events or turn.stale:
+                self.cast.runner.after_commit(job, job.delivery.message_id in turn.stale)
         for delivery in turn.deliveries:
-            received = self.cast.chains.receive(delivery)
+            received = self.cast.runner.receive(delivery)
             if not isinstance(received, Job):
                 self.at_once.append(received)
-            elif self.cast.chains.opened(received):
+            elif self.cast.runner.decode(received):
                 self.tap.ledger.opened(received.message)
                 self.unstarted.append(received)
             elif received.commit is not None:

@@ -1,1 +1,1 @@
-"""What runs actors in a worker process: a thread pool and an event loop, both of which can be interrupted."""
+"""What runs actors in a worker process: a thread pool and an event loop. Both can interrupt an actor."""

@@ -1,8 +1,8 @@
 """
-What is left of a worker in a fork that an actor makes: nothing.
+What happens in a fork that an actor makes: no part of the worker runs there.
 
-Signals mean there what they mean to any program. And a fork that does not end by itself, but returns from the actor or raises, ends where the actor's call
-ends: it would go on as a second worker, with a copy of all that this one holds.
+Signals have their default meaning in it. A fork that does not end by itself, but returns from the actor or raises, ends where the actor's call ends: else
+it would go on as a second worker, with a copy of all that this one holds.
 """
 
 import logging
@@ -18,31 +18,31 @@ from weakref import WeakSet
 from fq.worker.standard_streams import flush
 
 
-class Forked(Protocol):
-    """What has something to do in a fork of its process."""
+class ForkAware(Protocol):
+    """Has something to do in a fork of its process."""
 
     def forked(self) -> None:
-        """Begin anew: this process is a fork, and there are no other threads in it."""
+        """Called in the fork, where there are no other threads."""
 
 
-_registered: "WeakSet[Forked]" = WeakSet()
-_held_back = threading.local()
+_fork_aware: "WeakSet[ForkAware]" = WeakSet()
+_blocked = threading.local()
 
 
-def tell_of_forks(one: Forked) -> None:
-    """Tell *one*, as long as it lives, when it finds itself in a fork."""
-    _registered.add(one)
+def call_in_forks(target: ForkAware) -> None:
+    """Call ``target.forked()`` in each fork of this process, as long as *target* lives."""
+    _fork_aware.add(target)
 
 
-def reset(numbers: Iterable[int], own: Callable[[object], bool]) -> None:
-    """Give the signals *numbers* their usual meaning, where their handler is one's *own*."""
+def restore_default_handlers(numbers: Iterable[int], is_own: Callable[[object], bool]) -> None:
+    """Give the signals *numbers* their default meaning, where *is_own* is true of their handler."""
     for number in numbers:
-        if own(signal.getsignal(number)):
+        if is_own(signal.getsignal(number)):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def end_fork() -> Never:
-    """End this process, a fork, as Python ends a program: with the exit code that the exception says which is handled just now, if any."""
+    """End this process, a fork, as Python ends a program: the exception that is being handled, if any, decides the exit code."""
     code = 1
     try:
         code = _exit_code(sys.exc_info()[1])
@@ -54,14 +54,14 @@ def end_fork() -> Never:
             os._exit(code)
 
 
-class EndOfFork:
-    """Stands in a fork for a slot on the board: nothing may run there any more."""
+class ForkTrap:
+    """Takes the place of a scoreboard slot in a fork: no message may run there."""
 
-    def enter(self, *_: object) -> Never:
+    def set_running(self, *_: object) -> Never:
         """End this process."""
         end_fork()
 
-    def leave(self) -> Never:
+    def clear(self) -> Never:
         """End this process."""
         end_fork()
 
@@ -79,22 +79,22 @@ def _exit_code(error: BaseException | None) -> int:
     return 1
 
 
-def _before() -> None:
-    """Hold back signals: one that comes to a fork at once waits until they have their usual meaning there."""
-    if _registered:
-        _held_back.before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+def _block_signals() -> None:
+    """Block all signals: one that comes to a fork at once stays pending until it has its default meaning there."""
+    if _fork_aware:
+        _blocked.before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
-def _let_through() -> None:
-    if (before := _held_back.__dict__.pop("before", None)) is not None:
+def _restore_signals() -> None:
+    if (before := _blocked.__dict__.pop("before", None)) is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _in_child() -> None:
-    for one in list(_registered):
-        one.forked()
-    _let_through()
+def _on_fork() -> None:
+    for target in list(_fork_aware):
+        target.forked()
+    _restore_signals()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(before=_before, after_in_parent=_let_through, after_in_child=_in_child)
+    os.register_at_fork(before=_block_signals, after_in_parent=_restore_signals, after_in_child=_on_fork)

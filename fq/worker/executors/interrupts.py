@@ -1,9 +1,9 @@
 """
-`Deadlines`: interrupts running sync actors, and nothing but actors. Mutable: shared by the worker's threads and one watcher.
+`Interrupter`: interrupts running sync actors, and nothing but actors. Mutable: shared by the worker's threads and one watcher.
 
-An interrupt may strike only inside the actor's own call. Each thread leaves that region under a lock which whoever strikes holds, too; a strike
-that is still on its way when the region is left is dropped. So no layer, and no later message, is ever hit. What the actor calls of fq's own is
-shielded (``fq.runtime.interrupt_mask``): a strike that comes meanwhile waits for its end.
+An interrupt may be raised only inside the actor's own call. Each thread leaves that call under the lock that the interrupting thread holds, too; an
+interrupt that is still on its way when the call ends is dropped. So it never hits a layer or a later message. What the actor calls of fq's own is
+masked (``fq.runtime.interrupt_mask``): an interrupt that comes meanwhile waits until that ends.
 """
 
 import ctypes
@@ -21,16 +21,16 @@ from fq.layers.time_limit import exceeded
 from fq.runtime.interrupt_mask import current
 from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.forks import end_fork
-from fq.worker.executors.lost_interrupts import notice
-from fq.worker.scoreboard import Board, Slot
+from fq.worker.executors.lost_interrupts import install_hook
+from fq.worker.scoreboard import Scoreboard, ScoreboardSlot
 
-_FINE = 5_000
-"""Limits shorter than this, ms, are watched to the millisecond instead of once an interval."""
+WATCHED_CLOSELY_BELOW_MS = 5_000
+"""Time limits shorter than this are watched to the millisecond, longer ones once an interval."""
 
 
 def raise_thread_exception(thread_id: int, exception: BaseException | type[BaseException] | None) -> bool:
     """
-    Raise *exception* in the thread called *thread_id*, at its next bytecode; None takes back one that has not struck yet.
+    Raise *exception* in the thread *thread_id*, at its next bytecode; None takes back one that has not been raised yet.
 
     Return False if there is no such thread. CPython only. A thread that is blocked in C code is not reached until it returns.
     """
@@ -40,189 +40,229 @@ def raise_thread_exception(thread_id: int, exception: BaseException | type[BaseE
 
 
 @define(eq=False)
-class Region:
-    """Mutable: what one thread is running, if anything; it is also the thread's `Shield`."""
+class ThreadMask:
+    """
+    Mutable: the `Shield` of one thread: it holds an interrupt back while the thread is inside a masked call.
 
-    thread_id: int = field(factory=get_ident)
+    Attributes:
+        lock: held to interrupt the thread, and by the thread to leave what may be interrupted.
+
+        depth: how many masked calls the thread is in.
+
+        pending: the interrupt that waits for the end of the masked calls.
+
+        swallowed: was an interrupt lost in a finalizer?
+    """
+
     lock: threading.Lock = field(factory=threading.Lock)
-    message: Message | None = None
-    deadline: float = float("inf")
-    started: float = 0.0
-    struck: Interrupt | None = None
-    held_back: Interrupt | None = None
-    shields: int = 0
+    depth: int = 0
+    pending: Interrupt | None = None
     swallowed: bool = False
-    limit: float = float("inf")
-    slot: Slot | None = None
-
-    def strike(self, interrupt: Interrupt) -> None:
-        """Interrupt what runs here, once; the caller holds the lock and has seen that something does."""
-        if self.struck is not None:
-            return
-        self.struck = interrupt
-        self._deliver(interrupt)
-
-    def strike_again(self) -> None:
-        """Repeat a strike that was swallowed; the caller holds the lock."""
-        self.swallowed = False
-        if self.struck is not None and self.message is not None:
-            self._deliver(self.struck)
-
-    def _deliver(self, interrupt: Interrupt) -> None:
-        if self.shields:
-            self.held_back = interrupt
-        else:
-            raise_thread_exception(self.thread_id, type(interrupt))
-
-    def said(self, interrupt: Interrupt) -> Interrupt:
-        """Return *interrupt*, which ended the actor, with its text: only a class can be raised in another thread."""
-        return interrupt if self.struck is None or interrupt.args else self.struck
-
-    def take_back(self) -> None:
-        """Drop a strike that is still on its way; the caller holds the lock."""
-        if self.struck is not None:
-            raise_thread_exception(self.thread_id, None)
 
     def mask(self) -> None:
         """See `Shield.mask`."""
         with self.lock:
-            self.shields += 1
+            self.depth += 1
 
     def unmask(self) -> None:
         """See `Shield.unmask`."""
         with self.lock:
-            self.shields -= 1
-            due = None if self.shields else self._due()
+            self.depth -= 1
+            due = None if self.depth else self._take_pending()
         if due is not None:
             raise due
 
     def checkpoint(self) -> None:
         """See `Shield.checkpoint`."""
         with self.lock:
-            due = self._due()
+            due = self._take_pending()
         if due is not None:
             raise due
 
-    def _due(self) -> Interrupt | None:
-        due, self.held_back = self.held_back, None
-        return due if self.message is not None else None
+    def reset(self) -> None:
+        """Begin with no masked call and no interrupt: the message before may have ended in the middle of one."""
+        self.depth, self.pending, self.swallowed = 0, None, False
+
+    def _take_pending(self) -> Interrupt | None:
+        due, self.pending = self.pending, None
+        return due
 
 
-class Deadlines:
-    """Runs sync actors in regions, and strikes those that overrun their time limit. *interval*: how finely it looks, ms; *board*: where it says what runs."""
+@define(eq=False)
+class InterruptibleCall:
+    """
+    Mutable: the call of an actor that one thread is in; *message* is None while it is in none.
 
-    def __init__(self, interval: int = 1_000, board: Board | None = None, lost: OnLost | None = None) -> None:
-        self._board = board
-        self._interval = interval / 1_000
-        self._regions: dict[int, Region] = {}
-        self._looked_at = threading.Event()
+    *interrupted_by* is the interrupt that this call has had. *usual_limit*, in ms, is the one that the scoreboard shows for messages of the actor.
+    """
+
+    thread_id: int = field(factory=get_ident)
+    mask: ThreadMask = field(factory=ThreadMask)
+    message: Message | None = None
+    started: float = 0.0
+    deadline: float = float("inf")
+    interrupted_by: Interrupt | None = None
+    usual_limit: float = float("inf")
+    slot: ScoreboardSlot | None = None
+
+    def interrupt(self, interrupt: Interrupt) -> None:
+        """Interrupt the call, once; the caller holds the lock and has seen that there is one."""
+        if self.interrupted_by is None:
+            self.interrupted_by = interrupt
+            self._deliver(interrupt)
+
+    def interrupt_again(self) -> None:
+        """Repeat an interrupt that Python has swallowed; the caller holds the lock."""
+        self.mask.swallowed = False
+        if self.interrupted_by is not None and self.message is not None:
+            self._deliver(self.interrupted_by)
+
+    def with_text(self, interrupt: Interrupt) -> Interrupt:
+        """Return *interrupt*, which has ended the call, with its text: only a class can be raised in another thread."""
+        return interrupt if self.interrupted_by is None or interrupt.args else self.interrupted_by
+
+    def begin(self, message: Message) -> float:
+        """Note that the call of *message* is about to begin; return its deadline."""
+        self.started = started = monotonic()
+        self.deadline = started + message.time_limit / 1_000
+        self.interrupted_by = None
+        self.mask.reset()
+        return self.deadline
+
+    def end(self) -> None:
+        """Note that the call is over, and drop an interrupt that is still on its way."""
+        with self.mask.lock:
+            self.message = self.mask.pending = None
+            self.deadline = float("inf")
+            if self.interrupted_by is not None:
+                raise_thread_exception(self.thread_id, None)
+
+    def abandon(self) -> None:
+        """Be in no call, in a fork: no thread is left that could release the lock."""
+        self.mask.lock = threading.Lock()
+        self.message = self.mask.pending = None
+
+    def _deliver(self, interrupt: Interrupt) -> None:
+        if self.mask.depth:
+            self.mask.pending = interrupt
+        else:
+            raise_thread_exception(self.thread_id, type(interrupt))
+
+
+class Interrupter:
+    """
+    Calls sync actors, and interrupts those that run past their time limit.
+
+    *interval*: how often it looks, in ms. *scoreboard*: where it writes what runs.
+    """
+
+    def __init__(self, interval: int = 1_000, scoreboard: Scoreboard | None = None, lost: OnLost | None = None) -> None:
+        self._scoreboard = scoreboard
+        self._interval_seconds = interval / 1_000
+        self._calls: dict[int, InterruptibleCall] = {}
+        self._wakeup = threading.Event()
         self._stopped = False
         self._is_fork = False
-        self._watcher = watched_thread("fq-deadlines", self._watch, lost)
+        self._watcher = watched_thread("fq-interrupter", self._watch, lost)
 
     def start(self) -> None:
         """Start watching."""
-        notice()
+        install_hook()
         self._watcher.start()
 
     def stop(self) -> None:
         """Stop watching."""
         self._stopped = True
-        self._looked_at.set()
+        self._wakeup.set()
 
     def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
-        """Return ``fn(*args, **kwargs)``; raises what it raises, or the interrupt that struck it."""
-        region = self._regions.get(get_ident()) or self._new_region()
+        """Return ``fn(*args, **kwargs)``; raises what it raises, or the interrupt that has ended it."""
+        call = self._calls.get(get_ident()) or self._new_call()
         if self._is_fork:
             end_fork()
+        deadline = call.begin(message)
         limit = message.time_limit
-        region.started = started = monotonic()
-        region.deadline = deadline = started + limit / 1_000
-        region.struck = region.held_back = None
-        region.shields, region.swallowed = 0, False
-        if region.slot is not None and limit != region.limit:
-            region.slot.enter(message.message_id, started, deadline)
-        if limit < _FINE:
-            self._looked_at.set()
+        if call.slot is not None and limit != call.usual_limit:
+            call.slot.set_running(message.message_id, call.started, deadline)
+        if limit < WATCHED_CLOSELY_BELOW_MS:
+            self._wakeup.set()
         try:
-            region.message = message  # from here on it may be struck, and nowhere before: what was struck above would keep its locks
+            call.message = message  # from here on it may be interrupted, and nowhere above, where that would leave locks held
             return fn(*args, **kwargs)
         except Interrupt as interrupt:
-            raise region.said(interrupt) from None
+            raise call.with_text(interrupt) from None
         finally:
             if self._is_fork:
                 end_fork()
             while True:
                 try:
-                    with region.lock:
-                        region.message = None
-                        region.deadline = float("inf")
-                        region.take_back()
+                    call.end()
                     break
-                except Interrupt:  # it came while the actor's call was over: too late
+                except Interrupt:  # it came when the actor's call was over: too late
                     continue
 
     def begin(self, message_id: str, limit: float) -> None:
         """
-        Say on the board that this thread is about to run a message, which has to end *limit* ms from now, in layers or in the actor.
+        Write on the scoreboard that this thread is about to run a message, layers included, which must end *limit* ms from now.
 
-        What happens outside of the actor's own call can be interrupted by nothing but the end of the process.
+        Outside of the actor's own call, only the end of the process can interrupt it.
         """
-        if self._board is None:
+        if self._scoreboard is None:
             return
-        region = self._regions.get(get_ident()) or self._new_region()
-        region.limit, now = limit, monotonic()
-        cast(Slot, region.slot).enter(message_id, now, now + limit / 1_000)
+        call = self._calls.get(get_ident()) or self._new_call()
+        call.usual_limit, now = limit, monotonic()
+        cast(ScoreboardSlot, call.slot).set_running(message_id, now, now + limit / 1_000)
 
     def end(self) -> None:
-        """Say that this thread runs nothing."""
+        """Write on the scoreboard that this thread runs nothing."""
         if self._is_fork:
             end_fork()
-        if self._board is not None:
-            cast(Slot, self._regions[get_ident()].slot).leave()
+        if self._scoreboard is not None:
+            cast(ScoreboardSlot, self._calls[get_ident()].slot).clear()
 
-    def strike(self, chosen: Callable[[Message], Interrupt | None]) -> None:
-        """Interrupt the running actors whose message *chosen* names an interrupt for."""
-        for region in list(self._regions.values()):
-            with region.lock:
-                if region.message is not None and (interrupt := chosen(region.message)) is not None:
-                    region.strike(interrupt)
+    def interrupt(self, choose: Callable[[Message], Interrupt | None]) -> None:
+        """Interrupt the running actors for whose message *choose* returns an interrupt."""
+        for call in list(self._calls.values()):
+            with call.mask.lock:
+                if call.message is not None and (interrupt := choose(call.message)) is not None:
+                    call.interrupt(interrupt)
 
     def running(self) -> tuple[tuple[Message, float], ...]:
-        """Return what runs, with for how long, in seconds."""
+        """Return the messages whose actors run, each with the seconds since its start."""
         now = monotonic()
-        return tuple((message, now - region.started) for region in list(self._regions.values()) if (message := region.message) is not None)
+        return tuple((message, now - call.started) for call in list(self._calls.values()) if (message := call.message) is not None)
 
     def forked(self) -> None:
-        """Let what runs on this thread, the only one of a fork, end the process with the call of the actor, or at the latest with the message."""
-        if self._board is not None:
-            self._board.detach()
+        """End the process, a fork, with the call of the actor that runs on this thread, its only one, or at the latest with the message."""
+        if self._scoreboard is not None:
+            self._scoreboard.detach()
         self._is_fork = True
-        if (region := self._regions.get(get_ident())) is not None:
-            region.lock, region.message = threading.Lock(), None  # the watcher may have held the lock
+        if (call := self._calls.get(get_ident())) is not None:
+            call.abandon()
 
-    def _new_region(self) -> Region:
-        region = self._regions[get_ident()] = Region(slot=None if self._board is None else self._board.slot())
-        current.shield = region
-        return region
+    def interrupt_overdue(self) -> float:
+        """Interrupt the actors that are past their time limit; return when the next one will be."""
+        now, nearest = monotonic(), float("inf")
+        for call in list(self._calls.values()):
+            with call.mask.lock:
+                if call.mask.swallowed:
+                    call.interrupt_again()
+                if call.interrupted_by is not None:
+                    continue
+                if call.message is None or call.deadline > now:  # with no message yet, the call is about to begin
+                    nearest = min(nearest, call.deadline)
+                else:
+                    call.interrupt(exceeded(call.message.actor_name, call.message.time_limit))
+        return nearest
+
+    def _new_call(self) -> InterruptibleCall:
+        call = InterruptibleCall(slot=None if self._scoreboard is None else self._scoreboard.slot())
+        self._calls[get_ident()] = call
+        current.shield = call.mask
+        return call
 
     def _watch(self) -> None:
         while not self._stopped:
-            self._looked_at.clear()
-            nearest = self._strike_overdue()
-            self._looked_at.wait(min(self._interval, max(nearest - monotonic(), 0.001)))
-
-    def _strike_overdue(self) -> float:
-        """Strike what is overdue; return when the next deadline is."""
-        now, nearest = monotonic(), float("inf")
-        for region in list(self._regions.values()):
-            with region.lock:
-                if region.swallowed:
-                    region.strike_again()
-                if region.struck is not None:
-                    continue
-                if region.message is None or region.deadline > now:  # with no message yet, it is about to begin
-                    nearest = min(nearest, region.deadline)
-                else:
-                    region.strike(exceeded(region.message.actor_name, region.message.time_limit))
-        return nearest
+            self._wakeup.clear()
+            nearest = self.interrupt_overdue()
+            self._wakeup.wait(min(self._interval_seconds, max(nearest - monotonic(), 0.001)))

@@ -1,7 +1,8 @@
 """
-Interrupts that Python has swallowed: what is raised in a finalizer, or in a callback of the garbage collector, it reports and drops.
+Interrupts that Python has swallowed: what is raised in a finalizer, or in a callback of the garbage collector, Python reports and drops.
 
-An interrupt may strike there like anywhere in an actor, which would then run on for ever. So whoever was struck is told, and struck again.
+An interrupt may be raised there like anywhere in an actor, which would then run past its limit. So the mask of its thread notes the loss, and the
+watcher interrupts the actor again.
 """
 
 import sys
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
 
 @cache
-def notice() -> None:
-    """Notice from now on what is swallowed in this process. What is not an interrupt is reported as before."""
+def install_hook() -> None:
+    """Note swallowed interrupts in this process from now on. Other exceptions are reported as before."""
     report = sys.unraisablehook
 
     def hook(unraisable: "UnraisableHookArgs", /) -> None:
-        struck = current.shield
-        if struck is None or not issubclass(unraisable.exc_type, Interrupt):
+        mask = current.shield
+        if mask is None or not issubclass(unraisable.exc_type, Interrupt):
             report(unraisable)
-        else:  # the last thing done here, with no call after it: raised again before this returns, it would be swallowed again, unseen
-            struck.swallowed = True
+        else:  # the last statement, with no call after it: an interrupt that is raised again before this returns would be swallowed again, unseen
+            mask.swallowed = True
 
     sys.unraisablehook = hook

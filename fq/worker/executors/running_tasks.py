@@ -1,146 +1,128 @@
 """
-`Calls`: the messages on an event loop, and which of them is at work. Mutable shell, used by the thread of the loop.
+`RunningTasks`: the messages that run on an event loop, and which tasks belong to each. Mutable shell, used by the thread of the loop.
 
-A task that an actor starts belongs to the actor's message, and so do the tasks which that starts: should one of them kill the process, or block it,
-that message is to blame.
+A task that an actor starts belongs to the actor's message, and so do the tasks that it starts in turn: if one of them kills the process or blocks
+the loop, that message is to blame.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from attrs import define
+from returns.result import Failure
 
 from fq.core.message import Message
-from fq.errors import Interrupt
-from fq.worker.executors.forks import EndOfFork
-from fq.worker.executors.step_observer import Owned
+from fq.execution.handler import of_the_actor
+from fq.worker.executors.forks import end_fork
+from fq.worker.executors.running_task import CURRENT_TASK, LoopBlame, RunningTask
+from fq.worker.executors.step_observer import ObservedCoroutine
 from fq.worker.job import Job
-from fq.worker.scoreboard import Board, Slot
+from fq.worker.scoreboard import Scoreboard
+
+INTERVALS_WITHOUT_TIMER = 5
+"""A time limit shorter than this many intervals has a timer of its own; longer ones are looked at once an interval."""
 
 
-@define(eq=False)
-class Call:
-    """
-    Mutable: a message on the loop.
+class RunningTasks:
+    """All that was started on one event loop and has not ended. *interval*: how often the loop looks at time limits, in ms."""
 
-    While its actor runs, there are its *message* and the *task* that awaits the actor; *struck* is why that was cancelled.
-    """
-
-    job: Job
-    started: float
-    deadline: float
-    message: Message | None = None
-    task: "asyncio.Task[object] | None" = None
-    struck: Interrupt | None = None
-
-    def strike(self, interrupt: Interrupt) -> None:
-        """Cancel what runs, once."""
-        if self.struck is None and self.task is not None:
-            self.struck = interrupt
-            self.task.cancel()
-
-
-OWNER: "ContextVar[Call | None]" = ContextVar("OWNER", default=None)
-"""Whose tasks are made here."""
-
-
-class Calls:
-    """All that has been started on one event loop and not ended, with what is said of it on *board*."""
-
-    def __init__(self, board: Board | None) -> None:
-        self._calls: dict[asyncio.Task[None], Call] = {}
-        self._owners: WeakKeyDictionary[asyncio.Task[Any], Call] = WeakKeyDictionary()
-        self._slot: Slot | EndOfFork | None = None if board is None else board.slot()
-        self._latest = None if board is None else board.slot()
-        self._shown: Call | None = None
+    def __init__(self, scoreboard: Scoreboard | None = None, interval: int = 1_000) -> None:
+        self.interval_seconds = interval / 1_000
+        self.blame = LoopBlame(scoreboard)
+        self.is_fork = False
+        self._timer_below = INTERVALS_WITHOUT_TIMER * interval
+        self._tasks: dict[asyncio.Task[None], RunningTask] = {}
+        self._owners: WeakKeyDictionary[asyncio.Task[Any], RunningTask] = WeakKeyDictionary()
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._tasks)
 
-    def __iter__(self) -> Iterator[Call]:
-        return iter(list(self._calls.values()))
+    def __iter__(self) -> Iterator[RunningTask]:
+        return iter(list(self._tasks.values()))
 
     def start(self, loop: asyncio.AbstractEventLoop, job: Job, run: Callable[[Job], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
-        """Start to *run* a job, from the actor's time limit of which on it is late."""
+        """Start to *run* a job."""
         now = monotonic()
-        call = Call(job, now, now + job.chain.limit / 1_000)
-        before = OWNER.set(call)
+        running = RunningTask(job, now, now + job.actor.time_limit / 1_000)
+        before = CURRENT_TASK.set(running)
         try:
-            task: asyncio.Task[None] = asyncio.Task(self._owned(run(job), call), loop=loop)  # past the factory: that is for what it starts
+            task: asyncio.Task[None] = asyncio.Task(
+                self._observed(run(job), running), loop=loop
+            )  # not by the factory, which is for what it starts
         finally:
-            OWNER.reset(before)
-        self._calls[task] = call
+            CURRENT_TASK.reset(before)
+        self._tasks[task] = running
         return task
-
-    def enter(self, message: Message, task: "asyncio.Task[object]") -> Call:
-        """Note that *task* is about to await the actor of *message*, and return the call that it belongs to."""
-        call = OWNER.get() or self.owner(task)
-        assert call is not None, "what runs here was started here"
-        call.started = monotonic()
-        deadline = call.started + message.time_limit / 1_000
-        call.message, call.task, call.struck = message, task, None
-        if message.time_limit != call.job.chain.limit:
-            call.deadline = deadline
-            self._shown = None  # it is shown with another deadline
-            self._show(call)
-        return call
 
     def end(self, task: "asyncio.Task[None]") -> Job:
-        """Forget what *task* has ended, and return its job."""
-        call = self._calls.pop(task)
-        if self._shown is call:
-            self._show(next(iter(self._calls.values()), None))
-        return call.job
+        """Forget *task*, which has ended, and return its job."""
+        running = self._tasks.pop(task)
+        if self.blame.is_shown(running):
+            self.blame.show(next(iter(self._tasks.values()), None))
+        return running.job
 
-    def forked(self) -> None:
-        """Let the next step of any coroutine end the process: it is a fork, and what runs here runs in its parent."""
-        self._slot, self._shown = EndOfFork(), None
+    async def run(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
+        """
+        Return ``await fn(*args, **kwargs)``; raises what it raises, or the interrupt that it was cancelled for.
 
-    def owner(self, task: "asyncio.Task[Any]") -> Call | None:
-        """Return the call that *task* belongs to. May be asked by any thread."""
-        return self._calls.get(task) or self._owners.get(task)
+        A cancellation that no other code has asked for, because the actor raised it or awaited a cancelled task, is a failure like any other.
+        """
+        if self.is_fork:
+            end_fork()
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        running = self._begin(message, task)
+        if message.time_limit < self._timer_below:
+            task.get_loop().call_later(message.time_limit / 1_000, running.interrupt_if_overdue)
+        try:
+            return await cast("Awaitable[object]", fn(*args, **kwargs))
+        except asyncio.CancelledError as error:
+            if running.interrupted_by is not None:
+                task.uncancel()
+                raise running.interrupted_by from None
+            return Failure(of_the_actor(message, error, task))
+        except GeneratorExit as error:
+            return Failure(of_the_actor(message, error, task))
+        finally:
+            if self.is_fork:
+                end_fork()
+            running.end()
 
-    def new_task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **settings: Any) -> "asyncio.Task[Any]":  # noqa: ANN401  # as asyncio has it
-        """The factory of the tasks that actors start."""
-        call = OWNER.get()
-        if call is None:
+    def _begin(self, message: Message, task: "asyncio.Task[object]") -> RunningTask:
+        running = CURRENT_TASK.get() or self.owner(task)
+        assert running is not None, "what runs here was started here"
+        deadline = running.deadline
+        running.begin(message, task)
+        if running.deadline != deadline:
+            self.blame.show_again(running)
+        return running
+
+    def owner(self, task: "asyncio.Task[Any]") -> RunningTask | None:
+        """Return the message that *task* belongs to. Any thread may ask."""
+        return self._tasks.get(task) or self._owners.get(task)
+
+    def create_task(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **settings: Any) -> "asyncio.Task[Any]":  # noqa: ANN401  # as asyncio has it
+        """Create a task that an actor starts: the loop's task factory."""
+        running = CURRENT_TASK.get()
+        if running is None:
             return asyncio.Task(coroutine, loop=loop, **settings)
-        task: asyncio.Task[Any] = asyncio.Task(self._owned(coroutine, call), loop=loop, **settings)
-        self._owners[task] = call
+        task: asyncio.Task[Any] = asyncio.Task(self._observed(coroutine, running), loop=loop, **settings)
+        self._owners[task] = running
         return task
-
-    def _owned(self, coroutine: Coroutine[Any, Any, Any], call: Call) -> Coroutine[Any, Any, Any]:
-        return coroutine if self._slot is None else Owned(coroutine, partial(self._show, call))
-
-    def show_latest(self) -> None:
-        """Say on the board what is most overdue: an actor that will not be cancelled may be at work for a moment only."""
-        if self._latest is None:
-            return
-        now = monotonic()
-        call = min((call for call in self if call.deadline < now), key=lambda call: call.deadline, default=None)
-        if call is None:
-            self._latest.leave()
-        else:
-            self._latest.enter(call.job.delivery.message_id, call.started, call.deadline)
 
     async def cancel_all(self) -> None:
         """Cancel everything, and wait for its end."""
-        tasks = list(self._calls)
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _show(self, call: Call | None) -> None:
-        """Say on the board what runs: of many calls, the one that is at work or was last. Should the process die, that is to blame."""
-        if self._slot is None or self._shown is call:
-            return
-        self._shown = call
-        if call is None or call.job.commit is not None:  # a task that has outlived its message is nobody's
-            self._slot.leave()
-        else:
-            self._slot.enter(call.job.delivery.message_id, call.started, call.deadline)
+    def forked(self) -> None:
+        """End the process, a fork, with whatever runs next: it shares the selector of its parent's loop."""
+        self.is_fork = True
+        self.blame.forked()
+
+    def _observed(self, coroutine: Coroutine[Any, Any, Any], running: RunningTask) -> Coroutine[Any, Any, Any]:
+        return ObservedCoroutine(coroutine, partial(self.blame.show, running)) if self.blame.observes_steps else coroutine

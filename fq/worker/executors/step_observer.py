@@ -1,12 +1,12 @@
-"""`Owned`: a coroutine that tells when it is at work. A step is what a coroutine does between two waits; of all on an event loop, one is in one."""
+"""`ObservedCoroutine`: a coroutine that reports its steps. A step is what it does between two waits; one coroutine of an event loop is in one at a time."""
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any
 
 
-class Owned(Coroutine[Any, Any, object]):
-    """*coroutine*, with *begin* called before each of its steps. It is made for tasks, which take it for the coroutine that it stands for."""
+class ObservedCoroutine(Coroutine[Any, Any, object]):
+    """*coroutine*, with *begin* called before each of its steps. A task takes it for the coroutine itself."""
 
     __slots__ = ("_begin", "_coroutine")
 
@@ -14,7 +14,7 @@ class Owned(Coroutine[Any, Any, object]):
         self._coroutine = coroutine
         self._begin = begin
 
-    def send(self, value: Any, /) -> Any:  # noqa: ANN401  # what an event loop says to a coroutine is between the two
+    def send(self, value: Any, /) -> Any:  # noqa: ANN401  # an event loop and a coroutine agree on it
         """Take a step."""
         self._begin()
         return self._coroutine.send(value)
@@ -29,8 +29,8 @@ class Owned(Coroutine[Any, Any, object]):
         self._coroutine.close()
 
     def __await__(self) -> Generator[Any, Any, object]:
-        """Await what it stands for, without being told of its steps: tasks do not ask for this."""
+        """Await the coroutine itself, unobserved: tasks do not use this."""
         return self._coroutine.__await__()
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # its name and its frame, for those who look at tasks
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # its name and its frame, for debuggers
         return getattr(self._coroutine, name)

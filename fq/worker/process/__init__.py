@@ -1,1 +1,1 @@
-"""A worker process: it claims messages, hands them to its executors, and commits what came of them."""
+"""A worker process: it claims messages, hands them to its executors, and commits their outcomes."""

@@ -1,148 +1,137 @@
-"""`Appetite`: what a worker asks its broker for, and what it hands back because others may run it sooner. Mutable shell."""
+"""`ClaimPolicy`: measures what a worker needs to know to claim no more than it can begin, and hands back what others may run sooner. Mutable shell."""
 
 from collections.abc import Collection, Iterable
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from fq.brokers.records import MAX_CLAIM_BYTES, Delivery
+from fq.worker.executors.event_loop import EventLoop
+from fq.worker.executors.thread_pool import ThreadPool
 from fq.worker.job import Job
-from fq.worker.process.prefetch import MOST, PATIENCE, Prefetch
+from fq.worker.process.claim_size import ClaimSize, Load, claim_size
+from fq.worker.process.prefetch import HAND_BACK_AFTER_MS, Prefetch
 
-if TYPE_CHECKING:
-    from fq.worker.process.worker import Child
+CLAIM_COOLDOWN_SECONDS = 1.0
+"""For this long after it has handed back what it could not begin, an executor gets no more of a queue that may have such messages."""
 
-SHY = 1.0
-"""For so long, in seconds, after it handed back what it could not start, a worker does not ask for the like."""
-
-SUSPECT = 3
-"""From this delivery on a message is in quarantine, where one runs at a time: so that one that kills its process takes no innocents along for ever."""
+QUARANTINE_FROM_DELIVERY = 3
+"""From this delivery on a message runs in quarantine, where there is one at a time: so one that kills its process does not take others along for ever."""
 
 
-class Part(Protocol):
-    """Where messages wait for a thread, or for the event loop: *since* when, and until when that is *shy*."""
+class ExecutorQueue(Protocol):
+    """Where jobs wait for a thread, or for the event loop: *waiting_since* when, and until when it gets *no claims*."""
 
-    since: float
-    shy_until: float
+    waiting_since: float
+    no_claims_until: float
 
     def backlog(self) -> int:
-        """How many messages wait."""
+        """How many jobs wait."""
         ...
 
     def take_back(self) -> list[Job]:
-        """Return all that wait, and forget them."""
+        """Remove and return all that wait."""
         ...
 
 
-class Appetite:
-    """The appetite of *child*, with all that it has *held* since it was claimed, which changes."""
+class ClaimPolicy:
+    """Decides for *pool* and *loop*, by all the jobs that are *claimed* and not committed, a set that changes."""
 
-    def __init__(self, child: "Child", held: Collection[Job]) -> None:
-        self._child = child
-        self._held = held
-        self._bytes = 0  # the bodies of what is held come to no more than this
-        self._suspect: Job | None = None  # in quarantine, which has a thread of its own
-        self._returned = 0  # so many other suspects were claimed, and wait at the head of a queue
-        self._full_until = 0.0
-        self._prefetch = Prefetch()
-        self._measured = self._finished = monotonic()
-
-    @property
-    def _parts(self) -> tuple[Part, Part]:
-        return self._child.pool, self._child.loop
+    def __init__(self, pool: ThreadPool, loop: EventLoop, claimed: Collection[Job]) -> None:
+        self._pool = pool
+        self._loop = loop
+        self._executors: tuple[ExecutorQueue, ExecutorQueue] = (pool, loop)
+        self._claimed = claimed
+        self._max_bytes = 0  # the bodies of what is claimed come to no more than this
+        self._quarantined: Job | None = None
+        self._returned = 0
+        self._no_claims_until = 0.0
+        self.prefetch = Prefetch()
+        self._measured_at = self._finished_at = monotonic()
 
     def quarantine(self, job: Job) -> bool:
-        """Take *job* into quarantine and return True, unless there is one already: others may run it sooner."""
-        if self._suspect is not None:
+        """Take *job* into quarantine and return True, unless there is a job already: another worker may run this one sooner."""
+        if self._quarantined is not None:
             return False
-        self._suspect = job
-        self._child.quarantine.put(job)
+        self._quarantined = job
         return True
 
-    def let_go(self, jobs: Collection[Job]) -> None:
+    def committed(self, jobs: Collection[Job]) -> None:
         """Note that *jobs* are committed: if the one in quarantine is among them, there is room for another."""
-        if self._suspect is not None and self._suspect in jobs:
-            self._suspect = None
+        if self._quarantined is not None and self._quarantined in jobs:
+            self._quarantined = None
 
-    def noted(self, claimed: int, returned: int) -> None:
-        """Note that of so many *claimed* messages so many suspects are *returned*. If that is all of them, there is nothing to ask for just now."""
+    def dispatched(self, claimed: int, returned: int) -> None:
+        """Note that of *claimed* messages, *returned* found the quarantine taken, and go back. If that is all of them, do not ask for them at once."""
         self._returned = returned
         if claimed == returned:
-            self._full_until = monotonic() + PATIENCE / 1_000
+            self._no_claims_until = monotonic() + HAND_BACK_AFTER_MS / 1_000
 
     def measure(self, finished: int, idle: bool) -> None:
-        """Note that so many messages have *finished* since the last call; *idle*: none is held."""
+        """Note that this many messages have *finished* since the last call; *idle*: no message is claimed."""
         now = monotonic()
-        elapsed = (now - self._measured) * 1_000
+        elapsed = (now - self._measured_at) * 1_000
         if finished or elapsed >= 1:
-            self._prefetch = self._prefetch.measured(finished, elapsed, starved=not self._child.pool.backlog())
-            self._measured = now
+            self.prefetch = self.prefetch.measured(finished, elapsed, starved=not self._pool.backlog())
+            self._measured_at = now
         if finished or idle:
-            self._finished = now
-        elif (now - self._finished) * 1_000 > PATIENCE:
-            self._prefetch = Prefetch()  # what was measured was of other messages
+            self._finished_at = now
+        elif (now - self._finished_at) * 1_000 > HAND_BACK_AFTER_MS:
+            self.prefetch = Prefetch()  # the rate was that of other messages
 
     def asked(self, limit: int) -> None:
-        """Note that so many messages have been asked for."""
-        self._prefetch = self._prefetch.claimed(limit, self._child.pool.backlog())
+        """Note that the worker has asked for this many messages."""
+        self.prefetch = self.prefetch.claimed(limit, self._pool.backlog())
 
     def backlog(self) -> int:
-        """How many messages wait for a thread, or for the event loop."""
-        return sum(part.backlog() for part in self._parts)
+        """How many jobs wait for a thread, or for the event loop."""
+        return self._pool.backlog() + self._loop.backlog()
 
-    def about_to_fill(self, deliveries: Iterable[Delivery]) -> None:
-        """Note that *deliveries* have come: where none waited, they wait since now."""
-        self._bytes += sum(len(delivery.body) for delivery in deliveries)
-        for part in self._parts:
-            if not part.backlog():
-                part.since = monotonic()
+    def received(self, deliveries: Iterable[Delivery]) -> None:
+        """Note that *deliveries* have come: an executor for which no job has waited has one waiting since now."""
+        self._max_bytes += sum(len(delivery.body) for delivery in deliveries)
+        for executor in self._executors:
+            if not executor.backlog():
+                executor.waiting_since = monotonic()
 
     def take_back(self, everything: bool) -> list[Job]:
-        """Return the messages that wait for a thread, to be handed back: all, or those that have waited so long that another worker should have them."""
+        """Remove and return jobs that have not begun: all, or those that have waited so long that another worker should have them."""
         if everything:
-            return [job for part in self._parts for job in part.take_back()]
-        return [job for part in self._parts if self._is_late(part) for job in self._given_up(part)]
+            return [job for executor in self._executors for job in executor.take_back()]
+        return [job for executor in self._executors if _is_late(executor) for job in self._give_up(executor)]
 
-    def _is_late(self, part: Part) -> bool:
-        return part.backlog() > 0 and (monotonic() - part.since) * 1_000 >= PATIENCE
+    def _give_up(self, executor: ExecutorQueue) -> list[Job]:
+        executor.no_claims_until = monotonic() + CLAIM_COOLDOWN_SECONDS
+        self.prefetch = Prefetch()
+        return executor.take_back()
 
-    def _given_up(self, part: Part) -> list[Job]:
-        part.shy_until = monotonic() + SHY
-        self._prefetch = Prefetch()
-        return part.take_back()
+    def claim_size(self, claimed: int) -> ClaimSize:
+        """Return what to ask for, with this many messages *claimed* and not finished."""
+        now = monotonic()
+        return ClaimSize() if now < self._no_claims_until else claim_size(self._load(claimed, now), self.prefetch)
+
+    def _load(self, claimed: int, now: float) -> Load:
+        pool, loop = self._pool, self._loop
+        on_loop = loop.load()
+        takes_more = not loop.blocked() and now >= loop.no_claims_until
+        return Load(
+            pool.size,
+            claimed,
+            pool.backlog(),
+            on_loop,
+            self._quarantined is not None,
+            self._returned,
+            self._is_heavy(),
+            loop.used,
+            loop.size - on_loop if takes_more else 0,
+            now < pool.no_claims_until,
+        )
 
     def _is_heavy(self) -> bool:
-        """Do the bodies of what is held come to so many bytes that no more should wait in this process? Counted only when it may be so."""
-        if self._bytes > MAX_CLAIM_BYTES:
-            self._bytes = sum(len(job.delivery.body) for job in self._held)
-        return self._bytes > MAX_CLAIM_BYTES
+        """Do the bodies of what is claimed come to so many bytes that no more should wait in this process? Counted only when it may be so."""
+        if self._max_bytes > MAX_CLAIM_BYTES:
+            self._max_bytes = sum(len(job.delivery.body) for job in self._claimed)
+        return self._max_bytes > MAX_CLAIM_BYTES
 
-    def wants(self, held: int) -> tuple[int, tuple[str, ...]]:
-        """
-        Return how many messages to ask for, and from which queues, with *held* that have been claimed and not finished.
 
-        With no free thread, none is asked for from queues of sync actors, and the same for async ones. What comes from a queue of both is not known
-        before: what cannot be started is handed back in time.
-        """
-        child, now = self._child, monotonic()
-        if now < self._full_until:
-            return 0, child.queues
-        pool, loop = child.pool, child.loop
-        waiting, load = pool.backlog(), loop.load()
-        running = held - waiting - load - (self._suspect is not None)
-        free = max(0, pool.size - running)
-        sync = max(0, min(MOST, free - waiting)) if self._is_heavy() else self._prefetch.room(free, waiting)
-        if sync:
-            sync += self._returned  # they come first, and go back: behind them there are others
-        if sync and not loop.used:
-            return sync, child.queues
-        shy = loop.blocked() or now < loop.shy_until
-        for_loop = 0 if shy else self._prefetch.async_room(loop.size - load)
-        if sync and for_loop:
-            return max(sync, for_loop), child.queues
-        if sync:
-            return sync, child.queues_of(sync=True)
-        queues = child.queues_of(sync=False) if for_loop else ()
-        if now < pool.shy_until:
-            mixed = set(child.queues_of(sync=True))
-            queues = tuple(queue for queue in queues if queue not in mixed)
-        return (for_loop, queues) if queues else (0, child.queues)
+def _is_late(executor: ExecutorQueue) -> bool:
+    return executor.backlog() > 0 and (monotonic() - executor.waiting_since) * 1_000 >= HAND_BACK_AFTER_MS

@@ -1,4 +1,4 @@
-"""`Orders`: what the supervisor has told a child by signals, from the child's first moment on. Mutable shell, main thread only."""
+"""`ControlSignals`: what the supervisor has asked of a child by signals, from the child's first moment on. Mutable shell, main thread only."""
 
 import signal
 from collections.abc import Callable
@@ -6,79 +6,79 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from fq.worker.executors.forks import reset, tell_of_forks
+from fq.worker.executors.forks import call_in_forks, restore_default_handlers
 from fq.worker.supervisor.signals import HANDLED
 
-RETIRE = signal.SIGURG
-"""To be told again does no harm, unlike with TERM, and by itself nobody sends it: a terminal and timers have other signals."""
+DRAIN = signal.SIGURG
+"""Safe to send twice, unlike TERM, and not sent by terminals and timers."""
 
-ORDERS = (*HANDLED, RETIRE)
-"""The signals that are held back while a child is started."""
+BLOCKED_AT_START = (*HANDLED, DRAIN)
+"""The signals that are blocked while a child starts."""
 
 
-class Orders:
+class ControlSignals:
     """
-    What a child has been told.
+    What was asked of a child.
 
-    That is to *retire*: to finish what runs and end, however long that takes; to *stop*, which has a limit; to do so at once (*hurry*); to be *quiet*.
-    A child is started with the signals in `ORDERS` held back, so that none is lost, or deadly, before `listen`.
+    *drain*: finish what runs and end, however long that takes. *stop*: the same, within the shutdown timeout; *hurry*: at once. *quiet*: claim nothing.
+    A child starts with the signals in `BLOCKED_AT_START` blocked, so that none is lost, or deadly, before `listen`.
     """
 
     def __init__(self) -> None:
-        self.retire = self.stop = self.hurry = self.quiet = False
-        self._bell: SimpleQueue[None] = SimpleQueue()  # unlike an event, it may be rung by a handler that interrupts the wait for it
-        self._obey: Callable[[bool], None] | None = None
+        self.drain = self.stop = self.hurry = self.quiet = False
+        self._wakeup: SimpleQueue[None] = SimpleQueue()  # unlike an event, it may be set by a handler that interrupts the wait for it
+        self._set_quiet: Callable[[bool], None] | None = None
 
     @property
     def end(self) -> bool:
-        """Is this process to end, in one way or another?"""
-        return self.retire or self.stop
+        """Was this process asked to end, in one way or another?"""
+        return self.drain or self.stop
 
     def listen(self) -> None:
-        """Hear signals from now on, and those that have been held back. Again, when other code may have set handlers of its own."""
+        """Handle signals from now on, and those that are pending. Called again after other code may have set handlers of its own."""
         signal.set_wakeup_fd(-1)
         for number in (
             signal.SIGINT,
             signal.SIGHUP,
-        ):  # the supervisor passes on what counts; what is ignored, programs that actors start would ignore, too
+        ):  # the supervisor passes them on; ignored, they would be ignored in programs of actors, too
             signal.signal(number, self._on_nothing)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, self._on_term)
-        signal.signal(RETIRE, self._on_retire)
+        signal.signal(DRAIN, self._on_drain)
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._on_quiet)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ORDERS)
-        tell_of_forks(self)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_AT_START)
+        call_in_forks(self)
 
     def forked(self) -> None:
-        """Take no orders in a fork: signals mean what they usually do."""
+        """Handle nothing in a fork: signals have their default meaning there."""
         signal.set_wakeup_fd(-1)
-        reset(ORDERS, lambda handler: getattr(handler, "__self__", None) is self)
+        restore_default_handlers(BLOCKED_AT_START, lambda handler: getattr(handler, "__self__", None) is self)
 
     def wait(self, timeout: float) -> None:
-        """Wait up to *timeout* seconds for an order to end."""
+        """Wait up to *timeout* seconds for a request to end."""
         with suppress(Empty):
-            self._bell.get(timeout=timeout)
+            self._wakeup.get(timeout=timeout)
 
-    def obeyed_by(self, pause: Callable[[bool], None]) -> None:
-        """Call *pause* with whether to be quiet: now if so, and whenever that changes."""
-        self._obey = pause
+    def on_quiet(self, set_quiet: Callable[[bool], None]) -> None:
+        """Call *set_quiet* with whether to be quiet: now if so, and whenever that changes."""
+        self._set_quiet = set_quiet
         if self.quiet:
-            pause(True)
+            set_quiet(True)
 
     def _on_nothing(self, *_: object) -> None:
         pass
 
-    def _on_retire(self, *_: object) -> None:
-        self.retire = True
-        self._bell.put(None)
+    def _on_drain(self, *_: object) -> None:
+        self.drain = True
+        self._wakeup.put(None)
 
     def _on_term(self, *_: object) -> None:
         self.hurry = self.stop
         self.stop = True
-        self._bell.put(None)
+        self._wakeup.put(None)
 
     def _on_quiet(self, number: int, _: FrameType | None) -> None:
         self.quiet = number == signal.SIGUSR1
-        if self._obey is not None:
-            self._obey(self.quiet)
+        if self._set_quiet is not None:
+            self._set_quiet(self.quiet)

@@ -1,108 +1,122 @@
 """
-`Pump`: the one thread of a worker that talks to the broker, turn after turn: outcomes in, messages out, one round trip. Mutable shell.
+`Dispatcher`: the one thread of a worker that talks to the broker, turn after turn: outcomes in, messages out, one round trip. Mutable shell.
 
 Outcomes gather for a few ms while there is other work, and leave at once when there is none.
 """
 
 import threading
-from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
-from time import monotonic
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from enum import IntEnum, auto
 
-from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
+from fq.brokers.records import Commit, Delivery, Turn
 from fq.core.events import ThreadBooted, ThreadStopping
-from fq.errors import FqError
 from fq.runtime.logger import logger, unexpected
-from fq.runtime.watched_threads import current_stack, watched_thread
-from fq.worker.executors.thread_pool import hand_back
+from fq.runtime.watched_threads import OnLost, current_stack, watched_thread
+from fq.worker.executors.executors import Executors
 from fq.worker.job import Job
-from fq.worker.process.claim_policy import SUSPECT, Appetite
-from fq.worker.process.isolated_commits import Apart, report_late
-from fq.worker.process.prefetch import PATIENCE
-
-if TYPE_CHECKING:
-    from fq.worker.process.worker import Child
+from fq.worker.outbox import Outbox
+from fq.worker.process.broker_session import BrokerSession
+from fq.worker.process.claim_policy import QUARANTINE_FROM_DELIVERY, ClaimPolicy
+from fq.worker.process.claim_size import ClaimedQueues
+from fq.worker.process.isolated_commits import Batch, IsolatedCommits
+from fq.worker.process.prefetch import HAND_BACK_AFTER_MS
 
 log = logger("fq.worker")
 
-LINGER = 0.003
-"""How long outcomes gather while there is other work, in seconds."""
+COMMIT_LINGER_SECONDS = 0.003
+"""How long outcomes gather while there is other work."""
 
-BATCH = 500
-"""With so many outcomes gathered, they leave at once."""
+CANCEL_POLL_SECONDS = 1.0
+"""While any message is claimed, a turn is taken at least this often: a message may have been cancelled."""
 
-HEARSAY = 1.0
-"""While anything is held, hear from the broker at least this often, in seconds: a message may have been cancelled."""
+STUCK_AFTER_SECONDS = 15.0
+"""After this long outside of the broker's calls, the dispatcher is stuck."""
 
-STUCK = 15.0
-"""After so many seconds outside of the broker's calls, the pump is stuck."""
+RECONNECT_SECONDS = (0.1, 5.0)
+"""First and longest pause between attempts to reach the broker."""
 
-PAUSES = (0.1, 5.0)
-"""First and longest pause, in seconds, between attempts to reach a broker that is gone."""
+LAST_TURN_SECONDS = 10.0
 
 
-class Pump:
-    """The pump of *child*."""
+class Mode(IntEnum):
+    """What a dispatcher does; but for the first two, a mode is followed only by later ones."""
 
-    def __init__(self, child: "Child") -> None:
-        self._child = child
-        self._held: set[Job] = set()  # claimed, and not known to be committed
-        self._outbox: deque[Job] = deque()  # finished
-        self._at_once: list[Commit] = []  # commits of messages that never became a job
-        self._bell = threading.Event()  # there is something to do
-        self._flush = threading.Event()  # outcomes need not gather any longer
-        self._listening = False  # in broker.wait, which only broker.wake ends
-        self._paused = self._draining = self._stopped = self._ended = self._handing_back = self._with_broker = False
+    CLAIMING = auto()
+    PAUSED = auto()
+    """Claims nothing for now."""
+    DRAINING = auto()
+    """Claims nothing more, and commits what finishes."""
+    STOPPING = auto()
+    """Commits what has finished, hands back the rest, and ends."""
+
+
+class Dispatcher:
+    """
+    The dispatcher of one worker.
+
+    *cancel* is passed the ids of messages that were cancelled; *lost* is called if the thread cannot go on. Its public methods are for other threads.
+    """
+
+    def __init__(
+        self,
+        session: BrokerSession,
+        outbox: Outbox,
+        executors: Executors,
+        queues: ClaimedQueues,
+        cancel: Callable[[Sequence[str]], None],
+        lost: OnLost,
+        stuck_after_seconds: float = STUCK_AFTER_SECONDS,
+        reconnect_seconds: tuple[float, float] = RECONNECT_SECONDS,
+    ) -> None:
+        self._session, self._outbox, self._queues, self._cancel = session, outbox, queues, cancel
+        self._executors, self._runner = executors, executors.runner
+        self.stuck_after_seconds, self.reconnect_seconds = stuck_after_seconds, reconnect_seconds
         self.committed = 0
+        self.last_received: Delivery | None = None
+        self._claimed: set[Job] = set()  # claimed, and not known to be committed
+        self._immediate: list[Commit] = []  # of messages that never became a job
+        self._policy = ClaimPolicy(executors.pool, executors.loop, self._claimed)
+        self._isolated = IsolatedCommits(self._turn, self._on_committed, self._runner.registry.apply_send_layers)
+        self._mode = Mode.CLAIMING
+        self._mode_lock = threading.RLock()  # reentrant, since `pause` is called by signal handlers
         self._drained = threading.Event()
-        self.judging: Delivery | None = None  # the latest that was claimed
-        self._appetite = Appetite(child, self._held)
-        self._apart = Apart(self._take, self._settle)
-        self._more = True  # the broker may have more than it gave
-        self._idle_for = 1_000
-        self._cancelled = False  # something that is held has been, so what has not started is handed back, to come back as cancelled
-        self._expected = False  # the broker may think that this worker waits for messages
-        self._turned = self._stepped = monotonic()
-        self._thread = watched_thread("fq-pump", self._main, child.lose, restart=False)
+        self._more_to_claim = True  # the broker may have more than it gave
+        self._hands_back = False  # what this turn hands back is for other workers first
+        self._hands_back_all = (
+            False  # one of the claimed messages was cancelled: those that have not begun go back, and come again as cancelled
+        )
+        self._thread = watched_thread("fq-dispatcher", self._main, lost, restart=False)
 
     def start(self) -> None:
-        """Start pumping."""
+        """Start the thread."""
         self._thread.start()
 
-    def finished(self, job: Job, flush: bool) -> None:
-        """Take a finished job, from the thread that ran it; with *flush* there is nothing to wait for."""
-        self._outbox.append(job)
-        gathered = len(self._outbox)
-        if (flush or gathered >= BATCH) and not self._flush.is_set():
-            self.flush()
-        elif gathered == 1:
-            self._ring()
+    def pause(self, paused: bool) -> None:
+        """Stop claiming, and hand back what has not begun; or resume."""
+        with self._mode_lock:
+            if self._mode < Mode.DRAINING:
+                self._mode = Mode.PAUSED if paused else Mode.CLAIMING
+        self._outbox.flush()
 
-    def flush(self) -> None:
-        """Let what has gathered leave."""
-        self._flush.set()
-        self._ring()
+    def stop_claiming(self) -> None:
+        """Claim nothing more, and hand back what has not begun."""
+        self._advance(Mode.DRAINING)
 
     def drain(self, timeout: float) -> bool:
-        """Stop claiming, hand back what has not started, and wait up to *timeout* seconds for the rest to be committed; was that enough?"""
-        self._draining = True
-        self.flush()
+        """Do the same, and wait up to *timeout* seconds until all that runs is committed; return whether it is."""
+        self.stop_claiming()
         return self._drained.wait(timeout)
 
-    def pause(self, paused: bool) -> None:
-        """Stop claiming, and hand back what has not started; or go on."""
-        self._paused = paused
-        self.flush()
-
     def give_up(self) -> None:
-        """End a `drain` that is under way in another thread."""
+        """End a `drain` that waits in another thread."""
         self._drained.set()
 
-    @property
-    def _claims_nothing(self) -> bool:
-        return self._draining or self._paused or self._child.lost is not None
+    def stop(self) -> None:
+        """Commit what has finished, hand back all that still runs, and end the thread."""
+        self._advance(Mode.STOPPING)
+        self._thread.join(LAST_TURN_SECONDS)
+        if not self._outbox.closed:
+            log.error("stopping, although the broker takes no calls: the messages whose outcomes wait here will run again")
 
     @property
     def alive(self) -> bool:
@@ -110,191 +124,177 @@ class Pump:
         return self._thread.is_alive()
 
     @property
-    def sound(self) -> bool:
-        """Does it go on? What may keep it is the broker, and that not for ever; or a layer that watches, and does not return."""
-        return self._with_broker or monotonic() - self._stepped < STUCK
+    def stuck(self) -> bool:
+        """Does the thread no longer go on? The broker bounds its calls, but a layer that handles events may not return."""
+        return self._session.seconds_since_step >= self.stuck_after_seconds
 
     def stack(self) -> str:
         """Return where the thread is, for the log."""
         return current_stack(self._thread)
 
-    def stop(self) -> None:
-        """Commit what has gathered, hand back all that still runs, and end the thread."""
-        self._draining = self._stopped = True
-        self.flush()
-        self._thread.join(10)
-        if not self._ended:
-            log.error("stopping while the broker takes no calls: the messages of all outcomes that wait here will be run again")
-
-    def _ring(self) -> None:
-        self._bell.set()
-        if self._ended:
-            report_late(self._outbox)
-        if self._listening:
-            self._listening = False
-            self._child.app.broker.wake()
+    def _advance(self, mode: Mode) -> None:
+        with self._mode_lock:
+            self._mode = max(self._mode, mode)
+        self._outbox.flush()
 
     def _main(self) -> None:
-        tell, name = self._child.app.registry.emit, self._thread.name
-        tell(ThreadBooted(name, "pump"))
+        emit, name = self._runner.registry.emit, self._thread.name
+        emit(ThreadBooted(name, "pump"))
         try:
             if self._run():
-                self._sign_off()
+                self._session.sign_off()
         finally:
-            self._ended = True
-            report_late(self._outbox)
-            tell(ThreadStopping(name, "pump"))
+            self._outbox.close()
+            emit(ThreadStopping(name, "pump"))
 
     def _run(self) -> bool:
-        """Pump until told to stop, and return whether all outcomes are in."""
-        commits: list[Commit] = []
-        jobs: list[Job] = []
-        pause = PAUSES[0]
+        """Take turns until asked to stop, and return whether all outcomes are committed."""
+        batch = Batch()
+        reconnect, longest = self.reconnect_seconds
         while True:
-            self._stepped, stopping = monotonic(), self._stopped
-            self._gather(commits, jobs, stopping)
+            self._session.step()
+            stopping = self._mode is Mode.STOPPING
+            self._collect(batch, stopping)
             try:
-                self._apart.keep(commits)
-                turn = self._turn(commits, jobs)
+                self._isolated.raise_known_error(batch)
+                turn = self._exchange(batch)
             except Exception as error:
-                if commits and self._apart.commit(commits, jobs, error, self._child.app.registry.apply_send_layers):
+                if batch.commits and self._isolated.commit_individually(batch, error):
                     continue
-                log.error("cannot use the broker, %d outcomes wait here: %s", len(commits), error, exc_info=unexpected(error))
+                log.error("cannot use the broker, %d outcomes wait here: %s", len(batch.commits), error, exc_info=unexpected(error))
                 if stopping:
-                    log.error("stopping all the same: the messages of these outcomes will be run again")
+                    log.error("stopping all the same: the messages of these outcomes will run again")
                     return False
-                if self._draining and not self._held and not commits:  # nothing for which the broker would have to be waited for
-                    self._drained.set()
-                self._flush.wait(pause) if self._draining else self._bell.wait(pause)
-                pause = min(2 * pause, PAUSES[1])
+                self._wait_for_broker(batch, reconnect)
+                reconnect = min(2 * reconnect, longest)
                 continue
-            pause = PAUSES[0]
-            self._settle(turn, jobs)
-            commits, jobs = [], []
+            reconnect = self.reconnect_seconds[0]
+            self._on_committed(turn, batch.jobs)
+            batch = Batch()
             if stopping:
                 return True
             self._dispatch(turn)
-            if self._draining and not self._held:
+            if self._mode >= Mode.DRAINING and not self._claimed:
                 self._drained.set()
-            self._rest()
+            self._wait_for_work()
 
-    def _gather(self, commits: list[Commit], jobs: list[Job], stopping: bool) -> None:
-        """Move what has finished, and what is to be handed back, to *commits* and *jobs*, which keep what an earlier, failed turn left."""
-        if self._outbox and self._child.pool.backlog() and not self._stopped:
-            self._flush.wait(LINGER)
-        self._bell.clear()
-        self._flush.clear()
-        commits += self._at_once
-        self._at_once = []
-        unstarted = self._appetite.take_back(everything=self._claims_nothing or self._cancelled)
-        self._handing_back = bool(unstarted)
-        self._cancelled = False
-        while self._outbox:
-            jobs.append(job := self._outbox.popleft())
-            commits.append(job.commit or hand_back(job))
-        if stopping:
-            unstarted = list(self._held.difference(jobs))
-        jobs += unstarted
-        commits += map(hand_back, unstarted)
+    def _collect(self, batch: Batch, stopping: bool) -> None:
+        """Add to *batch*, which has what an earlier, failed turn left, what has finished and what is to be handed back."""
+        if self._outbox and self._executors.pool.backlog() and not stopping:
+            self._outbox.linger(COMMIT_LINGER_SECONDS)
+        self._outbox.begin_turn()
+        batch.commits += self._immediate
+        self._immediate = []
+        unstarted = self._policy.take_back(everything=self._hands_back_all or self._mode is not Mode.CLAIMING)
+        self._hands_back, self._hands_back_all = bool(unstarted), False
+        batch.add(self._outbox.take())
+        batch.add(list(self._claimed.difference(batch.jobs)) if stopping else unstarted)
 
-    def _turn(self, commits: list[Commit], jobs: list[Job]) -> Turn:
-        now = monotonic()
-        finished = sum(job.commit is not None for job in jobs)  # the others are handed back
-        self._appetite.measure(finished, idle=not self._held)
-        limit, queues = self._wants(len(jobs))
-        waited_for = self._claims_nothing and self._expected
-        if not commits and not limit and not waited_for and (not self._held or now - self._turned < HEARSAY):
-            return Turn(idle_for=self._idle_for)
-        turn = self._take(tuple(commits), limit, queues)
+    def _exchange(self, batch: Batch) -> Turn:
+        """Take a turn, if there is a reason to."""
+        self._policy.measure(batch.finished, idle=not self._claimed)
+        limit, queues = self._claim_size(len(batch.jobs))
+        must_deregister = self._mode is not Mode.CLAIMING and self._session.registered
+        may_be_cancelled = self._claimed and self._session.seconds_since_turn >= CANCEL_POLL_SECONDS
+        if not (batch.commits or limit or must_deregister or may_be_cancelled):
+            return Turn(idle_for=self._session.idle_for)
+        turn = self._turn(tuple(batch.commits), limit, queues)
         if limit:
-            self._more = len(turn.deliveries) >= limit
-            self._appetite.asked(limit)
-        self._idle_for, self._turned = turn.idle_for, now
+            self._more_to_claim = len(turn.deliveries) >= limit
+            self._policy.asked(limit)
         return turn
 
-    def _wants(self, finished: int = 0) -> tuple[int, tuple[str, ...]]:
-        """Return how many messages to ask for now, and from which queues, with so many *finished* that are about to be committed."""
-        if self._claims_nothing or self._handing_back:  # what is handed back is for others first
-            return 0, self._child.queues
-        return self._appetite.wants(len(self._held) - len(self._outbox) - finished)
+    def _claim_size(self, finished: int = 0) -> tuple[int, tuple[str, ...]]:
+        """Return how many messages to ask for now, and from which queues, with this many *finished* that are about to be committed."""
+        if self._mode is not Mode.CLAIMING or self._hands_back:
+            return 0, self._queues.all
+        size = self._policy.claim_size(len(self._claimed) - len(self._outbox) - finished)
+        queues = self._queues.of(size.kind)
+        return (size.limit, queues) if queues else (0, self._queues.all)
 
-    def _take(self, commits: Sequence[Commit], limit: int = 0, queues: tuple[str, ...] | None = None) -> Turn:
-        """Take a turn, and hear what has been cancelled."""
-        child = self._child
-        self._with_broker = True
-        try:
-            turn = child.app.broker.turn(commits, ClaimRequest(child.name, queues or child.queues, limit, child.settings.lease))
-        finally:
-            self._with_broker, self._stepped = False, monotonic()
-        self._expected = False
+    def _turn(self, commits: Sequence[Commit], limit: int = 0, queues: tuple[str, ...] | None = None) -> Turn:
+        """Take a turn, and interrupt what was cancelled."""
+        turn = self._session.turn(commits, queues or self._queues.all, limit)
         if turn.cancelled:
-            self._cancelled = True
-            child.cancel(turn.cancelled)
+            self._hands_back_all = True
+            self._cancel(turn.cancelled)
         return turn
 
-    def _settle(self, turn: Turn, jobs: list[Job]) -> None:
-        """Forget what has been committed, and tell who watches."""
-        self._held.difference_update(jobs)
-        self._appetite.let_go(jobs)
+    def _on_committed(self, turn: Turn, jobs: list[Job]) -> None:
+        """Forget *jobs*, which *turn* has committed, and tell the layers."""
+        self._claimed.difference_update(jobs)
+        self._policy.committed(jobs)
         self.committed += sum(job.commit is not None for job in jobs)
         stale = set(turn.stale)
         for job in jobs:
-            if job.chain.watched or stale:
-                self._child.chains.committed(job, job.delivery.message_id in stale)
+            if job.actor.emits_events or stale:
+                self._runner.after_commit(job, job.delivery.message_id in stale)
 
     def _dispatch(self, turn: Turn) -> None:
         """Hand out what was claimed."""
-        child = self._child
         if not turn.deliveries:
-            return child.loop.start_if_needed()
-        self._appetite.about_to_fill(turn.deliveries)
-        later: list[Job] = []
+            return self._executors.loop.start_if_needed()
+        self._policy.received(turn.deliveries)
+        async_jobs: list[Job] = []
         returned = 0
         for delivery in turn.deliveries:
-            self.judging = delivery
-            job = child.chains.receive(delivery)
+            self.last_received = delivery
+            job = self._runner.receive(delivery)
             if not isinstance(job, Job):
-                self._at_once.append(job)
+                self._immediate.append(job)
                 continue
-            self._held.add(job)
-            if job.chain.ahandler is not None:
-                later.append(job)
-            elif delivery.deliveries < SUSPECT:
-                child.pool.put(job)
-            elif not self._appetite.quarantine(job):
+            self._claimed.add(job)
+            if job.actor.ahandler is not None:
+                async_jobs.append(job)
+            elif delivery.deliveries < QUARANTINE_FROM_DELIVERY:
+                self._executors.pool.put(job)
+            elif self._policy.quarantine(job):
+                self._executors.quarantine.put(job)
+            else:
                 returned += 1
-                self._outbox.append(job)
-        if later:
-            child.loop.put(later)
-        self._appetite.noted(len(turn.deliveries), returned)
+                self._outbox.return_unstarted(job)
+        if async_jobs:
+            self._executors.loop.put(async_jobs)
+        self._policy.dispatched(len(turn.deliveries), returned)
 
-    def _rest(self) -> None:
+    def _wait_for_broker(self, batch: Batch, seconds: float) -> None:
+        """Wait before the next attempt to reach the broker. While draining, each outcome that comes in is no reason for one."""
+        draining = self._mode >= Mode.DRAINING
+        if draining and not self._claimed and not batch.commits:  # there is nothing to commit
+            self._drained.set()
+        (self._outbox.linger if draining else self._outbox.wait)(seconds)
+
+    def _wait_for_work(self) -> None:
         """Wait until there is something to do."""
-        if self._stopped or self._outbox or self._at_once:
+        if self._mode is Mode.STOPPING or self._outbox or self._immediate:
             return
-        self._handing_back = False
-        limit, queues = self._wants()
+        self._hands_back = False
+        limit, queues = self._claim_size()
         if not limit:
-            self._bell.wait(PATIENCE / 1_000)
-        elif not self._more:
+            self._outbox.wait(HAND_BACK_AFTER_MS / 1_000)
+        elif not self._more_to_claim:
             self._listen(queues)
 
     def _listen(self, queues: tuple[str, ...]) -> None:
-        """Wait for the broker to have work in *queues*, or for the bell."""
-        asks_again = self._held or queues != self._child.queues  # for what is not wanted just now
-        timeout = min(self._idle_for, PATIENCE if self._appetite.backlog() else 1_000) if asks_again else self._idle_for
-        self._listening = self._expected = self._with_broker = True
+        """Wait until the broker has work in *queues*, or the outbox has."""
+        asks_again = bool(self._claimed) or queues != self._queues.all
+        timeout = listen_ms(self._session.idle_for, asks_again, bool(self._policy.backlog()))
         try:
-            if timeout > 0 and not self._bell.is_set():
-                self._child.app.broker.wait(ClaimRequest(self._child.name, queues, 1, self._child.settings.lease), timeout)
+            self._session.wait(queues, timeout, unless=lambda: self._outbox.has_changed)
         except Exception as error:
             log.error("cannot reach the broker: %s", error, exc_info=unexpected(error))
-            self._bell.wait(PAUSES[0])
-        finally:
-            self._listening = self._with_broker = False
-            self._stepped = monotonic()
+            self._outbox.wait(self.reconnect_seconds[0])
 
-    def _sign_off(self) -> None:
-        """Tell the broker that this worker is gone, with nothing in its hands; should that fail, its lease runs out."""
-        with suppress(FqError):
-            self._child.app.broker.release(self._child.name, {}, ())
+
+def listen_ms(idle_for: int, asks_again: bool, has_backlog: bool) -> int:
+    """
+    Return how long to wait for the broker, in ms, which says that it has nothing to do for *idle_for* ms.
+
+    A worker that holds messages, or leaves out queues for now, asks again before that. What waits for a thread must be handed back in time.
+
+    >>> listen_ms(60_000, False, False), listen_ms(60_000, True, False), listen_ms(60_000, True, True), listen_ms(10, True, True)
+    (60000, 1000, 200, 10)
+    """
+    if not asks_again:
+        return idle_for
+    return min(idle_for, HAND_BACK_AFTER_MS if has_backlog else 1_000)

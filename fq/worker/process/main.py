@@ -6,46 +6,53 @@ import os
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Never
+from typing import Never
 
+from fq.brokers.protocol import Broker
 from fq.core.events import ProcessBooted
+from fq.execution.registry import Registry
 from fq.runtime.logger import logger
-from fq.worker.process.control_signals import Orders
-from fq.worker.process.worker import Child
+from fq.worker.process.control_signals import ControlSignals
+from fq.worker.process.worker import Worker
 from fq.worker.process_hygiene import end_what_was_started, run_exit_handlers
-from fq.worker.scoreboard import Board
+from fq.worker.scoreboard import Scoreboard
 from fq.worker.settings import WorkerSettings
 from fq.worker.standard_streams import flush
 
-if TYPE_CHECKING:
-    from fq.app.app import App
-
 log = logger("fq.worker")
 
-USUAL = (700, 2_000)
-"""How many new objects the cyclic garbage collector lets pass where nobody has set that, by the version of Python."""
+DEFAULT_GC_THRESHOLDS = (700, 2_000)
+"""After how many new objects the cyclic garbage collector of a Python version looks, unless the app has changed that."""
 
-CALM = 10_000
-"""How many it lets pass here."""
+GC_THRESHOLD = 10_000
+"""After how many it looks here."""
 
-FOREVER = 1_000_000_000_000
-"""How long a child that retires may take, ms: decades."""
+NO_TIMEOUT_MS = 1_000_000_000_000
+"""How long a child that drains may take: decades."""
+
+Load = Callable[[], tuple[Registry, Broker]]
+"""Imports the app, if need be."""
 
 
-def run_child(find: "Callable[[], App]", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> Never:
+def run_child(load: Load, settings: WorkerSettings, name: str, supervisor: int, scoreboard: Scoreboard, signals: ControlSignals) -> Never:
     """
-    Run messages of the app that *find* returns until *orders* say to end, or until *supervisor*, the process that started this one, is gone.
+    Run messages of the app that *load* returns until *signals* ask to end, or until *supervisor*, the parent process, is gone.
 
     Then end this process.
     """
     code = 1
     try:
-        orders.listen()
-        code = _run(find(), settings, name, supervisor, board, orders)
+        signals.listen()
+        registry, broker = load()
+        worker = Worker(registry, broker, settings, name, scoreboard)
+        ended = _run(worker, registry, supervisor, scoreboard, signals)
+        run_exit_handlers(lambda: signals.hurry, lambda: end(ended))
+        broker.close()
+        code = ended
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())
     finally:
-        end(code)  # a fork that went on from here would take itself for the supervisor
+        end(code)  # a fork that went on from here would be a second supervisor
 
 
 def end(code: int) -> Never:
@@ -55,66 +62,63 @@ def end(code: int) -> Never:
         flush()
         end_what_was_started()
     finally:
-        os._exit(code)  # threads may be stuck in actors: an ordinary exit would wait for them, or run them into a dead interpreter
+        os._exit(code)  # an ordinary exit would wait for threads that are stuck in actors, or run them into a dead interpreter
 
 
-def calm_collector() -> None:
+def relax_garbage_collector() -> None:
     """
-    Let the cyclic garbage collector look less often, and never again at what is here already, unless the app has settings of its own.
+    Let the cyclic garbage collector look less often, and never at what is here already, unless the app has settings of its own.
 
-    fq's own objects need no collector. Looked at by the thousand while they are in flight, messages would cost a sixth of a worker's time.
+    fq's own objects need no collector. If it looked at thousands of messages in flight, a worker would spend a sixth of its time on it.
     """
-    if gc.isenabled() and gc.get_threshold()[0] in USUAL:
+    if gc.isenabled() and gc.get_threshold()[0] in DEFAULT_GC_THRESHOLDS:
         gc.collect()
         gc.freeze()
-        gc.set_threshold(CALM)
+        gc.set_threshold(GC_THRESHOLD)
 
 
-def _run(app: "App", settings: WorkerSettings, name: str, supervisor: int, board: Board, orders: Orders) -> int:
-    child = Child(app, settings, name, board)
-    orders.obeyed_by(child.pump.pause)
-    app.registry.emit(ProcessBooted())
-    orders.listen()  # once more, since the app may have set handlers of its own
-    calm_collector()
-    child.start()
-    board.beat(0)
+def _run(worker: Worker, registry: Registry, supervisor: int, scoreboard: Scoreboard, signals: ControlSignals) -> int:
+    signals.on_quiet(worker.dispatcher.pause)
+    registry.emit(ProcessBooted())
+    signals.listen()  # once more, since the app may have set handlers of its own
+    relax_garbage_collector()
+    worker.start()
+    scoreboard.heartbeat(0)
     code = 0
-    while not orders.end:
-        orders.wait(1.0)
-        child.beat(board)
+    while not signals.end:
+        signals.wait(1.0)
+        worker.heartbeat(scoreboard)
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
             break
-        if child.lost is not None:
-            log.error("worker process %d ends, to be replaced", os.getpid())
+        if worker.lost is not None:
+            log.error("worker process %d ends, and will be replaced", os.getpid())
             code = 1
             break
-    _drain(child, board, orders, supervisor)
-    run_exit_handlers(lambda: orders.hurry, lambda: end(code))
-    app.broker.close()
+    _drain(worker, scoreboard, signals, supervisor)
     return code
 
 
-def _drain(child: Child, board: Board, orders: Orders, supervisor: int) -> None:
-    """Let *child* finish what runs, for as long as it may, which can become less meanwhile."""
-    stopping = threading.Thread(target=child.stop, args=(FOREVER,), daemon=True)
+def _drain(worker: Worker, scoreboard: Scoreboard, signals: ControlSignals, supervisor: int) -> None:
+    """Let *worker* finish what runs, for as long as it may, which can become less meanwhile."""
+    stopping = threading.Thread(target=worker.stop, args=(NO_TIMEOUT_MS,), daemon=True)
     give_up_at = float("inf")
     stopping.start()
     while stopping.is_alive():
-        give_up_at = min(give_up_at, monotonic() + _patience(child, orders, os.getppid() != supervisor) / 1_000)
+        give_up_at = min(give_up_at, monotonic() + _allowed_ms(worker, signals, os.getppid() != supervisor) / 1_000)
         if monotonic() >= give_up_at:
-            child.pump.give_up()
+            worker.dispatcher.give_up()
         stopping.join(0.1)
-        child.beat(board)
+        worker.heartbeat(scoreboard)
 
 
-def _patience(child: Child, orders: Orders, orphaned: bool) -> float:
-    """Return how long to wait for what runs, from now on, ms."""
-    settings = child.settings
-    if orders.hurry or not child.pump.alive:  # what finishes without a pump is never committed
+def _allowed_ms(worker: Worker, signals: ControlSignals, orphaned: bool) -> float:
+    """Return how long to wait for what runs, from now on."""
+    settings = worker.settings
+    if signals.hurry or not worker.dispatcher.alive:  # what finishes without a dispatcher is never committed
         return 0
-    if child.lost is not None:
+    if worker.lost is not None:
         return settings.shutdown_timeout
-    if orphaned:  # nobody renews its lease
+    if orphaned:  # no process renews its lease
         return min(settings.shutdown_timeout, settings.heartbeat)
-    return settings.shutdown_timeout if orders.stop else FOREVER
+    return settings.shutdown_timeout if signals.stop else NO_TIMEOUT_MS

@@ -1,15 +1,17 @@
-"""How much a worker claims: bounded by time, not by count, so that no-ops travel in hundreds and long jobs are not hoarded. Pure."""
+"""How much a worker claims: bounded by time, not by count, so that no-ops travel in hundreds and no worker hoards long jobs. Pure."""
 
 from attrs import frozen
 
-WINDOW = 50
-"""Ask for as much as is finished in so many ms at the measured rate."""
+WINDOW_MS = 50
+"""Claim as much as is finished in this time at the measured rate."""
 
-PATIENCE = 200
-"""A claimed message that no thread has taken up after so many ms is handed back, for others to run."""
+HAND_BACK_AFTER_MS = 200
+"""A claimed message that no thread has begun after this time is handed back, for other workers."""
 
-MOST = 500
+MAX_CLAIM = 500
 """Claim no more at once, whatever the rate: a turn that takes the broker longer leaves the threads without work."""
+
+MIN_ASYNC_WINDOW = 32
 
 
 @frozen
@@ -23,11 +25,11 @@ class Prefetch:
     Attributes:
         rate: messages finished per ms.
 
-        async_window: how many async messages to ask for at once; doubles while all of them find room.
+        async_window: how many async messages to ask for at once; it doubles while all of them find room.
     """
 
     rate: float = 0.0
-    async_window: int = 32
+    async_window: int = MIN_ASYNC_WINDOW
 
     def measured(self, finished: int, elapsed: float, starved: bool) -> "Prefetch":
         """Return this after *finished* messages in *elapsed* ms. *starved*: there was not enough to do, so the rate may be higher than it seems."""
@@ -37,14 +39,14 @@ class Prefetch:
         return Prefetch(max(rate, self.rate) if starved else (rate + self.rate) / 2, self.async_window)
 
     def claimed(self, asked: int, sync_backlog: int) -> "Prefetch":
-        """Return this after a claim of *asked* that left *sync_backlog* jobs waiting for a thread."""
-        window = 32 if sync_backlog else min(MOST, max(32, 2 * asked))
+        """Return this after a claim of *asked* messages that left *sync_backlog* jobs waiting for a thread."""
+        window = MIN_ASYNC_WINDOW if sync_backlog else min(MAX_CLAIM, max(MIN_ASYNC_WINDOW, 2 * asked))
         return Prefetch(self.rate, window)
 
     def room(self, free: int, backlog: int) -> int:
-        """Return how many sync messages to ask for, with *free* threads and *backlog* waiting for one."""
-        return max(0, min(MOST, free + int(self.rate * WINDOW) - backlog))
+        """Return how many sync messages to ask for, with *free* threads and *backlog* jobs waiting for one."""
+        return max(0, min(MAX_CLAIM, free + int(self.rate * WINDOW_MS) - backlog))
 
     def async_room(self, free: int) -> int:
-        """Return how many async messages to ask for, with *free* places for them."""
-        return max(0, min(self.async_window, free, MOST))
+        """Return how many async messages to ask for, with room for *free* of them."""
+        return max(0, min(self.async_window, free, MAX_CLAIM))

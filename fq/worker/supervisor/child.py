@@ -1,110 +1,122 @@
-"""`Ward`, a child process under supervision, and the pure decisions about it. The supervisor carries them out."""
+"""`ChildProcess`, a child under supervision, and `diagnose`, the pure decision about its health. The supervisor acts on it."""
 
 import os
-from typing import Literal, TypeAlias
+from enum import Enum
 
 from attrs import define, frozen
 
-from fq.worker.process.control_signals import RETIRE
-from fq.worker.scoreboard import Board, Reading
+from fq.worker.process.control_signals import DRAIN
+from fq.worker.scoreboard import Scoreboard, Snapshot
 from fq.worker.settings import WorkerSettings
 
-Verdict: TypeAlias = Literal["well", "worn out", "large from birth", "overran", "wedged", "never booted"]
+MIN_SILENCE_MS = 5_000
+"""A child is not unresponsive before this much silence: it writes a heartbeat once a second, and the machine may be busy."""
 
-FAINT = 5_000
-"""No child is given up for less silence than this, ms: it gives a sign of life once a second, and a machine may have much to do."""
+
+class Diagnosis(Enum):
+    """What a child needs."""
+
+    HEALTHY = "nothing"
+    DUE_FOR_RECYCLING = "a successor: it has finished, or grown to, as much as the settings allow"
+    OVERSIZED_AT_BOOT = "more memory than the settings allow, before its first message: a successor would be as large"
+    TIME_LIMIT_EXCEEDED = "to be killed: a message runs past its time limit in code that no exception reaches"
+    UNRESPONSIVE = "to be killed: it runs nothing and writes no heartbeat"
+    BOOT_TIMEOUT = "to be killed: it has not booted in time"
 
 
 @define(eq=False)
-class Ward:
+class ChildProcess:
     """
     Mutable: a child process.
 
     Attributes:
-        pid, name: of the process, and of the worker that it is to the broker.
+        pid, name: of the process, and of the worker that the broker knows.
 
-        born: when it was started, in seconds on the monotonic clock.
+        started_at: when it was started, in seconds on the monotonic clock.
 
-        continued: when it was last continued after a stop: until then it could give no sign of life.
+        continued_at: when it was last continued after a stop; it could write no heartbeat before.
 
-        stopped: has it been stopped by a signal (SIGSTOP), and not continued?
+        stopped: has a signal (SIGSTOP) stopped it, and none continued it?
 
-        retired: has it been told to finish what runs and end? That may take long, and it is left alone.
+        draining: was it asked to finish what runs and end? That may take long, and it is left alone.
 
-        overrunning: messages that were past their limit and the grace when last looked at.
+        overrunning: the messages that were past their time limit and the grace at the last look.
+
+        interrupted: the messages for which it was killed.
     """
 
     pid: int
     name: str
-    board: Board
-    born: float
+    scoreboard: Scoreboard
+    started_at: float
     stopped: bool = False
-    continued: float = 0.0
-    retired: bool = False
+    continued_at: float = 0.0
+    draining: bool = False
     overrunning: frozenset[str] = frozenset()
     interrupted: frozenset[str] = frozenset()
 
     @property
     def ready(self) -> bool:
         """Has it booted?"""
-        return self.board.read().pulse > 0
+        return self.scoreboard.read().last_heartbeat > 0
 
-    def retire(self) -> bool:
-        """Tell it to finish what runs and end; was that new to it?"""
-        before, self.retired = self.retired, True
+    def drain(self) -> bool:
+        """Ask it, once, to finish what runs and end; was this the first time?"""
+        before, self.draining = self.draining, True
         if not before:
-            os.kill(self.pid, RETIRE)
+            os.kill(self.pid, DRAIN)
         return not before
 
 
 @frozen
-class Facts:
-    """What is known of a child at one moment: *now*, *born* and *continued* in seconds on the monotonic clock, *memory* in bytes."""
+class ChildHealth:
+    """What is known of a child at one moment: *now*, *started_at* and *continued_at* in seconds on the monotonic clock, *memory* in bytes."""
 
-    reading: Reading
+    snapshot: Snapshot
     now: float
     memory: int
     stopped: bool
-    continued: float = 0.0
-    born: float = 0.0
+    continued_at: float = 0.0
+    started_at: float = 0.0
 
 
-def verdict(facts: Facts, settings: WorkerSettings) -> Verdict:
-    """Return how a child does."""
-    if facts.stopped:
-        return "well"  # whoever stopped it will continue it; its lease is not renewed meanwhile
-    if overran(facts.reading, facts.now, settings.hard_limit_grace):
-        return "overran"
-    if silent(facts, settings):
-        return "wedged" if facts.reading.pulse else "never booted"
-    return outgrown(facts, settings)
+def diagnose(health: ChildHealth, settings: WorkerSettings) -> Diagnosis:
+    """Return what the child needs."""
+    if health.stopped:
+        return Diagnosis.HEALTHY  # a person stopped it, and will continue it; its lease is not renewed meanwhile
+    if overrunning(health.snapshot, health.now, settings.hard_limit_grace):
+        return Diagnosis.TIME_LIMIT_EXCEEDED
+    if is_silent(health, settings):
+        return Diagnosis.UNRESPONSIVE if health.snapshot.last_heartbeat else Diagnosis.BOOT_TIMEOUT
+    return diagnose_size(health, settings)
 
 
-def outgrown(facts: Facts, settings: WorkerSettings) -> Literal["well", "worn out", "large from birth"]:
+def diagnose_size(health: ChildHealth, settings: WorkerSettings) -> Diagnosis:
     """
-    Return whether a child has done, or grown to, as much as it may.
+    Return whether the child has finished, or grown to, as much as the settings allow.
 
-    One that is too large before it has finished anything is no better replaced: whoever took its place would be as large.
+    A child that is too large before it has finished a message is not replaced: its successor would be as large.
     """
-    reading = facts.reading
-    fat = settings.max_memory_per_child is not None and facts.memory > settings.max_memory_per_child
-    tired = settings.max_tasks_per_child is not None and reading.finished >= settings.max_tasks_per_child
-    if tired or (fat and reading.finished):
-        return "worn out"
-    return "large from birth" if fat and reading.pulse and not reading.running else "well"
+    snapshot = health.snapshot
+    too_large = settings.max_memory_per_child is not None and health.memory > settings.max_memory_per_child
+    finished_all = settings.max_tasks_per_child is not None and snapshot.finished >= settings.max_tasks_per_child
+    if finished_all or (too_large and snapshot.finished):
+        return Diagnosis.DUE_FOR_RECYCLING
+    idle_since_boot = snapshot.last_heartbeat and not snapshot.running
+    return Diagnosis.OVERSIZED_AT_BOOT if too_large and idle_since_boot else Diagnosis.HEALTHY
 
 
-def overran(reading: Reading, now: float, grace: int) -> frozenset[str]:
+def overrunning(snapshot: Snapshot, now: float, grace: int) -> frozenset[str]:
     """Return the ids of the messages that run *grace* ms past their time limit, or more: blocking code that no exception reaches."""
-    return frozenset(running.message_id for running in reading.running if now - running.deadline > grace / 1_000)
+    return frozenset(running.message_id for running in snapshot.running if now - running.deadline > grace / 1_000)
 
 
-def silent(facts: Facts, settings: WorkerSettings) -> bool:
+def is_silent(health: ChildHealth, settings: WorkerSettings) -> bool:
     """
-    Has a child that runs nothing given no sign of life for three leases, and `FAINT`? One that runs something may be holding the GIL: that is work.
+    Has a child that runs nothing written no heartbeat for three leases, and `MIN_SILENCE_MS`? One that runs an actor may be waiting for the GIL.
 
-    Before its first sign of life it has ``settings.boot_timeout``, if that is longer: it may have much to import.
+    Before its first heartbeat it has ``settings.boot_timeout``, if that is longer: imports may take long.
     """
-    patience = max(3 * settings.lease, FAINT if facts.reading.pulse else settings.boot_timeout)
-    heard = max(facts.reading.pulse, facts.continued, facts.born)
-    return heard < facts.now - patience / 1_000 and not facts.reading.running
+    allowed_ms = max(3 * settings.lease, MIN_SILENCE_MS if health.snapshot.last_heartbeat else settings.boot_timeout)
+    last_sign = max(health.snapshot.last_heartbeat, health.continued_at, health.started_at)
+    return last_sign < health.now - allowed_ms / 1_000 and not health.snapshot.running

@@ -1,73 +1,76 @@
-"""`Place`, where a worker has one child after the other: who is there, who comes next, and when."""
+"""`ChildSlot`: the supervisor keeps one child in each of its slots, and plans here when the next one starts."""
 
 from collections.abc import Iterator
 
 from attrs import define
 
-from fq.worker.supervisor.child import Ward
+from fq.worker.supervisor.child import ChildProcess
 
-YOUNG = 5.0
-"""A child that dies younger than this, in seconds, makes its replacement wait, longer each time, up to as long."""
+MIN_LIFETIME_SECONDS = 5.0
+"""A child that dies sooner delays its replacement, longer each time."""
+
+MAX_RESTART_DELAY_SECONDS = 5.0
 
 
-def pause(crashes: int) -> float:
+def restart_delay(crashes: int) -> float:
     """
-    Return how long to wait, in seconds, for the next child after so many have died young in a row.
+    Return how many seconds to wait before the next child, after *crashes* children in a row have died soon.
 
-    >>> [pause(crashes) for crashes in (0, 1, 2, 10, 10_000)]
+    >>> [restart_delay(crashes) for crashes in (0, 1, 2, 10, 10_000)]
     [0.0, 0.2, 0.4, 5.0, 5.0]
     """
-    return min(0.1 * 2 ** min(crashes, 10), YOUNG) if crashes else 0.0
+    return min(0.1 * 2 ** min(crashes, 10), MAX_RESTART_DELAY_SECONDS) if crashes else 0.0
 
 
 @define(eq=False)
-class Place:
-    """Mutable: room for one child, and for the *successor* that boots while the child still works."""
+class ChildSlot:
+    """Mutable: a slot for one *child*, and for the *successor* that boots while that child still works."""
 
-    ward: Ward | None = None
-    successor: Ward | None = None
+    child: ChildProcess | None = None
+    successor: ChildProcess | None = None
     crashes: int = 0
     start_at: float = 0.0
 
-    def wards(self) -> Iterator[Ward]:
-        """Yield the children that are here."""
-        yield from (ward for ward in (self.ward, self.successor) if ward is not None)
+    def children(self) -> Iterator[ChildProcess]:
+        """Yield the children in this slot."""
+        yield from (child for child in (self.child, self.successor) if child is not None)
 
     @property
     def ready(self) -> bool:
-        """Is a child here that has booted?"""
-        return self.ward is not None and self.ward.ready
+        """Has the child in this slot booted?"""
+        return self.child is not None and self.child.ready
 
     def wants_child(self, now: float) -> bool:
-        """Is nobody here, and is it time to start somebody?"""
-        return self.ward is None and self.start_at <= now
+        """Is the slot empty, and is it time to start a child?"""
+        return self.child is None and self.start_at <= now
 
-    def wants_successor(self, ward: Ward, now: float) -> bool:
-        """Is *ward* here, without a successor, and is it time to start one?"""
-        return self.ward is ward and self.successor is None and self.start_at <= now
+    def wants_successor(self, child: ChildProcess, now: float) -> bool:
+        """Is *child* in this slot, without a successor, and is it time to start one?"""
+        return self.child is child and self.successor is None and self.start_at <= now
 
-    def hand_over(self) -> Ward | None:
-        """Let a successor that has booted take over; return the child whose place it takes, if it does."""
-        if self.ward is None or self.successor is None or not self.successor.ready:
+    def hand_over(self) -> ChildProcess | None:
+        """Let a successor that has booted take over; return the child that it replaces, if it does."""
+        if self.child is None or self.successor is None or not self.successor.ready:
             return None
-        retired, self.ward, self.successor = self.ward, self.successor, None
+        replaced, self.child, self.successor = self.child, self.successor, None
         self.crashes = 0
-        return retired
+        return replaced
 
-    def lost(self, ward: Ward, now: float) -> None:
-        """Learn that *ward* has died, and plan when the next is started, if it was here."""
-        if ward is self.successor:
+    def child_exited(self, child: ChildProcess, now: float) -> None:
+        """If *child* was in this slot, plan when the next one starts."""
+        if child is self.successor:
             self.successor = None
-        elif ward is self.ward:
-            self.ward, self.successor = self.successor, None
+        elif child is self.child:
+            self.child, self.successor = self.successor, None
         else:
             return
-        self._wait(self.crashes + 1 if now - ward.born < YOUNG and not ward.interrupted else 0, now)
+        crashed = now - child.started_at < MIN_LIFETIME_SECONDS and not child.interrupted
+        self._delay_start(self.crashes + 1 if crashed else 0, now)
 
-    def missed(self, now: float) -> None:
-        """Learn that a child could not be started here, and plan when that is tried again."""
-        self._wait(self.crashes + 1, now)
+    def start_failed(self, now: float) -> None:
+        """Plan when to try again, after a child could not be started."""
+        self._delay_start(self.crashes + 1, now)
 
-    def _wait(self, crashes: int, now: float) -> None:
+    def _delay_start(self, crashes: int, now: float) -> None:
         self.crashes = crashes
-        self.start_at = now + pause(crashes)
+        self.start_at = now + restart_delay(crashes)

@@ -1,11 +1,11 @@
-"""A process of its own that watches Python files, and zip files of them, and sends a HUP: `main`. It ends with the process that it serves."""
+"""A process that watches Python files, and zip files of them, and sends its parent a HUP when one changes: `main`. It ends with its parent."""
 
 import os
 import signal
 
 
 def main(folder: str, supervisor: str) -> None:
-    """Send the process *pid* a HUP whenever a Python file below *folder* changes, until it is no longer this process's parent."""
+    """Send the process *supervisor* a HUP whenever a Python file below *folder* changes, for as long as it is this process's parent."""
     from watchfiles import PythonFilter, watch
 
     pid = int(supervisor)

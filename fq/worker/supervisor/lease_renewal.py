@@ -1,4 +1,4 @@
-"""`Leases`: what the supervisor tells the broker of its children, which live on their leases. Mutable shell."""
+"""`LeaseRenewal`: the supervisor renews the leases of its children, and hands back what a dead child held. Mutable shell."""
 
 from collections.abc import Callable, Iterable
 from time import monotonic
@@ -10,42 +10,42 @@ from fq.core.message import TIME_LIMIT
 from fq.errors import FqError
 from fq.runtime.logger import logger
 from fq.worker.settings import WorkerSettings
-from fq.worker.supervisor.child import Ward
+from fq.worker.supervisor.child import ChildProcess
 
 log = logger("fq.worker")
 
 
 @define(eq=False)
-class Leases:
-    """Renews leases every heartbeat, and hands back what the dead held. A broker that cannot be used just now is tried again at the next beat."""
+class LeaseRenewal:
+    """Renews leases every heartbeat. When the broker cannot be reached, it tries again at the next one."""
 
     broker: Broker
     settings: WorkerSettings
-    next_beat: float = 0.0
+    due_at: float = 0.0
 
-    def soon(self) -> None:
-        """Renew at the next opportunity."""
-        self.next_beat = 0.0
+    def renew_now(self) -> None:
+        """Renew at the next call of `renew_if_due`."""
+        self.due_at = 0.0
 
-    def beat(self, wards: Iterable[Ward]) -> None:
-        """Renew the leases of *wards* when it is time."""
+    def renew_if_due(self, children: Iterable[ChildProcess]) -> None:
+        """Renew the leases of *children* when a heartbeat has passed."""
         now = monotonic()
-        if now >= self.next_beat:
-            self.next_beat = now + self.settings.heartbeat / 1_000
-            self.renew(wards, self.settings.lease)
+        if now >= self.due_at:
+            self.due_at = now + self.settings.heartbeat / 1_000
+            self.renew(children, self.settings.lease)
 
-    def renew(self, wards: Iterable[Ward], lease: int) -> None:
-        """Let the leases of *wards* run for *lease* ms from now, but of those that have been stopped: what they hold is for others."""
-        names = [ward.name for ward in wards if not ward.stopped]
-        self._quietly(lambda: self.broker.renew(names, lease))
+    def renew(self, children: Iterable[ChildProcess], lease: int) -> None:
+        """Renew the leases of *children* for *lease* ms from now, except of stopped ones: other workers may run what those hold."""
+        names = [child.name for child in children if not child.stopped]
+        self._log_errors(lambda: self.broker.renew(names, lease))
 
-    def hand_back(self, ward: Ward) -> int | None:
-        """Hand back what the dead *ward* held; return how many messages that was, None if the broker cannot be told: its lease does the rest."""
-        running = frozenset(running.message_id for running in ward.board.read().running)
-        reasons = dict.fromkeys(ward.interrupted, TIME_LIMIT)
-        return self._quietly(lambda: self.broker.release(ward.name, reasons, ward.interrupted or running))
+    def hand_back(self, child: ChildProcess) -> int | None:
+        """Hand back what the dead *child* held; return the number of messages, or None if the broker cannot be reached: then the lease runs out."""
+        running = frozenset(running.message_id for running in child.scoreboard.read().running)
+        reasons = dict.fromkeys(child.interrupted, TIME_LIMIT)
+        return self._log_errors(lambda: self.broker.release(child.name, reasons, child.interrupted or running))
 
-    def _quietly(self, call: Callable[[], int | None]) -> int | None:
+    def _log_errors(self, call: Callable[[], int | None]) -> int | None:
         try:
             return call()
         except FqError as error:

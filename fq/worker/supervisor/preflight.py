@@ -1,7 +1,7 @@
 """
-`Rehearsal`: whether new code could take over is found out in a process of its own, while the worker goes on. Mutable shell.
+`PreflightCheck`: before a reload, a process of its own finds out whether the new code would start, while the worker goes on. Mutable shell.
 
-That process runs the same command line, and ends where there would be children to start: so it meets whatever would end the worker.
+That process runs the same command line, and ends where the supervisor would start its children. So it fails for whatever would end the worker.
 """
 
 import os
@@ -17,78 +17,78 @@ from fq.worker.supervisor.sidecars import end_with
 
 log = logger("fq.worker")
 
-REHEARSAL = "FQ_REHEARSAL"
-"""Environment variable with the id of the process whose place a program could take: to find that out is all that it is to do."""
+PREFLIGHT = "FQ_REHEARSAL"
+"""Environment variable with the process id of the supervisor that the program could replace: it makes this program a preflight check."""
 
-LAST_WORDS = 4_000
-"""So many bytes of what a rehearsal says at the end are enough for the log."""
+MAX_LOGGED_BYTES = 4_000
+"""How much of a failed check's output is logged: the end of it."""
 
 
-class Rehearsal:
+class PreflightCheck:
     """
-    At most one is under way.
+    Runs one check at a time.
 
     Attributes:
-        passed: can the new code take over?
+        passed: would the new code start?
 
-        took: how long it took to find that out, ms.
+        duration_ms: how long the last check took.
     """
 
     def __init__(self) -> None:
         self.passed = False
-        self.took = 0
+        self.duration_ms = 0
         self._pid = 0
-        self._began = 0.0
+        self._started_at = 0.0
         self._output = -1
 
-    def begin(self) -> None:
-        """Start one, and give up the one that is under way: the code may have changed since that began."""
+    def start(self) -> None:
+        """Start a check, and abandon the one that runs: the code may have changed since."""
         self.abandon()
-        self._began = monotonic()
+        self._started_at = monotonic()
         try:
             with tempfile.TemporaryFile(buffering=0) as file:
                 self._output = os.dup(file.fileno())
             actions = [(os.POSIX_SPAWN_DUP2, self._output, number) for number in (1, 2)]
             with handed_to_program() as environment:
-                environment[REHEARSAL] = str(os.getpid())
+                environment[PREFLIGHT] = str(os.getpid())
                 self._pid = os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment, file_actions=actions)
         except OSError as error:
-            log.error("not reloading, since the new code cannot be tried: %s", error)
+            log.error("not reloading: the process that checks the new code cannot be started: %s", error)
 
     def abandon(self) -> None:
-        """Give up the one that is under way, and forget how the last one went."""
+        """Kill the check that runs, and forget the result of the last one."""
         self.passed = False
         if self._pid:
             kill_group(self._pid)
         self._pid = 0
-        self._last_words()
+        self._take_output()
 
     def reaped(self, pid: int, status: int) -> None:
-        """Learn that the process *pid* has ended, or otherwise changed, which may be another."""
+        """If *pid*, which has changed its state, is the check and has ended, note its result."""
         if pid != self._pid or not (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
             return
         kill_what_is_left(pid)
         self._pid = 0
-        self.took = int((monotonic() - self._began) * 1_000)
-        code, said = os.waitstatus_to_exitcode(status), self._last_words()
+        self.duration_ms = int((monotonic() - self._started_at) * 1_000)
+        code, output = os.waitstatus_to_exitcode(status), self._take_output()
         self.passed = code == 0
         if code:
-            log.error("not reloading, since the new code cannot take over: %s", said or f"it ends with {code}")
+            log.error("not reloading: the new code does not start: %s", output or f"exit code {code}")
 
-    def _last_words(self) -> str:
-        """Return what was said at the end, and forget it."""
+    def _take_output(self) -> str:
+        """Return the end of what the check has printed, and forget it."""
         if self._output < 0:
             return ""
         with open(self._output, "rb") as file:  # noqa: PTH123  # it has no path
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_WORDS))
-            said = file.read().decode("utf-8", "replace").strip()
+            file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_LOGGED_BYTES))
+            output = file.read().decode("utf-8", "replace").strip()
         self._output = -1
-        return said
+        return output
 
 
-def rehearsing() -> bool:
-    """Is this program no more than a rehearsal? Then it ends with its parent at the latest, however long the app takes to import."""
-    parent = os.environ.pop(REHEARSAL, "")
+def is_preflight() -> bool:
+    """Is this program a preflight check? Then it ends with its parent, however long the app takes to import."""
+    parent = os.environ.pop(PREFLIGHT, "")
     if parent != str(os.getppid()):
         return False
     lead_a_session()

@@ -1,4 +1,4 @@
-"""Reloading: the supervisor replaces its own program by exec, and its children live on until those of the new program have booted."""
+"""Reloading: the supervisor replaces its own program by exec, and its children work on until those of the new program have booted."""
 
 import json
 import os
@@ -8,99 +8,104 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from typing import Any
 
-from attrs import asdict, field, frozen
-from attrs.filters import include
+from attrs import field, frozen
 
 from fq.errors import ConfigError
 from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import handed_to_program
-from fq.worker.interpreter import python
-from fq.worker.scoreboard import Board
+from fq.worker.interpreter import interpreter_command
+from fq.worker.scoreboard import Scoreboard
 from fq.worker.standard_streams import flush
-from fq.worker.supervisor.child import Ward
+from fq.worker.supervisor.child import ChildProcess
 from fq.worker.supervisor.signals import Signals
 
 log = logger("fq.worker")
 
-INHERITED = "FQ_INHERITED_CHILDREN"
+HANDOVER = "FQ_INHERITED_CHILDREN"
+"""Environment variable with the `HandoverState` of the program before this one."""
+
 WATCHER = "FQ_WATCHER"
-"""Environment variable with the process that watches, after the one that is watched for."""
+"""Environment variable with two process ids: of the supervisor, and of the process that watches files for it."""
+
+JSON_KEYS = {"pid": "pid", "name": "name", "started_at": "born", "stopped": "stopped", "continued_at": "continued", "draining": "retired"}
+"""The keys under which a child's attributes are handed over. Other versions of fq read and write them: an upgrade may be installed by a reload."""
 
 
 @frozen
-class Legacy:
+class HandoverState:
     """
-    What a program leaves to the one that replaces it.
+    What a program hands over to the one that replaces it.
 
     Attributes:
-        wards: its children.
+        children: its child processes.
 
-        quiet: were they told to be quiet?
+        quiet: does the worker claim nothing just now?
 
-        born: how many children this process has had; each one's number is in its name.
+        started: how many children it has started; a child's number is in its name.
     """
 
-    wards: list[Ward] = field(factory=list)
+    children: list[ChildProcess] = field(factory=list)
     quiet: bool = False
-    born: int = 0
+    started: int = 0
 
     def to_json(self) -> str:
         """Return it as text, for the environment."""
-        return json.dumps({"quiet": self.quiet, "born": self.born, "wards": list(map(_told_of, self.wards))})
+        return json.dumps({"quiet": self.quiet, "born": self.started, "wards": [_child_to_json(child) for child in self.children]})
 
     @classmethod
-    def from_json(cls, text: str) -> "Legacy":
-        """Return what `to_json` made *text* of, in the same process."""
+    def from_json(cls, text: str) -> "HandoverState":
+        """Return the state that `to_json` wrote, in the same process."""
         fields = json.loads(text)
-        wards = [Ward(board=_board(w["board"]), interrupted=frozenset(w["interrupted"]), **w["plain"]) for w in fields["wards"]]
-        return cls(wards, fields["quiet"], fields["born"])
+        return cls([_child_from_json(child) for child in fields["wards"]], fields["quiet"], fields["born"])
 
 
-def replace_process(legacy: Legacy, signals: Signals) -> None:
+def replace_process(state: HandoverState, signals: Signals) -> None:
     """
-    Start this program anew in this process, with the new code, and leave it *legacy*, and what *signals* hold back.
+    Run this program again in this process, with the new code, and hand over *state* and the pending *signals*.
 
-    If that cannot be done, as without the interpreter, this program goes on as it is.
+    If that fails, because the interpreter is gone, for example, this program goes on.
     """
     log.info("reloading")
     flush()
     signals.hold_back()
     try:
-        with handed_to_program(ward.board.descriptor for ward in legacy.wards) as environment:
-            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environment, INHERITED: legacy.to_json()})
+        with handed_to_program(child.scoreboard.descriptor for child in state.children) as environment:
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environment, HANDOVER: state.to_json()})
     except OSError as error:
         signals.go_on()
-        log.error("not reloading, since the new program cannot be started: %s", error)
+        log.error("not reloading: the new program cannot be started: %s", error)
 
 
-def inherited() -> Legacy:
-    """Return what the program before this one has left, if it was replaced."""
-    text = os.environ.pop(INHERITED, "")
-    return Legacy.from_json(text) if text else Legacy()
+def inherited_state() -> HandoverState:
+    """Return the state that the program before this one has handed over, if there was one."""
+    text = os.environ.pop(HANDOVER, "")
+    return HandoverState.from_json(text) if text else HandoverState()
 
 
 def is_replacing() -> bool:
-    """Has this program replaced another, whose children it will look after?"""
-    return INHERITED in os.environ
+    """Has this program replaced another, whose children it takes over?"""
+    return HANDOVER in os.environ
 
 
-def _told_of(ward: Ward) -> dict[str, object]:
-    plain = asdict(ward, filter=include("pid", "name", "born", "stopped", "continued", "retired"))
-    return {"plain": plain, "board": ward.board.descriptor, "interrupted": sorted(ward.interrupted)}
+def _child_to_json(child: ChildProcess) -> dict[str, object]:
+    plain = {key: getattr(child, name) for name, key in JSON_KEYS.items()}
+    return {"plain": plain, "board": child.scoreboard.descriptor, "interrupted": sorted(child.interrupted)}
 
 
-def _board(descriptor: int) -> Board:
-    return Board(os.fstat(descriptor).st_size // 128 - 1, descriptor)
+def _child_from_json(fields: dict[str, Any]) -> ChildProcess:
+    plain = {name: fields["plain"][key] for name, key in JSON_KEYS.items()}
+    return ChildProcess(scoreboard=Scoreboard.reopen(fields["board"]), interrupted=frozenset(fields["interrupted"]), **plain)
 
 
 @contextmanager
 def watcher(folder: str | None) -> Iterator[None]:
     """
-    Have this process reloaded, by a HUP, when a Python file below *folder* changes, for as long as the context lasts; None watches nothing.
+    Send this process a HUP, so that it reloads, when a Python file below *folder* changes, as long as the context lasts; None watches nothing.
 
     Raises:
-        ConfigError: the package watchfiles, which does the watching, is not installed.
+        ConfigError: the package watchfiles is not installed.
     """
     if folder is None:
         yield
@@ -109,7 +114,8 @@ def watcher(folder: str | None) -> Iterator[None]:
         raise ConfigError("--watch needs the package watchfiles: pip install 'fq[watch]'")
     owner, _, pid = os.environ.get(WATCHER, "").rpartition(":")
     if not pid or (owner or str(os.getpid())) != str(os.getpid()):  # else the program before this one started it, and it goes on
-        pid = str(subprocess.Popen(python("fq.worker.supervisor.file_watcher", folder, str(os.getpid()))).pid)
+        command = interpreter_command("fq.worker.supervisor.file_watcher", folder, str(os.getpid()))
+        pid = str(subprocess.Popen(command).pid)
         os.environ[WATCHER] = f"{os.getpid()}:{pid}"
     try:
         yield

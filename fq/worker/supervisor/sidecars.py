@@ -1,4 +1,4 @@
-"""`Helpers`: processes that run beside the children of a worker, such as the one that serves its metrics. Mutable shell."""
+"""`Sidecars`: processes that run beside the children of a worker, such as the one that serves its metrics. Mutable shell."""
 
 import logging
 import os
@@ -18,67 +18,74 @@ from fq.worker.standard_streams import flush
 
 log = logger("fq.worker")
 
-PAUSE = 1.0
-"""How long a helper that died waits before it is started again, in seconds."""
+RESTART_DELAY_SECONDS = 1.0
+"""How long a sidecar that failed waits until it is started again."""
 
-LAST_WAIT = 2.0
-"""How long helpers may take to end before they are killed, in seconds."""
+KILL_AFTER_SECONDS = 2.0
+"""How long sidecars may take to end before they are killed."""
 
 
 @define(eq=False)
-class Helper:
-    """Mutable: a function, and the process that runs it, 0 while none does."""
+class Sidecar:
+    """Mutable: a function, and the id of the process that runs it, 0 without one."""
 
     run: Callable[[], object]
     pid: int = 0
     start_at: float = 0.0
 
 
-class Helpers:
-    """Keeps a process running for each of *functions* until it returns, or `stop` is called."""
+class Sidecars:
+    """Keeps a process running for each of *functions* until the function returns, or `stop` is called."""
 
-    def __init__(self, functions: Iterable[Callable[[], object]] = ()) -> None:
-        self._helpers = [Helper(function) for function in functions]
+    def __init__(
+        self,
+        functions: Iterable[Callable[[], object]] = (),
+        restart_delay_seconds: float = RESTART_DELAY_SECONDS,
+        kill_after_seconds: float = KILL_AFTER_SECONDS,
+    ) -> None:
+        self._sidecars = [Sidecar(function) for function in functions]
+        self._restart_delay_seconds = restart_delay_seconds
+        self._kill_after_seconds = kill_after_seconds
 
     def start_missing(self) -> None:
         """Start those that do not run."""
         now = monotonic()
-        for helper in self._helpers:
-            if not helper.pid and helper.start_at <= now:
+        for sidecar in self._sidecars:
+            if not sidecar.pid and sidecar.start_at <= now:
                 try:
-                    helper.pid = _fork(helper.run)
+                    sidecar.pid = _fork(sidecar.run)
                 except OSError as error:
-                    helper.start_at = now + PAUSE
-                    log.error("a process for %s cannot be started now, which is tried again: %s", _name(helper.run), error)
+                    sidecar.start_at = now + self._restart_delay_seconds
+                    log.error("a process for %s cannot be started, trying again: %s", _name(sidecar.run), error)
 
     def reaped(self, pid: int, status: int) -> None:
-        """Learn that the process *pid* has ended, or otherwise changed, which may be none of these."""
-        helper = next((helper for helper in self._helpers if helper.pid == pid), None)
-        if helper is None or not (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
+        """If *pid*, which has changed its state, is a sidecar and has ended, plan its next start."""
+        sidecar = next((sidecar for sidecar in self._sidecars if sidecar.pid == pid), None)
+        if sidecar is None or not (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
             return
         code = os.waitstatus_to_exitcode(status)
-        helper.pid, helper.start_at = 0, monotonic() + PAUSE if code else float("inf")
+        sidecar.pid, sidecar.start_at = 0, monotonic() + self._restart_delay_seconds if code else float("inf")
         if code:
-            log.error("process %d, which ran %s, ended with %d: it is started again", pid, _name(helper.run), code)
+            log.error("process %d, which ran %s, ended with exit code %d: starting it again", pid, _name(sidecar.run), code)
 
     def stop(self) -> None:
-        """End all of them, and wait for that; those that were running can be started again."""
-        deadline = monotonic() + LAST_WAIT
-        for helper in self._helpers:
-            if helper.pid:
+        """End all of them, and wait for it; `start_missing` starts those that were running again."""
+        deadline = monotonic() + self._kill_after_seconds
+        for sidecar in self._sidecars:
+            if sidecar.pid:
                 with suppress(ProcessLookupError):
-                    os.kill(helper.pid, signal.SIGTERM)
-        for helper in self._helpers:
-            while helper.pid and not _ended(helper.pid):
+                    os.kill(sidecar.pid, signal.SIGTERM)
+        for sidecar in self._sidecars:
+            while sidecar.pid and not _has_ended(sidecar.pid):
                 if monotonic() > deadline:
-                    kill_group(helper.pid)
+                    kill_group(sidecar.pid)
                 time.sleep(0.01)
-            if helper.pid:
-                kill_what_is_left(helper.pid)
-            helper.pid = 0
+            if sidecar.pid:
+                kill_what_is_left(sidecar.pid)
+            sidecar.pid = 0
 
 
-def _ended(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
@@ -92,7 +99,7 @@ def _fork(run: Callable[[], object]) -> int:
 
 
 def _run(run: Callable[[], object], supervisor: int) -> Never:
-    """Run a helper, to the end of this process."""
+    """Run a sidecar, and end this process."""
     code = 1
     try:
         lead_a_session()

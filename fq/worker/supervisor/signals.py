@@ -1,4 +1,4 @@
-"""`Signals`: the signals of a process as a queue that can be waited on. Mutable shell, main thread only."""
+"""`Signals`: the signals that a supervisor has received, as a queue to wait on. Mutable shell, main thread only."""
 
 import os
 import select
@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Self
 
 from fq.runtime.logger import logger
-from fq.worker.executors.forks import reset, tell_of_forks
+from fq.worker.executors.forks import call_in_forks, restore_default_handlers
 
 log = logger("fq.worker")
 
@@ -18,9 +18,9 @@ HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 
 class Signals:
     """
-    Collects the signals in `HANDLED` for as long as the context lasts.
+    Collects the signals in `HANDLED` as long as the context lasts.
 
-    While the program is *booting*, TERM and INT end it at once, as long as there is nothing to stop. A process 1 would not even hear them otherwise.
+    While the program is *booting*, there is nothing to stop, and TERM and INT end it at once. Process 1 of a container would ignore them without a handler.
     """
 
     def __init__(self, booting: bool = False) -> None:
@@ -32,44 +32,44 @@ class Signals:
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._handlers = {number: signal.getsignal(number) for number in HANDLED}
-        self._before = self._listen()
-        tell_of_forks(self)
+        self._wakeup_fd_before = self._listen()
+        call_in_forks(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._before)
+        signal.set_wakeup_fd(self._wakeup_fd_before)
         for number, handler in self._handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python
         os.close(self._reader)
         os.close(self._writer)
 
     def booted(self) -> None:
-        """From now on there is something to stop. Handlers that the app has set meanwhile are taken back."""
+        """Collect TERM and INT, too, from now on. Handlers that the app has set meanwhile are replaced."""
         self._booting = False
-        taken = [signal.Signals(number).name for number in HANDLED if signal.getsignal(number) != self._collect]
+        replaced = [signal.Signals(number).name for number in HANDLED if signal.getsignal(number) != self._collect]
         self._listen()
-        if taken:
-            log.warning("the app has set handlers for %s, which fq worker needs itself: they are not called", ", ".join(taken))
+        if replaced:
+            log.warning("the app has set handlers for %s, which fq worker needs itself: they are not called", ", ".join(replaced))
 
     def forked(self) -> None:
-        """Collect nothing in a fork: signals mean what they usually do."""
+        """Collect nothing in a fork: signals have their default meaning there."""
         signal.set_wakeup_fd(-1)
-        reset(HANDLED, lambda handler: handler == self._collect)
+        restore_default_handlers(HANDLED, lambda handler: handler == self._collect)
 
-    def taken(self) -> Iterator[int]:
-        """Yield the signals that have come, and forget each; SIGCHLD says no more than that it is time to look."""
+    def take(self) -> Iterator[int]:
+        """Yield the signals that have come, and forget them. SIGCHLD only ends a `wait`."""
         while self._queue:
             if (number := self._queue.popleft()) != signal.SIGCHLD:
                 yield number
 
     def hold_back(self) -> None:
-        """Leave all signals from now on, and those not taken yet, to the program that is about to replace this one: they stay pending until it is ready."""
+        """Block all signals, and send those not taken yet again: they stay pending for the program that is about to replace this one."""
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        for number in self.taken():
+        for number in self.take():
             os.kill(os.getpid(), number)
 
     def go_on(self) -> None:
-        """Take signals again, since no other program has come; first those that were held back."""
+        """Undo `hold_back`, since no other program has replaced this one."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
     def wait(self, timeout: float) -> None:
@@ -81,11 +81,11 @@ class Signals:
             os.read(self._reader, 4096)
 
     def _listen(self) -> int:
-        """Set all handlers; return the descriptor to which signals were told before."""
+        """Set all handlers; return the wakeup descriptor that was set before."""
         for number in HANDLED:
             signal.signal(number, self._collect)
         before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # the program before this one may have held some back, or the app
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)  # the program before this one, or the app, may have blocked some
         return before
 
     def _collect(self, number: int, _: FrameType | None) -> None:
