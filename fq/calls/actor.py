@@ -16,7 +16,7 @@ from fq.errors import DeclarationError, InvalidArguments, OptionError
 from fq.middleware.base import Middleware
 from fq.middleware.options import NON_LAYER_OPTIONS, CallOptions
 from fq.middleware.stack import Stack, compose
-from fq.wire.codec import not_json
+from fq.wire.codec import json_error
 from fq.wire.signature import Signature
 from fq.workflows.pipeline import TAKES_FIRST
 
@@ -175,14 +175,14 @@ AnyActor: TypeAlias = Actor[..., Any, Any]
 def _taken(stack: Stack, name: str) -> object:
     """Return the value of option *name* as its layer holds it: checked, and in ms."""
     value = next(layer.option(name) for layer in stack if name in layer.accepted_options())
-    if not_json(value, name):
+    if json_error(value, name):
         raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
     return value
 
 
 def parted(options: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
     """Return those of *options*, the open entries of an actor, that can travel in its messages, and those that stay with the actor."""
-    kept = {name: value for name, value in options.items() if not_json(value, name)}
+    kept = {name: value for name, value in options.items() if json_error(value, name)}
     return frozen_dict({name: value for name, value in options.items() if name not in kept}), frozen_dict(kept)
 
 

@@ -123,11 +123,11 @@ class Middleware:
             return evolve(self, **changes)  # type: ignore[misc]  # every layer with options is an attrs class
         except (TypeError, ValueError):
             for name, value in changes.items():
-                _try(self, name, value)
+                _check_option(self, name, value)
             raise
 
 
-def _try(layer: Middleware, name: str, value: object) -> None:
+def _check_option(layer: Middleware, name: str, value: object) -> None:
     """Raise `OptionError`, with the name and the reason, if the field *name* of *layer* does not accept *value*."""
     try:
         evolve(layer, **{name: value})  # type: ignore[misc]  # as above

@@ -29,8 +29,8 @@ class SourcedLayer:
     options: tuple[Option, ...]
 
     def __str__(self) -> str:
-        told = [f"{option.name}: {option.source}" for option in self.options if option.source != "stack"]
-        return f"{summary(self.layer)}  # {', '.join(told)}" if told else summary(self.layer)
+        sources = [f"{option.name}: {option.source}" for option in self.options if option.source != "stack"]
+        return f"{summary(self.layer)}  # {', '.join(sources)}" if sources else summary(self.layer)
 
 
 def with_option_sources(
@@ -49,13 +49,15 @@ def with_option_sources(
     Raises:
         OptionError: a value in *message_options* that the layer does not accept.
     """
-    below = None if base is None else base.get(type(layer))
+    base_layer = None if base is None else base.get(type(layer))
     in_force = layer.with_options(message_options)
 
     def source(name: str) -> Source:
         if name in message_options:
             return "message"
-        said = actor_options is not None and (name in actor_options or below is None or below.option(name) != layer.option(name))
-        return "actor" if said else "stack"
+        by_actor = actor_options is not None and (
+            name in actor_options or base_layer is None or base_layer.option(name) != layer.option(name)
+        )
+        return "actor" if by_actor else "stack"
 
     return SourcedLayer(in_force, tuple(Option(name, in_force.option(name), source(name)) for name in sorted(layer.accepted_options())))

@@ -61,7 +61,7 @@ class Stack(Middleware):
     layers: tuple[Middleware, ...] = field(default=(), converter=_flatten)
 
     def __attrs_post_init__(self) -> None:
-        _check(self)
+        _check_layers(self)
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
@@ -109,7 +109,7 @@ class Stack(Middleware):
         return len(self.layers)
 
     def __contains__(self, kind: object) -> bool:
-        return any(_is(layer, kind) or layer is kind for layer in self.layers)
+        return any(_matches(layer, kind) or layer is kind for layer in self.layers)
 
     def __repr__(self) -> str:
         return f"compose({', '.join(map(repr, self.layers))})"
@@ -134,7 +134,7 @@ class Stack(Middleware):
     def without(self, kind: type) -> "Stack":
         """Return the stack without its layers of class *kind*, which may also be that of class-style middleware."""
         self._position(kind)
-        return Stack(tuple(layer for layer in self.layers if not _is(layer, kind)))
+        return Stack(tuple(layer for layer in self.layers if not _matches(layer, kind)))
 
     def outside(self, kind: type, *layers: Middleware) -> "Stack":
         """Return the stack with *layers* just outside the layer of class *kind*, which may also be that of class-style middleware."""
@@ -157,7 +157,7 @@ class Stack(Middleware):
             return self.replace(layer)
         for at in range(len(self.layers), 0, -1):
             candidate = (*self.layers[:at], layer, *self.layers[at:])
-            if _misplaced(candidate) is None:
+            if _order_error(candidate) is None:
                 return Stack(candidate)
         return Stack((layer, *self.layers))
 
@@ -188,7 +188,7 @@ class Stack(Middleware):
         if isinstance(kind, Middleware):
             raise StackError(f"found {kind!r}, expected a class of layers: write {type(kind).__name__}")
         for at, layer in enumerate(self.layers):
-            if _is(layer, kind):
+            if _matches(layer, kind):
                 return at
         raise StackError(
             f"no {kind.__name__} in this stack; it has {', '.join(type(layer).__name__ for layer in self.layers) or 'no layers'}"
@@ -215,11 +215,11 @@ def summary(layer: Middleware) -> str:
     return f"{type(layer).__name__}({', '.join(shown)})"
 
 
-def _is(layer: Middleware, kind: object) -> bool:
+def _matches(layer: Middleware, kind: object) -> bool:
     return type(layer) is kind or layer.matched_class is kind
 
 
-def _misplaced(layers: tuple[Middleware, ...]) -> str | None:
+def _order_error(layers: tuple[Middleware, ...]) -> str | None:
     for at, layer in enumerate(layers):
         for rule in layer.outside_of:
             if any(isinstance(other, rule.inner) for other in layers[:at]):
@@ -227,11 +227,11 @@ def _misplaced(layers: tuple[Middleware, ...]) -> str | None:
     return None
 
 
-def _check(stack: Stack) -> None:
+def _check_layers(stack: Stack) -> None:
     seen: set[type[Middleware]] = set()
     for layer in stack.layers:
         if type(layer) in seen and not layer.repeatable:
             raise StackError(f"{type(layer).__name__} occurs twice; use replace() to override it\n{stack}")
         seen.add(type(layer))
-    if misplaced := _misplaced(stack.layers):
+    if misplaced := _order_error(stack.layers):
         raise StackError(f"{misplaced}\n{stack}")

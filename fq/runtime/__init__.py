@@ -1,1 +1,1 @@
-"""The ground of the imperative shell: logger, watched threads, masked interrupts, fresh ids."""
+"""What the imperative shell is built on: logger, watched threads, masked interrupts, fresh ids."""

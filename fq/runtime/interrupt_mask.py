@@ -71,7 +71,7 @@ def shields(*names: str) -> Callable[[K], K]:
 
 
 def checkpoint() -> None:
-    """Raise an interrupt that waits for the end of a shielded call: for a call that may block for long, where it holds no lock."""
+    """Raise an interrupt that waits for the end of a shielded call: for a call that may block for long, at a point where an interrupt does no harm."""
     if (shield := current.shield) is not None:
         shield.checkpoint()
 

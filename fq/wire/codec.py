@@ -30,7 +30,7 @@ _FIELDS = {
     "priority": int,
 }
 _NO_ARGS: list[object] = []
-_short = Repr()
+_short_repr = Repr()
 
 
 def encode(message: Message) -> bytes:
@@ -44,12 +44,12 @@ def encode(message: Message) -> bytes:
         InvalidResult: a value that is not JSON, with its path.
     """
     try:
-        return _written(message).encode("ascii") if not message.extra else encode_value(as_json(message), message.actor_name)
+        return _as_text(message).encode("ascii") if not message.extra else encode_value(as_json(message), message.actor_name)
     except (TypeError, ValueError, RecursionError):
         return encode_value(as_json(message), message.actor_name)  # raises with the path of the value
 
 
-def _written(message: Message) -> str:
+def _as_text(message: Message) -> str:
     """Return `as_json` as text: written field by field, in half the time."""
     args, kwargs, options = message.args, message.kwargs, message.options
     return (
@@ -100,7 +100,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         and isinstance(options, dict)
         and type(timestamp) is type(priority) is int
     ):
-        raise DecodeError(f"found {_shortened(body)}, expected a message: {_fault(fields)}")
+        raise DecodeError(f"found {_shortened(body)}, expected a message: {_field_error(fields)}")
     args = tuple(args)
     kwargs = FrozenDict(kwargs) if kwargs else EMPTY
     options = FrozenDict(with_current_names(options)) if options else EMPTY
@@ -127,13 +127,13 @@ def _unknown(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if name not in _FIELDS}
 
 
-def _fault(fields: Mapping[str, object]) -> str:
+def _field_error(fields: Mapping[str, object]) -> str:
     """Return what is wrong with the first wrong one of *fields*."""
     for name, kind in _FIELDS.items():
         if name not in fields and name in ("message_id", "actor_name"):
             return f"it has no {name}"
         if name in fields and type(fields[name]) is not kind:
-            return f"its {name} is {_short.repr(fields[name])}, expected {kind.__name__}"
+            return f"its {name} is {_short_repr.repr(fields[name])}, expected {kind.__name__}"
     return "its message_id or its actor_name is empty"
 
 
@@ -147,12 +147,12 @@ def encode_value(value: object, name: str = "value") -> bytes:
     try:
         return dumps(value).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidResult(_why_not(value, name, error)) from None
+        raise InvalidResult(_error_text(value, name, error)) from None
 
 
-def _why_not(value: object, name: str, error: Exception) -> str:
+def _error_text(value: object, name: str, error: Exception) -> str:
     try:
-        return not_json(value, name) or f"{name}: cannot be encoded as JSON: {error}"
+        return json_error(value, name) or f"{name}: cannot be encoded as JSON: {error}"
     except RecursionError:
         return f"{name}: cannot be encoded as JSON: it contains itself, or is nested too deeply"
 
@@ -170,7 +170,7 @@ def decode_result(body: bytes) -> Result[object, Fault]:
     return Failure(Fault.from_json(fields["fault"])) if "fault" in fields else Success(fields["value"])
 
 
-def not_json(value: object, path: str) -> str | None:
+def json_error(value: object, path: str) -> str | None:
     """Return a sentence about the first part of *value* that is not JSON, with its path; None if all of it is."""
     if value is None or type(value) in (str, int, float, bool):
         return None
@@ -178,11 +178,11 @@ def not_json(value: object, path: str) -> str | None:
         for key, item in value.items():
             if not isinstance(key, str):
                 return f"{path}: found the key {key!r}, expected str, as JSON has no other keys; annotate it to have it converted"
-            if said := not_json(item, f"{path}.{key}"):
+            if said := json_error(item, f"{path}.{key}"):
                 return said
         return None
     if isinstance(value, list | tuple):
-        return next((said for at, item in enumerate(value) if (said := not_json(item, f"{path}[{at}]"))), None)
+        return next((said for at, item in enumerate(value) if (said := json_error(item, f"{path}[{at}]"))), None)
     if isinstance(value, str | int | float):
         return None
     return f"{path}: found {value!r} of type {type(value).__name__}, expected a JSON value; annotate it to have it converted"

@@ -43,9 +43,10 @@ def arrivals(message: Message, outcome: Outcome, ttl: int) -> Iterator[Arrive]:
         return
     pipeline = pipeline_of(message)
     if not outcome.succeeded:
+        failure, offset, ends = _failure(message, outcome), _failure_offset(message), _ends(message)
         for slot in slots:
-            for number in range(_ends(message)):
-                yield _arrive(message, slot, number, _failure(message, outcome, slot.nesting_depth), ttl)
+            for number in range(ends):
+                yield _arrive(message, slot, number, {**failure, "depth": slot.nesting_depth - offset}, ttl)
     elif is_empty(pipeline):
         value = empty_value(pipeline) if pipeline else outcome.result.unwrap()
         for slot in slots:
@@ -60,23 +61,22 @@ def with_lost_arrivals(message: Message, outcome: Outcome) -> Outcome:
 
 def _arrive(message: Message, slot: GroupSlot, number: int, arrival: Arrival, ttl: int) -> Arrive:
     workflow = workflow_of(message)
-    if slot.group_id == workflow:  # that group only counts arrivals
-        return Arrive(slot.group_id, slot.number + number, slot.size, 0, (), ttl)
-    if number:
-        return Arrive(slot.group_id, slot.number + number, slot.size, arrival, (), ttl)
+    only_counted = slot.group_id == workflow
+    if only_counted or number:
+        return Arrive(slot.group_id, slot.number + number, slot.size, 0 if only_counted else arrival, (), ttl)
     if slot.shared_tail:
         arrival = {**arrival, "rest": slot.shared_tail} if isinstance(arrival, Mapping) else [*arrival, slot.shared_tail]
     given = StepInput(message.received_at, from_group=True, workflow=workflow)
-    aside = evolve(given, is_callback=True)
-    callbacks = (start_call(call, child_id(slot.group_id, "then", at), aside) for at, call in enumerate(slot.callbacks))
+    for_callback = evolve(given, is_callback=True)
+    callbacks = (start_call(call, child_id(slot.group_id, "then", at), for_callback) for at, call in enumerate(slot.callbacks))
     following = start(slot.pipeline, child_id(slot.group_id, "pipe"), given, slot.outer_slots) if slot.pipeline else ()
     return Arrive(slot.group_id, slot.number, slot.size, arrival, (*callbacks, *following), ttl)
 
 
-def _failure(message: Message, outcome: Outcome, nesting_depth: int) -> dict[str, object]:
+def _failure(message: Message, outcome: Outcome) -> dict[str, object]:
     setback = outcome.result.failure()
     fault = fault_data(SkipMessage(setback.reason) if isinstance(setback, Drop) else setback.error)
-    return {**fault, "by": f"{message.actor_name} {message.message_id}", "depth": nesting_depth - _failure_offset(message)}
+    return {**fault, "by": f"{message.actor_name} {message.message_id}"}
 
 
 def _failure_offset(message: Message) -> int:

@@ -82,11 +82,11 @@ def _own_slot(group: WireNode, tail: Pipeline, message_id: str, slots: Sequence[
 
 def _skip_empty_group(group: WireNode, tail: Pipeline, message_id: str, given: StepInput, slots: Sequence[GroupSlot]) -> Iterator[Enqueue]:
     """Return what starts after *group*, which is empty: its callbacks, those of the groups in it, and *tail*."""
-    aside = evolve(given, is_callback=True)
+    for_callback = evolve(given, is_callback=True)
     for at, callback in enumerate(callbacks(group)):
-        yield start_call(callback, child_id(message_id, "then", at), aside)
+        yield start_call(callback, child_id(message_id, "then", at), for_callback)
     for at, member in enumerate(members(group)):
-        yield from start(member, child_id(message_id, at), aside)
+        yield from start(member, child_id(message_id, at), for_callback)
     if tail:
         yield from start(tail, child_id(message_id, "pipe"), given, slots)
 

@@ -16,7 +16,7 @@ from fq.core.fault import Fault
 from fq.core.message import evolve_message
 from fq.core.outcome import Outcome
 from fq.testing import message
-from fq.wire.codec import as_json, decode, decode_result, encode, encode_result, encode_value, not_json
+from fq.wire.codec import as_json, decode, decode_result, encode, encode_result, encode_value, json_error
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
@@ -203,13 +203,13 @@ def test_a_value_that_is_not_json_is_refused_with_its_path(value: object, text: 
         encode_value(value)
 
     assert str(caught.value) == text
-    assert not_json(value, "value") == text
+    assert json_error(value, "value") == text
 
 
 @patient
 @given(JSON)
 def test_a_value_that_is_json_has_no_path_to_complain_of(value: object) -> None:
-    assert not_json(value, "value") is None
+    assert json_error(value, "value") is None
     assert json.loads(encode_value(value)) == value
 
 
@@ -217,7 +217,7 @@ def test_a_value_of_a_subclass_of_a_json_type_is_json() -> None:
     class Name(str):
         __slots__ = ()
 
-    assert not_json([Name("a"), True], "value") is None
+    assert json_error([Name("a"), True], "value") is None
     assert encode_value(Name("a")) == b'"a"'
 
 

@@ -45,13 +45,13 @@ def collection(name: str, kind: type, item: TypeCodec) -> TypeCodec:
     def encode(value: object) -> object:
         if not isinstance(value, expected) or isinstance(value, str | bytes | bytearray | Mapping):
             raise mismatch(name, value)
-        trees = _all(item, item.encode, cast("Collection[object]", value))
+        trees = _convert_all(item, item.encode, cast("Collection[object]", value))
         return sorted(trees, key=repr) if is_set else trees  # the order of a set differs between processes
 
     def decode(tree: object) -> object:
         if not isinstance(tree, list | tuple):
             raise mismatch(name, tree)
-        return make(_all(item, item.decode, tree))
+        return make(_convert_all(item, item.decode, tree))
 
     return TypeCodec(name, encode, decode, json_types=_LIST, is_identity=kind is list and item.is_identity)
 
@@ -74,7 +74,7 @@ def fixed_tuple(name: str, items: Sequence[TypeCodec]) -> TypeCodec:
 
 def mapping(name: str, kind: type, key: TypeCodec, item: TypeCodec, make: MakeMapping) -> TypeCodec:
     """Return the codec of a *kind*, a key of `MAPPINGS`, from *key* to *item*; *make* builds one from a dict."""
-    key = key if key.json_types == {str} else _as_text(key)
+    key = key if key.json_types == {str} else _as_text_key(key)
 
     def encode(value: object) -> object:
         if not isinstance(value, kind):
@@ -82,30 +82,30 @@ def mapping(name: str, kind: type, key: TypeCodec, item: TypeCodec, make: MakeMa
         pairs = cast("Mapping[object, object]", value)
         if set(map(type, pairs)) <= key.identity_types and set(map(type, pairs.values())) <= item.identity_types:
             return dict(pairs)
-        return {_key(key.encode, at): at_key(at, item.encode, found) for at, found in pairs.items()}
+        return {_convert_key(key.encode, at): at_key(at, item.encode, found) for at, found in pairs.items()}
 
     def decode(tree: object) -> object:
         if not isinstance(tree, Mapping):
             raise mismatch(name, tree)
         if key.identity_types and set(map(type, tree.values())) <= item.identity_types:
             return make(tree)
-        return make({_key(key.decode, at): at_key(at, item.decode, found) for at, found in tree.items()})
+        return make({_convert_key(key.decode, at): at_key(at, item.decode, found) for at, found in tree.items()})
 
     return TypeCodec(name, encode, decode, json_types=_DICT, is_identity=kind is dict and bool(key.identity_types) and item.is_identity)
 
 
-def _all(item: TypeCodec, convert: Convert, values: Collection[object]) -> list[object]:
+def _convert_all(item: TypeCodec, convert: Convert, values: Collection[object]) -> list[object]:
     return list(values) if set(map(type, values)) <= item.identity_types else convert_each(convert, values)
 
 
-def _key(convert: Convert, key: object) -> object:
+def _convert_key(convert: Convert, key: object) -> object:
     try:
         return convert(key)
     except ConversionError as error:
         raise error.at(" (key)") from None
 
 
-def _as_text(key: TypeCodec) -> TypeCodec:
+def _as_text_key(key: TypeCodec) -> TypeCodec:
     """Return the codec of a *key* that does not encode to a str, the only type of key in JSON: it travels as JSON text."""
 
     def decode(text: object) -> object:

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 Convert: TypeAlias = Callable[[object], object]
 
-_short = Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 80
+_short_repr = Repr()
+_short_repr.maxstring = _short_repr.maxother = _short_repr.maxlong = 80
 
 
 class ConversionError(ValueError):
@@ -41,7 +41,7 @@ class ConversionError(ValueError):
 
 def mismatch(expected: str, found: object) -> ConversionError:
     """Return the error of finding *found* where *expected* belongs."""
-    return ConversionError(f": expected {expected}, found {_short.repr(found)}")
+    return ConversionError(f": expected {expected}, found {_short_repr.repr(found)}")
 
 
 def missing(expected: str) -> ConversionError:

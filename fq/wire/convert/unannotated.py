@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from fq.wire.codec import not_json
+from fq.wire.codec import json_error
 from fq.wire.convert.annotations import Unresolved
 from fq.wire.convert.conversion_error import ConversionError
 from fq.wire.convert.type_codec import JSON, SCALARS, TypeCodec
@@ -19,7 +19,7 @@ def json_copy(value: object) -> object:
     try:
         return _copy(value)
     except TypeError:
-        raise ConversionError(not_json(value, "") or ": cannot be read") from None
+        raise ConversionError(json_error(value, "") or ": cannot be read") from None
 
 
 def unresolved(annotation: Unresolved) -> TypeCodec:

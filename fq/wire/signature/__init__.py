@@ -20,7 +20,7 @@ from fq.errors import InvalidArguments, InvalidResult
 from fq.wire.convert import ConversionError, Convert, TypeCodec, at_path, codec_for
 from fq.wire.convert.annotations import name_of, resolve
 from fq.wire.signature.command_line import Typed, read_text
-from fq.wire.signature.parameters import Args, Kwargs, Parameter, Parameters, Side
+from fq.wire.signature.parameters import Args, Conversion, Kwargs, Parameter, Parameters
 from fq.wire.signature.wrapped import declared
 
 Function: TypeAlias = Callable[..., object]
@@ -28,7 +28,7 @@ Function: TypeAlias = Callable[..., object]
 _AWAITABLE = (Awaitable, Coroutine)
 _STARS: Mapping[int, str] = {Declared.VAR_POSITIONAL: "*", Declared.VAR_KEYWORD: "**"}
 _BY_POSITION = (Declared.POSITIONAL_ONLY, Declared.POSITIONAL_OR_KEYWORD, Declared.VAR_POSITIONAL)
-_RESULT = object()  # the place of the result of the step before
+_PREVIOUS_RESULT = object()  # the place of the result of the step before
 _UNKNOWN = Inspected([Declared("args", Declared.VAR_POSITIONAL), Declared("kwargs", Declared.VAR_KEYWORD)])
 _ANY = Parameters.of(_UNKNOWN, lambda _: Any)
 
@@ -87,9 +87,9 @@ class Signature:
         Raises:
             InvalidArguments: missing, too many or unknown ones, or one that does not fit its annotation, with its path.
         """
-        whole = (_RESULT, *args) if first else (*args, _RESULT)
-        dumped, named = self._converted(_around_result, whole, kwargs)
-        return tuple(value for value in dumped if value is not _RESULT), named
+        whole = (_PREVIOUS_RESULT, *args) if first else (*args, _PREVIOUS_RESULT)
+        dumped, named = self._converted(_encode_around_result, whole, kwargs)
+        return tuple(value for value in dumped if value is not _PREVIOUS_RESULT), named
 
     def dump_result(self, value: object) -> object:
         """
@@ -98,7 +98,7 @@ class Signature:
         Raises:
             InvalidResult: it does not fit the return annotation, or is not JSON and not annotated; with the path.
         """
-        return value if type(value) in self._returns.identity_types else _result(self._returns.encode, value)
+        return value if type(value) in self._result_codec.identity_types else _convert_result(self._result_codec.encode, value)
 
     def load_result(self, tree: object) -> object:
         """
@@ -107,7 +107,7 @@ class Signature:
         Raises:
             InvalidResult: *tree* does not fit the return annotation; with the path.
         """
-        return tree if type(tree) in self._returns.identity_types else _result(self._returns.decode, tree)
+        return tree if type(tree) in self._result_codec.identity_types else _convert_result(self._result_codec.decode, tree)
 
     def read(self, texts: Sequence[str], kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
@@ -125,7 +125,7 @@ class Signature:
     @property
     def returns_nothing(self) -> bool:
         """Is the function annotated to return None, or never to return?"""
-        return self._returned() in (None, NoneType, NoReturn, Never)
+        return self._result_annotation() in (None, NoneType, NoReturn, Never)
 
     @property
     def is_untyped_first(self) -> bool:
@@ -142,19 +142,19 @@ class Signature:
 
     def __str__(self) -> str:
         """Return the function with its annotations: ``add(a: int, b: int) -> int``."""
-        parameters = [p.replace(annotation=self._shown(p.annotation)) for p in self._declared.parameters.values()]
-        returned = self._shown(self._declared.return_annotation)
+        parameters = [p.replace(annotation=self._with_text(p.annotation)) for p in self._declared.parameters.values()]
+        returned = self._with_text(self._declared.return_annotation)
         return f"{self._name}{self._declared.replace(parameters=parameters, return_annotation=returned)}"
 
-    def _converted(self, side: Side, args: Args, kwargs: Kwargs, *, partial: bool = False) -> tuple[Args, Kwargs]:
+    def _converted(self, convert_one: Conversion, args: Args, kwargs: Kwargs, *, partial: bool = False) -> tuple[Args, Kwargs]:
         if fault := self._parameters.arity_error(args, kwargs, partial=partial or self._is_open):
             raise InvalidArguments(f"{self._name}() {fault}")
         try:
-            return self._parameters.convert(side, args, kwargs)
+            return self._parameters.convert(convert_one, args, kwargs)
         except ConversionError as error:
             if self._is_open and self._parameters.arity_error(args, kwargs):  # a wrapper may add arguments ahead of these
                 with suppress(ConversionError):
-                    return _ANY.convert(side, args, kwargs)
+                    return _ANY.convert(convert_one, args, kwargs)
             names = ", ".join(_STARS.get(p.kind, "") + p.name for p in self._declared.parameters.values())
             raise InvalidArguments(f"{self._name}({names}): {error}") from None
 
@@ -167,19 +167,19 @@ class Signature:
         return Parameters.of(self._declared, self._resolved)
 
     @cached_property
-    def _returns(self) -> TypeCodec:
-        return codec_for(self._returned())
+    def _result_codec(self) -> TypeCodec:
+        return codec_for(self._result_annotation())
 
     @property
     def _declared(self) -> Inspected:
-        return self._found[0]
+        return self._inspected[0]
 
     @property
     def _is_open(self) -> bool:
-        return self._found[1]
+        return self._inspected[1]
 
     @cached_property
-    def _found(self) -> tuple[Inspected, bool]:
+    def _inspected(self) -> tuple[Inspected, bool]:
         try:
             return declared(self.function)
         except ValueError:  # a built-in that has no signature
@@ -190,7 +190,7 @@ class Signature:
         whole = _without_partial(self.function)
         return str(getattr(whole, "__name__", type(whole).__name__))
 
-    def _returned(self) -> object:
+    def _result_annotation(self) -> object:
         """Return the annotation of the stored result: R of ``Result[R, E]``, and of an awaitable R."""
         hint = self._resolved(self._declared.return_annotation)
         while (origin := get_origin(hint)) in _AWAITABLE or _is_result(origin):
@@ -198,18 +198,18 @@ class Signature:
         return Any if _is_result(hint) else hint
 
     def _resolved(self, annotation: object) -> object:
-        inside = _inside(self.function)
+        inside = _innermost(self.function)
         return resolve(annotation, getattr(inside, "__globals__", {}), inside)
 
-    def _shown(self, annotation: object) -> object:
-        return annotation if annotation is Declared.empty else _Shown(name_of(self._resolved(annotation)))
+    def _with_text(self, annotation: object) -> object:
+        return annotation if annotation is Declared.empty else _AnnotationText(name_of(self._resolved(annotation)))
 
 
-def _around_result(parameter: Parameter, value: object, path: str) -> object:
-    return value if value is _RESULT else parameter.encode(value, path)
+def _encode_around_result(parameter: Parameter, value: object, path: str) -> object:
+    return value if value is _PREVIOUS_RESULT else parameter.encode(value, path)
 
 
-class _Shown(str):
+class _AnnotationText(str):
     """Text that `inspect` shows without quotes, like an annotation."""
 
     __slots__ = ()
@@ -218,7 +218,7 @@ class _Shown(str):
         return str(self)
 
 
-def _result(convert: Convert, value: object) -> object:
+def _convert_result(convert: Convert, value: object) -> object:
     try:
         return at_path("result", convert, value)
     except ConversionError as error:
@@ -233,11 +233,11 @@ def _without_partial(function: object) -> object:
     return _without_partial(function.func) if isinstance(function, partial) else function
 
 
-def _inside(function: object) -> object:
+def _innermost(function: object) -> object:
     """Return the function inside of *function*, which may be a partial, a wrapper, a method or a callable object."""
     whole = _without_partial(function)
     wrapped = getattr(whole, "__wrapped__", getattr(whole, "__func__", None))
     if wrapped is not None:
-        return _inside(wrapped)
+        return _innermost(wrapped)
     call = type(whole).__call__
     return whole if hasattr(whole, "__globals__") or not hasattr(call, "__globals__") else call

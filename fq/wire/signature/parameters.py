@@ -50,7 +50,7 @@ class Parameter:
         return at_path(path, self.codec.decode, tree)
 
 
-Side: TypeAlias = Callable[[Parameter, object, str], object]
+Conversion: TypeAlias = Callable[[Parameter, object, str], object]
 _NO_PARAMETER = Parameter("", Declared.VAR_POSITIONAL, Never)
 
 
@@ -75,7 +75,7 @@ class Parameters:
         few = (call for call in calls if prod(map(len, call)) <= _MAX_COMBINATIONS)
         return frozenset(types for call in few for types in product(*call))
 
-    def convert(self, side: Side, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+    def convert(self, convert_one: Conversion, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
         Return the arguments of a call, which has no `arity_error`, each converted by *side* of its parameter.
 
@@ -83,13 +83,13 @@ class Parameters:
             ConversionError: an argument that does not fit; its path begins with the name of the parameter.
         """
         pairs = zip(self._positional, args, strict=False)
-        positional = [value if type(value) in p.identity_types else side(p, value, p.name) for p, value in pairs]
+        positional = [value if type(value) in p.identity_types else convert_one(p, value, p.name) for p, value in pairs]
         if rest := args[len(positional) :]:
-            positional += [side(self._var_positional, value, f"{self._var_positional.name}[{at}]") for at, value in enumerate(rest)]
+            positional += [convert_one(self._var_positional, value, f"{self._var_positional.name}[{at}]") for at, value in enumerate(rest)]
         named = {}
         for name, value in kwargs.items():
             p = self._named.get(name, self._var_keyword)
-            named[name] = value if type(value) in p.identity_types else side(p, value, name)
+            named[name] = value if type(value) in p.identity_types else convert_one(p, value, name)
         return tuple(positional), named
 
     def arity_error(self, args: Args, kwargs: Kwargs, *, partial: bool = False) -> str:
