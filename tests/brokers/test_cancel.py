@@ -64,7 +64,7 @@ def test_the_holder_of_a_message_hears_that_it_was_cancelled_in_its_next_turn(ha
 
 def test_the_holder_of_a_message_hears_of_a_second_cancel_too(harness: Harness) -> None:
     broker = harness.broker()
-    broker.enqueue([post("m1")])
+    broker.enqueue([enqueue_op("m1")])
     broker.turn([], A)
     holder = ClaimRequest("a", ("q",), 0)
     broker.cancel("m1")
