@@ -14,7 +14,7 @@ from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
 from fq.limits.limiters import valid_key
 from fq.limits.limits import Limits
-from fq.limits.policy import span
+from fq.limits.policy import positive_duration
 
 
 class BarrierNotFound(FqError, LookupError):
@@ -42,7 +42,7 @@ class Barrier:
 
     backend: Limits = field(converter=limiter_backend, eq=False, repr=False)
     key: str = field(validator=valid_key)
-    ttl: int = field(default=900_000, kw_only=True, converter=span)
+    ttl: int = field(default=900_000, kw_only=True, converter=positive_duration)
 
     def create(self, parties: int) -> bool:
         """

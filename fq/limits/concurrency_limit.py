@@ -9,14 +9,14 @@ from fq.core.duration import Duration
 from fq.core.message import Message
 from fq.core.outcome import Outcome, Retry
 from fq.limits.backend import Backend
-from fq.limits.limit_layer import Limited, MessageKey, again
-from fq.limits.policy import Refused, Slots, span, whole
+from fq.limits.limit_layer import LimitLayer, MessageKey, retry_later
+from fq.limits.policy import Refused, Slots, positive_duration, positive_int
 from fq.limits.rate_limit import RateLimit
 from fq.middleware.base import AsyncHandler, Handler, Rule
 
 
 @frozen(kw_only=True)
-class ConcurrencyLimit(Limited):
+class ConcurrencyLimit(LimitLayer):
     """
     At most *limit* messages run at once.
 
@@ -44,8 +44,8 @@ class ConcurrencyLimit(Limited):
         backend: where it is counted: an app, a broker or its URL; the broker of the app that the layer is in, unless given.
     """
 
-    limit: int = field(validator=whole)
-    ttl: int = field(default=900_000, converter=span)
+    limit: int = field(validator=positive_int)
+    ttl: int = field(default=900_000, converter=positive_duration)
 
     outside_of: ClassVar[tuple[Rule, ...]] = (Rule(RateLimit, "a message that finds no slot must not have used up any of the rate"),)
 
@@ -60,7 +60,7 @@ class ConcurrencyLimit(Limited):
         def handler(message: Message) -> Outcome:
             slot = self.enter(message)
             if isinstance(slot, Refused):
-                return again(message, slot)
+                return retry_later(message, slot)
             ran = False
             try:
                 outcome = next(message)
@@ -77,7 +77,7 @@ class ConcurrencyLimit(Limited):
         async def handler(message: Message) -> Outcome:
             slot = await self.aenter(message)
             if isinstance(slot, Refused):
-                return again(message, slot)
+                return retry_later(message, slot)
             ran = False
             try:
                 outcome = await next(message)

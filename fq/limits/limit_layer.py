@@ -1,4 +1,4 @@
-"""`Limited`: what the two layers that limit have in common. Go on with ``fq.limits.rate_limit``."""
+"""`LimitLayer`: what the two layers that limit have in common. Go on with ``fq.limits.rate_limit``."""
 
 from collections.abc import Callable
 from functools import partial
@@ -38,7 +38,7 @@ def _check(_: object, __: "Attribute[MessageKey]", found: object) -> None:
 
 
 @frozen(kw_only=True)
-class Limited(Middleware):
+class LimitLayer(Middleware):
     """
     A layer that lets a message pass if there is a slot for it; otherwise it is put back, to come again when there can be one.
 
@@ -99,6 +99,6 @@ class Limited(Middleware):
         return await self.limits.atake(partial(self.enter, message))
 
 
-def again(message: Message, refused: Refused) -> Outcome:
+def retry_later(message: Message, refused: Refused) -> Outcome:
     """Return the outcome of a message that was refused: again later, and no attempt is used up."""
     return Outcome(Failure(Retry(message, refused.retry_in)))

@@ -16,7 +16,7 @@ from fq.errors import OptionError, RateLimitExceeded, Snooze
 from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
 from fq.limits.limits import Limits
-from fq.limits.policy import Bucket, Limit, Refused, Slot, Slots, Window, span, whole
+from fq.limits.policy import Bucket, Limit, Refused, Slot, Slots, Window, positive_duration, positive_int
 
 
 class NoSlot(RateLimitExceeded, Snooze):
@@ -114,8 +114,8 @@ class ConcurrentRateLimiter(RateLimiter):
             Default 15 minutes.
     """
 
-    limit: int = field(default=1, kw_only=True, validator=whole)
-    ttl: int = field(default=900_000, kw_only=True, converter=span)
+    limit: int = field(default=1, kw_only=True, validator=positive_int)
+    ttl: int = field(default=900_000, kw_only=True, converter=positive_duration)
 
     @property
     def terms(self) -> Slots:
@@ -140,8 +140,8 @@ class BucketRateLimiter(RateLimiter):
         bucket: how long a bucket is, ms or timedelta. They begin at multiples of that since the epoch, by the broker's clock. Default 1 s.
     """
 
-    limit: int = field(default=1, kw_only=True, validator=whole)
-    bucket: int = field(default=1_000, kw_only=True, converter=span)
+    limit: int = field(default=1, kw_only=True, validator=positive_int)
+    bucket: int = field(default=1_000, kw_only=True, converter=positive_duration)
 
     @property
     def terms(self) -> Bucket:
@@ -154,7 +154,7 @@ def _window(found: Duration) -> int:
         raise OptionError(
             f"window: found {found}, expected ms, at least 100, or a timedelta; for {found} s write timedelta(seconds={found})"
         )
-    return span(found)
+    return positive_duration(found)
 
 
 @frozen
@@ -177,7 +177,7 @@ class WindowRateLimiter(RateLimiter):
         window: ms or timedelta. A number below 100 is refused, since in Dramatiq it is seconds. Default 1 s.
     """
 
-    limit: int = field(default=1, kw_only=True, validator=whole)
+    limit: int = field(default=1, kw_only=True, validator=positive_int)
     window: int = field(default=1_000, kw_only=True, converter=_window)
 
     @property

@@ -12,8 +12,8 @@ from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from fq.layers.current_message import get_current_message
 from fq.limits.ended_holders import OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
-from fq.limits.policy import Ask, Limit, Refused, Slot, Slots
-from fq.limits.slot_renewal import Leases
+from fq.limits.policy import AcquireRequest, Limit, Refused, Slot, Slots
+from fq.limits.slot_renewal import SlotRenewal
 from fq.limits.store import LimitStore
 from fq.runtime.interrupt_mask import shields
 from fq.runtime.logger import logger
@@ -37,7 +37,7 @@ class Limits:
     def __init__(self, store: LimitStore, broker: Broker | None = None) -> None:
         self.store = store
         self._ended = EndedHolders(store, broker) if broker is not None else None
-        self._leases = Leases(self._renew)
+        self._renewal = SlotRenewal(self._renew)
 
     def take(self, key: str, limit: Limit) -> Slot | Refused:
         """
@@ -47,8 +47,8 @@ class Limits:
         """
         message = get_current_message()
         if message is None:
-            return self._take(_Taker(key, limit))
-        return self._take_for(_Taker(key, limit, message.message_id, message.priority, OF_SOME_MESSAGE))
+            return self._take(_SlotWanted(key, limit))
+        return self._take_for(_SlotWanted(key, limit, message.message_id, message.priority, OF_SOME_MESSAGE))
 
     def take_in_turn(self, key: str, limit: Limit, owner: str, priority: int = 0, *, is_claimed: bool = False) -> Slot | Refused:
         """
@@ -56,13 +56,15 @@ class Limits:
 
         *is_claimed*: it is one that a worker has claimed from the very broker that keeps the slots.
         """
-        return self._take_for(_Taker(key, limit, owner, priority, OF_CLAIMED_MESSAGE if is_claimed else OF_SOME_MESSAGE, waits=True))
+        return self._take_for(
+            _SlotWanted(key, limit, owner, priority, OF_CLAIMED_MESSAGE if is_claimed else OF_SOME_MESSAGE, queues_up=True)
+        )
 
     def give_back(self, slot: Slot, learn: bool = True) -> None:
         """Give *slot* back, and *learn* for how long slots are held. Too late, or twice, harms nobody; what cannot be given back lapses."""
         if not slot.ttl:
             return
-        self._leases.let_go(slot)
+        self._renewal.drop(slot)
         try:
             if not self.store.release(slot, learn):
                 log.warning("a slot of %s had lapsed, or was taken over, before it was given back", slot.key)
@@ -71,12 +73,12 @@ class Limits:
 
     async def atake(self, take: Callable[[], Slot | Refused]) -> Slot | Refused:
         """Return what *take*, one of the methods above, returns in a thread. Who is cancelled meanwhile holds no slot afterwards."""
-        taking = _Taking(take, self.give_back)
+        handover = _Handover(take, self.give_back)
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(None, copy_context().run, taking)
+            return await loop.run_in_executor(None, copy_context().run, handover)
         except asyncio.CancelledError:
-            taking.abandon()
+            handover.abandon()
             raise
 
     async def agive_back(self, slot: Slot, learn: bool = True) -> None:
@@ -84,33 +86,33 @@ class Limits:
         if slot.ttl:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.give_back, slot, learn))
 
-    def _take_for(self, taker: "_Taker") -> Slot | Refused:
+    def _take_for(self, wanted: "_SlotWanted") -> Slot | Refused:
         """Take a slot under the name of its owner, which may have only one such in this process: others that it takes are another's."""
-        name = taker.limit.name(taker.key)
-        if not isinstance(taker.limit, Slots):
-            return self._take(taker)
-        if not self._leases.reserve(name, taker.owner):
-            return self._take(evolve(taker, owner=taker.owner if taker.waits else "", mark=""))
+        name = wanted.limit.name(wanted.key)
+        if not isinstance(wanted.limit, Slots):
+            return self._take(wanted)
+        if not self._renewal.reserve(name, wanted.owner):
+            return self._take(evolve(wanted, owner=wanted.owner if wanted.queues_up else "", mark=""))
         answer: Slot | Refused | None = None
         try:
-            answer = self._take(taker)
+            answer = self._take(wanted)
             return answer
         finally:
             if not isinstance(answer, Slot):
-                self._leases.unreserve(name, taker.owner)
+                self._renewal.unreserve(name, wanted.owner)
 
-    def _take(self, taker: "_Taker") -> Slot | Refused:
-        limit, token = taker.limit, secrets.token_hex(8) + taker.mark
-        ask = Ask(limit.name(taker.key), limit, taker.owner or token, token, taker.waits, taker.priority)
-        answer = self.store.take(ask)
-        if isinstance(answer, Refused) and isinstance(limit, Slots) and self._ended is not None and self._ended.give_back(ask.key):
-            answer = self.store.take(ask)
+    def _take(self, wanted: "_SlotWanted") -> Slot | Refused:
+        limit, token = wanted.limit, secrets.token_hex(8) + wanted.mark
+        request = AcquireRequest(limit.name(wanted.key), limit, wanted.owner or token, token, wanted.queues_up, wanted.priority)
+        answer = self.store.take(request)
+        if isinstance(answer, Refused) and isinstance(limit, Slots) and self._ended is not None and self._ended.give_back(request.key):
+            answer = self.store.take(request)
         if isinstance(answer, Refused):
             return answer
-        slot = Slot(ask.key, ask.owner, token, limit.ttl if isinstance(limit, Slots) else 0)
+        slot = Slot(request.key, request.owner, token, limit.ttl if isinstance(limit, Slots) else 0)
         if slot.ttl:
             try:
-                self._leases.hold(slot)
+                self._renewal.hold(slot)
             except RuntimeError:  # no thread to spare: a slot that is not renewed would lapse under whoever holds it
                 self.give_back(slot)
                 raise
@@ -125,7 +127,7 @@ class Limits:
 
 
 @frozen
-class _Taker:
+class _SlotWanted:
     """Which slot is wanted, and by which *owner*, if by any; *mark* is that of its token."""
 
     key: str
@@ -133,10 +135,10 @@ class _Taker:
     owner: str = ""
     priority: int = 0
     mark: str = ""
-    waits: bool = False
+    queues_up: bool = False
 
 
-class _Taking:
+class _Handover:
     """Mutable: a slot on its way from a thread to a coroutine, which may be gone when it arrives."""
 
     def __init__(self, take: Callable[[], Slot | Refused], give_back: Callable[[Slot], None]) -> None:

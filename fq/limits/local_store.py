@@ -9,14 +9,14 @@ from typing import Protocol
 
 from fq.brokers.clock import Clock
 from fq.limits import tables
-from fq.limits.policy import Ask, Granted, Refused, Slot
+from fq.limits.policy import AcquireRequest, Granted, Refused, Slot
 from fq.runtime.interrupt_mask import checkpoint, shields
 
-LOOK = 0.008
+BARRIER_POLL_SECONDS = 0.008
 """How often one who waits at a barrier looks who has come, in seconds."""
 
 
-class Tables(Protocol):
+class SlotTables(Protocol):
     """A database: ``Database``, or `InMemory`."""
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
@@ -55,16 +55,16 @@ class InMemory:
 class LocalStore:
     """A `LimitStore` in *database*, by *clock*."""
 
-    def __init__(self, database: Tables, clock: Clock) -> None:
+    def __init__(self, database: SlotTables, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._prepared: sqlite3.Connection | None = None
         self._arrived = threading.Condition()
 
-    def take(self, ask: Ask) -> Granted | Refused:
+    def take(self, request: AcquireRequest) -> Granted | Refused:
         """See `LimitStore.take`."""
         with self._writing() as connection:
-            return tables.take(connection, ask, self._clock.now)
+            return tables.take(connection, request, self._clock.now)
 
     def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
@@ -76,10 +76,10 @@ class LocalStore:
         with self._writing() as connection:
             return tables.release(connection, slot, learn, self._clock.now)
 
-    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+    def holders(self, key: str, limit: int) -> list[tuple[str, str]]:
         """See `LimitStore.holders`."""
         with self._writing() as connection:
-            return tables.holders(connection, key, most, self._clock.now)
+            return tables.holders(connection, key, limit, self._clock.now)
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
@@ -98,12 +98,12 @@ class LocalStore:
         """See `LimitStore.wait`."""
         deadline = monotonic() + timeout
         while True:
-            missing = self._database.query(tables.MISSING, (key, self._clock.now))
+            missing = self._database.query(tables.READ_MISSING, (key, self._clock.now))
             left = deadline - monotonic()
             if missing in ([], [(0,)]) or left <= 0:
                 return missing == [(0,)]
             with self._arrived:  # threads of this process are told; what other processes do has to be looked for
-                self._arrived.wait(min(left, LOOK))
+                self._arrived.wait(min(left, BARRIER_POLL_SECONDS))
             checkpoint()
 
     @contextmanager

@@ -16,29 +16,29 @@ from attrs import Attribute, field, frozen
 from fq.core.duration import Duration, to_ms
 from fq.errors import OptionError
 
-ABSENT = 5_000
+NO_SHOW_MS = 5_000
 """Who does not come back for so long after the time it was told loses its place in the line."""
 
-FIRST_GUESS = 10
+INITIAL_HOLD_MS = 10
 """For how long a slot is taken to be held, while none has been given back yet and none has been held for longer."""
 
-GRAIN = 16
+ESTIMATE_RESOLUTION = 16
 """How long slots are held is an estimate: what is meant to be soon is within this part of it."""
 
-SOON, PART = 2_000, 3
+SHORT_WAIT_MS, SLEEP_FRACTION = 2_000, 3
 """Of a wait that is longer than the first, and only an estimate, just this part is slept; and no longer than one has known the key."""
 
-PATIENCE = 1_000
+HELD_SLOT_RECHECK_MS = 1_000
 """So often, at least, a slot is looked at that is held for longer than was expected."""
 
 
-def whole(_: object, attribute: "Attribute[int]", found: object) -> None:
+def positive_int(_: object, attribute: "Attribute[int]", found: object) -> None:
     """Raise `OptionError` unless *found* is a whole number from 1."""
     if type(found) is not int or found < 1:
         raise OptionError(f"{attribute.name}: found {found!r}, expected a whole number from 1")
 
 
-def span(found: Duration) -> int:
+def positive_duration(found: Duration) -> int:
     """
     Return *found* in ms.
 
@@ -55,14 +55,14 @@ def span(found: Duration) -> int:
 class Slots:
     """*limit* at once: a slot is held until it is given back, or until *ttl* after its holder was last heard of."""
 
-    limit: int = field(validator=whole)
-    ttl: int = field(converter=span)
+    limit: int = field(validator=positive_int)
+    ttl: int = field(converter=positive_duration)
 
     def name(self, key: str) -> str:
         """Return what the state of *key* is kept under."""
         return f"slots:{key}"
 
-    def ends(self, now: int) -> int:
+    def expires_at(self, now: int) -> int:
         """Return when a slot that is taken now is free again, if nobody gives it back."""
         return now + self.ttl
 
@@ -71,14 +71,14 @@ class Slots:
 class Window:
     """*limit* in any *window*: a slot is taken for as long as the window."""
 
-    limit: int = field(validator=whole)
-    window: int = field(converter=span)
+    limit: int = field(validator=positive_int)
+    window: int = field(converter=positive_duration)
 
     def name(self, key: str) -> str:
         """Return what the state of *key* is kept under; windows of different length are counted apart."""
         return f"window:{self.window}:{key}"
 
-    def ends(self, now: int) -> int:
+    def expires_at(self, now: int) -> int:
         """Return when a slot that is taken now is free again."""
         return now + self.window
 
@@ -87,14 +87,14 @@ class Window:
 class Bucket:
     """*limit* in each *bucket* of time, beginning at multiples of its length since the epoch: a slot is taken until the next one begins."""
 
-    limit: int = field(validator=whole)
-    bucket: int = field(converter=span)
+    limit: int = field(validator=positive_int)
+    bucket: int = field(converter=positive_duration)
 
     def name(self, key: str) -> str:
         """Return what the state of *key* is kept under; buckets of different length are counted apart."""
         return f"bucket:{self.bucket}:{key}"
 
-    def ends(self, now: int) -> int:
+    def expires_at(self, now: int) -> int:
         """Return when a slot that is taken now is free again."""
         return now - now % self.bucket + self.bucket
 
@@ -103,7 +103,7 @@ Limit: TypeAlias = Slots | Window | Bucket
 
 
 @frozen
-class Ask:
+class AcquireRequest:
     """
     A slot of *key* is asked for, by *owner*.
 
@@ -116,7 +116,7 @@ class Ask:
     limit: Limit
     owner: str
     token: str
-    waits: bool = False
+    queues_up: bool = False
     priority: int = 0
 
     @property
@@ -150,7 +150,7 @@ class Refused:
 
 
 @frozen
-class First:
+class FirstSlot:
     """
     The slot that lapses first: taken at *since*, free again by itself at *until*.
 
@@ -173,13 +173,13 @@ def admits(limit: Limit, held: int, ahead: int) -> bool:
     return limit.limit - held > ahead
 
 
-def planned(limit: Limit, held: int, rank: int, first: First | None, now: int) -> int:
+def estimated_wait(limit: Limit, held: int, rank: int, first: FirstSlot | None, now: int) -> int:
     """
     Return in how many ms there can be a slot for who is refused now, with *rank* others to be served before.
 
     *first* is None when no slot is held. The slots of a line are spread evenly over the time that each of them is held.
 
-    >>> [planned(Window(2, 1000), 2, rank, First(since=0, until=1000), now=400) for rank in range(4)]
+    >>> [estimated_wait(Window(2, 1000), 2, rank, FirstSlot(since=0, until=1000), now=400) for rank in range(4)]
     [600, 1100, 1600, 2100]
     """
     free = held < limit.limit or first is None
@@ -187,29 +187,29 @@ def planned(limit: Limit, held: int, rank: int, first: First | None, now: int) -
     return max(1, wait + rank * _held_for(limit, first, now) // limit.limit)
 
 
-def nap(limit: Limit, wait: int, first: First | None, now: int) -> int:
+def retry_delay(limit: Limit, wait: int, first: FirstSlot | None, now: int) -> int:
     """
     Return after how many ms of a planned *wait* to ask again.
 
     How long slots are held is an estimate, and at first a poor one. So of a long wait for one only a part is slept, and no more than the
     time since something was first known of the key: when the estimate turns out to be wrong, not all sleep too long.
 
-    >>> first = First(since=0, until=60_000, hold=1, known=0)
-    >>> [nap(Slots(1, 60_000), wait, first, now=20_000) for wait in (1_500, 30_000, 90_000)]
+    >>> first = FirstSlot(since=0, until=60_000, hold=1, known=0)
+    >>> [retry_delay(Slots(1, 60_000), wait, first, now=20_000) for wait in (1_500, 30_000, 90_000)]
     [1500, 10000, 20000]
     """
-    if wait <= SOON or not isinstance(limit, Slots):
+    if wait <= SHORT_WAIT_MS or not isinstance(limit, Slots):
         return wait
-    return max(SOON, min(wait // PART, now - first.known if first else 0))
+    return max(SHORT_WAIT_MS, min(wait // SLEEP_FRACTION, now - first.known if first else 0))
 
 
-def learnt(hold: int, held: int) -> int:
+def updated_hold_estimate(hold: int, held: int) -> int:
     """
     Return for how long slots are held, after one that was held for *held* ms: the later ones count more.
 
     Downwards it is learnt faster: who sleeps for too long leaves slots unused.
 
-    >>> learnt(0, 100), learnt(100, 200), learnt(100, 0)
+    >>> updated_hold_estimate(0, 100), updated_hold_estimate(100, 200), updated_hold_estimate(100, 0)
     (100, 125, 50)
     """
     if hold == 0:
@@ -217,23 +217,25 @@ def learnt(hold: int, held: int) -> int:
     return max(1, hold + (held - hold) // (4 if held > hold else 2))
 
 
-def _first_free(limit: Limit, first: First, now: int) -> int:
+def _first_free(limit: Limit, first: FirstSlot, now: int) -> int:
     """Return when *first* will be free."""
     if not isinstance(limit, Slots):
         return first.until
     age, hold = now - first.since, first.hold
     if age < hold:
         return min(first.until, first.since + hold)
-    look = hold // GRAIN if hold else FIRST_GUESS  # held for longer than was expected: look soon, then less and less often
-    return min(first.until, now + min(max(age - hold, look, 1), max(look, PATIENCE)))
+    look = (
+        hold // ESTIMATE_RESOLUTION if hold else INITIAL_HOLD_MS
+    )  # held for longer than was expected: look soon, then less and less often
+    return min(first.until, now + min(max(age - hold, look, 1), max(look, HELD_SLOT_RECHECK_MS)))
 
 
-def _held_for(limit: Limit, first: First | None, now: int) -> int:
+def _held_for(limit: Limit, first: FirstSlot | None, now: int) -> int:
     """Return for how long a slot is taken each time."""
     match limit:
         case Window(window=length) | Bucket(bucket=length):
             return length
         case Slots():
             if first is None:
-                return FIRST_GUESS
-            return first.hold or max(FIRST_GUESS, min(now - first.since, PATIENCE))
+                return INITIAL_HOLD_MS
+            return first.hold or max(INITIAL_HOLD_MS, min(now - first.since, HELD_SLOT_RECHECK_MS))

@@ -6,13 +6,13 @@ from fq.core.duration import Duration
 from fq.core.message import Message
 from fq.core.outcome import Outcome
 from fq.limits.backend import Backend
-from fq.limits.limit_layer import Limited, MessageKey, again
-from fq.limits.policy import Refused, Window, span, whole
+from fq.limits.limit_layer import LimitLayer, MessageKey, retry_later
+from fq.limits.policy import Refused, Window, positive_duration, positive_int
 from fq.middleware.base import AsyncHandler, Handler
 
 
 @frozen(kw_only=True)
-class RateLimit(Limited):
+class RateLimit(LimitLayer):
     """
     At most *limit* messages start in any stretch of time as long as *window*.
 
@@ -41,8 +41,8 @@ class RateLimit(Limited):
         backend: where it is counted: an app, a broker or its URL; the broker of the app that the layer is in, unless given.
     """
 
-    limit: int = field(validator=whole)
-    window: int = field(converter=span)
+    limit: int = field(validator=positive_int)
+    window: int = field(converter=positive_duration)
 
     @property
     def terms(self) -> Window:
@@ -54,7 +54,7 @@ class RateLimit(Limited):
 
         def handler(message: Message) -> Outcome:
             slot = self.enter(message)
-            return again(message, slot) if isinstance(slot, Refused) else next(message)
+            return retry_later(message, slot) if isinstance(slot, Refused) else next(message)
 
         return handler
 
@@ -63,7 +63,7 @@ class RateLimit(Limited):
 
         async def handler(message: Message) -> Outcome:
             slot = await self.aenter(message)
-            return again(message, slot) if isinstance(slot, Refused) else await next(message)
+            return retry_later(message, slot) if isinstance(slot, Refused) else await next(message)
 
         return handler
 

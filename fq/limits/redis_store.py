@@ -8,10 +8,25 @@ from typing import cast
 from fq.brokers.redis.client import PROBE_SECONDS, Argument, probe_for
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.scripts import Script
-from fq.limits.policy import ABSENT, FIRST_GUESS, GRAIN, PART, PATIENCE, SOON, Ask, Bucket, Granted, Limit, Refused, Slot, Slots, Window
+from fq.limits.policy import (
+    ESTIMATE_RESOLUTION,
+    HELD_SLOT_RECHECK_MS,
+    INITIAL_HOLD_MS,
+    NO_SHOW_MS,
+    SHORT_WAIT_MS,
+    SLEEP_FRACTION,
+    AcquireRequest,
+    Bucket,
+    Granted,
+    Limit,
+    Refused,
+    Slot,
+    Slots,
+    Window,
+)
 from fq.runtime.interrupt_mask import checkpoint, shields
 
-BLOCK = 500
+BARRIER_READ_MS = 500
 """How long a read at a barrier blocks before it is sent again, ms: less than any sensible timeout of a connection."""
 
 
@@ -31,22 +46,22 @@ class RedisStore:
         self._server = server
         self.now = now
 
-    def take(self, ask: Ask) -> Granted | Refused:
+    def take(self, request: AcquireRequest) -> Granted | Refused:
         """See `LimitStore.take`."""
         arguments = (
-            *_written(ask.limit),
-            ask.owner,
-            ask.token,
-            int(ask.waits),
-            ask.priority,
-            ABSENT,
-            FIRST_GUESS,
-            GRAIN,
-            SOON,
-            PART,
-            PATIENCE,
+            *_written(request.limit),
+            request.owner,
+            request.token,
+            int(request.queues_up),
+            request.priority,
+            NO_SHOW_MS,
+            INITIAL_HOLD_MS,
+            ESTIMATE_RESOLUTION,
+            SHORT_WAIT_MS,
+            SLEEP_FRACTION,
+            HELD_SLOT_RECHECK_MS,
         )
-        granted, number = cast(list[int], self._run("take", ask.key, *arguments))
+        granted, number = cast(list[int], self._run("take", request.key, *arguments))
         return Granted(number) if granted else Refused(number)
 
     def renew(self, slot: Slot) -> bool:
@@ -61,9 +76,9 @@ class RedisStore:
             released or self._server.line.failed != failed
         )  # the call was repeated: it was the first time that gave it back, unless it had lapsed
 
-    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+    def holders(self, key: str, limit: int) -> list[tuple[str, str]]:
         """See `LimitStore.holders`."""
-        pairs = cast("list[list[bytes]]", self._run("holders", key, most))
+        pairs = cast("list[list[bytes]]", self._run("holders", key, limit))
         return [(owner.decode(), token.decode()) for owner, token in pairs]
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
@@ -81,7 +96,7 @@ class RedisStore:
         (opened,) = self._keys(key, "opened")
         while True:
             left = int((deadline - monotonic()) * 1_000)
-            if self._server.line.command("XREAD", "BLOCK", max(1, min(left, BLOCK)), "STREAMS", opened, "0") is not None:
+            if self._server.line.command("XREAD", "BLOCK", max(1, min(left, BARRIER_READ_MS)), "STREAMS", opened, "0") is not None:
                 return True
             if left <= 0 or self._server.line.command("EXISTS", *self._keys(key, "barrier")) == 0:
                 return False

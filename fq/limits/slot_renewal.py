@@ -1,4 +1,4 @@
-"""`Leases`: the slots that this process holds, and the thread that renews them. Mutable shell."""
+"""`SlotRenewal`: the slots that this process holds, and the thread that renews them. Mutable shell."""
 
 import os
 import threading
@@ -8,11 +8,11 @@ from time import monotonic
 from fq.limits.policy import Slot
 from fq.runtime.watched_threads import watched_thread
 
-LINGER = 5.0
+IDLE_THREAD_SECONDS = 5.0
 """For how long the thread stays when no slot is held, in seconds."""
 
 
-class Leases:
+class SlotRenewal:
     """
     Calls *renew* for every slot that is held, each third of its ttl, until it is let go.
 
@@ -71,7 +71,7 @@ class Leases:
             raise
         self._thread = thread
 
-    def let_go(self, slot: Slot) -> None:
+    def drop(self, slot: Slot) -> None:
         """Renew *slot* no more."""
         with self._changed:
             self._due.pop(slot, None)
@@ -87,7 +87,7 @@ class Leases:
                 now = monotonic()
                 due = [slot for slot, at in self._due.items() if at <= now]
                 if not due:
-                    self._asleep_until = min(self._due.values(), default=now + LINGER)
+                    self._asleep_until = min(self._due.values(), default=now + IDLE_THREAD_SECONDS)
                     told = self._changed.wait(self._asleep_until - now)
                     if not told and not self._due:
                         self._thread = None

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from fq.limits.policy import Ask, Granted, Refused, Slot
+from fq.limits.policy import AcquireRequest, Granted, Refused, Slot
 
 
 class LimitStore(Protocol):
@@ -13,7 +13,7 @@ class LimitStore(Protocol):
     short. Each may raise `BrokerError`.
     """
 
-    def take(self, ask: Ask) -> Granted | Refused:
+    def take(self, request: AcquireRequest) -> Granted | Refused:
         """Take a slot, if one is free."""
         ...
 
@@ -25,7 +25,7 @@ class LimitStore(Protocol):
         """Give *slot* back; return whether it was still its owner's. *Learn* from it for how long slots are held."""
         ...
 
-    def holders(self, key: str, most: int) -> list[tuple[str, str]]:
+    def holders(self, key: str, limit: int) -> list[tuple[str, str]]:
         """Return the owner and the token of at *most* so many slots that are held, those first that lapse first."""
         ...
 

@@ -6,9 +6,21 @@ What has lapsed is ignored wherever it is looked for, and deleted whenever somet
 
 import sqlite3
 
-from fq.limits.policy import ABSENT, GRAIN, Ask, First, Granted, Refused, Slot, admits, learnt, nap, planned
+from fq.limits.policy import (
+    ESTIMATE_RESOLUTION,
+    NO_SHOW_MS,
+    AcquireRequest,
+    FirstSlot,
+    Granted,
+    Refused,
+    Slot,
+    admits,
+    estimated_wait,
+    retry_delay,
+    updated_hold_estimate,
+)
 
-REMEMBERED = 86_400_000
+HOLD_ESTIMATE_TTL_MS = 86_400_000
 """For how long it is remembered how long the slots of a key are held: a day."""
 
 TABLES = (
@@ -31,7 +43,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS barrier_parties (key TEXT, party TEXT, PRIMARY KEY (key, party)) WITHOUT ROWID",
 )
 
-CROWD = """
+READ_LINE = """
     WITH mine AS (
         SELECT ifnull((SELECT turn FROM limit_waiting WHERE :waits AND key = :key AND owner = :owner AND back > :absent), 1 << 62) AS turn
     )
@@ -51,12 +63,12 @@ How many slots others hold; has the holder one already; of how many before the o
 is the owner's place in the line, or else its end.
 """
 
-FIRST = """
+READ_FIRST = """
     SELECT slots.since, slots.until, ifnull(hold, 0), ifnull(known, slots.since) FROM limit_slots slots LEFT JOIN limit_holds USING (key)
     WHERE key = :key AND slots.until > :now ORDER BY slots.until, holder LIMIT 1
 """
 
-RANK = """
+READ_RANK = """
     SELECT count(*) FROM limit_waiting WHERE key = :key AND back > :absent AND (priority, turn, owner) < (:priority, :turn, :owner)
 """
 
@@ -70,43 +82,45 @@ LINE_UP = """
 """
 """The owner keeps its place in the line, or gets the last one of its priority."""
 
-MISSING = """
+READ_MISSING = """
     SELECT max(0, parties - (SELECT count(*) FROM barrier_parties WHERE key = barriers.key)) FROM barriers WHERE key = ? AND until > ?
 """
 """How many parties are missing at a barrier."""
 
 
-def take(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted | Refused:
+def take(connection: sqlite3.Connection, request: AcquireRequest, now: int) -> Granted | Refused:
     """See `LimitStore.take`."""
     asked = {
-        "key": ask.key,
-        "owner": ask.owner,
-        "holder": ask.holder,
-        "waits": ask.waits,
-        "priority": ask.priority,
+        "key": request.key,
+        "owner": request.owner,
+        "holder": request.holder,
+        "waits": request.queues_up,
+        "priority": request.priority,
         "now": now,
-        "absent": now - ABSENT,
-        "grain": GRAIN,
+        "absent": now - NO_SHOW_MS,
+        "grain": ESTIMATE_RESOLUTION,
     }
-    held, mine, ahead, asked["turn"] = connection.execute(CROWD, asked).fetchone()
-    if mine or admits(ask.limit, held, ahead):
-        return _grant(connection, ask, now)
-    found = connection.execute(FIRST, asked).fetchone()
-    first = First(*found) if found else None
-    rank = connection.execute(RANK, asked).fetchone()[0] if ask.waits else min(ahead, max(0, ask.limit.limit - held))
-    wait = planned(ask.limit, held, rank, first, now)
-    retry_in = nap(ask.limit, wait, first, now)
-    if ask.waits:
+    held, mine, ahead, asked["turn"] = connection.execute(READ_LINE, asked).fetchone()
+    if mine or admits(request.limit, held, ahead):
+        return _grant(connection, request, now)
+    found = connection.execute(READ_FIRST, asked).fetchone()
+    first = FirstSlot(*found) if found else None
+    rank = connection.execute(READ_RANK, asked).fetchone()[0] if request.queues_up else min(ahead, max(0, request.limit.limit - held))
+    wait = estimated_wait(request.limit, held, rank, first, now)
+    retry_in = retry_delay(request.limit, wait, first, now)
+    if request.queues_up:
         connection.execute("DELETE FROM limit_waiting WHERE back <= :absent", asked)
         connection.execute(LINE_UP, {**asked, "at": now + wait, "back": now + retry_in})
     return Refused(retry_in)
 
 
-def _grant(connection: sqlite3.Connection, ask: Ask, now: int) -> Granted:
-    until = ask.limit.ends(now)
+def _grant(connection: sqlite3.Connection, request: AcquireRequest, now: int) -> Granted:
+    until = request.limit.expires_at(now)
     connection.execute("DELETE FROM limit_slots WHERE until <= ?", (now,))
-    connection.execute("DELETE FROM limit_waiting WHERE (key = ? AND owner = ?) OR back <= ?", (ask.key, ask.owner, now - ABSENT))
-    connection.execute("REPLACE INTO limit_slots VALUES (?, ?, ?, ?, ?)", (ask.key, ask.holder, ask.token, now, until))
+    connection.execute(
+        "DELETE FROM limit_waiting WHERE (key = ? AND owner = ?) OR back <= ?", (request.key, request.owner, now - NO_SHOW_MS)
+    )
+    connection.execute("REPLACE INTO limit_slots VALUES (?, ?, ?, ?, ?)", (request.key, request.holder, request.token, now, until))
     return Granted(until)
 
 
@@ -125,14 +139,17 @@ def release(connection: sqlite3.Connection, slot: Slot, learn: bool, now: int) -
     if learn:
         connection.execute("DELETE FROM limit_holds WHERE until <= ?", (now,))
         hold, known = connection.execute("SELECT hold, known FROM limit_holds WHERE key = ?", (slot.key,)).fetchone() or (0, since)
-        connection.execute("REPLACE INTO limit_holds VALUES (?, ?, ?, ?)", (slot.key, learnt(hold, now - since), known, now + REMEMBERED))
+        connection.execute(
+            "REPLACE INTO limit_holds VALUES (?, ?, ?, ?)",
+            (slot.key, updated_hold_estimate(hold, now - since), known, now + HOLD_ESTIMATE_TTL_MS),
+        )
     return True
 
 
-def holders(connection: sqlite3.Connection, key: str, most: int, now: int) -> list[tuple[str, str]]:
+def holders(connection: sqlite3.Connection, key: str, limit: int, now: int) -> list[tuple[str, str]]:
     """See `LimitStore.holders`."""
     statement = "SELECT holder, token FROM limit_slots WHERE key = ? AND until > ? ORDER BY until LIMIT ?"
-    return connection.execute(statement, (key, now, most)).fetchall()
+    return connection.execute(statement, (key, now, limit)).fetchall()
 
 
 def create(connection: sqlite3.Connection, key: str, parties: int, ttl: int, now: int) -> bool:  # as the protocol has them
@@ -147,5 +164,5 @@ def arrive(connection: sqlite3.Connection, key: str, party: str, ttl: int, now: 
     if not connection.execute("UPDATE barriers SET until = ? WHERE key = ? AND until > ?", (now + ttl, key, now)).rowcount:
         return None
     connection.execute("INSERT OR IGNORE INTO barrier_parties VALUES (?, ?)", (key, party))
-    missing: int = connection.execute(MISSING, (key, now)).fetchone()[0]
+    missing: int = connection.execute(READ_MISSING, (key, now)).fetchone()[0]
     return missing

@@ -154,7 +154,7 @@ def test_a_dead_message_frees_its_slot_after_the_ttl(app: App, clock: ManualCloc
 
 def test_a_slot_that_cannot_be_given_back_spoils_no_outcome(caplog: pytest.LogCaptureFixture) -> None:
     class HalfGone:
-        def take(self, ask: object) -> Granted:
+        def take(self, request: object) -> Granted:
             return Granted(0)
 
         def release(self, slot: Slot, learn: bool) -> bool:

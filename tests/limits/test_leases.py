@@ -13,7 +13,7 @@ from fq import ConcurrentRateLimiter
 from fq.brokers import SqliteBroker
 from fq.errors import BrokerUnavailable
 from fq.limits import Limits, Slot, Slots, limiter_backend
-from fq.limits.slot_renewal import Leases
+from fq.limits.slot_renewal import SlotRenewal
 from tests.limits.places import Place
 
 
@@ -93,15 +93,15 @@ def test_a_slot_that_cannot_be_renewed_is_tried_again(tmp_path: Path, monkeypatc
 
 def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():
     renewed: list[str] = []
-    leases = Leases(lambda slot: renewed.append(slot.key))
+    leases = SlotRenewal(lambda slot: renewed.append(slot.key))
     long, short, gone = Slot("long", "a", "a", 60_000), Slot("short", "a", "a", 90), Slot("gone", "a", "a", 90)
     for slot in (long, short, gone):
         leases.hold(slot)
-    leases.let_go(gone)
+    leases.drop(gone)
     until = time.monotonic() + 10
     while len(renewed) < 3 and time.monotonic() < until:
         time.sleep(0.01)
-    leases.let_go(short)
+    leases.drop(short)
     count = len(renewed)
     time.sleep(0.1)
 
@@ -110,16 +110,16 @@ def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():
 
 
 def test_the_thread_ends_when_nothing_has_been_held_for_a_while_and_starts_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fq.limits.slot_renewal.LINGER", 0.01)
+    monkeypatch.setattr("fq.limits.slot_renewal.IDLE_THREAD_SECONDS", 0.01)
     renewed: list[str] = []
-    leases = Leases(lambda slot: renewed.append(slot.key))
+    leases = SlotRenewal(lambda slot: renewed.append(slot.key))
     for key in ("first", "second"):
         slot = Slot(key, "a", "a", 30)
         leases.hold(slot)
         until = time.monotonic() + 10
         while key not in renewed and time.monotonic() < until:
             time.sleep(0.01)
-        leases.let_go(slot)
+        leases.drop(slot)
         while leases._thread is not None and time.monotonic() < until:
             time.sleep(0.01)
 
@@ -130,7 +130,7 @@ def test_the_thread_ends_when_nothing_has_been_held_for_a_while_and_starts_again
 
 def test_a_forked_child_renews_nothing_of_its_parent():
     """Told by the number of the process: its threads are not there, and its slots are not the child's."""
-    leases = Leases(lambda slot: None)
+    leases = SlotRenewal(lambda slot: None)
     leases.reserve("mutex", "m1")
     leases._due[Slot("mutex", "m1", "t", 60_000)] = 0.0
     leases._pid = -1  # as a child finds it

@@ -176,8 +176,8 @@ def test_who_is_cancelled_on_the_way_to_a_slot_leaves_it_free(live: Place, monke
     store = live.limits.store
     take, release = store.take, store.release
 
-    def slow(ask):
-        answer = take(ask)
+    def slow(request):
+        answer = take(request)
         asking.set()
         go_on.wait(30)
         return answer

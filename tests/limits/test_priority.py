@@ -2,14 +2,14 @@
 
 import pytest
 
-from fq.limits.policy import Ask, Granted, Limit, Refused, Slot, Slots, Window
+from fq.limits.policy import AcquireRequest, Granted, Limit, Refused, Slot, Slots, Window
 from tests.limits.places import Place
 
 LIMITS = {"slots": Slots(1, 1_000_000), "window": Window(1, 1_000)}
 
 
 def asking(place: Place, limit: Limit, owner: str, priority: int = 0, number: int = 0) -> Granted | Refused:
-    return place.limits.store.take(Ask(limit.name("k"), limit, owner, f"{owner}-{number}", waits=True, priority=priority))
+    return place.limits.store.take(AcquireRequest(limit.name("k"), limit, owner, f"{owner}-{number}", queues_up=True, priority=priority))
 
 
 def served(place: Place, limit: Limit, waiting: dict[str, int]) -> list[str]:
@@ -61,11 +61,11 @@ def test_within_a_priority_the_order_is_that_of_arrival(place: Place, limit: Lim
 def test_one_that_does_not_wait_yields_to_those_that_are_as_urgent_and_not_to_others(place: Place) -> None:
     limit, store = LIMITS["slots"], place.limits.store
     name = limit.name("k")
-    store.take(Ask(name, limit, "holder", "t"))
+    store.take(AcquireRequest(name, limit, "holder", "t"))
     told = asking(place, limit, "waiting", 5)
     assert isinstance(told, Refused)
     store.release(Slot(name, "holder", "t"), learn=False)
     place.advance(told.retry_in)
 
-    assert isinstance(store.take(Ask(name, limit, "late", "late", priority=5)), Refused)
-    assert isinstance(store.take(Ask(name, limit, "urgent", "urgent", priority=4)), Granted)
+    assert isinstance(store.take(AcquireRequest(name, limit, "late", "late", priority=5)), Refused)
+    assert isinstance(store.take(AcquireRequest(name, limit, "urgent", "urgent", priority=4)), Granted)

@@ -111,7 +111,7 @@ def test_a_layer_without_app_and_backend_says_what_to_write() -> None:
 @pytest.mark.parametrize("colour", ["sync", "async"])
 def test_a_backend_that_cannot_be_asked_is_a_failure_to_be_tried_again(colour: str) -> None:
     class Gone:
-        def take(self, ask: object) -> None:
+        def take(self, request: object) -> None:
             raise BrokerUnavailable("gone")
 
     stack = compose(retries(max_retries=3), rate_limit(limit=1, window=60_000, backend=Limits(Gone())))  # type: ignore[arg-type]

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fq.limits.policy import ABSENT, Ask, Bucket, Granted, Refused, Slot, Slots, Window
+from fq.limits.policy import NO_SHOW_MS, AcquireRequest, Bucket, Granted, Refused, Slot, Slots, Window
 from tests.limits.places import NOW, Place
 
 TTL = 1_000_000
 
 
-def ask(limit, owner, token=None, waits=False):
-    return Ask(limit.name("k"), limit, owner, token or owner, waits)
+def ask(limit, owner, token=None, queues_up=False):
+    return AcquireRequest(limit.name("k"), limit, owner, token or owner, queues_up)
 
 
 def slot(owner, token=None, ttl=TTL):
@@ -92,7 +92,7 @@ def test_a_call_that_is_repeated_takes_no_second_slot(place: Place, limit):
     store = place.limits.store
     answers = [store.take(ask(limit, "m1", "token")) for _ in range(3)]
 
-    assert answers == [Granted(limit.ends(NOW))] * 3
+    assert answers == [Granted(limit.expires_at(NOW))] * 3
     assert isinstance(store.take(ask(limit, "m2")), Granted)
 
 
@@ -118,7 +118,7 @@ def test_no_window_wherever_it_begins_holds_more_than_the_limit(place: Place):
 
 def now(place: Place) -> int:
     """What time it is there: the epoch is a multiple of a bucket of one ms."""
-    answer = place.limits.store.take(Ask("bucket:1:clock", Bucket(10**6, 1), "clock", str(random.random())))
+    answer = place.limits.store.take(AcquireRequest("bucket:1:clock", Bucket(10**6, 1), "clock", str(random.random())))
     assert isinstance(answer, Granted)
     return answer.until - 1
 
@@ -137,7 +137,9 @@ def test_buckets_begin_at_multiples_of_their_length(place: Place):
 def test_keys_and_kinds_do_not_meet(place: Place):
     store = place.limits.store
     asks = [
-        Ask(limit.name(key), limit, "m1", "t") for key in ("a", "b", "ä:{}") for limit in (Slots(1, TTL), Window(1, TTL), Bucket(1, TTL))
+        AcquireRequest(limit.name(key), limit, "m1", "t")
+        for key in ("a", "b", "ä:{}")
+        for limit in (Slots(1, TTL), Window(1, TTL), Bucket(1, TTL))
     ]
 
     assert all(isinstance(store.take(one), Granted) for one in asks)
@@ -149,7 +151,7 @@ def test_keys_and_kinds_do_not_meet(place: Place):
 def test_a_line_is_served_in_order_and_each_is_told_its_turn(place: Place):
     store, window = place.limits.store, Window(1, TTL)
     store.take(ask(window, "m0"))
-    told = [store.take(ask(window, f"m{n}", waits=True)) for n in (1, 2, 3)]
+    told = [store.take(ask(window, f"m{n}", queues_up=True)) for n in (1, 2, 3)]
 
     assert told == [Refused(TTL), Refused(2 * TTL), Refused(3 * TTL)]
 
@@ -157,18 +159,18 @@ def test_a_line_is_served_in_order_and_each_is_told_its_turn(place: Place):
 def test_who_waits_is_not_overtaken_by_who_comes_later(place: Place):
     store, window = place.limits.store, Window(1, TTL)
     store.take(ask(window, "m0"))
-    store.take(ask(window, "m1", waits=True))
+    store.take(ask(window, "m1", queues_up=True))
     place.advance(TTL)
 
-    assert isinstance(store.take(ask(window, "m2", waits=True)), Refused)
+    assert isinstance(store.take(ask(window, "m2", queues_up=True)), Refused)
     assert isinstance(store.take(ask(window, "m3")), Refused)
-    assert isinstance(store.take(ask(window, "m1", waits=True)), Granted)
+    assert isinstance(store.take(ask(window, "m1", queues_up=True)), Granted)
 
 
 def test_a_slot_is_not_kept_for_who_is_not_due_yet(place: Place):
     store = place.limits.store
     store.take(ask(Slots(1, TTL), "m0"))
-    store.take(ask(Slots(1, TTL), "m1", waits=True))
+    store.take(ask(Slots(1, TTL), "m1", queues_up=True))
     store.release(slot("m0"), learn=True)
 
     assert isinstance(store.take(ask(Slots(1, TTL), "m2")), Granted)
@@ -177,23 +179,23 @@ def test_a_slot_is_not_kept_for_who_is_not_due_yet(place: Place):
 def test_who_does_not_come_back_loses_its_place(place: Place):
     store, window = place.limits.store, Window(1, TTL)
     store.take(ask(window, "m0"))
-    store.take(ask(window, "m1", waits=True))
-    place.advance(TTL + ABSENT - 1)
+    store.take(ask(window, "m1", queues_up=True))
+    place.advance(TTL + NO_SHOW_MS - 1)
 
-    assert isinstance(store.take(ask(window, "m2", waits=True)), Refused)
+    assert isinstance(store.take(ask(window, "m2", queues_up=True)), Refused)
     place.advance(1)
-    assert isinstance(store.take(ask(window, "m2", waits=True)), Granted)
+    assert isinstance(store.take(ask(window, "m2", queues_up=True)), Granted)
 
 
 def test_who_comes_back_too_early_keeps_its_place(place: Place):
     store, window = place.limits.store, Window(1, TTL)
     store.take(ask(window, "m0"))
     for name in ("m1", "m2"):
-        store.take(ask(window, name, waits=True))
+        store.take(ask(window, name, queues_up=True))
     place.advance(400_000)
 
-    assert store.take(ask(window, "m2", waits=True)) == Refused(1_600_000)
-    assert store.take(ask(window, "m1", waits=True)) == Refused(600_000)
+    assert store.take(ask(window, "m2", queues_up=True)) == Refused(1_600_000)
+    assert store.take(ask(window, "m1", queues_up=True)) == Refused(600_000)
 
 
 def test_it_is_learnt_for_how_long_slots_are_held(place: Place):
@@ -242,8 +244,10 @@ def test_all_stores_answer_the_same(places: list[Place], kind, limit, steps):
                 for place in places:
                     place.advance(ms)
                 continue
-            case "take", owner, token, waits:
-                call = lambda store, owner=owner, token=token, waits=waits: store.take(Ask(key, terms, owner, token + owner, waits))
+            case "take", owner, token, queues_up:
+                call = lambda store, owner=owner, token=token, queues_up=queues_up: store.take(
+                    AcquireRequest(key, terms, owner, token + owner, queues_up)
+                )
             case "renew", owner, token:
                 call = lambda store, owner=owner, token=token: store.renew(Slot(key, owner, token + owner, 400_000))
             case "release", owner, token, learn:

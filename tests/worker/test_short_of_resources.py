@@ -8,7 +8,7 @@ import pytest
 
 from fq import App
 from fq.limits.policy import Slot
-from fq.limits.slot_renewal import Leases
+from fq.limits.slot_renewal import SlotRenewal
 from fq.worker.executors import event_loop as loop_module
 from fq.worker.supervisor.sidecars import Sidecars
 from tests.wait_until import wait_until
@@ -70,7 +70,7 @@ def test_a_slot_of_a_limit_is_renewed_though_the_thread_could_not_be_started_for
     refuse: Callable[[str], Callable[[], None]],
 ) -> None:
     renewed = []
-    leases = Leases(renewed.append)
+    leases = SlotRenewal(renewed.append)
     mended = refuse("fq-limits")
     with pytest.raises(RuntimeError, match="new thread"):
         leases.hold(Slot("key", "one", "token", 30))
@@ -79,7 +79,7 @@ def test_a_slot_of_a_limit_is_renewed_though_the_thread_could_not_be_started_for
     leases.hold(slot)
 
     wait_until(lambda: renewed, what="the renewal")
-    leases.let_go(slot)
+    leases.drop(slot)
     assert set(renewed) == {slot}
 
 
