@@ -118,8 +118,17 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         interrupted,
         _INFINITE,
         EMPTY if fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
-        (args, kwargs, options, body),
+        (args, kwargs, options, body) if _holds_containers(args, kwargs, options) else None,
     )
+
+
+def _holds_containers(args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]) -> bool:
+    """Is there a list or a dict in them, which an actor could change?"""
+    for values in (args, kwargs.values(), options.values()):
+        for value in values:
+            if type(value) is list or type(value) is dict:
+                return True
+    return False
 
 
 def _unknown(fields: Mapping[str, object]) -> dict[str, object]:

@@ -181,13 +181,16 @@ def _deliveries(connection: sqlite3.Connection, request: ClaimRequest, token: in
     found, bodies = connection.execute(READ_CLAIMED, (request.worker, token)).fetchone()
     rows = from_json(found)
     places = {queue: place for place, queue in enumerate(queues)}
+    sizes = [row[0] or 0 for row in rows]  # without those of large bodies
     claimed = [
         (places[queue], priority, due, seq, size, Delivery(message_id, queue, actor, body, token, deliveries, now, interrupted))
         for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
-            rows, split_bodies(bodies or b"", [row[0] or 0 for row in rows]), strict=True
+            rows, split_bodies(bodies or b"", sizes), strict=True
         )
     ]
     claimed.sort(key=itemgetter(0, 1, 2, 3))
+    if 0 not in sizes and sum(sizes) <= want.max_bytes:
+        return tuple(map(itemgetter(5), claimed))
     kept: list[Delivery] = []
     left = request.max_bytes
     for _, _, _, seq, size, delivery in claimed:

@@ -45,7 +45,7 @@ class CommitPlan:
     """
     Mutable while it is made: what the commits of a turn come to. Messages are named by their ``seq``.
 
-    *ended* are the ids of those that are done or dead. With each of the *changes* goes whether it continues the workflow of a cancelled message.
+    *ended* are the ids of those cancelled ones that are done or dead. With each of the *changes* goes whether it continues the workflow of a cancelled message.
     """
 
     stale: list[str] = field(factory=list)
@@ -72,13 +72,13 @@ def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int
             result.stale.append(commit.message_id)
             continue
         del left[commit.message_id]
+        if cancelled and commit.message_id in cancelled and isinstance(commit.disposition, Ack | Bury):
+            result.ended.append(commit.message_id)
         match commit.disposition:
             case Ack():
                 result.done.append(seq)
-                result.ended.append(commit.message_id)
             case Bury() as bury:
                 result.buried.append((seq, bury))
-                result.ended.append(commit.message_id)
             case Release() as release:
                 result.released.append((seq, release))
             case Reschedule() as reschedule:
