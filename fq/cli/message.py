@@ -24,7 +24,7 @@ BATCH_SIZE = 1_000
 @as_json
 def show(app_path: str, message_id: str, as_json: bool) -> None:
     """
-    Show the state of message MESSAGE_ID of APP, and its latest error.
+    Show the state and the latest error of MESSAGE_ID of APP.
 
     The state is ready, delayed, running, dead, done or unknown. Exit code 1 if it is unknown.
     """

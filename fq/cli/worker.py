@@ -17,7 +17,7 @@ from fq.class_style.adapter import forks_in
 from fq.cli.common import UsageError, app_path, counted, load_app, plain_errors
 from fq.cli.pid_file import check_pid_file, pid_file
 from fq.errors import BrokerUnavailable
-from fq.observe.endpoint import join_parent, metrics_servers
+from fq.observe.endpoint import adopt_parent_socket, metrics_servers
 from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import stop_inheritance
 from fq.worker.log_setup import LogFormat, LogSettings
@@ -152,7 +152,7 @@ def check_start(options: WorkerOptions, pid_path: Path | None) -> Never:
     try:
         with plain_errors():
             check_pid_file(pid_path, os.getppid())
-            join_parent()
+            adopt_parent_socket()
             prepare(options)
         code = 0
     except click.ClickException as error:

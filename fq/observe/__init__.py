@@ -1,4 +1,4 @@
-"""What a worker tells the outside: logs, metrics, health."""
+"""Metrics and health of workers, for monitoring systems."""
 
 from fq.observe.layer import Prometheus, prometheus
 

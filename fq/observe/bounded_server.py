@@ -1,4 +1,4 @@
-"""`BoundedServer`: an HTTP server that clients which are slow, silent or many cannot exhaust. Mutable shell."""
+"""`BoundedServer`: an HTTP server that slow, silent or numerous clients cannot exhaust. Mutable shell."""
 
 import socket
 import sys
@@ -9,17 +9,17 @@ from time import monotonic
 from typing import Any
 
 MAX_CONNECTIONS = 64
-"""With this many open, the oldest is closed for the next one: a scraper is done in milliseconds, one that waits is not."""
+"""When this many are open, a new connection closes the oldest: a scrape takes milliseconds, so the oldest is not one."""
 
 CONNECTION_SECONDS = 15.0
-"""The longest life of a connection."""
+"""The maximum lifetime of a connection."""
 
 
 class BoundedServer(ThreadingHTTPServer):
     """
     Serves requests on *listener*, with *handler*, in at most *max_connections* threads, each for at most *connection_seconds*.
 
-    HEAD is answered as GET, without the body.
+    It answers HEAD like GET, without the body.
     """
 
     daemon_threads = True
@@ -36,22 +36,22 @@ class BoundedServer(ThreadingHTTPServer):
         self.socket = listener
         self._max_connections = max_connections
         self._connection_seconds = connection_seconds
-        self._ends: dict[socket.socket, float] = {}  # of the open connections, the oldest first
+        self._ends: dict[socket.socket, float] = {}  # when each open connection has to end, the oldest first
         self._lock = threading.Lock()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as socketserver has it
-        """Serve a connection in a thread; close the oldest if there are too many."""
+        """Serve a connection in a thread; close the oldest one if there are too many."""
         with self._lock:
             if len(self._ends) >= self._max_connections:
                 self._end(next(iter(self._ends)))
             self._ends[request] = monotonic() + self._connection_seconds
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # no thread can be started just now
+        except RuntimeError:  # no thread can be started now
             self.shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Close the connections whose time is over; called twice a second."""
+        """Close the connections that have reached their maximum lifetime; called twice a second."""
         now = monotonic()
         with self._lock:
             for request in [request for request, end in self._ends.items() if end <= now]:
@@ -64,7 +64,7 @@ class BoundedServer(ThreadingHTTPServer):
         super().close_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Pass over a client that went away."""
+        """Ignore a client that has disconnected."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed wants what socketserver passes on
 
@@ -74,7 +74,7 @@ class BoundedServer(ThreadingHTTPServer):
         try:
             request.shutdown(socket.SHUT_RDWR)
         except OSError:
-            return  # the client was quicker
+            return  # the client has closed it already
 
 
 def _answering_head(handler: type[BaseHTTPRequestHandler]) -> type[BaseHTTPRequestHandler]:

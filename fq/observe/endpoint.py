@@ -1,4 +1,4 @@
-"""The one address at which all processes of ``fq worker`` have their metrics served, from a process that no actor can hold up."""
+"""The address at which ``fq worker`` serves the metrics of all its processes, from a process that no actor can block."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from fq.middleware.stack import Stack, compose
 from fq.observe.bounded_server import BoundedServer
 from fq.observe.health import answering_health
 from fq.observe.layer import Prometheus, prometheus
-from fq.observe.meter import share, shared_table
+from fq.observe.meter import find_shared_counters, share
 from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import hand_on
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 log = logger("fq.observe")
 
-SOCKET = "FQ_METRICS_SOCKET"
-"""Environment variable by which a program that was reloaded finds its socket: process id, descriptor, host, port."""
+SOCKET_VARIABLE = "FQ_METRICS_SOCKET"
+"""Environment variable by which a reloaded program finds its socket: process id, descriptor, host, port."""
 
 
 def metrics_servers(app: "App", address: str | None, processes: int) -> list[partial[None]]:
     """
-    Return what has to run beside the workers of *app* to serve their metrics.
+    Return the functions that have to run beside the workers of *app* to serve their metrics.
 
-    That is nothing, unless its stack has a `Prometheus`, or *address* is given.
+    There are none unless the stack of the app has a `Prometheus` layer, or *address* is given.
 
-    *address* is ``HOST:PORT``, ``:PORT`` or ``PORT`` and has precedence over the layer's.
+    *address* is ``HOST:PORT``, ``:PORT`` or ``PORT``, and has precedence over that of the layer.
 
     Raises:
-        ConfigError: *address* is none, or is in use.
+        ConfigError: *address* is not an address, or is in use.
     """
     if address is not None:
         host, port = address_of(address)
@@ -41,20 +41,20 @@ def metrics_servers(app: "App", address: str | None, processes: int) -> list[par
     if layer is None:
         return []
     listener = listen(layer.http_host, layer.http_port)
-    share(4 * processes + 8)  # children that retire, and their successors, have parts of their own
+    share(4 * processes + 8)  # retiring children and their successors need slots of their own
     host, port = listener.getsockname()[:2]
-    log.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
+    log.info("serving metrics at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
     return [partial(serve, app, layer, listener)]
 
 
 def join_metrics(app: "App") -> None:
-    """Let *app*, in a child that was started as a fresh interpreter, count as the other children of its worker do."""
-    if shared_table() is not None and Prometheus not in app.stack:
+    """Give *app*, in a child that was started as a new interpreter, the metrics layer that its supervisor has added."""
+    if find_shared_counters() is not None and Prometheus not in app.stack:
         app.edit_stack(lambda stack: compose(prometheus(), stack))
 
 
 def with_metrics(stack: Stack, host: str, port: int) -> Stack:
-    """Return *stack* with a `Prometheus` that serves at this address: the one that it has, or a new one, outermost."""
+    """Return *stack* with a `Prometheus` layer for this address: its own one changed, or a new outermost one."""
     layer = stack.get(Prometheus)
     if layer is None:
         return compose(prometheus(http_host=host, http_port=port), stack)
@@ -63,13 +63,13 @@ def with_metrics(stack: Stack, host: str, port: int) -> Stack:
 
 def address_of(text: str) -> tuple[str, int]:
     """
-    Return the host and the port that *text* names; without a host, this machine only.
+    Return the host and the port in *text*; the default host is the loopback address.
 
     >>> address_of("0.0.0.0:9100"), address_of(":9100"), address_of("[::1]:9100")
     (('0.0.0.0', 9100), ('127.0.0.1', 9100), ('::1', 9100))
 
     Raises:
-        ConfigError: it names none.
+        ConfigError: *text* is not an address.
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
@@ -79,50 +79,50 @@ def address_of(text: str) -> tuple[str, int]:
 
 def listen(host: str, port: int) -> socket.socket:
     """
-    Return a socket that listens there; the one that the program before this one had, if it was reloaded.
+    Return a socket that listens at this address. After a reload, it is the socket of the previous program.
 
     Raises:
-        ConfigError: somebody else does, or the address is none of this machine.
+        ConfigError: the address is in use, or does not belong to this machine.
     """
-    pid, _, rest = os.environ.pop(SOCKET, "").partition(":")
-    descriptor, _, place = rest.partition(":")
+    pid, _, rest = os.environ.pop(SOCKET_VARIABLE, "").partition(":")
+    descriptor, _, address = rest.partition(":")
     if pid == str(os.getpid()):
         listener = socket.socket(fileno=int(descriptor))
-        if place != f"{host}:{port}":
+        if address != f"{host}:{port}":
             listener.close()
-            listener = _fresh_listener(host, port)
+            listener = _new_listener(host, port)
     else:
-        listener = _fresh_listener(host, port)
+        listener = _new_listener(host, port)
     hand_on(listener.fileno())
-    os.environ[SOCKET] = f"{os.getpid()}:{listener.fileno()}:{host}:{port}"
+    os.environ[SOCKET_VARIABLE] = f"{os.getpid()}:{listener.fileno()}:{host}:{port}"
     return listener
 
 
-def join_parent() -> None:
-    """Let this process, which finds out whether it could take the place of its parent, find the socket of that as its own."""
-    pid, _, rest = os.environ.get(SOCKET, "").partition(":")
+def adopt_parent_socket() -> None:
+    """Let this process, which checks whether it can replace its parent, use the parent's socket."""
+    pid, _, rest = os.environ.get(SOCKET_VARIABLE, "").partition(":")
     if pid == str(os.getppid()):
-        os.environ[SOCKET] = f"{os.getpid()}:{rest}"
+        os.environ[SOCKET_VARIABLE] = f"{os.getpid()}:{rest}"
 
 
-def _fresh_listener(host: str, port: int) -> socket.socket:
+def _new_listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         reason = str(error.strerror or error).partition(" (")[0].lower()
-        found = f"the metrics cannot be served at {host}:{port}: {reason}"
-        raise ConfigError(f"{found}; choose another place with --metrics HOST:PORT") from None
+        found = f"metrics cannot be served at {host}:{port}: {reason}"
+        raise ConfigError(f"{found}; choose another address with --metrics HOST:PORT") from None
 
 
 def serve(app: "App", layer: Prometheus, listener: socket.socket) -> None:
-    """Serve the metrics and the health of *app* on *listener*, for ever."""
+    """Serve the metrics and the health of *app* on *listener*, without end."""
     from prometheus_client import CollectorRegistry, MetricsHandler  # noqa: PLC0415  # as in fq.observe.layer
 
-    from fq.observe.collector import Collector  # noqa: PLC0415  # the same
-    from fq.observe.user_metrics import SingleFlight  # noqa: PLC0415  # the same
+    from fq.observe.collector import Collector  # noqa: PLC0415  # as above
+    from fq.observe.user_metrics import MergedMetrics  # noqa: PLC0415  # as above
 
     registry = CollectorRegistry()
     registry.register(Collector(layer.meter, app))
     if layer.registry is not None:
-        registry.register(SingleFlight(layer.registry, layer.meter))
+        registry.register(MergedMetrics(layer.registry, layer.meter))
     BoundedServer(listener, answering_health(MetricsHandler.factory(registry), app)).serve_forever()

@@ -1,4 +1,4 @@
-"""Is a worker alive? Asked by ``fq health``, and over HTTP beside the metrics, by containers and load balancers."""
+"""Is a worker alive? Answers ``fq health``, and HTTP requests beside the metrics, for containers and load balancers."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ PATH = "/health"
 
 @frozen
 class Health:
-    """How it is: worker processes of this *host* that are *alive*, or why that cannot be told."""
+    """The health of a *host*: how many worker processes are *alive*, or the *error* that prevents an answer."""
 
     host: str
     alive: int
@@ -25,13 +25,13 @@ class Health:
 
     @property
     def is_good(self) -> bool:
-        """Is any of them alive?"""
+        """Is at least one worker process alive?"""
         return self.alive > 0 and not self.error
 
 
 def health_of(app: "App", host: str | None = None) -> Health:
     """
-    Return how the workers of *app* on *host* are; on this one unless told otherwise, on any for ``""``.
+    Return the health of the workers of *app* on *host*; default: this host, ``""``: any host.
 
     Raises:
         BrokerError: the broker cannot be used.
@@ -43,7 +43,7 @@ def health_of(app: "App", host: str | None = None) -> Health:
 
 
 def answering_health(handler: type[BaseHTTPRequestHandler], app: "App") -> type[BaseHTTPRequestHandler]:
-    """Return *handler*, which also answers at ``/health``: 200 while a worker of this host is alive, 503 if none is, or the broker cannot be used."""
+    """Return *handler* that also answers ``/health``: 200 if a worker of this host is alive, 503 if none is, or if the broker cannot be used."""
     get = handler.do_GET  # type: ignore[attr-defined]  # a handler of GET requests
 
     def do_get(self: BaseHTTPRequestHandler) -> None:

@@ -1,7 +1,7 @@
 """
 `Prometheus`: counts and times messages, for Prometheus to scrape.
 
-What is counted is in ``meter.py``, how it is shown in ``collect.py``.
+``meter.py`` keeps the counters, ``collector.py`` exports them.
 """
 
 import time
@@ -15,7 +15,7 @@ from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Dead, Enqueue, Outcome, Retry
 from fq.middleware.base import AsyncHandler, Handler, Middleware
-from fq.observe.meter import ERRORS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Meter, shared_table
+from fq.observe.meter import ERRORS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Meter, find_shared_counters
 from fq.observe.shared_counters import Labels
 
 if TYPE_CHECKING:
@@ -23,37 +23,37 @@ if TYPE_CHECKING:
 
     from fq.app.app import App
     from fq.observe.collector import Exposure
-    from fq.observe.user_metrics import Report
+    from fq.observe.user_metrics import MetricsPublisher
 
 DUE = "eta"
-"""Option of a message that was not to run as soon as it was made: when it was to be ready, ms since the epoch."""
+"""Option of a delayed message: when it becomes ready, ms since the epoch."""
 
-SLACK = 10
-"""Messages that were ready so many ms after they were made, or sooner, carry no `DUE`."""
+DUE_SLACK_MS = 10
+"""A message that is ready within this time of its creation needs no `DUE`."""
 
 
 @frozen
 class Prometheus(Middleware):
     """
-    Metrics of all messages, by queue and actor. ``fq worker`` serves those of all its processes at one address; docs/metrics.md lists them.
+    Metrics of all messages, by queue and actor. ``fq worker`` serves the metrics of all its processes at one address; docs/metrics.md lists them.
 
-    It belongs outside of everything that is to be timed, and into the app's own stack.
+    Put it into the app's own stack, outside of every layer whose time is to be measured.
 
     >>> from fq import Outcome, compose, prometheus, retries
     >>> from fq.testing import message
     >>> layer = prometheus(http_port=9999)
     >>> compose(layer, retries()).wrap(lambda message: Outcome.success(3))(message("add")).result
     <Success: 3>
-    >>> layer.meter.tallies()["default", "add"].durations.counts[-1]
+    >>> layer.meter.totals()["default", "add"].durations.counts[-1]
     1.0
 
     Attributes:
-        http_host: address to serve the metrics on. Default: this machine only.
+        http_host: address to serve the metrics on. Default: the loopback address.
 
-        http_port: port to serve them on; 0 for any that is free, which is logged. Default 9191.
+        http_port: port to serve them on; 0 for any free port, which is logged. Default 9191.
 
-        registry: a registry of prometheus_client to add the metrics to, and to serve, with what all processes have counted in the metrics that it
-            keeps. Inside your own process, without one, it is the default registry.
+        registry: a registry of prometheus_client. Its own metrics are served, too, summed over all processes. Inside your own process, fq's metrics
+            are added to it; default: the default registry.
     """
 
     http_host: str = field(default="127.0.0.1", validator=validators.instance_of(str))
@@ -102,47 +102,47 @@ class Prometheus(Middleware):
         return handler
 
     def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
-        """Note in a message that has to wait when it will be ready, so that the time which it then spends in the queue can be told."""
+        """Record in a delayed message when it becomes ready: its time in the queue is measured from then on."""
         message = enqueue.message
         due = time.time_ns() // 1_000_000 + enqueue.delay
-        if due - message.message_timestamp > SLACK:
+        if due - message.message_timestamp > DUE_SLACK_MS:
             return Enqueue(message.with_options(**{DUE: due}), enqueue.delay)
         return enqueue
 
     def on_event(self, event: Event) -> None:
-        """Count what is run and what is committed."""
+        """Count messages that start, and outcomes that are committed."""
         match event:
             case Started(message):
                 self._started(message)
             case Committed(message, outcome, stale):
-                self.meter.count(self._labels(message), *([STALE] if stale else counted(outcome)))
+                self.meter.count(self._labels(message), *([STALE] if stale else counters_of(outcome)))
             case WorkerBooting() if self.app is not None:
                 self.meter.join()
-                if shared_table() is None:  # else fq worker serves the metrics of all its processes
+                if find_shared_counters() is None:  # else fq worker serves the metrics of all its processes
                     self.app.singleton(_exposure).add(self.registry)
                 elif self.registry is not None:
-                    self.app.singleton(_report).start(self.registry)
+                    self.app.singleton(_publisher).start(self.registry)
             case WorkerStopped() if self.app is not None:
-                if shared_table() is None:
+                if find_shared_counters() is None:
                     self.app.singleton(_exposure).remove()
                 elif self.registry is not None:
-                    self.app.singleton(_report).stop()
+                    self.app.singleton(_publisher).stop()
             case _:
                 pass
 
     def _labels(self, message: Message) -> Labels:
-        """Return the labels of *message*; foreign producers could name any number of actors that nobody has declared."""
+        """Return the labels of *message*, with one label for all unknown actors: other producers could name any number of them."""
         known = self.app is None or self.app.registry.plan(message.actor_name).actor is not None
         return labels_of(message) if known else (message.queue_name, "")
 
     def _started(self, message: Message) -> None:
         labels = self._labels(message)
-        if message.deliveries > 1:  # whoever had it has lost it
+        if message.deliveries > 1:  # its previous worker has lost it
             self.meter.count(labels, LOST)
         else:
             due = message.options.get(DUE)
-            ready = max(due, message.message_timestamp) if isinstance(due, int) else message.message_timestamp  # later: it was requeued
-            self.meter.waited(labels, max(0, message.received_at - ready))
+            ready = max(due, message.message_timestamp) if isinstance(due, int) else message.message_timestamp  # later if it was requeued
+            self.meter.observe_wait(labels, max(0, message.received_at - ready))
 
 
 def _app(app: "App") -> "App":
@@ -159,10 +159,10 @@ def _exposure(app: "App") -> "Exposure":
     return Exposure(Collector(app.singleton(_meter), app))
 
 
-def _report(app: "App") -> "Report":
-    from fq.observe.user_metrics import Report  # noqa: PLC0415  # as above
+def _publisher(app: "App") -> "MetricsPublisher":
+    from fq.observe.user_metrics import MetricsPublisher  # noqa: PLC0415  # as above
 
-    return Report(app.singleton(_meter))
+    return MetricsPublisher(app.singleton(_meter))
 
 
 def labels_of(message: Message) -> Labels:
@@ -170,8 +170,8 @@ def labels_of(message: Message) -> Labels:
     return message.queue_name, message.actor_name
 
 
-def counted(outcome: Outcome) -> list[int]:
-    """Return what a committed outcome counts as."""
+def counters_of(outcome: Outcome) -> list[int]:
+    """Return the counters that a committed outcome increments."""
     if outcome.succeeded:
         return [MESSAGES]
     setback = outcome.result.failure()

@@ -1,4 +1,4 @@
-"""`Meter`: what the `Prometheus` layer counts, where, and how it is added up. It knows nothing of Prometheus itself. Mutable shell."""
+"""`Meter`: the counters of the `Prometheus` layer, and their totals over all processes. It does not depend on Prometheus. Mutable shell."""
 
 import os
 import threading
@@ -9,129 +9,149 @@ from typing import Final
 
 from attrs import frozen
 
-from fq.observe.shared_counters import Cells, Labels, Part, Table
+from fq.observe.shared_counters import Cells, Labels, ProcessCounters, SharedCounters
 from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import hand_on
 
 log = logger("fq.observe")
 
-SHARED = "FQ_METRICS"
-"""Environment variable by which the children of a worker find the table: process id of the supervisor, descriptor, number of parts."""
+COUNTERS_VARIABLE = "FQ_METRICS"
+"""Environment variable by which the children of a worker find the counters: process id of the supervisor, descriptor, number of slots."""
 
-BOUNDS: Final = (5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000, 30_000, 60_000, 600_000, 900_000, float("inf"))
+BUCKET_BOUNDS_MS: Final = (
+    5,
+    10,
+    25,
+    50,
+    75,
+    100,
+    250,
+    500,
+    750,
+    1_000,
+    2_500,
+    5_000,
+    7_500,
+    10_000,
+    30_000,
+    60_000,
+    600_000,
+    900_000,
+    float("inf"),
+)
 """Upper bounds of the buckets of both histograms, ms."""
 
 MESSAGES, ERRORS, RETRIES, REJECTS, IN_PROGRESS, STALE, LOST, DURATION, WAIT = range(9)
-DURATIONS = 9  # the first bucket of each histogram
-WAITS = DURATIONS + len(BOUNDS)
-WIDTH = WAITS + len(BOUNDS)
+DURATION_BUCKETS = 9  # the first bucket of each histogram
+WAIT_BUCKETS = DURATION_BUCKETS + len(BUCKET_BOUNDS_MS)
+ROW_WIDTH = WAIT_BUCKETS + len(BUCKET_BOUNDS_MS)
 
 
 @frozen
 class Histogram:
-    """How often each bucket of `BOUNDS`, with those below it, was hit; and the *sum* of all values, ms."""
+    """The cumulative *counts* of the buckets in `BUCKET_BOUNDS_MS`, and the *sum* of all values, ms."""
 
     counts: tuple[float, ...]
     sum: float
 
 
 @frozen
-class Tally:
-    """What all processes together have counted of one actor in one queue."""
+class MetricTotals:
+    """The totals over all processes for one actor in one queue."""
 
     cells: tuple[float, ...]
 
     @property
     def durations(self) -> Histogram:
-        """How long messages took."""
-        return Histogram(tuple(accumulate(self.cells[DURATIONS:WAITS])), self.cells[DURATION])
+        """How long messages ran."""
+        return Histogram(tuple(accumulate(self.cells[DURATION_BUCKETS:WAIT_BUCKETS])), self.cells[DURATION])
 
     @property
     def waits(self) -> Histogram:
         """How long messages waited."""
-        return Histogram(tuple(accumulate(self.cells[WAITS:])), self.cells[WAIT])
+        return Histogram(tuple(accumulate(self.cells[WAIT_BUCKETS:])), self.cells[WAIT])
 
 
 class Meter:
-    """Mutable: the counters of one app in one process, and its window on those of the other processes of a worker."""
+    """Mutable: the counters of one app in one process, with access to those of the other processes of its worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._table: Table | None = None
-        self._part: Part | None = None
+        self._shared: SharedCounters | None = None
+        self._counters: ProcessCounters | None = None
 
     def begin(self, labels: Labels) -> None:
-        """Count a message that is being run."""
-        if (part := self._part or self._own()) is not None:
-            part.add(part.row(*labels), IN_PROGRESS, 1)
+        """Count a message that starts to run."""
+        if (counters := self._counters or self._own_counters()) is not None:
+            counters.add(counters.row(*labels), IN_PROGRESS, 1)
 
     def end(self, labels: Labels, duration: float) -> None:
-        """Count a message that has been run, in *duration* ms."""
-        if (part := self._part or self._own()) is not None:
-            row = part.row(*labels)
-            part.add(row, IN_PROGRESS, -1)
-            part.add(row, DURATION, duration, DURATIONS + bisect_left(BOUNDS, duration))
+        """Count a message that has run for *duration* ms."""
+        if (counters := self._counters or self._own_counters()) is not None:
+            row = counters.row(*labels)
+            counters.add(row, IN_PROGRESS, -1)
+            counters.add(row, DURATION, duration, DURATION_BUCKETS + bisect_left(BUCKET_BOUNDS_MS, duration))
 
-    def waited(self, labels: Labels, wait: float) -> None:
-        """Count a message that has waited *wait* ms to be claimed."""
-        if (part := self._part or self._own()) is not None:
-            part.add(part.row(*labels), WAIT, wait, WAITS + bisect_left(BOUNDS, wait))
+    def observe_wait(self, labels: Labels, wait: float) -> None:
+        """Record that a message has waited *wait* ms to be claimed."""
+        if (counters := self._counters or self._own_counters()) is not None:
+            counters.add(counters.row(*labels), WAIT, wait, WAIT_BUCKETS + bisect_left(BUCKET_BOUNDS_MS, wait))
 
     def count(self, labels: Labels, what: int, *more: int) -> None:
-        """Count one more of each of *what* and *more*."""
-        if (part := self._part or self._own()) is not None:
-            part.add(part.row(*labels), what, 1, *more)
+        """Increment the counter *what* and those in *more*."""
+        if (counters := self._counters or self._own_counters()) is not None:
+            counters.add(counters.row(*labels), what, 1, *more)
 
     def join(self) -> None:
-        """Count from now on as one of the processes of a worker, if this is one."""
-        self._own()
+        """Take a slot among the processes of the worker, if this process belongs to one."""
+        self._own_counters()
 
-    def tallies(self) -> Mapping[Labels, Tally]:
-        """Return what has been counted, by queue and actor."""
-        table = self._find()
-        if table is None:
+    def totals(self) -> Mapping[Labels, MetricTotals]:
+        """Return the totals, by queue and actor."""
+        shared = self._find()
+        if shared is None:
             return {}
         sums: dict[Labels, list[float]] = {}
-        alive = table.claimed(self._part)
-        for number in range(table.parts):
-            for labels, cells in table.read(number).items():
+        alive = shared.claimed(self._counters)
+        for number in range(shared.slots):
+            for labels, cells in shared.read(number).items():
                 sums[labels] = _sum(sums.get(labels), cells, number in alive)
-        return {labels: Tally(tuple(cells)) for labels, cells in sums.items() if any(cells)}
+        return {labels: MetricTotals(tuple(cells)) for labels, cells in sums.items() if any(cells)}
 
-    def place(self) -> tuple[Table, int] | None:
-        """Return the table that this process counts in, and the number of its part; None if there was no room."""
-        part = self._own()
-        return None if part is None or self._table is None else (self._table, part.number)
+    def slot(self) -> tuple[SharedCounters, int] | None:
+        """Return the shared counters, and the number of this process's slot; None if no slot was free."""
+        counters = self._own_counters()
+        return None if counters is None or self._shared is None else (self._shared, counters.number)
 
-    def notes(self) -> list[tuple[bytes, bool]]:
-        """Return the notes of all processes that have counted here, each with whether the process is alive."""
-        table = self._find()
-        if table is None:
+    def blobs(self) -> list[tuple[bytes, bool]]:
+        """Return the blobs of all processes, each with whether the process is alive."""
+        shared = self._find()
+        if shared is None:
             return []
-        alive = table.claimed(self._part)
-        return [(table.note(number), number in alive) for number in range(table.parts)]
+        alive = shared.claimed(self._counters)
+        return [(shared.blob(number), number in alive) for number in range(shared.slots)]
 
     def processes(self) -> int:
-        """Return how many processes count here."""
-        table = self._find()
-        return 0 if table is None else len(table.claimed(self._part))
+        """Return how many live processes share these counters."""
+        shared = self._find()
+        return 0 if shared is None else len(shared.claimed(self._counters))
 
-    def _own(self) -> Part | None:
+    def _own_counters(self) -> ProcessCounters | None:
         with self._lock:
-            if self._part is None:
-                self._table = shared_table() or Table(1, WIDTH)
-                self._part = self._table.claim()
-                if self._part is None:
-                    log.error("no room for the metrics of process %d: they are not counted", os.getpid())
-                for row in self._part.rows() if self._part else ():
+            if self._counters is None:
+                self._shared = find_shared_counters() or SharedCounters(1, ROW_WIDTH)
+                self._counters = self._shared.claim()
+                if self._counters is None:
+                    log.error("no free slot for the metrics of process %d: its messages are not counted", os.getpid())
+                for row in self._counters.rows() if self._counters else ():
                     row[IN_PROGRESS] = 0  # left by a process that was killed
-        return self._part
+        return self._counters
 
-    def _find(self) -> Table | None:
+    def _find(self) -> SharedCounters | None:
         with self._lock:
-            if self._table is None:
-                self._table = shared_table()
-        return self._table
+            if self._shared is None:
+                self._shared = find_shared_counters()
+        return self._shared
 
 
 def _sum(sums: list[float] | None, cells: Cells, running: bool) -> list[float]:
@@ -141,35 +161,35 @@ def _sum(sums: list[float] | None, cells: Cells, running: bool) -> list[float]:
     return numbers if sums is None else [a + b for a, b in zip(sums, numbers, strict=True)]
 
 
-def share(parts: int) -> None:
-    """Make the table that this process and those that it starts count in; after a reload, the one that is there is kept."""
-    if shared_table() is None:
-        table = Table(parts, WIDTH)
-        hand_on(table.descriptor, for_children=True)
-        os.environ[SHARED] = f"{os.getpid()}:{table.descriptor}:{parts}"
-        _tables[os.environ[SHARED]] = table
+def share(slots: int) -> None:
+    """Create the counters that this process shares with the processes that it starts. After a reload, the existing ones are kept."""
+    if find_shared_counters() is None:
+        shared = SharedCounters(slots, ROW_WIDTH)
+        hand_on(shared.descriptor, for_children=True)
+        os.environ[COUNTERS_VARIABLE] = f"{os.getpid()}:{shared.descriptor}:{slots}"
+        _found[os.environ[COUNTERS_VARIABLE]] = shared
 
 
 def unshare() -> None:
-    """Forget the table; processes that have it keep it."""
-    _tables.pop(os.environ.pop(SHARED, ""), None)
+    """Stop sharing: processes that have the counters already keep them."""
+    _found.pop(os.environ.pop(COUNTERS_VARIABLE, ""), None)
 
 
-_tables: dict[str, Table] = {}
-"""The shared table, once it was found: it is never closed, since closing any descriptor of it would let go of the lock on a part."""
+_found: dict[str, SharedCounters] = {}
+"""The shared counters, once found. Never closed: closing any descriptor of the file would release the lock on a slot."""
 
 
-def shared_table() -> Table | None:
-    """Return the table that this process shares with others, None if it is neither a worker that has one nor a child of such a worker."""
-    place = os.environ.get(SHARED, "")
-    if place in _tables:
-        return _tables[place]
-    supervisor, _, rest = place.partition(":")
+def find_shared_counters() -> SharedCounters | None:
+    """Return the counters that this process shares with others; None if it is neither a worker that shares counters nor a child of one."""
+    value = os.environ.get(COUNTERS_VARIABLE, "")
+    if value in _found:
+        return _found[value]
+    supervisor, _, rest = value.partition(":")
     if not rest or int(supervisor) not in (os.getpid(), os.getppid()):
         return None
-    number, _, parts = rest.partition(":")
+    number, _, slots = rest.partition(":")
     descriptor = int(number)
-    if not Table.is_behind(descriptor, int(parts), WIDTH):  # this is another worker, which a worker's own code has started
+    if not SharedCounters.is_file_of(descriptor, int(slots), ROW_WIDTH):  # this process is another worker, started by the code of a worker
         return None
     hand_on(descriptor, for_children=True)
-    return _tables.setdefault(place, Table(int(parts), WIDTH, descriptor))
+    return _found.setdefault(value, SharedCounters(int(slots), ROW_WIDTH, descriptor))

@@ -1,7 +1,7 @@
 """
-The metrics that users keep in a registry of their own: each process of ``fq worker`` shares what its actors counted, and all of it is served together.
+The metrics in a registry of the user: each process of ``fq worker`` publishes its values, and the endpoint serves them merged.
 
-Imported only where metrics are shown, since it needs prometheus_client. Mutable shell.
+Imported only where metrics are exported, since it needs prometheus_client. Mutable shell.
 """
 
 import json
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from fq.observe.meter import Meter
-    from fq.observe.shared_counters import Table
+    from fq.observe.shared_counters import SharedCounters
 
 log = logger("fq.observe")
 
-EVERY_SECONDS: Final = 0.5
-"""How often a process shares what has changed."""
+PUBLISH_INTERVAL_SECONDS: Final = 0.5
+"""How often a process publishes changed values."""
 
-ADDED: Final = frozenset(("counter", "histogram", "summary"))
-"""Types of metrics that are added up over all processes, those that have ended among them."""
+SUMMED_TYPES: Final = frozenset(("counter", "histogram", "summary"))
+"""Types of metrics that are summed over all processes, including those that have ended."""
 
-BY_MODE: Final[Mapping[str, Callable[[float, float], float]]] = {"sum": lambda a, b: a + b, "min": min, "max": max}
+COMBINE_BY_MODE: Final[Mapping[str, Callable[[float, float], float]]] = {"sum": lambda a, b: a + b, "min": min, "max": max}
 
 Sample: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 """The name of a sample, and its labels."""
@@ -39,7 +39,7 @@ Sample: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 
 @define
 class Family:
-    """Mutable: one metric with its samples. *mode*, of a gauge, says what becomes of those of several processes, as in prometheus_client."""
+    """Mutable: one metric with its samples. For a gauge, *mode* says how to combine several processes, as in prometheus_client."""
 
     name: str
     type: str
@@ -49,17 +49,17 @@ class Family:
     samples: dict[Sample, float] = field(factory=dict)
 
     def add(self, sample: Sample, value: float) -> None:
-        """Add what one more process says of a sample."""
+        """Add the value of a sample in one more process."""
         known = self.samples.get(sample)
         if known is None:
             self.samples[sample] = value
-        elif self.type in ADDED:
+        elif self.type in SUMMED_TYPES:
             self.samples[sample] = min(known, value) if sample[0].endswith("_created") else known + value
-        elif combine := BY_MODE.get(self.mode):
+        elif combine := COMBINE_BY_MODE.get(self.mode):
             self.samples[sample] = combine(known, value)
 
     def metric(self) -> Metric:
-        """Return it as prometheus_client has it."""
+        """Return this family as a metric of prometheus_client."""
         metric = Metric(self.name, self.documentation, self.type, self.unit)
         for (name, labels), value in self.samples.items():
             metric.add_sample(name, dict(labels), value)
@@ -69,17 +69,17 @@ class Family:
 Families: TypeAlias = dict[str, Family]
 
 
-def kept_in(registry: "CollectorRegistry") -> list[MetricWrapperBase]:
-    """Return the metrics that *registry* keeps, without those that it asks others for."""
+def metrics_of(registry: "CollectorRegistry") -> list[MetricWrapperBase]:
+    """Return the metrics whose values *registry* keeps itself, without those of custom collectors."""
     return [collector for collector in list(registry._collector_to_names) if isinstance(collector, MetricWrapperBase)]
 
 
 def families_of(metrics: Iterable[MetricWrapperBase]) -> Families:
-    """Return what *metrics* of this process say."""
+    """Return the values of *metrics* in this process."""
     found: Families = {}
     for kept in metrics:
         mode = str(getattr(kept, "_multiprocess_mode", "all")).removeprefix("live") if isinstance(kept, Gauge) else ""
-        own = (("pid", str(os.getpid())),) if mode not in (*BY_MODE, "") else ()
+        own = (("pid", str(os.getpid())),) if mode not in (*COMBINE_BY_MODE, "") else ()
         for metric in kept.collect():
             family = found.setdefault(metric.name, Family(metric.name, metric.type, metric.documentation, metric.unit, mode))
             for sample in metric.samples:
@@ -88,7 +88,7 @@ def families_of(metrics: Iterable[MetricWrapperBase]) -> Families:
 
 
 def merged(parts: Iterable[Families]) -> Families:
-    """Return what all of *parts* say together."""
+    """Return the values of all *parts*, combined."""
     together: Families = {}
     for part in parts:
         for name, family in part.items():
@@ -99,12 +99,12 @@ def merged(parts: Iterable[Families]) -> Families:
 
 
 def to_bytes(families: Families) -> bytes:
-    """Return *families* as they are shared."""
+    """Return *families* encoded for publishing."""
     return json.dumps([[f.name, f.type, f.documentation, f.unit, f.mode, list(f.samples.items())] for f in families.values()]).encode()
 
 
 def from_bytes(data: bytes) -> Families:
-    """Return what `to_bytes` made *data* of."""
+    """Return the families that `to_bytes` encoded as *data*."""
     rows: list[Any] = json.loads(data) if data else []
     return {
         name: Family(name, kind, text, unit, mode, {(sample, tuple(map(tuple, labels))): value for (sample, labels), value in samples})
@@ -112,13 +112,13 @@ def from_bytes(data: bytes) -> Families:
     }
 
 
-def lasting(families: Families) -> Families:
-    """Return those of *families* that are still true of a process that has ended."""
-    return {name: family for name, family in families.items() if family.type in ADDED}
+def without_live_values(families: Families) -> Families:
+    """Return those of *families* that stay valid when their process has ended."""
+    return {name: family for name, family in families.items() if family.type in SUMMED_TYPES}
 
 
-class Report:
-    """Mutable: shares what a registry keeps, from a thread of its own, for as long as a worker runs in this process."""
+class MetricsPublisher:
+    """Mutable: publishes the metrics of a registry, from a thread of its own, while a worker runs in this process."""
 
     def __init__(self, meter: "Meter") -> None:
         self._meter = meter
@@ -127,55 +127,53 @@ class Report:
         self._last = b""
 
     def start(self, registry: "CollectorRegistry") -> None:
-        """Share what *registry* keeps, from now on."""
-        place = self._meter.place()
-        if place is None or self._thread is not None:
+        """Start to publish the metrics of *registry*."""
+        slot = self._meter.slot()
+        if slot is None or self._thread is not None:
             return
-        before = lasting(from_bytes(place[0].note(place[1])))  # of the process that had this place
+        before = without_live_values(from_bytes(slot[0].blob(slot[1])))  # of the previous process with this slot
         self._stop.clear()
-        self._thread = threading.Thread(target=self._run, args=(registry, *place, before), name="fq-metrics", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(registry, *slot, before), name="fq-metrics", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Share what has been counted to the end."""
+        """Publish the last values, and stop."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._stop.set()
             thread.join()
 
-    def _run(self, registry: "CollectorRegistry", table: "Table", number: int, before: Families) -> None:
+    def _run(self, registry: "CollectorRegistry", shared: "SharedCounters", number: int, before: Families) -> None:
         stopped = False
         while not stopped:
-            stopped = self._stop.wait(EVERY_SECONDS)
+            stopped = self._stop.wait(PUBLISH_INTERVAL_SECONDS)
             try:
-                data = to_bytes(merged((families_of(kept_in(registry)), before)))
-                if data != self._last and not table.write_note(number, data):
-                    log.error(
-                        "the metrics in the registry of the app take %d bytes: more than are shared, so they are not served", len(data)
-                    )
+                data = to_bytes(merged((families_of(metrics_of(registry)), before)))
+                if data != self._last and not shared.write_blob(number, data):
+                    log.error("the metrics in the registry of the app take %d bytes, which is too large: they are not served", len(data))
                 self._last = data
             except Exception:
-                log.exception("the metrics in the registry of the app could not be shared")
+                log.exception("the metrics in the registry of the app could not be published")
 
 
-class SingleFlight(Base):
-    """What the registry of the app keeps, of all processes of a worker; and what it asks others for, as this process hears it."""
+class MergedMetrics(Base):
+    """The metrics of the app's registry, merged over all processes of a worker; custom collectors are asked in this process only."""
 
     def __init__(self, registry: "CollectorRegistry", meter: "Meter") -> None:
         self._registry = registry
         self._meter = meter
 
     def describe(self) -> Iterator[Metric]:
-        """Return what is kept, without values."""
-        for kept in kept_in(self._registry):
+        """Return the metrics without values."""
+        for kept in metrics_of(self._registry):
             yield from kept.describe()
 
     def collect(self) -> Iterator[Metric]:
         """Return the metrics as they are now."""
-        kept = kept_in(self._registry)
-        shared = merged(from_bytes(note) if alive else lasting(from_bytes(note)) for note, alive in self._meter.notes())
+        kept = metrics_of(self._registry)
+        shared = merged(from_bytes(blob) if alive else without_live_values(from_bytes(blob)) for blob, alive in self._meter.blobs())
         for name, family in families_of(kept).items():
-            shared.setdefault(name, family)  # declared, and used in no process yet
+            shared.setdefault(name, family)  # declared, but not used in any process yet
         yield from (family.metric() for family in shared.values())
         for other in list(self._registry._collector_to_names):
             if not isinstance(other, MetricWrapperBase):

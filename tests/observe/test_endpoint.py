@@ -17,8 +17,8 @@ from prometheus_client.samples import Sample
 
 from fq import App, ConfigError, compose, default_middleware, prometheus
 from fq.brokers.memory import MemoryBroker
-from fq.observe.endpoint import SOCKET, address_of, listen, metrics_servers
-from fq.observe.meter import SHARED, unshare
+from fq.observe.endpoint import SOCKET_VARIABLE, address_of, listen, metrics_servers
+from fq.observe.meter import COUNTERS_VARIABLE, unshare
 from tests.wait_until import wait_until
 
 TASKS = """
@@ -70,7 +70,7 @@ class Worker:
 
     @property
     def address(self) -> str:
-        wait_until(lambda: self.log.exists() and "metrics are at" in self.log.read_text())
+        wait_until(lambda: self.log.exists() and "serving metrics at" in self.log.read_text())
         return re.findall(r"http://\S+", self.log.read_text())[-1]
 
     def scrape(self) -> dict[tuple[str, str], float]:
@@ -171,7 +171,7 @@ def test_a_reload_goes_on_counting_at_the_same_address(start: Callable[..., Work
     wait_until(lambda: worker.sees("fq_messages_total", "add", 1))
     address = worker.address
     os.kill(worker.process.pid, signal.SIGHUP)
-    wait_until(lambda: worker.log.read_text().count("metrics are at") == 2)
+    wait_until(lambda: worker.log.read_text().count("serving metrics at") == 2)
     worker.send("add.send(1, 2)")
 
     wait_until(lambda: worker.sees("fq_messages_total", "add", 2))
@@ -206,7 +206,7 @@ def test_a_port_in_use_is_one_clear_error(start: Callable[..., Worker]) -> None:
 
     assert worker.process.returncode == 2
     assert said == (
-        f"Error: the metrics cannot be served at 127.0.0.1:{port}: address already in use; choose another place with --metrics HOST:PORT\n"
+        f"Error: metrics cannot be served at 127.0.0.1:{port}: address already in use; choose another address with --metrics HOST:PORT\n"
     )
 
 
@@ -232,13 +232,13 @@ def test_what_is_an_address() -> None:
 @pytest.fixture
 def no_traces() -> Iterator[None]:
     yield
-    os.environ.pop(SOCKET, None)
+    os.environ.pop(SOCKET_VARIABLE, None)
     unshare()
 
 
 def test_without_the_layer_and_the_flag_nothing_is_served() -> None:
     assert metrics_servers(App(broker=MemoryBroker()), None, 1) == []
-    assert SHARED not in os.environ
+    assert COUNTERS_VARIABLE not in os.environ
 
 
 def test_the_flag_has_precedence_over_the_layer_and_adds_one_outermost(no_traces: None) -> None:
@@ -247,7 +247,7 @@ def test_the_flag_has_precedence_over_the_layer_and_adds_one_outermost(no_traces
     for app in (with_layer, without):
         (server,) = metrics_servers(app, "127.0.0.1:0", 1)
         server.args[-1].close()
-        os.environ.pop(SOCKET)
+        os.environ.pop(SOCKET_VARIABLE)
 
     assert with_layer.stack.layers[-1] == prometheus(http_port=0)
     assert without.stack.layers[0] == prometheus(http_port=0)

@@ -15,8 +15,8 @@ from fq.core.events import Committed, Started
 from fq.core.outcome import Enqueue
 from fq.errors import BrokerUnavailable
 from fq.observe.collector import queue_metrics
-from fq.observe.layer import counted
-from fq.observe.meter import ERRORS, IN_PROGRESS, MESSAGES, REJECTS, RETRIES, Tally
+from fq.observe.layer import counters_of
+from fq.observe.meter import ERRORS, IN_PROGRESS, MESSAGES, REJECTS, RETRIES, MetricTotals
 from fq.testing import message
 from tests.wait_until import wait_until
 
@@ -41,8 +41,8 @@ def scraped(registry: CollectorRegistry) -> dict[tuple[str, str, str], float]:
     return {(sample.name, sample.labels.get("queue_name", ""), sample.labels.get("actor_name", "")): sample.value for sample in samples}
 
 
-def tally(layer: Prometheus) -> Tally:
-    return layer.meter.tallies()["default", "add"]
+def tally(layer: Prometheus) -> MetricTotals:
+    return layer.meter.totals()["default", "add"]
 
 
 def test_a_message_that_runs_is_in_progress_and_then_timed() -> None:
@@ -87,7 +87,7 @@ def test_a_base_exception_leaves_nothing_in_progress() -> None:
     ids=["success", "drop", "dead letter", "retry", "snooze"],
 )
 def test_what_an_outcome_counts_as(outcome: Outcome, expected: list[int]) -> None:
-    assert counted(outcome) == expected
+    assert counters_of(outcome) == expected
 
 
 def test_an_outcome_that_came_too_late_counts_as_nothing_else() -> None:

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summ
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from fq.observe.meter import WIDTH, Meter
-from fq.observe.shared_counters import NOTE, Table
-from fq.observe.user_metrics import Families, SingleFlight, families_of, from_bytes, kept_in, lasting, merged, to_bytes
+from fq.observe.meter import ROW_WIDTH, Meter
+from fq.observe.shared_counters import BLOB_SIZE, SharedCounters
+from fq.observe.user_metrics import Families, MergedMetrics, families_of, from_bytes, merged, metrics_of, to_bytes, without_live_values
 from tests.observe.test_endpoint import Worker
 from tests.wait_until import wait_until
 
@@ -75,7 +75,7 @@ def said(count: float, level: float, mode: str = "all") -> Families:
     Histogram("sizes", "Sizes", buckets=(1, 2), registry=registry).observe(count)
     Summary("times", "Times", registry=registry).observe(count)
     Gauge("level", "Level", registry=registry, multiprocess_mode=mode).set(level)  # type: ignore[arg-type]
-    return families_of(kept_in(registry))
+    return families_of(metrics_of(registry))
 
 
 def values(families: Families, name: str) -> list[float]:
@@ -109,7 +109,7 @@ def test_a_gauge_without_a_mode_has_a_sample_for_each_process(monkeypatch: pytes
 
 
 def test_of_a_process_that_has_ended_only_what_is_added_up_remains() -> None:
-    assert set(lasting(said(1, 2))) == {"mails", "sizes", "times"}
+    assert set(without_live_values(said(1, 2))) == {"mails", "sizes", "times"}
 
 
 def test_what_is_shared_arrives_as_it_was() -> None:
@@ -130,7 +130,7 @@ def test_what_the_registry_asks_others_for_is_served_once() -> None:
     registry.register(Other())
     Counter("mails", "Mails", registry=registry)
     served = CollectorRegistry()
-    served.register(SingleFlight(registry, Meter()))
+    served.register(MergedMetrics(registry, Meter()))
 
     assert [(sample.name, sample.value) for metric in served.collect() for sample in metric.samples if "created" not in sample.name] == [
         ("mails_total", 0),
@@ -139,21 +139,21 @@ def test_what_the_registry_asks_others_for_is_served_once() -> None:
 
 
 def test_a_note_is_read_as_it_was_written_and_one_too_long_is_refused() -> None:
-    table = Table(2, WIDTH)
+    table = SharedCounters(2, ROW_WIDTH)
 
-    assert table.note(1) == b""
-    assert table.write_note(1, b"x" * 1_000)
-    assert table.write_note(1, b"short")
-    assert (table.note(0), table.note(1)) == (b"", b"short")
-    assert not table.write_note(1, b"x" * NOTE)
-    assert table.note(1) == b"short"
+    assert table.blob(1) == b""
+    assert table.write_blob(1, b"x" * 1_000)
+    assert table.write_blob(1, b"short")
+    assert (table.blob(0), table.blob(1)) == (b"", b"short")
+    assert not table.write_blob(1, b"x" * BLOB_SIZE)
+    assert table.blob(1) == b"short"
 
 
 def test_reading_its_own_note_does_not_cost_a_process_its_part() -> None:
-    table = Table(1, WIDTH)
+    table = SharedCounters(1, ROW_WIDTH)
     part = table.claim()
     assert part is not None
-    table.note(part.number)
+    table.blob(part.number)
 
     if not (pid := os.fork()):
         os._exit(0 if table.claim() is None else 1)
