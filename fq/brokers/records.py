@@ -143,6 +143,8 @@ class Commit:
     token: int
     disposition: Disposition = ACK
     operations: tuple[Operation, ...] = ()
+    checked: bool = field(default=False, init=False, eq=False, repr=False)
+    """Set by ``fq.brokers.validation.checked``, and lost by `attrs.evolve`: then brokers do not validate the commit a second time."""
 
 
 new_commit = unchecked_constructor(Commit)

@@ -72,10 +72,19 @@ def check_commits(commits: Iterable[Commit]) -> None:
         BrokerError: see `check_enqueue_ops`.
     """
     for commit in commits:
+        if commit.checked:
+            continue
         if type(commit.disposition) is Reschedule:
             check_enqueue_ops((commit.disposition.op,))
         for operation in commit.operations:
             _check_operation(operation)
+
+
+def checked(commit: Commit) -> Commit:
+    """Return *commit*, marked so that no broker checks it again; raises as `check_commits` does. Its records must not be mutable."""
+    check_commits((commit,))
+    object.__setattr__(commit, "checked", True)  # a fact about the commit, no part of its value
+    return commit
 
 
 def check_names(kind: str, *names: object) -> None:

@@ -25,7 +25,7 @@ from fq.brokers.records import (
     new_enqueue_op,
     new_store_result_op,
 )
-from fq.brokers.validation import check_commits
+from fq.brokers.validation import checked
 from fq.core.fault import Fault
 from fq.core.message import Message, evolve_message
 from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
@@ -120,9 +120,7 @@ def _encode(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers)
     fault_of = _each_once()
     disposition = ACK if succeeded else _disposition(outcome, apply_send_layers, fault_of)
     operations = tuple(_operation(effect, apply_send_layers, fault_of) for effect in outcome.effects)
-    commit = new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
-    check_commits((commit,))
-    return commit
+    return checked(new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations))
 
 
 def _each_once() -> FaultOf:
