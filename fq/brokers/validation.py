@@ -9,13 +9,10 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from fq.brokers.records import ArriveOp, ClaimRequest, Commit, DeferredEnqueue, EnqueueOp, Operation, Reschedule, StoreResultOp
-from fq.errors import BrokerError, ConfigError
+from fq.errors import MAX_DURATION_MS, BrokerError, ConfigError
 
-LONGEST = 2**52
-"""The longest delay and the longest ttl, in ms: some 142,000 years; the sum with the clock is exact even in a double."""
-
-PRIORITIES = 2**31
-"""Priorities lie from minus this to this, exclusive."""
+MAX_PRIORITY = 2**31 - 1
+"""Priorities lie from minus this to this."""
 
 NAME = "a text that is not empty, without NUL and lone surrogates"
 UNDONE = "nothing of this call was applied"
@@ -44,8 +41,8 @@ def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
         if not (
             type(op.body) is bytes
             and type(op.priority) is type(op.delay) is int
-            and -PRIORITIES < op.priority < PRIORITIES
-            and 0 <= op.delay < LONGEST
+            and -MAX_PRIORITY <= op.priority <= MAX_PRIORITY
+            and 0 <= op.delay <= MAX_DURATION_MS
             and type(op.message_id) is type(op.queue_name) is type(op.actor_name) is str
             and (op.message_id and op.message_id.isprintable())
             and (op.queue_name and op.queue_name.isprintable())
@@ -57,8 +54,8 @@ def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
 def _check_each_field(op: EnqueueOp) -> None:
     """`check_enqueue_ops` for the few that a quick look does not clear, with what is wrong."""
     _check_bytes(op.message_id, "body", op.body)
-    if type(op.priority) is not int or not -PRIORITIES < op.priority < PRIORITIES:
-        raise _refusal(op.message_id, "priority", op.priority, f"a whole number from -{PRIORITIES - 1} to {PRIORITIES - 1}")
+    if type(op.priority) is not int or not -MAX_PRIORITY <= op.priority <= MAX_PRIORITY:
+        raise _refusal(op.message_id, "priority", op.priority, f"a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}")
     _check_duration(op.message_id, "delay", op.delay)
     for name, text in (("message_id", op.message_id), ("queue_name", op.queue_name), ("actor_name", op.actor_name)):
         _check_text(op.message_id, name, text)
@@ -128,8 +125,8 @@ def _check_operation(operation: Operation) -> None:
 def _check_arrive_op(arrive_op: ArriveOp) -> None:
     _check_text(arrive_op.group, "group", arrive_op.group)
     for name, found, least in (("member", arrive_op.member, 0), ("size", arrive_op.size, 1)):
-        if type(found) is not int or not least <= found < LONGEST:
-            raise _refusal(arrive_op.group, name, found, f"a whole number from {least} to {LONGEST - 1}")
+        if type(found) is not int or not least <= found <= MAX_DURATION_MS:
+            raise _refusal(arrive_op.group, name, found, f"a whole number from {least} to {MAX_DURATION_MS}")
     _check_bytes(arrive_op.group, "value", arrive_op.value)
     _check_duration(arrive_op.group, "ttl", arrive_op.ttl)
     for deferred in arrive_op.then:
@@ -145,15 +142,17 @@ def _check_bytes(whose: str, name: str, value: object) -> None:
 
 
 def _check_duration(whose: str, name: str, value: object) -> None:
-    if type(value) is not int or not 0 <= value < LONGEST:
-        raise _refusal(whose, name, value, f"ms, a whole number from 0 to {LONGEST - 1}")
+    if type(value) is not int or not 0 <= value <= MAX_DURATION_MS:
+        raise _refusal(whose, name, value, f"ms, a whole number from 0 to {MAX_DURATION_MS}")
 
 
 def check_settings(**durations: object) -> None:
     """Raise `ConfigError` unless each of *durations*, which a broker is made with, is one."""
     for name, found in durations.items():
-        if type(found) is not int or not 0 <= found < LONGEST:
-            raise ConfigError(f"found {name}={found!r}, expected ms, a whole number from 0 to {LONGEST - 1}; seven days are {DEAD_TTL_MS}")
+        if type(found) is not int or not 0 <= found <= MAX_DURATION_MS:
+            raise ConfigError(
+                f"found {name}={found!r}, expected ms, a whole number from 0 to {MAX_DURATION_MS}; seven days are {DEAD_TTL_MS}"
+            )
 
 
 def _check_text(whose: str, name: str, value: object) -> None:

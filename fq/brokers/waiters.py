@@ -14,8 +14,7 @@ from time import monotonic
 from typing import TypeVar
 
 from fq.brokers.result_lookup import Promise, ResultLookup, resolve_all
-from fq.brokers.validation import LONGEST
-from fq.errors import BrokerUnavailable
+from fq.errors import MAX_DURATION_MS, BrokerUnavailable
 from fq.runtime.interrupt_mask import checkpoint, poll_seconds
 
 T = TypeVar("T")
@@ -33,7 +32,7 @@ LAST_LOOK_SECONDS = 1.5
 
 def seconds(timeout: int) -> float:
     """Return *timeout*, ms, in seconds; one of more than 142,000 years, which is more than a float may hold, as so many."""
-    return min(timeout, LONGEST) / 1_000
+    return min(timeout, MAX_DURATION_MS) / 1_000
 
 
 def in_ms(left: float) -> int:
