@@ -189,7 +189,7 @@ def _deliveries(connection: sqlite3.Connection, request: ClaimRequest, token: in
         )
     ]
     claimed.sort(key=itemgetter(0, 1, 2, 3))
-    if 0 not in sizes and sum(sizes) <= want.max_bytes:
+    if 0 not in sizes and sum(sizes) <= request.max_bytes:
         return tuple(map(itemgetter(5), claimed))
     kept: list[Delivery] = []
     left = request.max_bytes
