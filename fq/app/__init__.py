@@ -1,4 +1,4 @@
-"""`App`: where actors, a stack and a broker meet; sending, in bulk too, and loading an app by its name."""
+"""`App`: actors, their stack and their broker; sending one call or many."""
 
 from fq.app.app import App
 

@@ -1,4 +1,4 @@
-"""`App`: where actors, a stack and a broker meet. Mutable: actors are added, and the broker is made at the first use."""
+"""`App`: actors, the stack that they run in, and a broker. Mutable: declarations add actors, and `App.edit_stack` changes the stack."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar, Unpack, cast
 
-from fq.app.bulk_send import send_in_batches, unsent
+from fq.app.bulk_send import duplicates_warning, send_in_batches
 from fq.brokers import broker_from_url
 from fq.brokers.protocol import Broker
 from fq.calls.actor import AnyActor
 from fq.calls.call import Call
 from fq.calls.declare import ActorDecorator, actors_in
-from fq.calls.group_handle import handle_for
+from fq.calls.group_handle import make_handle
 from fq.calls.handle import Handle
 from fq.calls.templates import Callee
-from fq.calls.workflow import Grouping, check
+from fq.calls.workflow import Grouping, check_workflow
 from fq.core.outcome import Enqueue
 from fq.core.reserved_options import check_message_options
 from fq.errors import ConfigError
@@ -40,7 +40,7 @@ DEFAULT_URL = "sqlite:///fq.db"
 
 class App:
     """
-    An application: its actors, the stack that they run in, and the broker between those who send and those who work.
+    An application: its actors, the stack that they run in, and the broker that takes messages from producers to workers.
 
     >>> app = App("memory://")
     >>> @app.actor(max_retries=3)
@@ -53,18 +53,21 @@ class App:
     3
 
     Args:
-        url: of the broker: ``sqlite:///jobs.db``, ``redis://host:6379/0``, ``memory://``. Without one: ``$FQ_URL``, else ``sqlite:///fq.db``.
+        url: the URL of the broker: ``sqlite:///jobs.db``, ``redis://host:6379/0`` or ``memory://``. Default: ``$FQ_URL``, else ``sqlite:///fq.db``.
 
         broker: a broker as a value, instead of a URL.
 
-        middleware: the stack of all actors; `default_middleware` unless given.
+        middleware: the stack of all actors. Default: `default_middleware`.
 
-        queues: queues that workers claim from beside those of the actors: those that single calls are sent to, or that a release before used.
+        queues: names of queues that workers claim from, beside the queues of the actors: those that single calls name, or that an earlier
+            release used.
 
     Nothing connects before the first send or claim.
 
     Raises:
-        ConfigError, DeclarationError: both a URL and a broker, or a URL that fq cannot use; a name in *queues* that is none.
+        ConfigError: both a URL and a broker, or a URL that fq cannot use.
+        DeclarationError: a bad name in *queues*.
+        StackError: layers that do not fit together.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class App:
         queues: Collection[str] = (),
     ) -> None:
         if url is not None and broker is not None:
-            raise ConfigError(f"found the URL {url} and the broker {broker}, expected one of them")
+            raise ConfigError(f"found the URL {url} and the broker {broker}, expected only one of them")
         self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
         self._fresh_id: Callable[[int], str] = fresh_id
         self.registry = Registry(self)
@@ -89,7 +92,7 @@ class App:
 
     @property
     def broker(self) -> Broker:
-        """The broker. It connects at its first call."""
+        """The broker. Its first call connects."""
         return self._broker
 
     @property
@@ -99,20 +102,30 @@ class App:
 
     @property
     def stack(self) -> Stack:
-        """The layers that every actor begins with."""
+        """The stack of the app. The stack of each actor begins with it."""
         return self.registry.stack
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """The queues that the app lists, and then those of the declared actors, in the order of declaration."""
+        """The queues that the app lists, then the queues of the actors, in the order of declaration."""
         return self.registry.queues.names
 
     def include(self, *things: AnyActor | ModuleType) -> None:
         """
-        Bind actors that were declared with the free `actor`, or all of a module's.
+        Bind actors that the free `actor` declared: one actor, or all actors of a module.
+
+        >>> from fq import actor
+        >>> @actor
+        ... def add(a: int, b: int) -> int:
+        ...     return a + b
+        >>> app = App("memory://")
+        >>> app.include(add)
+        >>> app.actors
+        {'add': Actor('add', queue='default')}
 
         Raises:
             DeclarationError: a name that is taken, an actor of another app, or a thing that holds no actors.
+            OptionError, StackError: options or layers of an actor that do not fit the stack of this app.
         """
         for thing in things:
             for actor in actors_in(thing):
@@ -121,9 +134,9 @@ class App:
 
     def edit_stack(self, change: Callable[[Stack], Stack]) -> None:
         """
-        Let the app's stack be what *change* makes of it, for the actors that are declared and those to come: for set-up code.
+        Replace the app's stack by ``change(stack)``, for all actors, including those declared later. Call it in set-up code.
 
-        A worker that has begun keeps what it began with.
+        A worker that has started keeps the stack that it started with.
 
         >>> from fq import Retries, current_message, default_middleware
         >>> app = App("memory://", middleware=default_middleware.without(Retries))
@@ -131,12 +144,12 @@ class App:
 
         Raises:
             StackError: layers that do not fit together.
-            OptionError: an actor has an option that no layer takes any more.
+            OptionError: an actor has an option that no layer takes now.
         """
         self.registry.edit_stack(change)
 
     def singleton(self, kind: Callable[["App"], T]) -> T:
-        """Return the one *kind* of this app: ``kind(app)``, called at the first asking. For what the layers of an app share."""
+        """Return ``kind(app)``, which is called once for each app. Layers use it for what they share."""
         return self.registry.singleton(kind)
 
     def get_actor(self, name: str) -> AnyActor:
@@ -144,85 +157,89 @@ class App:
         Return the actor called *name*.
 
         Raises:
-            ActorNotFound: there is none.
+            ActorNotFound: no actor of the app has this name.
         """
         return self.registry.get_actor(name)
 
     def stack_of(self, actor: Callee) -> Stack:
-        """Return the stack that *actor* runs in."""
+        """Return the stack that *actor* runs in: the app's stack with the layers and options of the actor."""
         return self.registry.plan(actor.name).stack
 
     def expect_workers(self, queue_name: str) -> None:
-        """Log a warning, once, if no worker of this app claims from the queue unless its ``--queues`` names it."""
+        """Log a warning, once for each queue, if the app has no such queue: its workers claim from it only if ``--queues`` names it."""
         self.registry.queues.expect_workers(queue_name)
 
     def send(self, call: Call[R]) -> Handle[R]:
-        """Send *call*; `Call.send` is the way to write it. Of a workflow, all that starts at once is sent at once, or nothing."""
-        message_id, enqueues = self._fresh(call, self._broker.now())
+        """Send *call*: ``call.send()`` calls this. All messages that start a workflow are enqueued together, or none."""
+        message_id, enqueues = self._build_messages(call, self._broker.now())
         self._broker.enqueue([to_op(enqueue) for enqueue in enqueues])
-        return self._sent(call, message_id, enqueues)
+        return self._finish_send(call, message_id, enqueues)
 
     async def asend(self, call: Call[R]) -> Handle[R]:
-        """Send *call*; `Call.asend` is the way to write it."""
-        message_id, enqueues = self._fresh(call, await self._broker.anow())
+        """`send`, for async producers: ``call.asend()`` calls this."""
+        message_id, enqueues = self._build_messages(call, await self._broker.anow())
         await self._broker.aenqueue([to_op(enqueue) for enqueue in enqueues])
-        return self._sent(call, message_id, enqueues)
+        return self._finish_send(call, message_id, enqueues)
 
     def send_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
         """
-        Send *calls*, a thousand messages to a round trip, and return their handles in the same order.
+        Send *calls*, a thousand messages in each round trip, and return their handles in the same order.
 
-        Each thousand is enqueued as a whole or not at all: after an error, those before it have been sent.
+        Each batch is enqueued completely or not at all. After an error, the batches before it have been sent.
+
+        Raises:
+            The errors of `Call.send`.
         """
-        return send_in_batches(self._broker, calls, self._prepared, self.registry.emit_enqueued)
+        return send_in_batches(self._broker, calls, self._prepare, self.registry.emit_enqueued)
 
     def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
         """
-        Send messages that are made already, all or none, and return them as they were sent.
+        Send messages that you have made yourself, all or none, and return them as the layers have changed them.
 
-        A message whose id waits or runs already is left as it is; a warning in the log says so.
+        A message is not sent if one with its id waits or runs already; a warning in the log says so.
 
         Raises:
-            OptionError: a message has an option of fq's own that fq did not write.
+            OptionError: a message has an option that is reserved for fq, with a value that fq does not write.
         """
         for enqueue in enqueues:
             check_message_options(enqueue.message.options)
         sent = tuple(self.registry.apply_send_layers(enqueue) for enqueue in enqueues)
         new = self._broker.enqueue([to_op(enqueue) for enqueue in sent])
         if new < len(sent):
-            log.warning("%s", unsent(sent, new))
+            log.warning("%s", duplicates_warning(sent, new))
         for enqueue in sent if new else ():
             self.registry.emit_enqueued(enqueue)
         return sent
 
     def requeue(self, message_ids: Sequence[str]) -> int:
-        """Put dead letters back on their queues, as if they were sent now, and open the groups that failed with them; return how many there were."""
+        """Put dead letters back on their queues as if sent now, reopen the groups that failed with them, and return how many there were."""
         return self._broker.requeue(message_ids, plan_requeue)
 
     def run_until_idle(self) -> int:
         """
-        Run everything that waits, one message after the other on this thread, and return how many there were.
+        Run all waiting messages in this thread, one after the other, and return how many messages ran.
 
-        Called where an event loop runs, as in an async test or a notebook, it runs async actors on a loop of their own in another thread, and
-        waits for each.
+        With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers, messages that are not
+        due yet stay where they are.
 
-        With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers what is not due yet is left waiting.
+        In a thread with a running event loop, such as an async test or a notebook, async actors run on another loop in another thread, and
+        this method waits for each.
         """
         return run_until_idle(self.registry, self.broker)
 
     @contextmanager
     def using_broker(self, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
-        """Use *broker*, and the message ids that *ids* makes of the time, for as long as the context lasts: the seam for tests; see ``fq.testing.memory``."""
-        own = self._broker, self._fresh_id
+        """Use *broker*, and message ids that *ids* makes of the time in ms, inside the context. It is for tests: see ``fq.testing.memory``."""
+        previous = self._broker, self._fresh_id
         self._broker, self._fresh_id = broker, ids
         try:
             yield
         finally:
-            self._broker, self._fresh_id = own
+            self._broker, self._fresh_id = previous
 
     def worker(self, **settings: Unpack[InlineSettings]) -> Worker:
         """
-        Return a worker that runs inside this process for as long as its context lasts: for tests and notebooks.
+        Return a worker that runs in this process inside its context. It is for tests and notebooks.
 
         >>> app = App("memory://")
         >>> @app.actor
@@ -234,18 +251,22 @@ class App:
         """
         return Worker(self.registry, self.broker, WorkerSettings(processes=1, **settings))
 
-    def _prepared(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
-        message_id, enqueues = self._fresh(call, self._broker.now())
-        return enqueues, cast("Handle[R]", handle_for(self, self.registry.stores, call.stages, message_id))
+    def _prepare(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
+        message_id, enqueues = self._build_messages(call, self._broker.now())
+        return enqueues, self._handle(call, message_id)
 
-    def _fresh(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
-        """Return the id of *call*, and what is to be sent for it; *now* is the broker's: a host whose clock is wrong sends messages of the right age."""
+    def _build_messages(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
+        """Return the id of *call* and the messages that start it; *now* is the broker's time, since a host's clock may be wrong."""
         message_id = self._fresh_id(now)
         if call.is_single:
             return message_id, (self.registry.apply_send_layers(*call.enqueues(message_id, now)),)
-        return message_id, tuple(map(self.registry.apply_send_layers, call.enqueues(message_id, now, check(call, self))))
+        enqueues = call.enqueues(message_id, now, reports_end=check_workflow(call, self))
+        return message_id, tuple(map(self.registry.apply_send_layers, enqueues))
 
-    def _sent(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
+    def _finish_send(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
         for enqueue in enqueues:
             self.registry.emit_enqueued(enqueue)
-        return cast("Handle[R]", handle_for(self, self.registry.stores, call.stages, message_id))
+        return self._handle(call, message_id)
+
+    def _handle(self, call: Call[R], message_id: str) -> Handle[R]:
+        return cast("Handle[R]", make_handle(self, self.registry.stores_result, call.steps, message_id))

@@ -1,4 +1,4 @@
-"""`send_in_batches`: many messages, one round trip a thousand; while the broker takes one batch, the next one is made."""
+"""`send_in_batches`: sends many messages, a thousand in each round trip. While the broker takes one batch, the next one is made."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
@@ -10,72 +10,74 @@ from fq.execution.outcome_encoding import to_op
 
 C = TypeVar("C")
 H = TypeVar("H")
-Finish: TypeAlias = Callable[[], None]
+Wait: TypeAlias = Callable[[], None]
 
-BATCH = 1_000
-BATCH_BYTES = 2**24
-"""How many messages, or bytes of them, go into one round trip."""
+MAX_BATCH_MESSAGES = 1_000
+MAX_BATCH_BYTES = 2**24
+"""A batch is sent when it has this many messages, or bytes of them."""
 
 
 def send_in_batches(
-    broker: Broker, calls: Iterable[C], prepared: Callable[[C], tuple[Sequence[Enqueue], H]], announce: Callable[[Enqueue], None]
+    broker: Broker, calls: Iterable[C], prepare: Callable[[C], tuple[Sequence[Enqueue], H]], emit_enqueued: Callable[[Enqueue], None]
 ) -> list[H]:
     """
-    Send *calls*; return what *prepared* says came of each, in the same order.
+    Send *calls*, and return the handles that *prepare* makes, in the same order.
 
-    What it says is to be sent has passed the send side; *announce* is called with it once it has been sent. After an error, the batches before it
-    have been sent.
+    *prepare* returns the messages of a call, which have passed the layers, and its handle. *emit_enqueued* is called with each message that has
+    been sent. After an error, the batches before it have been sent.
     """
-    results: list[H] = []
+    handles: list[H] = []
     batch: list[Enqueue] = []
-    ops: list[EnqueueOp] = []
+    operations: list[EnqueueOp] = []
     size = 0
-    under_way: Finish = _nothing
+    wait_for_batch: Wait = _nothing_to_wait_for
     try:
         for call in calls:
-            enqueues, result = prepared(call)
-            results.append(result)
+            enqueues, handle = prepare(call)
+            handles.append(handle)
             batch += enqueues
             for enqueue in enqueues:
-                ops.append(op := to_op(enqueue))
-                size += len(op.body)
-            if len(batch) >= BATCH or size >= BATCH_BYTES:
-                finish, under_way = under_way, _nothing
-                finish()
-                under_way, batch, ops, size = _begun(broker, batch, ops, announce), [], [], 0
+                operations.append(operation := to_op(enqueue))
+                size += len(operation.body)
+            if len(batch) >= MAX_BATCH_MESSAGES or size >= MAX_BATCH_BYTES:
+                wait_for_last, wait_for_batch = wait_for_batch, _nothing_to_wait_for
+                wait_for_last()
+                wait_for_batch, batch, operations, size = _begin_batch(broker, batch, operations, emit_enqueued), [], [], 0
     finally:
-        under_way()
+        wait_for_batch()
     if batch:
-        _begun(broker, batch, ops, announce)()
-    return results
+        _begin_batch(broker, batch, operations, emit_enqueued)()
+    return handles
 
 
-def unsent(enqueues: Sequence[Enqueue], new: int) -> str:
-    """Return what to say of *enqueues* of which only *new* are messages that were not there."""
+def duplicates_warning(enqueues: Sequence[Enqueue], new: int) -> str:
+    """Return the log text for *enqueues* of which only *new* were sent, since messages with the ids of the others exist."""
     if len(enqueues) == 1:
         message = enqueues[0].message
         return f"{message} was not sent: a message with its id, {message.message_id}, waits or runs already, and stays as it is"
     return f"{len(enqueues) - new} of {len(enqueues)} messages were not sent: messages with their ids wait or run already, and stay as they are"
 
 
-def _begun(broker: Broker, batch: Sequence[Enqueue], ops: Sequence[EnqueueOp], announce: Callable[[Enqueue], None]) -> Finish:
-    """Begin to send *posts*; return what waits until they have been sent, and then announces *batch*, which they are made of."""
-    waits = _ahead(broker, ops)
+def _begin_batch(
+    broker: Broker, batch: Sequence[Enqueue], operations: Sequence[EnqueueOp], emit_enqueued: Callable[[Enqueue], None]
+) -> Wait:
+    """Begin to send *operations*, which are *batch* encoded. Return what waits for the broker, and then emits the events of *batch*."""
+    wait_for_broker = _begin_enqueue(broker, operations)
 
-    def finish() -> None:
-        waits()
+    def wait() -> None:
+        wait_for_broker()
         for enqueue in batch:
-            announce(enqueue)
+            emit_enqueued(enqueue)
 
-    return finish
+    return wait
 
 
-def _ahead(broker: Broker, ops: Sequence[EnqueueOp]) -> Finish:
+def _begin_enqueue(broker: Broker, operations: Sequence[EnqueueOp]) -> Wait:
     if isinstance(broker, OverlappingSends):
-        return broker.begin_enqueue(ops)
-    broker.enqueue(ops)
-    return _nothing
+        return broker.begin_enqueue(operations)
+    broker.enqueue(operations)
+    return _nothing_to_wait_for
 
 
-def _nothing() -> None:
-    """Nothing is under way."""
+def _nothing_to_wait_for() -> None:
+    """Return at once."""

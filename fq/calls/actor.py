@@ -1,4 +1,4 @@
-"""`Actor`: a function with a name and options, that can be called now or sent to be called elsewhere. What makes one is in ``fq.calls.declare``."""
+"""`Actor`: a function with a name and options. Call it here, or send a call to a worker. ``fq.calls.declare`` makes actors."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ QUEUE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]*")
 
 @define(eq=False)
 class OwnerRef:
-    """Mutable: which app an actor belongs to. The one thing about an actor that changes, once, when an app includes it."""
+    """Mutable: the app that an actor belongs to. It changes once, when an app includes the actor."""
 
     app: CallSender | None = None
 
@@ -37,7 +37,7 @@ class OwnerRef:
 @frozen(eq=False, repr=False)
 class Actor(Generic[P, R, V]):
     """
-    A declared function. *P* are its parameters, *R* the type of its result, *V* what a plain call returns (a coroutine, for an async one).
+    A declared function. *P* are its parameters and *R* is the type of its result. *V* is what a plain call returns: a coroutine, if it is async.
 
     >>> from fq import App
     >>> app = App("memory://")
@@ -52,19 +52,19 @@ class Actor(Generic[P, R, V]):
     Attributes:
         fn: the function.
 
-        name: what messages call it by; one name, one actor, in an app.
+        name: the name in messages. It is unique in an app.
 
-        queue_name, priority: of its messages, unless a call says otherwise.
+        queue_name, priority: those of its messages, unless a call overrides them. A lower priority runs sooner.
 
-        options: the layer options that it was declared with.
+        options: the layer options of the declaration, such as ``max_retries``.
 
-        layers: the layers that it was declared with; each replaces the layer of its class in the app's stack, or is added.
+        layers: the layers of the declaration. Each replaces the layer of its class in the app's stack, or is added.
 
-        edit: the function from stack to stack that it was declared with; applied last.
+        edit: the function from stack to stack of the declaration, which is applied last.
 
-        extra: open entries that go into the options of each of its messages.
+        message_options: the entries of ``options={...}`` that go into the options of each message.
 
-        kept: open entries that cannot travel, since they are no JSON: they are for the layers that take them.
+        local_options: the entries of ``options={...}`` that are not JSON. They stay with the actor, for layers that take them.
     """
 
     fn: Callable[P, V]
@@ -74,13 +74,13 @@ class Actor(Generic[P, R, V]):
     options: Mapping[str, object] = EMPTY
     layers: tuple[Middleware, ...] = ()
     edit: Callable[[Stack], Stack] | None = None
-    extra: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
+    message_options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict)
     signature: Signature = field(kw_only=True)
-    kept: Mapping[str, object] = field(default=EMPTY, kw_only=True)
+    local_options: Mapping[str, object] = field(default=EMPTY, kw_only=True)
     owner: OwnerRef = field(factory=OwnerRef)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
-        """Call the function, here and now."""
+        """Call the function directly, without a message."""
         return self.fn(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -88,24 +88,30 @@ class Actor(Generic[P, R, V]):
 
     @property
     def app(self) -> CallSender:
-        """The app that this actor belongs to."""
+        """
+        The app that this actor belongs to.
+
+        Raises:
+            DeclarationError: it belongs to no app yet.
+        """
         if self.owner.app is None:
             raise DeclarationError(f"{self.name} belongs to no app: declare it with @app.actor, or call app.include({self.name})")
         return self.owner.app
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """
-        Return the call with these arguments, to be modified, chained or sent.
+        Return a call with these arguments, to modify, chain or send.
 
-        Missing ones are an error when it is sent: as a step of a pipeline, it gets its last one from the step before.
+        Arguments may be missing here, since a step of a pipeline gets its last one from the step before. `Call.send` checks for them.
 
         Raises:
             InvalidArguments: arguments that do not fit the signature.
         """
         try:
-            return Call((self.stage(args, kwargs),))
+            return Call((self.template(args, kwargs),))
         except InvalidArguments as error:
-            return Call((evolve(self._stage(self.signature.dump(args, kwargs, partial=True)), missing_arguments_error=str(error)),))
+            partial = self._template(self.signature.dump(args, kwargs, partial=True))
+            return Call((evolve(partial, missing_arguments_error=str(error)),))
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """
@@ -114,80 +120,80 @@ class Actor(Generic[P, R, V]):
         Raises:
             InvalidArguments: arguments that do not fit the signature.
             BrokerUnavailable: the broker could not be reached.
+            DeclarationError: the actor belongs to no app.
         """
-        call: Call[R] = Call((self.stage(args, kwargs),))
+        call: Call[R] = Call((self.template(args, kwargs),))
         return self.app.send(call)
 
     async def asend(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """`send`, for async producers."""
-        call: Call[R] = Call((self.stage(args, kwargs),))
+        call: Call[R] = Call((self.template(args, kwargs),))
         return await self.app.asend(call)
 
-    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = EMPTY) -> CallTemplate:
-        """Return the call with these arguments as a stage, with *options* of its own."""
-        return self._stage(self.signature.dump(args, kwargs), options)
+    def template(self, args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object] = EMPTY) -> CallTemplate:
+        """Return the template of a call with these arguments, and *options* for its message."""
+        return self._template(self.signature.dump(args, kwargs), options)
 
     def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> CallTemplate:
-        """Return the call with these arguments as a step that gets a result besides; *takes* says where."""
+        """Return a step that gets these arguments beside the result of the step before; *takes* says where the result goes."""
         if self.ignores_pipe:
-            return self.stage(args, kwargs)
-        return evolve(self._stage(self.signature.dump_step(args, kwargs, first=takes == TAKES_FIRST)), takes=takes)
+            return self.template(args, kwargs)
+        return evolve(self._template(self.signature.dump_step(args, kwargs, first=takes == TAKES_FIRST)), takes=takes)
 
     @property
     def ignores_pipe(self) -> bool:
-        """Does it run without the result of the step before, unless a call says otherwise?"""
+        """Does it run without the result of the step before? A call can override this."""
         layers = self.layers if self.owner.app is None else self.owner.app.stack_of(self)
         return self.options.get("pipe_ignore", any(getattr(layer, "pipe_ignore", False) is True for layer in layers)) is True
 
-    def _stage(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = EMPTY) -> CallTemplate:
+    def _template(self, arguments: tuple[tuple[object, ...], Mapping[str, object]], options: Mapping[str, object] = EMPTY) -> CallTemplate:
         args, kwargs = arguments
-        extra = frozen_dict({**self.extra, **options}) if options else self.extra
-        return new_template(self, args, frozen_dict(kwargs) if kwargs else EMPTY, extra, self.queue_name, self.priority)
+        options = frozen_dict({**self.message_options, **options}) if options else self.message_options
+        return new_template(self, args, frozen_dict(kwargs) if kwargs else EMPTY, options, self.queue_name, self.priority)
 
-    def with_options(self, stage: CallTemplate, options: CallOptions) -> CallTemplate:
+    def with_options(self, template: CallTemplate, options: CallOptions) -> CallTemplate:
         """
-        Return *stage*, of this actor, with *options* in force.
+        Return *template*, a call of this actor, with *options* in force.
 
         Raises:
-            OptionError: an unknown option, or a value that it cannot take, or that cannot travel.
-            DeclarationError: an actor of another app, or a queue name that is none.
+            OptionError: an unknown option, or a value that the option cannot take or that is not JSON.
+            DeclarationError: a bad queue name, or a callback that is an actor of another app.
         """
         check_targets(options, self.app)
         check_user_options(options.get("options", EMPTY))
         named = {name: value for name, value in options.items() if name not in NON_LAYER_OPTIONS}
-        stack = self.app.stack_of(self)
-        checked = stack.with_options(named)
-        travelling = {name: _taken(checked, name) for name in named}
+        stack = self.app.stack_of(self).with_options(named)
+        checked = {name: _checked_value(stack, name) for name in named}
         if "queue" in options:
             check_queue_name(options["queue"])
             self.app.expect_workers(options["queue"])
         return evolve(
-            stage,
-            options={**stage.options, **options.get("options", {}), **travelling},
-            queue_name=options.get("queue", stage.queue_name),
-            priority=options.get("priority", stage.priority),
+            template,
+            options={**template.options, **options.get("options", {}), **checked},
+            queue_name=options.get("queue", template.queue_name),
+            priority=options.get("priority", template.priority),
         )
 
 
 AnyActor: TypeAlias = Actor[..., Any, Any]
 
 
-def _taken(stack: Stack, name: str) -> object:
-    """Return the value of option *name* as its layer holds it: checked, and in ms."""
+def _checked_value(stack: Stack, name: str) -> object:
+    """Return the value of the option *name* as its layer holds it: checked, and in ms."""
     value = next(layer.option(name) for layer in stack if name in layer.accepted_options())
     if json_error(value, name):
-        raise OptionError(f"{name}={value!r} cannot travel in a message: give it to the actor")
+        raise OptionError(f"{name}={value!r} cannot travel in a message, which is JSON: give it to the actor")
     return value
 
 
-def parted(options: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """Return those of *options*, the open entries of an actor, that can travel in its messages, and those that stay with the actor."""
-    kept = {name: value for name, value in options.items() if json_error(value, name)}
-    return frozen_dict({name: value for name, value in options.items() if name not in kept}), frozen_dict(kept)
+def split_options(options: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Return *options*, those of ``options={...}``, in two parts: the JSON values, which go into messages, and the rest."""
+    local = {name: value for name, value in options.items() if json_error(value, name)}
+    return frozen_dict({name: value for name, value in options.items() if name not in local}), frozen_dict(local)
 
 
 def check_queue_name(name: object) -> None:
-    """Raise `DeclarationError` unless *name* can name a queue."""
+    """Raise `DeclarationError` unless *name* is a valid queue name."""
     if not (isinstance(name, str) and QUEUE_NAME.fullmatch(name)):
         raise DeclarationError(
             f"found the queue name {name!r}, expected a letter or underscore, then letters, digits, dots, dashes or underscores"
@@ -195,7 +201,7 @@ def check_queue_name(name: object) -> None:
 
 
 def check_targets(options: Mapping[str, object], app: CallSender) -> None:
-    """Raise `DeclarationError` if one of *options* is an actor of another app than *app*."""
+    """Raise `DeclarationError` if one of *options* is an actor of an app other than *app*."""
     for name, value in options.items():
         if isinstance(value, Actor) and value.owner.app not in (None, app):
             raise DeclarationError(f"{name}: found {value.name}, an actor of another app: {value.owner.app!r}")
@@ -203,17 +209,17 @@ def check_targets(options: Mapping[str, object], app: CallSender) -> None:
 
 def stack_for(declared: AnyActor, base: Stack) -> Stack:
     """
-    Return the stack of *declared* in an app whose stack is *base*: its layers, then its options, then its own edit.
+    Return the stack of *declared* in an app whose stack is *base*. The actor's layers apply first, then its options, then its edit.
 
     Raises:
-        OptionError: an unknown option, or a value that it cannot take.
+        OptionError: an unknown option, or a value that the option cannot take.
         StackError: layers that do not fit together.
     """
     stack = base
     for layer in declared.layers:
         stack = stack.add(layer)
-    if declared.kept:
-        stack = compose(*(layer.with_options(declared.kept) for layer in stack))
+    if declared.local_options:
+        stack = compose(*(layer.with_options(declared.local_options) for layer in stack))
     if declared.signature.returns_nothing and "store_results" not in declared.options and "store_results" in stack.accepted_options():
         stack = stack.with_options({"store_results": False})
     try:

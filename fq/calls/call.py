@@ -1,7 +1,7 @@
 """
-`Call`: an actor and its arguments, not yet sent. Immutable: every method returns a new one, until `send`.
+`Call`: an actor and its arguments, not sent yet. A call is immutable: each method returns a new one.
 
-Calls chain into pipelines with ``|`` and `then`; a type checker holds each step against the result before it. Groups are in ``fq.calls.workflow``.
+``|`` and `then` chain calls into pipelines. A type checker compares each step with the result before it. Groups are in ``fq.calls.workflow``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, ru
 from attrs import evolve, frozen
 
 from fq.calls.handle import Handle
-from fq.calls.templates import Callee, CallTemplate, Node, as_json, concatenate, first_calls
+from fq.calls.templates import Callee, CallTemplate, StepTemplate, as_json, concatenate, first_calls
 from fq.core.duration import Duration, to_ms
 from fq.core.outcome import Enqueue, new_enqueue
 from fq.errors import DeclarationError, InvalidArguments
@@ -26,27 +26,27 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class CallSender(Protocol):
-    """An app, as its actors and calls see it."""
+    """The app, as its actors and calls see it."""
 
     def send(self, call: "Call[S]") -> Handle[S]:
-        """Send *call*."""
+        """See `App.send`."""
         ...
 
     async def asend(self, call: "Call[S]") -> Handle[S]:
-        """Send *call*."""
+        """See `App.asend`."""
         ...
 
     def stack_of(self, actor: Callee) -> Stack:
-        """Return the stack that *actor* runs in."""
+        """See `App.stack_of`."""
         ...
 
     def expect_workers(self, queue_name: str) -> None:
-        """Warn, once, if none of the app's workers claims from a queue of this name unless it is told to."""
+        """See `App.expect_workers`."""
         ...
 
 
 class Accepts(Protocol[T_contra, Q, S_co]):
-    """An actor whose first parameter takes the result of the step before it."""
+    """An actor whose first parameter takes the result of the step before."""
 
     def call(self, value: T_contra, /, *args: Q.args, **kwargs: Q.kwargs) -> "Call[S_co]":
         """See `Actor.call`."""
@@ -54,7 +54,7 @@ class Accepts(Protocol[T_contra, Q, S_co]):
 
 
 class AcceptsOne(Protocol[T_contra, S_co]):
-    """An actor, or a group of actors, that can be called with nothing but the result of the step before it."""
+    """An actor, or a group of actors, that needs no argument but the result of the step before."""
 
     def call(self, value: T_contra, /) -> "Call[S_co]":
         """See `Actor.call`."""
@@ -63,17 +63,17 @@ class AcceptsOne(Protocol[T_contra, S_co]):
 
 @runtime_checkable
 class Chainable(Protocol):
-    """What makes an actor, or a group of actors, usable as a step."""
+    """An actor, or a group of actors, that can be a step of a pipeline."""
 
-    def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> Node:
-        """Return the step that gets a result, and besides *args* and *kwargs*."""
+    def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> StepTemplate:
+        """Return the step that gets *args* and *kwargs* beside the result of the step before; *takes* says where the result goes."""
         ...
 
 
 @frozen
 class Call(Generic[R_co]):
     """
-    A call of an actor, or a pipeline of calls; *R* is the type of the final result.
+    A call of an actor, or a pipeline of calls. *R* is the type of the final result.
 
     >>> from fq import App
     >>> app = App("memory://")
@@ -87,54 +87,57 @@ class Call(Generic[R_co]):
     <Success: 4>
     """
 
-    stages: tuple[Node, ...]
+    steps: tuple[StepTemplate, ...]
 
     def delay(self, duration: Duration) -> Self:
         """
-        Return this call, to start only after *duration*: ms, or a timedelta.
+        Return this call with a delay of *duration* (ms or timedelta) before it starts.
 
-        Of a pipeline or a group the whole of it: where what starts it has a delay already, the longer one counts.
+        For a pipeline or a group, the delay applies to the calls that start it. Where one of them has a delay of its own, the longer delay counts.
         """
-        first, *rest = self.stages
+        first, *rest = self.steps
         if isinstance(first, CallTemplate) and not rest:
-            return evolve(self, stages=(evolve(first, delay=to_ms(duration)),))
-        return evolve(self, stages=(first.delayed_by(to_ms(duration)), *rest))
+            return evolve(self, steps=(evolve(first, delay=to_ms(duration)),))
+        return evolve(self, steps=(first.delayed_by(to_ms(duration)), *rest))
 
     def with_options(self, **options: Unpack[CallOptions]) -> Self:
         """
-        Return this call with *options* in force for it alone: of a pipeline, for its last step; of a group, for that of each member.
+        Return this call with *options* in force for it alone.
+
+        For a pipeline, the options apply to its last step; for a group, to the last step of each member.
 
         Raises:
-            OptionError: an unknown option, or a value that it cannot take.
+            OptionError: an unknown option, or a value that the option cannot take or that is not JSON.
+            DeclarationError: a bad queue name, or a callback that is an actor of another app.
         """
-        *before, last = self.stages
-        return evolve(self, stages=(*before, last.with_options(options)))
+        *before, last = self.steps
+        return evolve(self, steps=(*before, last.with_options(options)))
 
     def then(self, step: Accepts[R_co, Q, S], /, *args: Q.args, **kwargs: Q.kwargs) -> "Call[S]":
-        """Return the pipeline of this call and then *step*, an actor: it gets the result first, and *args* and *kwargs* after it."""
+        """Return the pipeline of this call and then *step*, an actor. It gets the result as its first argument, then *args* and *kwargs*."""
         if not isinstance(step, Chainable):
-            raise DeclarationError(f"found {step!r}, expected an actor after `then`")
-        return Call(concatenate(self.stages, (step.as_step(args, kwargs, TAKES_FIRST if args else TAKES_LAST),)))
+            raise DeclarationError(f"found {step!r}, expected an actor as the argument of `then`")
+        return Call(concatenate(self.steps, (step.as_step(args, kwargs, TAKES_FIRST if args else TAKES_LAST),)))
 
     def __or__(self, step: "AcceptsOne[R_co, S] | Call[S]") -> "Call[S]":
         """
         Return the pipeline of this call and then *step*.
 
-        That is an actor, which is called with the result; or a call, to which the result is added as its last positional argument, in a
-        group to each member.
+        An actor is called with the result. A call gets the result as its last positional argument; in a group, each member gets it.
         """
         if isinstance(step, Call):
-            return Call(concatenate(self.stages, step.stages))
+            return Call(concatenate(self.steps, step.steps))
         return self.then(step)
 
     def send(self) -> Handle[R_co]:
         """
-        Send it, and return a handle on its result.
+        Send this call, and return a handle on its result.
 
         Raises:
             BrokerUnavailable: the broker could not be reached.
-            DeclarationError: an actor belongs to no app, or to another one than the first.
-            InvalidArguments: arguments are missing from the call that starts it.
+            DeclarationError: an actor belongs to no app, or to another app than the first actor.
+            InvalidArguments: a call that starts it lacks arguments.
+            StackError: an actor's stack lacks a layer that the workflow needs.
         """
         return self.app.send(self)
 
@@ -145,34 +148,34 @@ class Call(Generic[R_co]):
     @property
     def app(self) -> CallSender:
         """The app of its first actor."""
-        for stage in self.all_calls():
-            return cast(CallSender, stage.actor.app)
-        raise DeclarationError("found a group of nothing that belongs to no app: make it with app.group([])")
+        for call in self.all_calls():
+            return cast(CallSender, call.actor.app)
+        raise DeclarationError("found an empty group that belongs to no app: make it with app.group([])")
 
     @property
     def is_single(self) -> bool:
-        """Is it the call of one actor, and no workflow?"""
-        return len(self.stages) == 1 and isinstance(self.stages[0], CallTemplate)
+        """Is it the call of one actor, not a workflow?"""
+        return len(self.steps) == 1 and isinstance(self.steps[0], CallTemplate)
 
     def all_calls(self) -> Iterator[CallTemplate]:
-        """Return all stages in it, in order."""
-        for node in self.stages:
-            yield from node.all_calls()
+        """Yield the calls in it, in order."""
+        for step in self.steps:
+            yield from step.all_calls()
 
-    def enqueues(self, message_id: str, now: int, ends_known: bool = True) -> tuple[Enqueue, ...]:
+    def enqueues(self, message_id: str, now: int, reports_end: bool = True) -> tuple[Enqueue, ...]:
         """
-        Return the effects of sending this call under the id *message_id*, made at *now*, ms since the epoch.
+        Return what is enqueued to start this call at *now*, ms since the epoch. Its id is *message_id*.
 
-        Unless the *ends* of a workflow are *known* to the broker, its results are kept only as long as those of single calls.
+        The broker keeps the results of a workflow that *reports* its *end* until then; otherwise only as long as those of single calls.
 
         Raises:
-            InvalidArguments: arguments are missing from a call that nothing goes before.
+            InvalidArguments: a call that starts it lacks arguments.
         """
-        stage = self.stages[0]
-        for first in (stage,) if type(stage) is CallTemplate else first_calls(self.stages):
-            if first.missing_arguments_error:
-                raise InvalidArguments(first.missing_arguments_error)
-        if type(stage) is CallTemplate and len(self.stages) == 1:
-            return (new_enqueue(stage.message(message_id, now), stage.delay),)
-        nodes = as_json(self.stages)
-        return tuple(start_workflow(nodes, message_id, now) if ends_known else start(nodes, message_id, StepInput(now)))
+        first = self.steps[0]
+        for call in (first,) if type(first) is CallTemplate else first_calls(self.steps):
+            if call.missing_arguments_error:
+                raise InvalidArguments(call.missing_arguments_error)
+        if type(first) is CallTemplate and len(self.steps) == 1:
+            return (new_enqueue(first.message(message_id, now), first.delay),)
+        pipeline = as_json(self.steps)
+        return tuple(start_workflow(pipeline, message_id, now) if reports_end else start(pipeline, message_id, StepInput(now)))

@@ -1,4 +1,4 @@
-"""`actor`, the decorator that makes an `Actor` of a function, with the overloads that keep its types."""
+"""`actor`: the decorator that makes an `Actor` of a function. Its overloads keep the types of the function."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from types import ModuleType
@@ -7,7 +7,7 @@ from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, Unpack, cast, ov
 from attrs import field, frozen
 from returns.result import Result
 
-from fq.calls.actor import Actor, AnyActor, check_queue_name, parted
+from fq.calls.actor import Actor, AnyActor, check_queue_name, split_options
 from fq.core.frozen import frozen_dict
 from fq.core.reserved_options import check_user_options
 from fq.errors import DeclarationError
@@ -22,7 +22,7 @@ E = TypeVar("E")
 
 
 class Declare(Protocol):
-    """What ``actor(max_retries=3)`` returns: the decorator proper."""
+    """What ``actor(max_retries=3)`` returns: a decorator."""
 
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[R, E]]], /) -> Actor[P, R, Coroutine[Any, Any, Result[R, E]]]: ...
@@ -37,13 +37,23 @@ class Declare(Protocol):
 @frozen
 class ActorDecorator:
     """
-    ``actor`` and ``app.actor``: makes an `Actor` of a function, bare or with layers and options.
+    ``actor`` and ``app.actor``: makes an `Actor` of a function, and calls *register* with it.
 
-    *register* is told of each one. Layers replace the layer of their class, or are added; options override fields of layers.
+    Use it bare, or with layers and options. A layer replaces the layer of its class in the app's stack, or is added. An option overrides the field of
+    that name in its layer.
+
+    >>> from datetime import timedelta
+    >>> from fq import App, retries
+    >>> app = App("memory://")
+    >>> @app.actor(retries(max_retries=5), max_age=timedelta(hours=1), queue="mail")
+    ... def send_mail(to: str) -> None: ...
+    >>> send_mail
+    Actor('send_mail', queue='mail')
 
     Raises:
-        OptionError: an unknown option, with the nearest name, or a value that it cannot take.
-        DeclarationError: a bad name, or one that is taken.
+        OptionError: an unknown option, with the nearest name, or a value that the option cannot take.
+        DeclarationError: a bad queue name, or an actor name that is taken.
+        StackError: layers that do not fit together.
     """
 
     register: Callable[[AnyActor], None] = field(repr=False)
@@ -59,7 +69,7 @@ class ActorDecorator:
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Actor[P, R, R]: ...
     def __call__(self, *given: Any, **options: Any) -> Any:
-        """Declare an actor, or return the decorator that will."""
+        """Declare an actor, or return the decorator that declares one."""
         if len(given) == 1 and not options and callable(given[0]) and not isinstance(given[0], Middleware | type):
             return self._declare(given[0], (), {})
         layers = Stack(given).layers
@@ -67,14 +77,14 @@ class ActorDecorator:
 
     def _declare(self, fn: Callable[..., Any], layers: tuple[Middleware, ...], options: Mapping[str, Any]) -> AnyActor:
         if isinstance(fn, Actor):
-            raise DeclarationError(f"{fn.name} is an actor already")
+            raise DeclarationError(f"{fn.name} is an actor already, expected a function")
         if not callable(fn):
             raise DeclarationError(f"found {fn!r}, expected a function")
         name = options.get("name", getattr(fn, "__name__", "")) or _unnamed(fn)
         queue = options.get("queue", "default")
         check_queue_name(queue)
         check_user_options(options.get("options", {}))
-        extra, kept = parted(options.get("options", {}))
+        message_options, local_options = split_options(options.get("options", {}))
         named = {key: value for key, value in options.items() if key not in NON_LAYER_OPTIONS}
         declared: AnyActor = Actor(
             fn,
@@ -84,25 +94,25 @@ class ActorDecorator:
             frozen_dict(named),
             layers,
             options.get("stack"),
-            extra,
+            message_options,
             signature=Signature.of(fn),
-            kept=kept,
+            local_options=local_options,
         )
         self.register(declared)
         return declared
 
 
 def _unnamed(fn: object) -> NoReturn:
-    raise DeclarationError(f"{fn!r} has no name: give it one with name=...")
+    raise DeclarationError(f"found {fn!r}, a function without a name: name the actor with name=...")
 
 
 actor = ActorDecorator(lambda _: None)
-"""Declares an actor that belongs to no app yet; ``app.include`` binds it."""
+"""Declares an actor that belongs to no app yet. ``app.include`` binds it to one."""
 
 
 def actors_in(thing: object) -> list[AnyActor]:
     """
-    Return the actors that *thing* is, or, of a module, has.
+    Return the actors in *thing*: an actor, or a module that holds some.
 
     Raises:
         DeclarationError: there are none.
@@ -115,7 +125,7 @@ def actors_in(thing: object) -> list[AnyActor]:
     return found
 
 
-def taken(first: AnyActor, second: AnyActor) -> DeclarationError:
-    """Return the error of two actors having one name."""
+def duplicate_name_error(first: AnyActor, second: AnyActor) -> DeclarationError:
+    """Return the error for two actors that have the same name."""
     where = " and ".join(f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', fn)}" for fn in (first.fn, second.fn))
-    return DeclarationError(f"two actors are called {first.name}: {where}; give one of them another name with name=...")
+    return DeclarationError(f"found two actors called {first.name}: {where}; rename one of them with name=...")

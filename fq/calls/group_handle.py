@@ -1,4 +1,4 @@
-"""`GroupHandle`, the handle of a group; and `handle_for`, which makes the handle of whatever was sent."""
+"""`GroupHandle`: the handle of a group. `make_handle` makes the handle of a call, a pipeline or a group."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, TypeVar
@@ -8,8 +8,8 @@ from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
 
 from fq.brokers.records import Status
-from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS, Handle, ResultSource, TaskError, TaskHandle, countdown, ended
-from fq.calls.templates import CallTemplate, Node
+from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS, Handle, ResultSource, TaskError, TaskHandle, completion_check, start_deadline
+from fq.calls.templates import CallTemplate, StepTemplate
 from fq.core.derived_ids import child_id
 from fq.core.duration import Duration, to_ms
 from fq.core.fault import Fault
@@ -19,7 +19,16 @@ R_co = TypeVar("R_co", covariant=True)
 
 @frozen
 class GroupHandle(Handle[R_co]):
-    """The `Handle` of a group, or of a pipeline with a group at its end; its result is made of those of *members*."""
+    """
+    The `Handle` of a group, or of a pipeline that ends with a group. Its result is made of the results of *members*.
+
+    Attributes:
+        collects: does the result hold a `Fault` in place of each missing result?
+
+        as_tuple: is the result a tuple? If not, it is a list.
+
+        callback_ids: the ids of the messages of the group's callbacks.
+    """
 
     message_id: str
     members: tuple[Handle[object], ...]
@@ -33,22 +42,22 @@ class GroupHandle(Handle[R_co]):
 
     def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.get`."""
-        left, values = countdown(to_ms(timeout)), list[object]()
+        remaining_ms, values = start_deadline(to_ms(timeout)), list[object]()
         for part in self.awaited():
-            if (missing := self._add(part.get(left()), values)) is not None:
-                return Failure(missing)
-        return self._made(values)
+            if (error := self._collect(part.get(remaining_ms()), values)) is not None:
+                return Failure(error)
+        return self._group_result(values)
 
     async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.aget`."""
-        left, values = countdown(to_ms(timeout)), list[object]()
+        remaining_ms, values = start_deadline(to_ms(timeout)), list[object]()
         for part in self.awaited():
-            if (missing := self._add(await part.aget(left()), values)) is not None:
-                return Failure(missing)
-        return self._made(values)
+            if (error := self._collect(await part.aget(remaining_ms()), values)) is not None:
+                return Failure(error)
+        return self._group_result(values)
 
     def status(self) -> Status:
-        """Return ``"done"`` or ``"running"``: a group is no message."""
+        """Return the state ``"done"`` or ``"running"``. A group has no message of its own that could be in another state."""
         return Status(self.message_id, "done" if self.completed else "running")
 
     def parts(self) -> tuple[Handle[object], ...]:
@@ -68,16 +77,16 @@ class GroupHandle(Handle[R_co]):
             yield from part.group_ids()
 
     def awaited(self) -> tuple[Handle[object], ...]:
-        """Return the members; where there are none, the step before."""
+        """Return the members; for an empty group, the step before."""
         return self.members or self.before[-1:]
 
     @property
     def completed_count(self) -> int:
         """See `Handle.completed_count`."""
-        return sum(map(ended(self.app, self.members), self.members))
+        return sum(map(completion_check(self.app, self.members), self.members))
 
-    def _add(self, result: Result[object, TaskError], values: list[object]) -> TaskError | None:
-        """Add what *result* comes to to *values*; or return why the group has none."""
+    def _collect(self, result: Result[object, TaskError], values: list[object]) -> TaskError | None:
+        """Append the value of *result*, or the fault that the group collects, to *values*; otherwise return the error."""
         if is_successful(result):
             values.append(result.unwrap())
             return None
@@ -87,31 +96,31 @@ class GroupHandle(Handle[R_co]):
         values.append(error)
         return None
 
-    def _made(self, values: list[object]) -> Result[R_co, TaskError]:
-        made = values if self.members else []
-        return Success(tuple(made) if self.as_tuple else made)  # type: ignore[arg-type]  # R is what the group was made with
+    def _group_result(self, values: list[object]) -> Result[R_co, TaskError]:
+        values = values if self.members else []  # an empty group has awaited the step before, whose value is not its own
+        return Success(tuple(values) if self.as_tuple else values)  # type: ignore[arg-type]  # R is the type of what the group was made of
 
 
-Stores: TypeAlias = Callable[[CallTemplate], bool]
-"""Says whether the result of a call is stored."""
+StoresResult: TypeAlias = Callable[[CallTemplate], bool]
+"""Tells whether the result of a call is stored."""
 
 
-def handle_for(app: ResultSource, stores: Stores, nodes: tuple[Node, ...], message_id: str) -> Handle[object]:
-    """Return the handle of *nodes*, sent as *message_id*."""
-    if len(nodes) == 1:
-        return _handle(app, stores, nodes[0], message_id)
-    *earlier, last = nodes
+def make_handle(app: ResultSource, stores_result: StoresResult, steps: tuple[StepTemplate, ...], message_id: str) -> Handle[object]:
+    """Return the handle of the pipeline *steps*, whose first step was sent as *message_id*."""
+    *earlier, last = steps
     before: list[Handle[object]] = []
-    for node in earlier:
-        before.append(_handle(app, stores, node, message_id))
+    for step in earlier:
+        before.append(_step_handle(app, stores_result, step, message_id))
         message_id = child_id(message_id, "pipe")
-    return _handle(app, stores, last, message_id, tuple(before))
+    return _step_handle(app, stores_result, last, message_id, tuple(before))
 
 
-def _handle(app: ResultSource, stores: Stores, node: Node, message_id: str, before: tuple[Handle[object], ...] = ()) -> Handle[object]:
-    if isinstance(node, CallTemplate):
-        return TaskHandle(message_id, node.actor.name, stores(node), node.actor.signature, app, before)
-    members = tuple(handle_for(app, stores, member, child_id(message_id, at)) for at, member in enumerate(node.members))
-    callback_ids = tuple(child_id(message_id, "then", at) for at in range(len(node.callbacks)))
+def _step_handle(
+    app: ResultSource, stores_result: StoresResult, step: StepTemplate, message_id: str, before: tuple[Handle[object], ...] = ()
+) -> Handle[object]:
+    if isinstance(step, CallTemplate):
+        return TaskHandle(message_id, step.actor.name, stores_result(step), step.actor.signature, app, before)
+    members = tuple(make_handle(app, stores_result, member, child_id(message_id, at)) for at, member in enumerate(step.members))
+    callback_ids = tuple(child_id(message_id, "then", at) for at in range(len(step.callbacks)))
     stored = all(member.stored for member in members)
-    return GroupHandle(message_id, members, stored, app, node.policy == "collect", node.as_tuple, before, callback_ids)
+    return GroupHandle(message_id, members, stored, app, step.policy == "collect", step.as_tuple, before, callback_ids)

@@ -1,7 +1,7 @@
 """
-`Handle`: what `send` returns, to wait for the result by; and `TaskError`, the closed union of the reasons why there is none.
+`Handle`: what `send` returns, to read the result. `TaskError` is the closed union of the reasons why there is no result.
 
-Handles of groups, and how the handle of what was sent is made, are in ``fq.calls.group_handle``.
+The handles of groups are in ``fq.calls.group_handle``.
 """
 
 from abc import ABC, abstractmethod
@@ -24,15 +24,15 @@ from fq.wire.signature import Signature
 R_co = TypeVar("R_co", covariant=True)
 
 DEFAULT_RESULT_TIMEOUT_MS = 10_000
-"""How long `Handle.get` waits unless told otherwise, ms."""
+"""How long `Handle.get` waits by default, ms."""
 
 
 class ResultSource(Protocol):
-    """What a handle asks for results: an app."""
+    """The app, as a handle sees it."""
 
     @property
     def broker(self) -> Broker:
-        """Where the results are."""
+        """The broker that keeps the results."""
         ...
 
 
@@ -45,7 +45,7 @@ class TimedOut:
 
 @frozen
 class Missing:
-    """There is no result yet, or it has expired."""
+    """There is no result yet, or the result has expired."""
 
     message_id: str
 
@@ -62,16 +62,30 @@ TaskError: TypeAlias = Fault | TimedOut | Missing | NotStored
 
 class Handle(ABC, Generic[R_co]):
     """
-    A handle on the result, of type *R*, of a call, a pipeline or a group that was sent. It may be kept, and asked any number of times.
+    A handle on the result, of type *R*, of a call, a pipeline or a group that was sent. Read it any number of times.
+
+    >>> from fq import App
+    >>> app = App("memory://")
+    >>> @app.actor
+    ... def add(a: int, b: int) -> int:
+    ...     return a + b
+    >>> handle = add.send(1, 2)
+    >>> handle.get(0)
+    <Failure: Missing(message_id='...')>
+    >>> app.run_until_idle()
+    1
+    >>> handle.get(), handle.get_result()
+    (<Success: 3>, 3)
 
     Attributes:
-        message_id: under which the result is stored: of a pipeline, the last step's. Of a group its own: the members store the results.
+        message_id: the id under which the result is stored. For a pipeline, that of the last step. A group has an id of its own, and its
+            members store the results.
 
-        actor_name: whose result it is; of a group, ``"group"``.
+        actor_name: the actor whose result it is; for a group, ``"group"``.
 
-        stored: is there a result to wait for?
+        stored: is the result stored? If not, `get` returns `NotStored`.
 
-        before: of a pipeline, the handles of the steps before the last.
+        before: for a pipeline, the handles of the steps before the last.
     """
 
     __slots__ = ()
@@ -84,7 +98,7 @@ class Handle(ABC, Generic[R_co]):
 
     @abstractmethod
     def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
-        """Return the result, waiting up to *timeout* (ms or timedelta) for it; as a value, whatever came of it."""
+        """Wait up to *timeout* (ms or timedelta; default 10 s) for the result. Return it, or the reason why there is none, as a value."""
 
     @abstractmethod
     async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
@@ -92,66 +106,69 @@ class Handle(ABC, Generic[R_co]):
 
     @abstractmethod
     def status(self) -> Status:
-        """Return where the message is: of a pipeline, the last step's."""
+        """Return the state of the message; for a pipeline, of the last step."""
 
     def cancel(self) -> bool:
         """
-        Cancel what was sent, all parts of it; was there anything that still waited or ran?
+        Cancel all messages of the call, pipeline or group. Return whether any of them was still waiting or running.
 
-        What waits never starts, nor does what would come after it. A running async actor is cancelled; a running sync actor is interrupted if it is
-        `cancellable`, and finishes otherwise, while nothing that comes after it starts.
+        A waiting message never starts, and neither does a step after it. A running async actor is cancelled. A running sync actor is interrupted if it
+        is `cancellable`; otherwise it finishes, and the steps after it do not start.
         """
         return self.app.broker.cancel_all(tuple(self.message_ids()), tuple(self.group_ids())) > 0
 
     def message_ids(self) -> Iterator[str]:
-        """Return the ids of all messages of what was sent, also of those that are not there yet; those of earlier steps come first."""
+        """Yield the ids of all messages of the call, pipeline or group, in the order of the steps, including messages that are not sent yet."""
         for step in self.before:
             yield from step.message_ids()
         yield self.message_id
 
     def group_ids(self) -> Iterator[str]:
-        """Return the ids of all groups in what was sent."""
+        """Yield the ids of all groups in the pipeline or group."""
         for step in self.before:
             yield from step.group_ids()
 
     @abstractmethod
     def parts(self) -> tuple["Handle[object]", ...]:
-        """Return the handles of the steps of a pipeline, or of the members of a group; of a single call, this handle."""
+        """Return the handles of the steps of a pipeline, or of the members of a group; for a single call, this handle."""
 
     def get_result(self, *, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> R_co:
         """
-        Return the value that the actor returned, of a group, all of them; with *block*, wait up to *timeout* (ms or timedelta) for it.
+        Return the value that the actor returned; for a group, the values of all members.
+
+        With *block*, wait up to *timeout* (ms or timedelta; default 10 s) for it.
 
         Raises:
-            ResultMissing: there is none yet (without *block*), or it has expired.
-            ResultTimeout: none came in time.
+            ResultMissing: without *block*, there is no result yet, or it has expired.
+            ResultTimeout: with *block*, no result came within *timeout*.
             ResultNotStored: the actor stores no results.
-            ResultFailure: the task failed for good, or a step before it or, unless that collects failures, a member of the group.
+            ResultFailure: the actor, a step before it, or a member of the group failed, and it is not retried. A group that collects
+                failures has a `Fault` in its value instead.
         """
         result = self.get(timeout if block else 0)
         return result.unwrap() if is_successful(result) else _raise(self, result.failure())
 
     def get_results(self, *, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> list[object]:
         """
-        Return the results of all `parts`, in order; *timeout* is for all together.
+        Return the results of all `parts`, in order. *timeout* is for all of them together.
 
         Raises:
             ResultError: see `get_result`.
         """
-        left = countdown(to_ms(timeout) if block else 0)
-        return [part.get_result(block=block, timeout=left()) for part in self.parts()]
+        remaining_ms = start_deadline(to_ms(timeout) if block else 0)
+        return [part.get_result(block=block, timeout=remaining_ms()) for part in self.parts()]
 
     def wait(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> None:
         """
-        Wait until it is `completed`, whatever came of it.
+        Wait up to *timeout* (ms or timedelta; default 10 s) until it is `completed`, whether it succeeds or fails.
 
         Raises:
-            ResultTimeout: it was not in time.
-            ResultNotStored: there is no telling, since an actor stores no results.
+            ResultTimeout: it was not completed within *timeout*.
+            ResultNotStored: an actor stores no results, so its completion cannot be observed.
         """
-        left = countdown(to_ms(timeout))
+        remaining_ms = start_deadline(to_ms(timeout))
         for part in self.awaited():
-            result = part.get(left())
+            result = part.get(remaining_ms())
             error = None if is_successful(result) else result.failure()
             if isinstance(error, TimedOut | Missing):
                 raise ResultTimeout(f"{self.actor_name} {self.message_id} was not completed within {to_ms(timeout)} ms")
@@ -159,37 +176,37 @@ class Handle(ABC, Generic[R_co]):
                 _raise(part, error)
 
     def awaited(self) -> tuple["Handle[object]", ...]:
-        """Return the handles whose results make this one complete."""
+        """Return the handles that must have an outcome for this one to be completed."""
         return (self,)
 
     def leaves(self) -> tuple["Handle[object]", ...]:
-        """Return the handles of all calls whose results make this one complete."""
+        """Return the handles of the single calls that must have an outcome for this one to be completed."""
         return tuple(leaf for part in self.awaited() for leaf in ((part,) if part is self else part.leaves()))
 
     @property
     def completed(self) -> bool:
         """
-        Is there an outcome, be it a failure? Of a group: of every member.
+        Is there an outcome, a success or a failure? For a group: does every member have one?
 
         Raises:
-            ResultNotStored: there is no telling, since an actor stores no results.
+            ResultNotStored: an actor stores no results, so its completion cannot be observed.
         """
         parts = self.awaited()
-        return all(map(ended(self.app, parts), parts))
+        return all(map(completion_check(self.app, parts), parts))
 
     @property
     def completed_count(self) -> int:
         """
-        How many of the `parts` have an outcome. Of a pipeline, a step that stores nothing counts once a later one has.
+        The number of `parts` that have an outcome. A step of a pipeline that stores no result counts once a later step has an outcome.
 
         Raises:
-            ResultNotStored: there is no telling, since a member, or the last step, stores no results.
+            ResultNotStored: a member, or the last step, stores no results, so its completion cannot be observed.
         """
         count, parts = 0, self.parts()
-        has_ended = ended(self.app, parts)
+        is_completed = completion_check(self.app, parts)
         for number, step in enumerate(parts, 1):
             if step.stored or step is self:
-                if not has_ended(step):
+                if not is_completed(step):
                     break
                 count = number
         return count
@@ -197,7 +214,7 @@ class Handle(ABC, Generic[R_co]):
 
 @frozen
 class TaskHandle(Handle[R_co]):
-    """The `Handle` of a call, or of a pipeline with a call at its end."""
+    """The `Handle` of a call, or of a pipeline that ends with a call."""
 
     message_id: str
     actor_name: str
@@ -236,11 +253,15 @@ class TaskHandle(Handle[R_co]):
         return Success(self.signature.load_result(result.unwrap())) if is_successful(result) else Failure(result.failure())  # type: ignore[arg-type]  # R is what the signature says
 
 
-def ended(app: ResultSource, handles: Sequence[Handle[object]]) -> Callable[[Handle[object]], bool]:
-    """Return what tells of each of *handles* whether it has an outcome; the broker is asked once. It raises `ResultNotStored` where there is no telling."""
+def completion_check(app: ResultSource, handles: Sequence[Handle[object]]) -> Callable[[Handle[object]], bool]:
+    """
+    Ask the broker once about all *handles*. Return a function that tells whether one of them has an outcome.
+
+    That function raises `ResultNotStored` if an actor stores no results.
+    """
     kept = app.broker.kept([leaf.message_id for handle in handles for leaf in handle.leaves() if leaf.stored])
 
-    def has_ended(handle: Handle[object]) -> bool:
+    def is_completed(handle: Handle[object]) -> bool:
         for leaf in handle.leaves():
             if not leaf.stored:
                 _raise(leaf, NotStored(leaf.actor_name))
@@ -248,13 +269,17 @@ def ended(app: ResultSource, handles: Sequence[Handle[object]]) -> Callable[[Han
                 return False
         return True
 
-    return has_ended
+    return is_completed
 
 
-def countdown(timeout: int) -> Callable[[], int]:
-    """Return what tells how many of *timeout* ms are left: never none, so that running out of time is told from not waiting at all."""
-    until = monotonic() + timeout / 1_000
-    return lambda: max(1, round((until - monotonic()) * 1_000)) if timeout else 0
+def start_deadline(timeout_ms: int) -> Callable[[], int]:
+    """
+    Start a deadline of *timeout_ms*. Return a function that tells how many ms remain.
+
+    It returns 1 after the deadline, since a timeout of 0 means not to wait at all, and makes another error.
+    """
+    deadline = monotonic() + timeout_ms / 1_000
+    return lambda: max(1, round((deadline - monotonic()) * 1_000)) if timeout_ms else 0
 
 
 def _raise(handle: "Handle[object]", error: TaskError) -> Never:
@@ -264,8 +289,8 @@ def _raise(handle: "Handle[object]", error: TaskError) -> Never:
         case TimedOut(timeout):
             raise ResultTimeout(f"no result of {handle.actor_name} {handle.message_id} within {timeout} ms")
         case Missing(message_id):
-            raise ResultMissing(f"no result of {handle.actor_name} {message_id} yet, or it has expired: get_result(block=True) waits")
+            raise ResultMissing(f"no result of {handle.actor_name} {message_id} yet, or it has expired: wait with get_result(block=True)")
         case NotStored(actor_name):
-            raise ResultNotStored(f"{actor_name} stores no results: annotate what it returns, or declare it with store_results=True")
+            raise ResultNotStored(f"{actor_name} stores no results: annotate its return type, or declare it with store_results=True")
         case _:
             assert_never(error)

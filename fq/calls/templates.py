@@ -1,7 +1,7 @@
 """
-What calls are made of: `CallTemplate`, one call, and `GroupTemplate`, the members of a group; templates of messages that will be.
+Templates of messages: `CallTemplate` is one call, `GroupTemplate` is a group of calls. A `Call` is made of them.
 
-They hold actors and JSON values; ``fq.workflows.pipeline`` says in which form they travel.
+They hold actors and JSON values. ``fq.workflows.nodes`` describes the JSON in which they travel.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,42 +32,42 @@ class Callee(Protocol):
 
     @property
     def app(self) -> object:
-        """The app that it belongs to."""
+        """See `Actor.app`."""
         ...
 
     @property
     def ignores_pipe(self) -> bool:
-        """Does it run without the result of the step before?"""
+        """See `Actor.ignores_pipe`."""
         ...
 
-    def stage(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> "CallTemplate":
-        """Return a call of it with these arguments."""
+    def template(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> "CallTemplate":
+        """See `Actor.template`."""
         ...
 
-    def with_options(self, stage: "CallTemplate", options: CallOptions) -> "CallTemplate":
-        """Return *stage*, a call of it, with *options* in force."""
+    def with_options(self, template: "CallTemplate", options: CallOptions) -> "CallTemplate":
+        """See `Actor.with_options`."""
         ...
 
 
 @frozen(weakref_slot=False)
 class CallTemplate:
     """
-    One call, as a template for the message that will make it.
+    One call, from which its message is made.
 
     Attributes:
-        actor: which actor.
+        actor: the actor to call.
 
-        args, kwargs: JSON values.
+        args, kwargs: its arguments, as JSON values.
 
-        options: what goes into the message's options.
+        options: the options of the message.
 
         queue_name, priority: of the message.
 
-        delay: ms.
+        delay: how long the message waits before it is ready, ms.
 
         takes: where the result of the step before goes: ``"first"`` or ``"last"``.
 
-        missing_arguments_error: what is wrong with the arguments unless the result of a step before is among them; ``""`` if nothing is.
+        missing_arguments_error: the error text of a call that lacks arguments and gets no result of a step before; ``""`` if none are missing.
     """
 
     actor: Callee
@@ -81,7 +81,7 @@ class CallTemplate:
     missing_arguments_error: str = ""
 
     def message(self, message_id: str, now: int) -> Message:
-        """Return the message that makes this call."""
+        """Return the message of this call, made at *now*, ms since the epoch."""
         return new_message(
             message_id,
             self.actor.name,
@@ -100,7 +100,7 @@ class CallTemplate:
         )
 
     def as_json(self) -> dict[str, object]:
-        """Return the form in which a stage travels in the messages before it; what has its default is left out."""
+        """Return this call as JSON for the messages of earlier steps, without the fields that have their defaults."""
         fields: dict[str, object] = {
             "actor_name": self.actor.name,
             "args": self.args,
@@ -116,39 +116,46 @@ class CallTemplate:
         return {name: value for name, value in fields.items() if value}
 
     def delayed_by(self, delay: int) -> "CallTemplate":
-        """Return this stage, to start no sooner than *delay* ms from when it could."""
+        """Return this call with a delay of at least *delay* ms."""
         return evolve(self, delay=max(self.delay, delay))
 
     def with_options(self, options: CallOptions) -> "CallTemplate":
-        """Return this stage with *options* in force."""
+        """Return this call with *options* in force."""
         return self.actor.with_options(self, options)
 
     def all_calls(self) -> Iterator["CallTemplate"]:
-        """Return this stage."""
+        """Yield this call."""
         yield self
 
 
 new_template = unchecked_constructor(CallTemplate)
-"""`CallTemplate` by position, for the hot path: mappings must be frozen already."""
+"""`CallTemplate` by position, for the hot path. The mappings must be frozen already."""
 
 
 @frozen
 class GroupTemplate:
     """
-    Several pipelines at once, as templates: the *members* of a group, its *policy*, and the *callbacks* that are told when it is complete.
+    Pipelines that run at the same time.
 
-    *as_tuple* is for those who wait for the result: a tuple, or else a list.
+    Attributes:
+        members: the steps of each pipeline.
+
+        policy: what happens if a member fails: ``"fail"`` or ``"collect"``.
+
+        callbacks: calls that get the results once the group is complete, beside the step that comes next.
+
+        as_tuple: does `Handle.get` return the results as a tuple? If not, as a list.
     """
 
-    members: tuple["tuple[Node, ...]", ...]
+    members: tuple["tuple[StepTemplate, ...]", ...]
     policy: str = "fail"
     callbacks: tuple[CallTemplate, ...] = ()
     as_tuple: bool = False
 
     def as_json(self) -> dict[str, object]:
-        """Return the form in which a fork travels; see ``fq.workflows.pipeline``."""
-        pipes = map(as_json, self.members)
-        fields: dict[str, object] = {"members": [nodes if len(nodes) > 1 else nodes[0] for nodes in pipes]}
+        """Return this group as JSON for the messages of earlier steps; see ``fq.workflows.nodes``."""
+        members = map(as_json, self.members)
+        fields: dict[str, object] = {"members": [steps if len(steps) > 1 else steps[0] for steps in members]}
         if self.policy != "fail":
             fields["policy"] = self.policy
         if self.callbacks:
@@ -156,52 +163,53 @@ class GroupTemplate:
         return fields
 
     def delayed_by(self, delay: int) -> "GroupTemplate":
-        """Return this fork with each member to start no sooner than *delay* ms from when it could."""
+        """Return this group with a delay of at least *delay* ms before each member."""
         return evolve(self, members=tuple((first.delayed_by(delay), *rest) for first, *rest in self.members))
 
     def with_options(self, options: CallOptions) -> "GroupTemplate":
-        """Return this fork with *options* in force for the last step of each member."""
+        """Return this group with *options* in force for the last step of each member."""
         return evolve(self, members=tuple((*before, last.with_options(options)) for *before, last in self.members))
 
     def all_calls(self) -> Iterator[CallTemplate]:
-        """Return the stages in this fork, callbacks included."""
+        """Yield the calls in this group, callbacks included."""
         for member in self.members:
-            for node in member:
-                yield from node.all_calls()
+            for step in member:
+                yield from step.all_calls()
         yield from self.callbacks
 
     @property
-    def is_idle(self) -> bool:
-        """Is there nothing in it to run?"""
-        return all(isinstance(node, GroupTemplate) and node.is_idle for member in self.members for node in member)
+    def is_empty(self) -> bool:
+        """Does it contain no call? A group of empty groups is empty, too."""
+        return all(isinstance(step, GroupTemplate) and step.is_empty for member in self.members for step in member)
 
 
-Node: TypeAlias = CallTemplate | GroupTemplate
+StepTemplate: TypeAlias = CallTemplate | GroupTemplate
+"""One step of a pipeline."""
 
 
-def as_json(nodes: tuple[Node, ...]) -> list[dict[str, object]]:
-    """Return *nodes* as they travel."""
-    return [node.as_json() for node in nodes]
+def as_json(steps: tuple[StepTemplate, ...]) -> list[dict[str, object]]:
+    """Return *steps* as JSON."""
+    return [step.as_json() for step in steps]
 
 
-def first_calls(nodes: tuple[Node, ...]) -> Iterator[CallTemplate]:
-    """Return the stages of *nodes* that run before any other and so have no result of a step before."""
-    node = nodes[0]
-    if isinstance(node, CallTemplate):
-        yield node
+def first_calls(steps: tuple[StepTemplate, ...]) -> Iterator[CallTemplate]:
+    """Yield the calls that start the pipeline *steps*: they get no result of a step before."""
+    first = steps[0]
+    if isinstance(first, CallTemplate):
+        yield first
     else:
-        for member in node.members:
+        for member in first.members:
             yield from first_calls(member)
 
 
-def concatenate(before: tuple[Node, ...], after: tuple[Node, ...]) -> tuple[Node, ...]:
+def concatenate(before: tuple[StepTemplate, ...], after: tuple[StepTemplate, ...]) -> tuple[StepTemplate, ...]:
     """
-    Return *before* and then *after* as one pipeline.
+    Return the pipeline of *before* and *after*.
 
     Raises:
-        DeclarationError: a group of nothing after a group: the group's results would go nowhere, nor would a failure.
+        DeclarationError: an empty group follows a group with members. It would lose their results and their failures.
     """
-    first = after[0]
-    if isinstance(before[-1], GroupTemplate) and isinstance(first, GroupTemplate) and first.is_idle and not before[-1].is_idle:
-        raise DeclarationError("found a group of nothing right after a group, expected members: leave it out")
+    last, first = before[-1], after[0]
+    if isinstance(last, GroupTemplate) and isinstance(first, GroupTemplate) and first.is_empty and not last.is_empty:
+        raise DeclarationError("found an empty group right after a group, expected members: leave the empty group out")
     return (*before, *after)

@@ -1,5 +1,5 @@
 """
-`group` and `pipeline`: many calls as one, which is a `Call` itself, and so nests.
+`group` and `pipeline` make one `Call` of many. Since the result is a `Call`, workflows nest.
 
 >>> from fq import App, group
 >>> app = App("memory://")
@@ -23,7 +23,7 @@ from attrs import evolve, frozen
 
 from fq.calls.actor import Actor
 from fq.calls.call import Accepts, AcceptsOne, Call, CallSender, Chainable
-from fq.calls.templates import CallTemplate, GroupTemplate, Node, concatenate
+from fq.calls.templates import CallTemplate, GroupTemplate, StepTemplate, concatenate
 from fq.core.fault import Fault
 from fq.errors import DeclarationError, StackError
 from fq.layers.group_callbacks import GroupCallbacks
@@ -48,54 +48,67 @@ OnFailure: TypeAlias = Literal["fail", "collect"]
 @frozen
 class Group(Call[R_co]):
     """
-    Calls that run at the same time, as one call whose result is the list (or tuple) of theirs, in their order.
+    Calls that run at the same time, as one call. Its result is the list (or tuple) of the members' results, in the order of the members.
 
-    What comes after it, by ``|`` or `then`, is enqueued by exactly one commit: that of the last member to have a final outcome.
+    Exactly one commit enqueues the step after the group: that of the last member to have a final outcome.
+
+    >>> from fq import App
+    >>> app = App("memory://")
+    >>> @app.actor
+    ... def double(n: int) -> int:
+    ...     return 2 * n
+    >>> handle = app.group(double.call(n) for n in range(3)).send()
+    >>> app.run_until_idle()
+    3
+    >>> handle.get_result()
+    [0, 2, 4]
     """
 
     owner: CallSender | None = None
 
     @property
     def app(self) -> CallSender:
-        """The app that made it, or else that of its first actor."""
+        """The app that made this group, or that of the first actor in it."""
         return super().app if self.owner is None else self.owner
 
     def on_completion(self, step: Accepts[R_co, Q, object], /, *args: Q.args, **kwargs: Q.kwargs) -> Self:
-        """Return this group with *step*, an actor, to be called with the results, too, besides whatever comes after the group."""
-        stage = cast("CallTemplate", self.then(step, *args, **kwargs).stages[-1])
-        fork = cast("GroupTemplate", self.stages[0])
-        return evolve(self, stages=(evolve(fork, callbacks=(*fork.callbacks, stage)),))
+        """Return this group with a callback: the actor *step* gets the results, then *args* and *kwargs*, beside the step after the group."""
+        callback = cast("CallTemplate", self.then(step, *args, **kwargs).steps[-1])
+        template = cast("GroupTemplate", self.steps[0])
+        return evolve(self, steps=(evolve(template, callbacks=(*template.callbacks, callback)),))
 
 
 @frozen
 class ActorGroup(Generic[T_contra, R_co]):
-    """A group of actors, each of which gets the result of the step before it: ``fetch.call(url) | group([parse, archive])``."""
+    """A group of actors. Each gets the result of the step before: ``fetch.call(url) | group([parse, archive])``."""
 
-    fork: GroupTemplate
+    template: GroupTemplate
 
     def call(self, value: T_contra, /) -> Call[R_co]:
         """Return the group of their calls with *value*."""
-        return Call((evolve(self.fork, members=tuple((_called(first, value), *rest) for first, *rest in self.fork.members)),))
+        members = tuple((_with_argument(first, value), *rest) for first, *rest in self.template.members)
+        return Call((evolve(self.template, members=members),))
 
     def as_step(self, args: tuple[object, ...], kwargs: Mapping[str, object], takes: str) -> GroupTemplate:
-        """Return the step that gets a result."""
+        """Return this group as a step."""
         if args or kwargs:
-            raise DeclarationError("found arguments for a group, expected them in its members")
-        return self.fork
+            raise DeclarationError("found arguments for a group, expected none: give them to its members")
+        return self.template
 
 
 @frozen
 class Grouping:
     """
-    ``group`` and ``app.group``: makes a `Group` of calls, pipelines and groups; or a `ActorGroup` of actors.
+    ``group`` and ``app.group``: makes a `Group` of calls, pipelines and groups, or an `ActorGroup` of actors.
 
-    From a list, the result is a list; from calls that are arguments of their own, a tuple, each with its own type.
+    ``group([a, b])`` has a list as its result. ``group(a, b)`` has a tuple, in which each result keeps its type.
 
-    *on_member_failure* says what becomes of a group when members fail for good, expire, are dropped or kill their process: ``"fail"``: what
-    comes after it is a dead letter, `GroupFailed`; ``"collect"``: it gets a `Fault` in the place of each result that there is not.
+    *on_member_failure* says what happens when a member fails for the last time, expires, is dropped or kills its process. With ``"fail"``, the
+    default, the step after the group is not called: it becomes a dead letter with `GroupFailed`. With ``"collect"``, that step gets a `Fault`
+    in place of each missing result.
 
     Raises:
-        DeclarationError: a member that is none.
+        DeclarationError: a member that is not a call, a group or an actor.
     """
 
     owner: CallSender | None = None
@@ -143,85 +156,85 @@ class Grouping:
     @overload
     def __call__(self, *members: Call[R], on_member_failure: Literal["collect"]) -> Group[tuple[R | Fault, ...]]: ...
     def __call__(self, *given: object, on_member_failure: OnFailure = "fail") -> object:
-        """Return the group of *given*, or of what the only one of them holds."""
+        """Return the group of *given*, or of the members in the only iterable given."""
         if on_member_failure not in ("fail", "collect"):
             raise DeclarationError(f"on_member_failure: found {on_member_failure!r}, expected 'fail' or 'collect'")
         listed = len(given) == 1 and isinstance(given[0], Iterable)
         members = tuple(cast("Iterable[object]", given[0]) if listed else given)
-        fork = GroupTemplate(tuple(map(_nodes, members)), on_member_failure, as_tuple=not listed)
-        return (
-            Group[object]((fork,), self.owner) if all(isinstance(member, Call) for member in members) else ActorGroup[Never, object](fork)
-        )
+        template = GroupTemplate(tuple(map(_steps_of, members)), on_member_failure, as_tuple=not listed)
+        if all(isinstance(member, Call) for member in members):
+            return Group[object]((template,), self.owner)
+        return ActorGroup[Never, object](template)
 
 
 group = Grouping()
-"""Makes a group of calls: see `Grouping`. ``app.group`` is the same, and also takes an empty list when nothing comes after the group."""
+"""Makes a group of calls: see `Grouping`. Unlike ``app.group``, it knows no app, so an empty group that it makes cannot be sent alone."""
 
 
 def pipeline(steps: Iterable[Call[object] | Chainable], /) -> Call[object]:
     """
-    Return the pipeline of *steps*, of calls, pipelines, groups and actors: ``a | b | c`` for lists that are made at run time.
+    Return the pipeline of *steps*: calls, pipelines, groups and actors. It is ``a | b | c`` for steps in a list.
 
     Raises:
-        DeclarationError: no steps, or one that is none.
+        DeclarationError: no steps, or a step that is not a call, a group or an actor.
     """
-    nodes: tuple[Node, ...] = ()
+    joined: tuple[StepTemplate, ...] = ()
     for step in steps:
-        found = _nodes(step) if nodes or isinstance(step, Call) else _first(step)
-        nodes = concatenate(nodes, found) if nodes else found
-    if not nodes:
-        raise DeclarationError("found a pipeline of no steps, expected at least one")
-    return Call(nodes)
+        added = _steps_of(step) if joined or isinstance(step, Call) else _first_step(step)
+        joined = concatenate(joined, added) if joined else added
+    if not joined:
+        raise DeclarationError("found a pipeline without steps, expected at least one step")
+    return Call(joined)
 
 
-def _nodes(step: object) -> tuple[Node, ...]:
+def _steps_of(step: object) -> tuple[StepTemplate, ...]:
     if isinstance(step, Call):
-        return step.stages
+        return step.steps
     if isinstance(step, Chainable):
         return (step.as_step((), {}, TAKES_LAST),)
     raise DeclarationError(f"found {step!r}, expected a call, a group or an actor")
 
 
-def _first(step: object) -> tuple[Node, ...]:
-    """Return the nodes of an actor that comes first, and so gets no result."""
+def _first_step(step: object) -> tuple[StepTemplate, ...]:
+    """Return the first step of a pipeline, an actor that is called without arguments."""
     if isinstance(step, Actor):
-        return (step.stage((), {}),)
+        return (step.template((), {}),)
     raise DeclarationError(f"found {step!r} as the first step, expected a call")
 
 
-def _called(node: Node, value: object) -> CallTemplate:
-    """Return the call with *value* of an actor that waits for it."""
-    if isinstance(node, CallTemplate) and not (node.args or node.kwargs):
-        return node.actor.stage((value,), {})
-    raise DeclarationError("found calls in a group of actors, which only a step before it can call: write step | group([...])")
+def _with_argument(step: StepTemplate, value: object) -> CallTemplate:
+    """Return the call with *value* of the actor in *step*."""
+    if isinstance(step, CallTemplate) and not (step.args or step.kwargs):
+        return step.actor.template((value,), {})
+    raise DeclarationError("found a group of actors with calls in it, expected actors only: write step | group([...])")
 
 
-def check(call: Call[object], app: CallSender) -> bool:
+def check_workflow(call: Call[object], app: CallSender) -> bool:
     """
-    Let *call* pass if *app* can run all of it; return whether the broker will hear of all its ends.
+    Check that *app* can run all of *call*. Return whether each stack reports the end of its call, which takes `GroupCallbacks`.
 
     Raises:
-        DeclarationError: an actor belongs to no app, or to another one.
-        StackError: an actor's stack missing_arguments_error a layer without which the workflow would stop there.
+        DeclarationError: an actor belongs to no app, or to another app.
+        StackError: an actor's stack lacks a layer that the workflow needs.
     """
-    needed, heard = _needed(call.stages), True
-    for stage in call.all_calls():
-        actor = stage.actor
+    needed, reports_end = _needed_layers(call.steps), True
+    for template in call.all_calls():
+        actor = template.actor
         if actor.app is not app:
-            raise DeclarationError(f"{actor.name} belongs to another app: {actor.app!r}, expected {app!r} as for what comes before it")
+            raise DeclarationError(f"{actor.name} belongs to another app: found {actor.app!r}, expected {app!r} as for the steps before it")
+        stack = app.stack_of(actor)
         for kind in needed:
-            if kind not in app.stack_of(actor):
-                stack = app.stack_of(actor)
-                raise StackError(f"{actor.name} runs in a stack without {kind.__name__}, so that the workflow would stop there\n{stack}")
-        heard = heard and GroupCallbacks in app.stack_of(actor)
-    return heard
+            if kind not in stack:
+                raise StackError(f"{actor.name} runs in a stack without {kind.__name__}: the workflow would stop there\n{stack}")
+        reports_end = reports_end and GroupCallbacks in stack
+    return reports_end
 
 
-def _needed(nodes: tuple[Node, ...]) -> frozenset[type[Middleware]]:
-    """Return the layers without which *nodes* would not run to their end."""
-    needed: frozenset[type[Middleware]] = frozenset((Pipelines,)) if len(nodes) > 1 else frozenset()
-    for at, node in enumerate(nodes):
-        if isinstance(node, GroupTemplate):
-            gathers = node.callbacks or at < len(nodes) - 1
-            needed = needed.union((Pipelines, GroupCallbacks) if gathers else (), *map(_needed, node.members))
+def _needed_layers(steps: tuple[StepTemplate, ...]) -> frozenset[type[Middleware]]:
+    """Return the layers that *steps* need to run to their end."""
+    needed: frozenset[type[Middleware]] = frozenset((Pipelines,)) if len(steps) > 1 else frozenset()
+    for at, step in enumerate(steps):
+        if isinstance(step, GroupTemplate):
+            continues = step.callbacks or at < len(steps) - 1
+            needed = needed.union((Pipelines, GroupCallbacks) if continues else (), *map(_needed_layers, step.members))
     return needed

@@ -31,7 +31,7 @@ class ActorView:
         self.actor_name = actor.name
         self.queue_name = actor.queue_name
         self.priority = actor.priority
-        self.options: dict[str, object] = {**_layer_options(broker, actor), **actor.options, **actor.extra, **actor.kept}
+        self.options: dict[str, object] = {**_layer_options(broker, actor), **actor.options, **actor.message_options, **actor.local_options}
         self.fn: Callable[..., object] = actor.fn
         self.logger = logging.getLogger(f"{getattr(actor.fn, '__module__', None) or '_'}.{actor.name}")
         self._actor = actor

@@ -1,1 +1,1 @@
-"""One claimed message becomes one commit: the stack of its actor runs it, and its outcome is encoded for the broker."""
+"""Turns one claimed message into one commit: the stack of its actor runs it, and the outcome is encoded for the broker."""

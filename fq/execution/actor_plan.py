@@ -1,4 +1,4 @@
-"""`ActorPlan`: what is worked out once for an actor in an app, so that nothing of it is worked out for a message."""
+"""`ActorPlan`: the facts about an actor in an app that are computed once, not for each message."""
 
 from attrs import Factory, evolve, field, frozen
 
@@ -13,28 +13,26 @@ from fq.middleware.stack import Stack
 @frozen
 class ActorPlan:
     """
-    An actor's stack, and which of the stack's faces have to be called at all.
+    The stack of an actor, and the layers of it that act on sends and on events.
 
     Attributes:
-        stack: its layers.
+        stack: the layers of the actor.
 
-        send_layers: those of them that have an `on_enqueue` of their own.
+        send_layers: the layers that override `on_enqueue`.
 
-        event_layers: those of them that have an `on_event` of their own.
+        event_layers: the layers that override `on_event`.
 
-        stores: are the actor's results stored, unless a message says otherwise?
+        stores_results: are the actor's results stored? A message can override this.
 
-        actor: None for the plan of actors that are not declared here.
+        actor: the actor; None in the plan for actors that are not declared here.
 
-        has_send_layers: does any layer change what is sent?
-
-        has_event_layers: does any layer watch?
+        has_send_layers, has_event_layers: are there any?
     """
 
     stack: Stack
     send_layers: Stack
     event_layers: Stack
-    stores: bool
+    stores_results: bool
     actor: AnyActor | None = None
     has_send_layers: bool = field(init=False, default=Factory(lambda self: bool(self.send_layers.layers), takes_self=True))
     has_event_layers: bool = field(init=False, default=Factory(lambda self: bool(self.event_layers.layers), takes_self=True))
@@ -42,18 +40,18 @@ class ActorPlan:
     @classmethod
     def of(cls, stack: Stack, actor: AnyActor | None = None) -> "ActorPlan":
         """Return the plan of *actor* in *stack*."""
-        stores = any(getattr(layer, "store_results", False) is True for layer in stack)
-        return cls(stack, _with(stack, "on_enqueue"), _with(stack, "on_event"), stores, actor)
+        stores_results = any(getattr(layer, "store_results", False) is True for layer in stack)
+        return cls(stack, _layers_with(stack, "on_enqueue"), _layers_with(stack, "on_event"), stores_results, actor)
 
-    def addressed(self, enqueue: Enqueue) -> Enqueue:
-        """Return *enqueue*, which only says for which actor it is, with the queue, priority and options of that actor's messages."""
+    def with_actor_defaults(self, enqueue: Enqueue) -> Enqueue:
+        """Return *enqueue*, which names only its actor, with the queue, priority and options of the actor."""
         message, actor = enqueue.message, self.actor
         if actor is None:
             return evolve(enqueue, message=evolve_message(message, queue_name="default"))
-        options = frozen_dict({**actor.extra, **message.options})
+        options = frozen_dict({**actor.message_options, **message.options})
         return evolve(enqueue, message=evolve_message(message, queue_name=actor.queue_name, priority=actor.priority, options=options))
 
 
-def _with(stack: Stack, face: str) -> Stack:
-    """Return *stack* without the layers that leave *face* alone."""
+def _layers_with(stack: Stack, face: str) -> Stack:
+    """Return the layers of *stack* that override the method *face*."""
     return Stack(tuple(layer for layer in stack if getattr(type(layer), face) is not getattr(Middleware, face)))

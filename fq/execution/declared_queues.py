@@ -10,21 +10,21 @@ log = logger("fq")
 
 
 class DeclaredQueues:
-    """The names of an app's queues, in the order of declaration; an event is emitted for each."""
+    """The names of an app's queues, in the order of declaration. Each new name emits `QueueDeclaring` and `QueueDeclared`."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
         self._names: dict[str, None] = {}
         self._unserved: set[str] = set()
 
-    def list(self, listed: Collection[str]) -> None:
+    def declare_all(self, names: Collection[str]) -> None:
         """
-        Declare queues that no actor is declared with.
+        Declare queues beside those of the actors.
 
         Raises:
-            DeclarationError: one of *listed* cannot name a queue.
+            DeclarationError: one of *names* is not a valid queue name.
         """
-        for name in (listed,) if isinstance(listed, str) else listed:
+        for name in (names,) if isinstance(names, str) else names:
             check_queue_name(name)
             self.declare(name)
 
@@ -34,19 +34,19 @@ class DeclaredQueues:
         return tuple(self._names)
 
     def declare(self, name: str) -> None:
-        """Add *name*, unless it is there."""
+        """Add *name*, if it is new."""
         if name not in self._names:
             self._emit(QueueDeclaring(name))
             self._names[name] = None
             self._emit(QueueDeclared(name))
 
     def expect_workers(self, queue_name: str) -> None:
-        """Warn, once a name, of a queue that no worker of the app claims from unless it is told to."""
+        """See `App.expect_workers`."""
         if queue_name not in self._names and queue_name not in self._unserved:
             self._unserved.add(queue_name)
             log.warning(
-                "queue %s: no actor of this app is declared with it, so its workers do not claim from it; start one with --queues %s, or list it: "
-                "App(..., queues=[%r])",
+                "queue %s: no actor of this app uses it, so the app's workers do not claim from it; start a worker with --queues %s, or list "
+                "the queue: App(..., queues=[%r])",
                 queue_name,
                 queue_name,
                 queue_name,

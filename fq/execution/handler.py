@@ -1,7 +1,7 @@
 """
-The innermost handler: binds a message's arguments, calls the function, and makes an outcome of what came of it.
+The innermost handler: it binds the arguments of a message, calls the actor's function, and makes an outcome of its result.
 
-Whatever the function raises is its failure. What passes is only what is meant for the thread or the task: see ``fq.errors.propagation``.
+Every exception that the function raises is a failure of the message, except those meant for the thread or the task: see ``fq.errors.propagation``.
 """
 
 import asyncio
@@ -15,24 +15,24 @@ from fq.core.message import CANCELLED, Message
 from fq.core.outcome import DONE, Outcome
 from fq.errors import ActorFailure, Cancelled, InvalidArguments, SelfCancelled
 from fq.errors.propagation import aescapes, escapes, is_being_cancelled, running_task
-from fq.execution.version_skew import left_to_others
-from fq.layers.callbacks import as_data
-from fq.layers.time_limit import exceeded
+from fq.execution.version_skew import put_back_or_fail
+from fq.layers.callbacks import with_message_data
+from fq.layers.time_limit import time_limit_exceeded
 from fq.middleware.base import AsyncHandler, Handler
 from fq.wire.signature import Signature
 from fq.wire.signature.parameters import Args, Kwargs
 
 
-class Runs(Protocol):
-    """How a worker calls a function for a message: inside the region where it may be interrupted."""
+class FunctionRunner(Protocol):
+    """Calls the function of an actor for a message. A worker's runner can interrupt the call."""
 
     def __call__(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         """Return ``fn(*args, **kwargs)``."""
         ...
 
 
-class AsyncRuns(Protocol):
-    """The same for coroutine functions."""
+class AsyncFunctionRunner(Protocol):
+    """`FunctionRunner`, for coroutine functions."""
 
     def __call__(
         self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /
@@ -42,22 +42,22 @@ class AsyncRuns(Protocol):
 
 
 def call_directly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
-    """Call *fn* with no time limit: for tests, and `App.run_until_idle`."""
+    """Call *fn* without a time limit, for tests and `App.run_until_idle`."""
     return fn(*args, **kwargs)
 
 
 async def acall_directly(message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
-    """Await *fn* with no time limit."""
+    """Await *fn* without a time limit."""
     task = running_task()
     try:
         return await cast("Awaitable[object]", fn(*args, **kwargs))
     except (asyncio.CancelledError, GeneratorExit) as error:
-        return Failure(of_the_actor(message, error, task))
+        return Failure(actor_failure(message, error, task))
 
 
-def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = call_directly, grace: int = 0) -> Handler:
-    """Return the handler that calls *fn*. Arguments that do not fit are left to others for *grace* ms: see ``fq.execution.version_skew``."""
-    bind, judge = _bind(signature), _outcome_of(signature)
+def sync_handler(fn: Callable[..., object], signature: Signature, run: FunctionRunner = call_directly, grace: int = 0) -> Handler:
+    """Return the handler that calls *fn*. For *grace* ms, it puts back a message with invalid arguments: see ``fq.execution.version_skew``."""
+    bind, to_outcome = _binder(signature), _outcome_maker(signature)
 
     def handler(message: Message) -> Outcome:
         if message.interrupted:
@@ -65,11 +65,11 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = ca
         try:
             args, kwargs = bind(message.args, message.kwargs)
         except Exception as error:
-            return arguments_do_not_fit(message, error, grace)
+            return invalid_arguments_outcome(message, error, grace)
         try:
-            return judge(run(message, fn, args, kwargs))
-        except asyncio.CancelledError as error:  # of an event loop that the actor runs itself
-            return Outcome.failure(cancelled_itself(message.actor_name, error))
+            return to_outcome(run(message, fn, args, kwargs))
+        except asyncio.CancelledError as error:  # from an event loop that the actor runs itself
+            return Outcome.failure(self_cancelled(message.actor_name, error))
         except BaseException as error:
             if escapes(error):
                 raise
@@ -78,9 +78,11 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: Runs = ca
     return handler
 
 
-def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRuns = acall_directly, grace: int = 0) -> AsyncHandler:
-    """Return the handler that awaits *fn*, in the same way."""
-    bind, judge = _bind(signature), _outcome_of(signature)
+def async_handler(
+    fn: Callable[..., object], signature: Signature, run: AsyncFunctionRunner = acall_directly, grace: int = 0
+) -> AsyncHandler:
+    """`sync_handler`, for coroutine functions."""
+    bind, to_outcome = _binder(signature), _outcome_maker(signature)
 
     async def handler(message: Message) -> Outcome:
         if message.interrupted:
@@ -88,9 +90,9 @@ def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRun
         try:
             args, kwargs = bind(message.args, message.kwargs)
         except Exception as error:
-            return arguments_do_not_fit(message, error, grace)
+            return invalid_arguments_outcome(message, error, grace)
         try:
-            return judge(await run(message, fn, args, kwargs))
+            return to_outcome(await run(message, fn, args, kwargs))
         except BaseException as error:
             if aescapes(error):
                 raise
@@ -99,57 +101,60 @@ def async_handler(fn: Callable[..., object], signature: Signature, run: AsyncRun
     return handler
 
 
-def _bind(signature: Signature) -> Callable[[Args, Kwargs], tuple[Args, Kwargs]]:
-    """Return how the arguments of a message become those of the function; see `MessageData` for a callback."""
+def _binder(signature: Signature) -> Callable[[Args, Kwargs], tuple[Args, Kwargs]]:
+    """Return the function that makes the arguments of the actor's function from those of a message."""
     bind = signature.bind
     if not signature.is_untyped_first:
         return bind
 
-    def told(args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+    def bind_callback(args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         args, kwargs = bind(args, kwargs)
-        return as_data(args), kwargs
+        return with_message_data(args), kwargs
 
-    return told
+    return bind_callback
 
 
-def arguments_do_not_fit(message: Message, error: Exception, grace: int) -> Outcome:
-    """Return the outcome of *message*, whose arguments raise *error*: another release of the actor may take them."""
-    return left_to_others(message, error, grace) if isinstance(error, InvalidArguments) else Outcome.raised(error)
+def invalid_arguments_outcome(message: Message, error: Exception, grace: int) -> Outcome:
+    """Return the outcome of *message*, whose arguments raise *error*. Another release of the actor may accept them."""
+    return put_back_or_fail(message, error, grace) if isinstance(error, InvalidArguments) else Outcome.raised(error)
 
 
 def interrupted_outcome(message: Message) -> Outcome:
-    """Return the outcome of a message whose previous delivery was cut short for good: it fails for that, without being run again."""
+    """Return the outcome of a message whose previous delivery was cancelled or exceeded its time limit: it fails without another run."""
     if message.interrupted == CANCELLED:
         return Outcome.failure(Cancelled(f"{message.actor_name} {message.message_id} was cancelled"))
-    return Outcome.failure(exceeded(message.actor_name, message.time_limit))
+    return Outcome.failure(time_limit_exceeded(message.actor_name, message.time_limit))
 
 
-def of_the_actor(message: Message, error: asyncio.CancelledError | GeneratorExit, task: "asyncio.Task[object] | None") -> BaseException:
+def actor_failure(message: Message, error: asyncio.CancelledError | GeneratorExit, task: "asyncio.Task[object] | None") -> BaseException:
     """
-    Return *error*, which awaiting an actor in *task* has raised, as a failure of the actor, if the actor raised it itself.
+    Return the failure of an actor that raised *error* itself while *task* awaited it.
 
-    Otherwise raise it: the task is being cancelled, or its coroutine is being closed, which no task does from the inside.
+    Otherwise raise *error*: the task is being cancelled, or its coroutine is being closed, which happens outside of the task.
     """
     if isinstance(error, asyncio.CancelledError):
         if is_being_cancelled(task):
             raise error
-        return cancelled_itself(message.actor_name, error)
+        return self_cancelled(message.actor_name, error)
     if task is None or running_task() is not task:
         raise error
     return error
 
 
-def cancelled_itself(actor_name: str, error: BaseException) -> SelfCancelled:
-    """Return the error of an actor that raised *error*, an `asyncio.CancelledError`, when its message had not been cancelled: an ordinary failure."""
-    said = SelfCancelled(f"{actor_name} raised CancelledError itself, or awaited what was cancelled")
-    said.__cause__ = error
-    return said
+def self_cancelled(actor_name: str, error: BaseException) -> SelfCancelled:
+    """Return the failure of an actor that raised *error*, an `asyncio.CancelledError`, although its message was not cancelled."""
+    failure = SelfCancelled(
+        f"{actor_name} raised CancelledError, but was not cancelled: it raised the error itself, or awaited a cancelled task"
+    )
+    failure.__cause__ = error
+    return failure
 
 
-def _outcome_of(signature: Signature) -> Callable[[object], Outcome]:
+def _outcome_maker(signature: Signature) -> Callable[[object], Outcome]:
+    """Return the function that makes an outcome of what the actor returns."""
     dump_result = signature.dump_result
 
-    def judge(value: object) -> Outcome:
+    def to_outcome(value: object) -> Outcome:
         if value is not None and isinstance(value, Result):
             if not is_successful(value):
                 error = value.failure()
@@ -158,4 +163,4 @@ def _outcome_of(signature: Signature) -> Callable[[object], Outcome]:
         dumped = dump_result(value)
         return DONE if dumped is None else Outcome(Success(dumped))
 
-    return judge
+    return to_outcome

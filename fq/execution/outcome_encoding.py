@@ -1,14 +1,15 @@
 """
-Lowering: an outcome, which talks about messages and values, becomes a commit, which talks about bytes.
+Encodes outcomes for brokers: an outcome, made of messages and values, becomes a commit, made of bytes.
 
-Done once, for every broker; what cannot be encoded is found here and fails its own message alone.
+An outcome that cannot be encoded is a failure of its own message only: that becomes a dead letter.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Never
+from typing import Never, TypeAlias
 
+from attrs import define, field
 from returns.pipeline import is_successful
-from returns.result import Failure, Result, Success
+from returns.result import Failure
 
 from fq.brokers.records import (
     ACK,
@@ -28,30 +29,31 @@ from fq.brokers.records import (
 from fq.brokers.validation import checked
 from fq.core.fault import Fault
 from fq.core.message import Message, evolve_message
-from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Store
-from fq.errors import Cancelled, Error, InvalidResult
+from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
+from fq.errors import Cancelled, InvalidResult
 from fq.errors.exception_text import is_a
 from fq.errors.propagation import escapes
 from fq.layers.received import as_received
 from fq.wire.codec import decode, encode, encode_result, encode_value
 from fq.workflows.group_results import DEFAULT_GROUP_TTL_MS, arrivals, unreachable_result_ids, workflow_of
 
-RESULT_TTL = 600_000
-"""How long a failure is kept that no layer asked to store, ms."""
+DEFAULT_RESULT_TTL_MS = 600_000
+"""How long a failure is kept that no layer has asked to store, ms."""
 
-SendLayers = Callable[[Enqueue], Enqueue]
-"""What is folded over every message that leaves: the `on_enqueue` faces of its actor's stack."""
+SendLayers: TypeAlias = Callable[[Enqueue], Enqueue]
+"""Applies the `on_enqueue` of each layer of an actor's stack to a message that leaves."""
 
-FaultOf = Callable[[BaseException], Fault]
+_VALUES_MARK = "\x00fq:values\x00"
+"""An argument that stands for the values of a group until the broker has them."""
 
 
 def send_to_op(enqueue: Enqueue, apply_send_layers: SendLayers) -> EnqueueOp:
-    """Return *enqueue*, passed through *apply_send_layers*, as a broker takes it."""
+    """Return *enqueue*, passed through *apply_send_layers*, as an operation of a broker."""
     return to_op(apply_send_layers(enqueue), enqueue.continues)
 
 
 def to_op(enqueue: Enqueue, continues: bool = False) -> EnqueueOp:
-    """Return *enqueue*, which has passed the send side, as a broker takes it."""
+    """Return *enqueue*, which has passed the send layers, as an operation of a broker."""
     message = enqueue.message
     body = encode(message if message.origin is None else as_received(message))
     return new_enqueue_op(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
@@ -61,16 +63,16 @@ def encode_outcome(delivery: Delivery, outcome: Outcome, apply_send_layers: Send
     """
     Return the commit of *outcome* for *delivery*.
 
-    An outcome that cannot be encoded becomes a dead letter with the path of the value; and that failure is what its groups hear, and those
-    who wait for its result.
+    An outcome that cannot be encoded becomes a dead letter, whose fault names the path of the value. The groups of the message, and callers that
+    wait for its result, get the same failure.
     """
     return encode_or_fail(delivery, outcome, apply_send_layers)[1]
 
 
 def encode_or_fail(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> tuple[Outcome, Commit]:
-    """Return what `encode_outcome` returns, and before it the outcome that it stands for: *outcome*, or the failure to encode that."""
+    """Return the commit of *outcome*, preceded by *outcome* itself or, if that cannot be encoded, by the failure that the commit encodes instead."""
     try:
-        return outcome, _encode(delivery, outcome, apply_send_layers)
+        return outcome, _Encoder(apply_send_layers).commit(delivery, outcome)
     except BaseException as error:
         if escapes(error):
             raise
@@ -82,115 +84,118 @@ def fallback_commits(
     delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]], apply_send_layers: SendLayers
 ) -> Iterator[Commit]:
     """
-    Yield commits for *delivery*, which *error* makes a dead letter, each of which says less than the one before.
+    Yield commits that make *delivery* a dead letter with *error*, each with fewer effects than the one before.
 
-    The first tells all who wait: for the results that would have been *stored* (message id and ttl), for a group, for the end of a pipeline. What
-    they wait for may not be as it should be either; the last tells nobody.
+    The first stores the failure as the results *stored* (message id and ttl in ms) and reports it to the dependents of the message. The second
+    only stores, the third does neither. A commit that cannot be encoded is left out: the dependents may be what is wrong.
     """
-    dead = Outcome.failure(error)
-    stores = tuple(Store(message_id, Failure(error), ttl) for message_id, ttl in stored)
-    tellings: tuple[Callable[[], tuple[Effect, ...]], ...] = (lambda: (*stores, *_dependents(delivery, error)), lambda: stores, lambda: ())
-    for effects in tellings:
-        try:
-            commit = _encode(delivery, dead.also(*effects()), apply_send_layers)
-        except BaseException as worse:
-            if escapes(worse):
-                raise
-            continue  # the next one says less
-        yield commit
+    return _fallbacks(_Encoder(apply_send_layers), delivery, error, stored)
 
 
 def bury_with(delivery: Delivery, error: BaseException, apply_send_layers: SendLayers) -> Commit:
-    """Return the commit that makes *delivery* a dead letter for *error*, and tells all who wait where that is possible."""
-    bare = new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(Fault.of(error)), ())
-    return next(fallback_commits(delivery, error, (), apply_send_layers), bare)
+    """Return the commit that makes *delivery* a dead letter with *error*, and reports the failure to its dependents if that can be encoded."""
+    encoder = _Encoder(apply_send_layers)
+    commit = next(_fallbacks(encoder, delivery, error, ()), None)
+    return commit or new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(encoder.fault_of(error)), ())
+
+
+def _fallbacks(encoder: "_Encoder", delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]]) -> Iterator[Commit]:
+    dead = Outcome.failure(error)
+    stores = tuple(Store(message_id, Failure(error), ttl) for message_id, ttl in stored)
+    attempts: tuple[Callable[[], tuple[Effect, ...]], ...] = (lambda: (*stores, *_dependents(delivery, error)), lambda: stores, lambda: ())
+    for effects in attempts:
+        try:
+            commit = encoder.commit(delivery, dead.also(*effects()))
+        except BaseException as worse:
+            if escapes(worse):
+                raise
+            continue  # the next attempt has fewer effects
+        yield commit
 
 
 def _dependents(delivery: Delivery, error: BaseException) -> Iterator[Effect]:
-    """Return what tells the groups of a message, and who waits for the end of its pipeline, that it failed with *error*."""
+    """Return the effects that report *error* to what depends on a message: the results at the end of its pipeline, and its groups."""
     message = decode(delivery.body, received_at=delivery.received_at)
-    yield from (Store(message_id, Failure(error), RESULT_TTL, workflow_of(message)) for message_id in unreachable_result_ids(message))
+    workflow = workflow_of(message)
+    yield from (Store(message_id, Failure(error), DEFAULT_RESULT_TTL_MS, workflow) for message_id in unreachable_result_ids(message))
     yield from arrivals(message, Outcome.failure(error), DEFAULT_GROUP_TTL_MS)
 
 
-def _encode(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> Commit:
-    succeeded = is_successful(outcome.result)
-    if succeeded and not outcome.effects:
-        return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
-    fault_of = _each_once()
-    disposition = ACK if succeeded else _disposition(outcome, apply_send_layers, fault_of)
-    operations = tuple(_operation(effect, apply_send_layers, fault_of) for effect in outcome.effects)
-    return checked(new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations))
+@define
+class _Encoder:
+    """
+    Mutable: encodes one outcome, or several with the same error.
 
+    It makes one `Fault` of each error, since that reads source lines, and an outcome often buries a message with the error that it stores.
+    """
 
-def _each_once() -> FaultOf:
-    """Return `Fault.of`, which reads source lines, for one outcome: it buries a message with the error that it stores as its result."""
-    faults: dict[int, Fault] = {}
+    apply_send_layers: SendLayers
+    faults: dict[int, Fault] = field(factory=dict)
 
-    def fault_of(error: BaseException) -> Fault:
-        return faults.get(id(error)) or faults.setdefault(id(error), Fault.of(error))
+    def commit(self, delivery: Delivery, outcome: Outcome) -> Commit:
+        """Return the commit of *outcome* for *delivery*."""
+        succeeded = is_successful(outcome.result)
+        if succeeded and not outcome.effects:
+            return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
+        disposition = ACK if succeeded else self.disposition(outcome.result.failure())
+        operations = tuple(map(self.operation, outcome.effects))
+        return checked(new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations))
 
-    return fault_of
+    def fault_of(self, error: BaseException) -> Fault:
+        """Return *error* as a fault."""
+        return self.faults.get(id(error)) or self.faults.setdefault(id(error), Fault.of(error))
 
+    def disposition(self, setback: Setback) -> Disposition:
+        """Return what *setback* does with the message itself."""
+        match setback:
+            case Retry(message, delay, error):
+                post = send_to_op(Enqueue(message, delay), self.apply_send_layers)
+                return Reschedule(post, None if error is None else self.fault_of(error))
+            case Dead(error):
+                return ACK if is_a(error, Cancelled) else Bury(self.fault_of(error))  # a message cancelled on purpose is no dead letter
+            case Drop():
+                return ACK
+            case unknown:
+                _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
-def _disposition(outcome: Outcome, apply_send_layers: SendLayers, fault_of: FaultOf) -> Disposition:
-    match outcome.result.failure():
-        case Retry(message, delay, error):
-            return Reschedule(send_to_op(Enqueue(message, delay), apply_send_layers), None if error is None else fault_of(error))
-        case Dead(error):
-            return ACK if is_a(error, Cancelled) else Bury(fault_of(error))  # what was cancelled on purpose is no dead letter
-        case Drop():
-            return ACK
-        case unknown:
-            _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
-
-
-def _operation(effect: Effect, apply_send_layers: SendLayers, fault_of: FaultOf) -> Operation:
-    match effect:
-        case Store(message_id, result, ttl, hold):
-            return new_store_result_op(message_id, encode_result(_stored(result, fault_of)), ttl, hold)
-        case Enqueue():
-            return send_to_op(effect, apply_send_layers)
-        case Arrive(group, member, size, value, then, ttl):
-            return ArriveOp(
-                group,
-                member,
-                size,
-                encode_value(value, "result"),
-                tuple(split_at_group_values(enqueue, apply_send_layers) for enqueue in then),
-                ttl,
-            )
-        case unknown:
-            _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
+    def operation(self, effect: Effect) -> Operation:
+        """Return the operation of *effect*."""
+        match effect:
+            case Store(message_id, result, ttl, hold):
+                body = encode_result(result.alt(self.fault_of))
+                return new_store_result_op(message_id, body, ttl, hold)
+            case Enqueue():
+                return send_to_op(effect, self.apply_send_layers)
+            case Arrive(group, member, size, value, then, ttl):
+                follow_ups = tuple(split_at_group_values(enqueue, self.apply_send_layers) for enqueue in then)
+                return ArriveOp(group, member, size, encode_value(value, "result"), follow_ups, ttl)
+            case unknown:
+                _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
 
 
 def _refuse(found: Never, expected: str) -> Never:
     raise InvalidResult(f"found {found!r}, expected {expected}")
 
 
-def _stored(result: Result[object, Error], fault_of: FaultOf) -> Result[object, Fault]:
-    return Success(result.unwrap()) if is_successful(result) else Failure(fault_of(result.failure()))
-
-
-_MARK = "\x00fq:values\x00"
-
-
 def split_at_group_values(enqueue: Enqueue, apply_send_layers: SendLayers) -> DeferredEnqueue:
-    """Return *enqueue* cut open where the values of its group go, after its own arguments, and where the time goes at which it is made."""
+    """
+    Return *enqueue* as bytes with two gaps for the broker to fill: the values of the group, after the other arguments, and the time of sending.
+
+    Raises:
+        InvalidResult: another argument looks like the mark at which the bytes are split, or a layer has removed the mark.
+    """
     message: Message = enqueue.message
-    marked = send_to_op(Enqueue(evolve_message(message, args=(*message.args, _MARK)), enqueue.delay), apply_send_layers)
-    parts = marked.body.split(encode_value(_MARK))
+    marked = send_to_op(Enqueue(evolve_message(message, args=(*message.args, _VALUES_MARK)), enqueue.delay), apply_send_layers)
+    parts = marked.body.split(encode_value(_VALUES_MARK))
     if len(parts) != 2:
         raise InvalidResult(
-            f"{message.actor_name}: the argument that stands for the group's values is there {len(parts) - 1} times, expected once"
+            f"{message.actor_name}: found the mark for the group's values {len(parts) - 1} times in the message, expected it once"
         )
     head, tail = parts
     before, _, after = tail.rpartition(b'"message_timestamp":%d' % message.message_timestamp)
-    return (
-        DeferredEnqueue(marked, head, before + b'"message_timestamp":', after)
-        if after.startswith(b",")
-        else DeferredEnqueue(marked, head, tail)
-    )
+    if not after.startswith(b","):  # a layer has changed the time, or there is no such field
+        return DeferredEnqueue(marked, head, tail)
+    return DeferredEnqueue(marked, head, before + b'"message_timestamp":', after)
 
 
 __all__ = [

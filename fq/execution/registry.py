@@ -1,11 +1,11 @@
-"""`Registry`: the actors of an app, the queues and the stack that they run in, and what their layers share. Mutable shell."""
+"""`Registry`: the actors, queues and stack of an app, and the objects that its layers share. Mutable shell."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar, cast
 
 from fq.calls.actor import AnyActor, check_targets, stack_for
 from fq.calls.call import CallSender
-from fq.calls.declare import taken
+from fq.calls.declare import duplicate_name_error
 from fq.calls.templates import CallTemplate
 from fq.core.events import ActorDeclared, ActorDeclaring, Delayed, Enqueued, Event
 from fq.core.host import Host
@@ -28,10 +28,12 @@ class Owner(CallSender, Host, Protocol):
 
 class Registry:
     """
-    What an app declares, as a worker needs it: actors by name, their plans, and the queues to claim from.
+    What an app declares, in the form that a worker needs: actors by name, their plans, and the queues to claim from.
 
     Attributes:
-        stack: the layers that every actor of the app begins with.
+        stack: the stack of the app. The stack of each actor begins with it.
+
+        queues: the queues that the app's workers claim from.
     """
 
     def __init__(self, owner: Owner) -> None:
@@ -40,7 +42,7 @@ class Registry:
         self._actors: dict[str, AnyActor] = {}
         self._plans: dict[str, ActorPlan] = {}
         self.stack = Stack()
-        self._base = ActorPlan.of(self.stack)
+        self._app_plan = ActorPlan.of(self.stack)
         self.queues = DeclaredQueues(self.emit)
 
     @property
@@ -50,36 +52,37 @@ class Registry:
 
     def begin(self, middleware: Middleware, queues: Collection[str]) -> None:
         """
-        Use the layers of *middleware*, and list *queues*.
+        Use the layers of *middleware*, and declare *queues*.
 
-        The layers may ask their app for what they share, so the app must have its registry by now.
+        The app must have its registry by now: layers may call `App.singleton`.
 
         Raises:
-            DeclarationError: one of *queues* cannot name a queue.
+            DeclarationError: one of *queues* is not a valid queue name.
             StackError: layers that do not fit together.
         """
         self.edit_stack(lambda _: compose(middleware))
-        self.queues.list(queues)
+        self.queues.declare_all(queues)
 
     def edit_stack(self, change: Callable[[Stack], Stack]) -> None:
         """See `App.edit_stack`."""
         stack = compose(change(self.stack)).bind(self._owner)
-        plans = {name: self._work_out(actor, stack) for name, actor in self._actors.items()}
-        self.stack, self._base, self._plans = stack, ActorPlan.of(stack), plans
+        plans = {name: self._make_plan(actor, stack) for name, actor in self._actors.items()}
+        self.stack, self._app_plan, self._plans = stack, ActorPlan.of(stack), plans
 
     def add(self, actor: AnyActor) -> None:
         """
-        Declare *actor* as one of the app's.
+        Add *actor* to the app.
 
         Raises:
             DeclarationError: its name is taken, or it belongs to another app.
+            OptionError, StackError: its options or layers do not fit the stack of the app.
         """
         if actor.name in self._actors:
-            raise taken(self._actors[actor.name], actor)
+            raise duplicate_name_error(self._actors[actor.name], actor)
         if actor.owner.app is not None and actor.owner.app is not self._owner:
             raise DeclarationError(f"{actor.name} belongs to another app already: {actor.owner.app!r}")
         check_targets(actor.options, self._owner)
-        plan = self._work_out(actor, self.stack)
+        plan = self._make_plan(actor, self.stack)
         actor.owner.app = self._owner
         self._actors[actor.name] = actor  # before the event, so that layers can look it up
         self._plans[actor.name] = plan
@@ -92,19 +95,19 @@ class Registry:
         try:
             return self._actors[name]
         except KeyError:
-            raise ActorNotFound(f"no actor called {name}; declared are {', '.join(self._actors) or 'none'}") from None
+            raise ActorNotFound(f"no actor called {name}; the app declares {', '.join(self._actors) or 'none'}") from None
 
     def plan(self, actor_name: str) -> ActorPlan:
-        """Return what was worked out for an actor; for one that is not declared here, the plan of the app's own stack."""
-        return self._plans.get(actor_name, self._base)
+        """Return the plan of an actor. For an actor that is not declared here, it is made of the app's stack."""
+        return self._plans.get(actor_name, self._app_plan)
 
     def plans(self) -> tuple[ActorPlan, ...]:
         """Return the plans of all declared actors."""
         return tuple(self._plans.values())
 
-    def stores(self, stage: CallTemplate) -> bool:
-        """Will the result of this call be stored?"""
-        return stage.options.get("store_results", self.plan(stage.actor.name).stores) is True
+    def stores_result(self, call: CallTemplate) -> bool:
+        """Will the result of *call* be stored?"""
+        return call.options.get("store_results", self.plan(call.actor.name).stores_results) is True
 
     def singleton(self, kind: Callable[..., T]) -> T:
         """See `App.singleton`."""
@@ -113,15 +116,15 @@ class Registry:
         return cast(T, self._singletons[kind])
 
     def apply_send_layers(self, enqueue: Enqueue) -> Enqueue:
-        """Return *enqueue* as the stack of its actor sends it."""
-        plan = self._plans.get(enqueue.message.actor_name, self._base)
+        """Return *enqueue* as the layers of its actor change it."""
+        plan = self._plans.get(enqueue.message.actor_name, self._app_plan)
         if enqueue.message.queue_name == ACTOR_DEFAULTS:
-            enqueue = plan.addressed(enqueue)
+            enqueue = plan.with_actor_defaults(enqueue)
         return plan.send_layers.on_enqueue(enqueue) if plan.has_send_layers else enqueue
 
     def emit(self, event: Event, plan: ActorPlan | None = None) -> None:
-        """Pass *event* to the layers of *plan*, or of the app's own stack. What they raise is logged."""
-        plan = plan or self._base
+        """Pass *event* to the layers of *plan*, by default those of the app's stack. What they raise is logged."""
+        plan = plan or self._app_plan
         if plan.has_event_layers:
             try:
                 plan.event_layers.on_event(event)
@@ -129,12 +132,12 @@ class Registry:
                 log.error("%s", errors.message, exc_info=errors)
 
     def emit_enqueued(self, enqueue: Enqueue) -> None:
-        """Tell the layers of its actor that *enqueue* is on its queue."""
-        plan = self._plans.get(enqueue.message.actor_name, self._base)
+        """Tell the layers of the actor that the message of *enqueue* is on its queue."""
+        plan = self._plans.get(enqueue.message.actor_name, self._app_plan)
         if plan.has_event_layers:
             if enqueue.delay:
                 self.emit(Delayed(enqueue.message, enqueue.delay), plan)
             self.emit(Enqueued(enqueue.message, enqueue.delay), plan)
 
-    def _work_out(self, actor: AnyActor, base: Stack) -> ActorPlan:
+    def _make_plan(self, actor: AnyActor, base: Stack) -> ActorPlan:
         return ActorPlan.of(stack_for(actor, base).bind(self._owner), actor)

@@ -1,13 +1,14 @@
 """
-The plan of a requeue of dead letters: messages that start afresh, and groups that are open again. Pure: reads messages, and no store.
+Plans a requeue of dead letters. A pure function: it reads messages, and the broker shows it what is stored.
 
-A requeued message has no retries used up, and no age. A group that failed with a member goes on when that has succeeded after all: its other arrivals are
-still there, in the message that was to come after it and could not be called. That message is taken back, and is posted again when the group is complete.
+A requeued message starts again with no retries used up and no age. If it is a member of a group that failed, the group can go on once the member
+succeeds. So the plan reopens the group. The arrivals of its other members are in the message after the group, the follow-up, which could not be
+called. The plan deletes that message; the broker enqueues it again when the group is complete.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from returns.pipeline import is_successful
 
 from fq.brokers.records import DeferredEnqueue, EnqueueOp
@@ -22,118 +23,141 @@ from fq.wire.codec import decode, encode, encode_value
 from fq.workflows.group_results import arrivals_before, resolve_group_values, slots_with_numbers
 from fq.workflows.group_slot import GroupSlot
 
-USED_UP = (RETRIES.name, UNKNOWN_SINCE)
+USED_UP_OPTIONS = (RETRIES.name, UNKNOWN_SINCE)
 """Options that count what a message has used up."""
 
 
 def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
     """
-    Return what a requeue of *message_ids* at the time *now* comes to.
+    Return the plan that requeues the dead letters *message_ids* at *now*, ms since the epoch.
 
-    A member of a group stays dead for the moment while what comes after the group is held by a worker, which finds out that it cannot be called.
+    A member of a group stays dead while a worker holds the group's follow-up: that worker is about to find out that it cannot be called.
     """
     letters = dict(view.dead_letters(list(dict.fromkeys(message_ids))))
     while True:
         draft = _Draft(view)
-        draft.reopen_for(letters)
-        if not draft.blocked:
+        draft.reopen_groups_of(letters)
+        if not draft.blocked_letters:
             return draft.plan(letters, now)
-        letters = {message_id: op for message_id, op in letters.items() if message_id not in draft.blocked}
+        letters = {message_id: op for message_id, op in letters.items() if message_id not in draft.blocked_letters}
 
 
-def afresh(op: EnqueueOp, now: int) -> EnqueueOp:
-    """Return *post* as if it were sent *now*: no retries used up, no age. What is no message stays as it is."""
+def restarted(op: EnqueueOp, now: int) -> EnqueueOp:
+    """Return *op* as if sent at *now*: no retries used up, no age. Bytes that are not a message stay as they are."""
     message = _read(op)
     if message is None:
         return op
-    options = frozen_dict({name: value for name, value in message.options.items() if name not in USED_UP})
+    options = frozen_dict({name: value for name, value in message.options.items() if name not in USED_UP_OPTIONS})
     return evolve(op, body=encode(evolve_message(message, options=options, message_timestamp=now)))
 
 
+@frozen
+class _Restart:
+    """A *message* that runs again because the dead letters *letter_ids* are requeued: one of them, or a follow-up of its group."""
+
+    message: Message
+    letter_ids: frozenset[str]
+
+
 @define
-class _Stand:
-    """Mutable: the *numbers* of a group that are to arrive again, for the sake of the letters *roots*; *follow_up_ids* are the messages after the group."""
+class _ReturningMembers:
+    """Mutable: the *numbers* of the members of a group that run again, because of *letter_ids*. *follow_up_ids* are the messages after the group."""
 
     follow_up_ids: tuple[str, ...]
     numbers: set[int] = field(factory=set)
-    roots: set[str] = field(factory=set)
+    letter_ids: frozenset[str] = frozenset()
 
 
 @define
 class _Draft:
-    """Mutable: a plan in the making. Letters that are *blocked* must wait."""
+    """
+    Mutable: a plan in the making.
+
+    Attributes:
+        blocked_letters: the ids of letters that must stay dead for now.
+
+        open_groups: the ids of groups that are open anyway.
+
+        reopened: the groups to reopen, by id.
+
+        returning: the numbers of the members that run again, by the id of their group.
+
+        taken_letters, taken_messages: the ids of dead letters and of waiting messages that reopened groups will enqueue.
+    """
 
     view: RequeueView
-    blocked: set[str] = field(factory=set)
-    open: set[str] = field(factory=set)
+    blocked_letters: set[str] = field(factory=set)
+    open_groups: set[str] = field(factory=set)
     reopened: dict[str, ReopenedGroup] = field(factory=dict)
-    numbers: dict[str, set[int]] = field(factory=dict)
-    taken: dict[str, None] = field(factory=dict)
-    waiting: dict[str, None] = field(factory=dict)
+    returning: dict[str, set[int]] = field(factory=dict)
+    taken_letters: dict[str, None] = field(factory=dict)
+    taken_messages: dict[str, None] = field(factory=dict)
 
-    def reopen_for(self, letters: Mapping[str, EnqueueOp]) -> None:
-        """Open the groups of *letters*; of what came after them, since that failed; and so on."""
-        level = [(message, {message_id}) for message_id, op in letters.items() if (message := _read(op))]
-        while level:
-            stands = _stands(level)
-            new = [group for group in stands if group not in self.numbers]
-            self.open |= self.view.open_groups(new)
-            level = [found for group in new if group not in self.open for found in self._reopen(group, stands[group])]
-            for group, stand in stands.items():
-                self.numbers.setdefault(group, set()).update(stand.numbers)
+    def reopen_groups_of(self, letters: Mapping[str, EnqueueOp]) -> None:
+        """Reopen the groups of *letters*. Their follow-ups failed with them, so reopen the groups of these, too, and so on."""
+        restarts = [_Restart(message, frozenset((message_id,))) for message_id, op in letters.items() if (message := _read(op))]
+        while restarts:
+            groups = _returning_members(restarts)
+            new = [group_id for group_id in groups if group_id not in self.returning]
+            self.open_groups |= self.view.open_groups(new)
+            closed = [group_id for group_id in new if group_id not in self.open_groups]
+            restarts = [restart for group_id in closed for restart in self._reopen(group_id, groups[group_id])]
+            for group_id, members in groups.items():
+                self.returning.setdefault(group_id, set()).update(members.numbers)
 
-    def _reopen(self, group: str, stand: _Stand) -> Iterator[tuple[Message, set[str]]]:
-        """Open *group*, if it failed, and return the messages after it that are dead letters for that."""
-        letters, alive = self.view.dead_letters(stand.follow_up_ids), self.view.live_messages(stand.follow_up_ids)
-        found = {**letters, **{message_id: one.op for message_id, one in alive.items()}}
-        failed = {message_id: message for message_id, op in found.items() if (message := uncallable(op))}
-        if any(message_id in alive and alive[message_id].running for message_id in failed):
-            self.blocked |= stand.roots
+    def _reopen(self, group_id: str, members: _ReturningMembers) -> Iterator[_Restart]:
+        """Reopen a group if it failed. Return its follow-ups that are dead letters because of that."""
+        letters, live = self.view.dead_letters(members.follow_up_ids), self.view.live_messages(members.follow_up_ids)
+        stored = {**letters, **{message_id: message.op for message_id, message in live.items()}}
+        failed = {message_id: message for message_id, op in stored.items() if (message := failed_with_group(op))}
+        if any(message_id in live and live[message_id].running for message_id in failed):
+            self.blocked_letters |= members.letter_ids
         elif failed:
-            values = arrivals_before(next(iter(failed.values())))
-            arrived = {number: encode_value(value) for number, value in enumerate(values)}
-            self.reopened[group] = ReopenedGroup(group, arrived, tuple(map(_cut_open, failed.values())))
-            self.taken.update(dict.fromkeys(message_id for message_id in failed if message_id in letters))
-            self.waiting.update(dict.fromkeys(message_id for message_id in failed if message_id in alive))
-            yield from ((message, stand.roots) for message_id, message in failed.items() if message_id not in alive)
+            arrivals = arrivals_before(next(iter(failed.values())))
+            values = dict(enumerate(map(encode_value, arrivals)))
+            self.reopened[group_id] = ReopenedGroup(group_id, values, tuple(map(_deferred, failed.values())))
+            self.taken_letters.update(dict.fromkeys(message_id for message_id in failed if message_id in letters))
+            self.taken_messages.update(dict.fromkeys(message_id for message_id in failed if message_id in live))
+            yield from (_Restart(message, members.letter_ids) for message_id, message in failed.items() if message_id not in live)
 
     def plan(self, letters: Mapping[str, EnqueueOp], now: int) -> RequeuePlan:
-        """Return the plan to requeue *letters*, but for those that their groups will post."""
-        reopened = tuple(
-            evolve(one, values={number: value for number, value in one.values.items() if number not in self.numbers[one.group]})
-            for one in self.reopened.values()
-        )
+        """Return the plan that requeues *letters*. It does not enqueue those that a reopened group will enqueue."""
         return RequeuePlan(
-            tuple(afresh(op, now) for message_id, op in letters.items() if message_id not in self.taken),
-            tuple(self.taken),
-            tuple(self.waiting),
-            reopened,
-            {group: self.numbers[group] for group in self.open},
+            tuple(restarted(op, now) for message_id, op in letters.items() if message_id not in self.taken_letters),
+            tuple(self.taken_letters),
+            tuple(self.taken_messages),
+            tuple(self._without_returning(group) for group in self.reopened.values()),
+            {group_id: self.returning[group_id] for group_id in self.open_groups},
         )
 
+    def _without_returning(self, group: ReopenedGroup) -> ReopenedGroup:
+        """Return *group* without the arrivals of members that run again."""
+        returning = self.returning[group.group]
+        return evolve(group, values={number: value for number, value in group.values.items() if number not in returning})
 
-def _stands(level: Iterable[tuple[Message, set[str]]]) -> dict[str, _Stand]:
-    """Return where the messages of *level*, each with its roots, stand in groups, by group."""
-    stands: dict[str, _Stand] = {}
-    for message, roots in level:
-        for slot, numbers in _slots(message):
-            stand = stands.setdefault(slot.group_id, _Stand(tuple(slot.follow_up_ids())))
-            stand.numbers.update(numbers)
-            stand.roots |= roots
-    return stands
+
+def _returning_members(restarts: Iterable[_Restart]) -> dict[str, _ReturningMembers]:
+    """Return which members of which groups the messages of *restarts* are, by group id."""
+    groups: dict[str, _ReturningMembers] = {}
+    for restart in restarts:
+        for slot, numbers in _slots(restart.message):
+            members = groups.setdefault(slot.group_id, _ReturningMembers(tuple(slot.follow_up_ids())))
+            members.numbers.update(numbers)
+            members.letter_ids |= restart.letter_ids
+    return groups
 
 
 def _slots(message: Message) -> Sequence[tuple[GroupSlot, range]]:
-    """Return where *message* stands in groups; nothing where its options say nothing that can be read."""
+    """Return the slots of *message* in groups; none if its options cannot be read."""
     try:
         return tuple(slots_with_numbers(message))
     except FqError:
         return ()
 
 
-def _cut_open(message: Message) -> DeferredEnqueue:
-    """Return what posts *message* again, with other values of its group."""
-    return split_at_group_values(Enqueue(evolve_message(message, args=message.args[:-1])), lambda enqueue: enqueue)
+def _deferred(follow_up: Message) -> DeferredEnqueue:
+    """Return what enqueues *follow_up* again, with the new values of its group as its last argument."""
+    return split_at_group_values(Enqueue(evolve_message(follow_up, args=follow_up.args[:-1])), lambda enqueue: enqueue)
 
 
 def _read(op: EnqueueOp) -> Message | None:
@@ -143,10 +167,12 @@ def _read(op: EnqueueOp) -> Message | None:
         return None
 
 
-def uncallable(op: EnqueueOp) -> Message | None:
-    """Return the message of *post* if it cannot be called, since members failed of the group before it."""
+def failed_with_group(op: EnqueueOp) -> Message | None:
+    """Return the message of *op* if it cannot be called because members of the group before it failed; otherwise None."""
     message = _read(op)
+    if message is None or GATHERED not in message.options:
+        return None
     try:
-        return message if message is not None and GATHERED in message.options and not is_successful(resolve_group_values(message)) else None
+        return None if is_successful(resolve_group_values(message)) else message
     except FqError:
         return None

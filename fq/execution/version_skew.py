@@ -1,4 +1,4 @@
-"""Messages that this worker cannot run, and others perhaps can, as during a rolling deploy: for a while they are left to them."""
+"""Messages that this worker cannot run, but others may, as during a rolling deploy. For a while they are put back."""
 
 from fq.core.message import Message
 from fq.core.outcome import Outcome, Retry
@@ -6,28 +6,28 @@ from fq.core.reserved_options import UNKNOWN_SINCE
 from fq.errors import ActorNotFound, Error
 
 RECHECK_MS = 1_000
-"""How long such a message waits before it is offered again."""
+"""How long such a message waits before a worker claims it again."""
 
 
-def unknown_actor(message: Message, grace: int) -> Outcome:
-    """Return what becomes of a message for an actor that is not declared here."""
-    return left_to_others(message, ActorNotFound(f"no actor called {message.actor_name} is declared in this worker"), grace)
+def unknown_actor_outcome(message: Message, grace: int) -> Outcome:
+    """Return the outcome of *message*, whose actor is not declared here; see `put_back_or_fail`."""
+    return put_back_or_fail(message, ActorNotFound(f"this worker declares no actor called {message.actor_name}"), grace)
 
 
-def left_to_others(message: Message, error: Error, grace: int) -> Outcome:
+def put_back_or_fail(message: Message, error: Error, grace: int) -> Outcome:
     """
-    Return what becomes of *message*, which cannot be run here for *error*.
+    Return the outcome of *message*, which this worker cannot run because of *error*.
 
-    For *grace* ms it is left to other workers, and no attempt is used up, so that a rolling deploy loses nothing; then it fails.
+    For *grace* ms it is put back for other workers, without using up an attempt, so that a rolling deploy loses nothing. Then it fails.
     """
-    since = _since(message)
+    since = _unknown_since(message)
     if message.received_at - since >= grace:
         return Outcome.failure(error)
     waiting = Retry(message.with_options(**{UNKNOWN_SINCE: since}), RECHECK_MS)
     return Outcome.failure(error).alt(lambda _: waiting)
 
 
-def _since(message: Message) -> int:
-    """Return when *message* could not be run for the first time; now, if its option does not say so: a foreign producer may write anything there."""
+def _unknown_since(message: Message) -> int:
+    """Return the time of the first attempt, ms since the epoch. It is now if the option holds no such time: a foreign producer may write anything."""
     since = message.options.get(UNKNOWN_SINCE)
     return since if type(since) is int and 0 < since <= message.received_at else message.received_at

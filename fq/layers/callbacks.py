@@ -34,7 +34,7 @@ class MessageData(dict[str, object]):
             raise AttributeError(f"a message has no field {name}") from None
 
 
-def as_data(args: tuple[object, ...]) -> tuple[object, ...]:
+def with_message_data(args: tuple[object, ...]) -> tuple[object, ...]:
     """Return *args*; where the first is a message as JSON, as `MessageData`."""
     first = args[0] if args else None
     return (MessageData(first), *args[1:]) if type(first) is dict and first.keys() >= _FIELDS else args

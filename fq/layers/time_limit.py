@@ -38,7 +38,7 @@ class TimeLimit(Step):
         return with_time_limit(message, self.time_limit)
 
 
-def exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:
+def time_limit_exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:
     """Return the error of an attempt that ran longer than *limit* ms."""
     return TimeLimitExceeded(f"{actor_name} ran longer than its time limit of {limit:.0f} ms")
 

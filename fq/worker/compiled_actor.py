@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from fq.execution.actor_plan import ActorPlan
-from fq.execution.handler import AsyncRuns, Runs, async_handler, sync_handler
+from fq.execution.handler import AsyncFunctionRunner, FunctionRunner, async_handler, sync_handler
 from fq.execution.registry import Registry
 from fq.layers import Callbacks, GroupCallbacks, Results
 from fq.layers.retries import Retries
@@ -34,7 +34,7 @@ class CompiledActor:
     time_limit: float = float("inf")
 
 
-def compile_actor(registry: Registry, actor_name: str, run: Runs, arun: AsyncRuns, grace: int) -> CompiledActor | None:
+def compile_actor(registry: Registry, actor_name: str, run: FunctionRunner, arun: AsyncFunctionRunner, grace: int) -> CompiledActor | None:
     """Return the actor called *actor_name*, None if it is not declared in *registry*. *run* or *arun* calls its function; see `JobRunner` for *grace*."""
     actor = registry.actors.get(actor_name)
     if actor is None:

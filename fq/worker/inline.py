@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, ClaimRequest, Commit
 from fq.errors import FqError
-from fq.execution.handler import acall_directly, call_directly, cancelled_itself
+from fq.execution.handler import acall_directly, call_directly, self_cancelled
 from fq.execution.registry import Registry
 from fq.runtime.fresh_ids import fresh_worker_name
 from fq.worker.coroutine_runner import CoroutineRunner
@@ -73,7 +73,7 @@ def _run(runner: JobRunner, job: Job, coroutines: CoroutineRunner) -> Commit:
         try:
             coroutines.run(runner.arun(job))
         except asyncio.CancelledError as error:  # the actor has cancelled its own task; so does Ctrl-C
-            runner.fail(job, cancelled_itself(job.delivery.actor_name, error))
+            runner.fail(job, self_cancelled(job.delivery.actor_name, error))
         except GeneratorExit as error:  # a layer has raised it: nothing else closes what `CoroutineRunner` runs
             runner.fail(job, error)
     else:

@@ -24,10 +24,10 @@ from fq.core.message import CANCELLED, Message
 from fq.core.outcome import Enqueue, Outcome, Retry
 from fq.errors import DecodeError
 from fq.errors.propagation import aescapes, escapes
-from fq.execution.handler import AsyncRuns, Runs, interrupted_outcome
+from fq.execution.handler import AsyncFunctionRunner, FunctionRunner, interrupted_outcome
 from fq.execution.outcome_encoding import SendLayers, bury_with, encode_or_fail, encode_outcome
 from fq.execution.registry import Registry
-from fq.execution.version_skew import unknown_actor
+from fq.execution.version_skew import unknown_actor_outcome
 from fq.runtime.logger import logger
 from fq.wire.codec import decode
 from fq.worker.compiled_actor import CompiledActor, compile_actor, deciding_layers, notifying_layers
@@ -65,7 +65,7 @@ class JobRunner:
     A message that this worker cannot run is left to others for *grace* ms: see ``fq.execution.version_skew``.
     """
 
-    def __init__(self, registry: Registry, run: Runs, arun: AsyncRuns, grace: int) -> None:
+    def __init__(self, registry: Registry, run: FunctionRunner, arun: AsyncFunctionRunner, grace: int) -> None:
         self.registry = registry
         self._run = run
         self._arun = arun
@@ -95,7 +95,7 @@ class JobRunner:
         if isinstance(message, Commit):
             return message
         if actor is None:
-            outcome = interrupted_outcome(message) if cancelled else unknown_actor(message, self._grace)
+            outcome = interrupted_outcome(message) if cancelled else unknown_actor_outcome(message, self._grace)
             if not outcome.final:
                 return encode_outcome(delivery, outcome, self.registry.apply_send_layers)
             plan = self.registry.plan(message.actor_name)

@@ -47,7 +47,7 @@ def test_a_broker_may_be_given_as_a_value_but_not_beside_a_url() -> None:
     broker = MemoryBroker()
 
     assert App(broker=broker).broker is broker
-    with pytest.raises(ConfigError, match=r"^found the URL memory:// and the broker .*, expected one of them$"):
+    with pytest.raises(ConfigError, match=r"^found the URL memory:// and the broker .*, expected only one of them$"):
         App("memory://", broker=broker)
 
 
@@ -106,9 +106,9 @@ def test_actors_are_found_by_name() -> None:
     add = app.actor(name="add")(lambda a, b: a + b)
 
     assert app.get_actor("add") is add
-    with pytest.raises(ActorNotFound, match=r"^no actor called sub; declared are add$"):
+    with pytest.raises(ActorNotFound, match=r"^no actor called sub; the app declares add$"):
         app.get_actor("sub")
-    with pytest.raises(ActorNotFound, match=r"^no actor called sub; declared are none$"):
+    with pytest.raises(ActorNotFound, match=r"^no actor called sub; the app declares none$"):
         App("memory://").get_actor("sub")
 
 
@@ -176,9 +176,7 @@ def test_including_an_actor_whose_name_is_taken_is_refused() -> None:
     app = App("memory://")
     app.actor(name="add")(print)
 
-    with pytest.raises(
-        DeclarationError, match=r"^two actors are called add: builtins\.print and builtins\.len; give one of them another name"
-    ):
+    with pytest.raises(DeclarationError, match=r"^found two actors called add: builtins\.print and builtins\.len; rename one of them"):
         app.include(actor(name="add")(len))
 
 

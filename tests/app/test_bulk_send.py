@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from fq import App, BrokerUnavailable
-from fq.app.bulk_send import BATCH
+from fq.app.bulk_send import MAX_BATCH_MESSAGES
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import EnqueueOp
 
@@ -49,18 +49,18 @@ def ready(broker: Ahead) -> int:
 
 def test_a_batch_is_under_way_while_the_next_is_made_and_never_two() -> None:
     broker = Ahead()
-    handles = sender(broker)(range(2 * BATCH + 5))
+    handles = sender(broker)(range(2 * MAX_BATCH_MESSAGES + 5))
 
     assert broker.events == ["begin 1", "finish 1", "begin 2", "finish 2", "begin 3", "finish 3"]
-    assert len(handles) == ready(broker) == 2 * BATCH + 5
+    assert len(handles) == ready(broker) == 2 * MAX_BATCH_MESSAGES + 5
 
 
 def test_the_next_is_made_before_the_one_before_it_is_waited_for() -> None:
     broker, made = Ahead(), list[str]()
 
     def numbers() -> Iterator[int]:
-        for n in range(2 * BATCH):
-            if n == BATCH + 1:
+        for n in range(2 * MAX_BATCH_MESSAGES):
+            if n == MAX_BATCH_MESSAGES + 1:
                 made.extend(broker.events)
             yield n
 
@@ -72,7 +72,7 @@ def test_the_next_is_made_before_the_one_before_it_is_waited_for() -> None:
 def test_after_an_error_of_the_broker_nothing_more_is_begun_nor_waited_for_twice() -> None:
     broker = Ahead(fails_at=1)
     with pytest.raises(BrokerUnavailable):
-        sender(broker)(range(3 * BATCH))
+        sender(broker)(range(3 * MAX_BATCH_MESSAGES))
 
     assert broker.events == ["begin 1", "finish 1"]
     assert ready(broker) == 0
@@ -80,7 +80,7 @@ def test_after_an_error_of_the_broker_nothing_more_is_begun_nor_waited_for_twice
 
 def test_an_error_of_the_caller_leaves_what_was_begun_sent() -> None:
     def numbers() -> Iterator[int]:
-        yield from range(BATCH + 10)
+        yield from range(MAX_BATCH_MESSAGES + 10)
         raise LookupError("no more")
 
     broker = Ahead()
@@ -88,7 +88,7 @@ def test_an_error_of_the_caller_leaves_what_was_begun_sent() -> None:
         sender(broker)(numbers())
 
     assert broker.events == ["begin 1", "finish 1"]
-    assert ready(broker) == BATCH
+    assert ready(broker) == MAX_BATCH_MESSAGES
 
 
 def test_a_batch_ends_when_it_is_large_too() -> None:

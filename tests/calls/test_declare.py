@@ -55,7 +55,7 @@ def test_the_options_of_an_actor_are_kept_and_in_force(memory: App) -> None:
 
     stack = memory.stack_of(add)
 
-    assert (add.name, add.queue_name, add.priority, add.extra) == ("add", "mail", -3, {"tenant": "a"})
+    assert (add.name, add.queue_name, add.priority, add.message_options) == ("add", "mail", -3, {"tenant": "a"})
     assert add.options == {"max_retries": 32, "time_limit": timedelta(seconds=1)}
     assert stack.get(Retries) == retries(max_retries=32)
     assert stack.get(TimeLimit) == time_limit(time_limit=1_000)
@@ -159,14 +159,17 @@ def test_two_actors_of_one_name_are_refused_with_both_places(memory: App) -> Non
             return a + b
 
     here = f"{__name__}.test_two_actors_of_one_name_are_refused_with_both_places.<locals>"
-    assert str(caught.value) == (f"two actors are called add: {here}.add and {here}.plus; give one of them another name with name=...")
+    assert str(caught.value) == f"found two actors called add: {here}.add and {here}.plus; rename one of them with name=..."
     assert memory.actors == {"add": add}
 
 
 def test_a_function_without_a_name_needs_one(memory: App) -> None:
     partial = functools.partial(int, base=2)
 
-    with pytest.raises(DeclarationError, match=r"^functools\.partial\(<class 'int'>, base=2\) has no name: give it one with name=\.\.\.$"):
+    with pytest.raises(
+        DeclarationError,
+        match=r"^found functools\.partial\(<class 'int'>, base=2\), a function without a name: name the actor with name=\.\.\.$",
+    ):
         memory.actor(partial)
     assert memory.actor(name="binary")(partial).name == "binary"
 
@@ -174,7 +177,7 @@ def test_a_function_without_a_name_needs_one(memory: App) -> None:
 def test_an_actor_cannot_be_declared_twice(memory: App) -> None:
     declared = memory.actor(lambda_named("add"))  # type: ignore[arg-type, var-annotated]
 
-    with pytest.raises(DeclarationError, match=r"^add is an actor already$"):
+    with pytest.raises(DeclarationError, match=r"^add is an actor already, expected a function$"):
         memory.actor(declared)
 
 

@@ -85,7 +85,7 @@ def test_no_result_yet_is_told_from_one_that_did_not_come_in_time(app: App) -> N
     with pytest.raises(ResultTimeout) as late:
         handle.get_result(block=True, timeout=20)
 
-    assert str(missing.value) == f"no result of add {handle.message_id} yet, or it has expired: get_result(block=True) waits"
+    assert str(missing.value) == f"no result of add {handle.message_id} yet, or it has expired: wait with get_result(block=True)"
     assert str(late.value) == f"no result of add {handle.message_id} within 20 ms"
 
 
@@ -109,7 +109,7 @@ def test_an_actor_that_stores_nothing_says_so_at_once(app: App) -> None:
     with pytest.raises(ResultNotStored) as caught:
         handle.get_result(block=True)
 
-    assert str(caught.value) == "nothing stores no results: annotate what it returns, or declare it with store_results=True"
+    assert str(caught.value) == "nothing stores no results: annotate its return type, or declare it with store_results=True"
 
 
 def test_a_call_may_ask_for_its_result_to_be_kept_or_not(app: App) -> None:

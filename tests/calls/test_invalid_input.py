@@ -141,7 +141,7 @@ def test_an_unknown_option_of_a_call_is_refused(memory: App) -> None:
         declared.call().with_options(max_retrys=3)  # type: ignore[call-arg]
     with pytest.raises(OptionError, match=r"^max_retries: found 'x', expected a whole number from 0, or None for ever$"):
         declared.call().with_options(max_retries="x")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match=r"^throws=.* cannot travel in a message: give it to the actor$"):
+    with pytest.raises(OptionError, match=r"^throws=.* cannot travel in a message, which is JSON: give it to the actor$"):
         declared.call().with_options(throws=ValueError)  # type: ignore[call-arg]
     with pytest.raises(DeclarationError, match=r"^found the queue name '\$', expected"):
         declared.call().with_options(queue="$")
@@ -170,7 +170,7 @@ def test_a_message_for_an_actor_that_nobody_declared_is_left_to_others_and_then_
     (letter,) = memory.broker.dead_letters()
 
     assert letter.fault.type == "ActorNotFound"
-    assert letter.fault.message == "no actor called elsewhere is declared in this worker"
+    assert letter.fault.message == "this worker declares no actor called elsewhere"
     assert 60_000 <= letter.died_at - sent_at <= 70_000
     assert b'"args":[1]' in letter.body
     assert letter.message_id == handle.message_id

@@ -50,7 +50,7 @@ def test_what_is_no_step_is_refused(actors: WorkflowActors, thing: object) -> No
 
 
 def test_a_pipeline_of_nothing_is_refused() -> None:
-    with pytest.raises(DeclarationError, match="found a pipeline of no steps, expected at least one"):
+    with pytest.raises(DeclarationError, match="found a pipeline without steps, expected at least one step"):
         pipeline([])
 
 
@@ -60,7 +60,7 @@ def test_a_policy_that_there_is_not_is_refused(actors: WorkflowActors) -> None:
 
 
 def test_a_group_of_nothing_after_a_group_is_refused(actors: WorkflowActors) -> None:
-    with pytest.raises(DeclarationError, match="a group of nothing right after a group"):
+    with pytest.raises(DeclarationError, match="found an empty group right after a group"):
         group([actors.double.call(1)]) | actors.app.group([])
 
 
@@ -118,5 +118,5 @@ def test_who_stores_nothing_cannot_be_asked(actors: WorkflowActors) -> None:
 
 
 def test_arguments_for_a_group_are_refused(actors: WorkflowActors) -> None:
-    with pytest.raises(DeclarationError, match="found arguments for a group, expected them in its members"):
+    with pytest.raises(DeclarationError, match="found arguments for a group, expected none: give them to its members"):
         actors.double.call(1).then(group([actors.double]), 3)  # type: ignore[arg-type]

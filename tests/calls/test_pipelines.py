@@ -52,7 +52,7 @@ def test_a_pipeline_is_flat_however_it_is_put_together(actors: WorkflowActors) -
     nested = (actors.add.call(1, 2) | actors.double) | (actors.double.call() | actors.double)  # type: ignore[call-arg]
     listed = pipeline([pipeline([actors.add.call(1, 2), actors.double]), actors.double, actors.double])
 
-    assert len(flat.stages) == len(nested.stages) == len(listed.stages) == 4
+    assert len(flat.steps) == len(nested.steps) == len(listed.steps) == 4
     for call in (flat, nested, listed):
         handle = call.send()
         actors.app.run_until_idle()
@@ -165,7 +165,7 @@ def test_of_the_delays_of_the_whole_and_of_its_first_step_the_longer_one_counts(
     (actors.double.call(1).delay(10_000) | actors.double).delay(100).send()
 
     assert delayed_until(actors.app, 10_000) == 2
-    assert actors.double.call(1).delay(10_000).delay(100).stages[0].delay == 100  # type: ignore[union-attr]
+    assert actors.double.call(1).delay(10_000).delay(100).steps[0].delay == 100  # type: ignore[union-attr]
 
 
 def test_each_message_of_a_pipeline_carries_only_what_comes_after_it(actors: WorkflowActors) -> None:

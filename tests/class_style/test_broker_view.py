@@ -76,7 +76,7 @@ def test_an_actor_without_a_module_has_a_logger_all_the_same(app: App) -> None:
 
 
 def test_an_unknown_actor_is_not_found(broker: BrokerView) -> None:
-    with pytest.raises(ActorNotFound, match="no actor called nobody; declared are send"):
+    with pytest.raises(ActorNotFound, match="no actor called nobody; the app declares send"):
         broker.get_actor("nobody")
 
 
@@ -294,7 +294,9 @@ def test_an_option_that_is_no_json_does_not_travel_with_a_single_call() -> None:
     app = App(broker=MemoryBroker(), middleware=compose(hooks(Schedules())))
     task = app.actor(name="task")(lambda: None)
 
-    with pytest.raises(OptionError, match=r"^periodic=.*Cron object at .* cannot travel in a message: give it to the actor$"):
+    with pytest.raises(
+        OptionError, match=r"^periodic=.*Cron object at .* cannot travel in a message, which is JSON: give it to the actor$"
+    ):
         task.call().with_options(periodic=CRON)  # type: ignore[call-arg]
     with pytest.raises(InvalidResult, match=r"^task\.options\.periodic: found .* of type Cron, expected a JSON value"):
         task.call().with_options(options={"periodic": CRON}).send()

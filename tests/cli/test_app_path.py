@@ -29,7 +29,7 @@ COMMANDS = [("queues",), ("stack", "add"), ("send", "add", "1"), ("worker",)]
         ),
         (
             "twice:app",
-            "twice cannot be imported ({here}/twice.py, line 5): DeclarationError: two actors are called add: twice.add and twice.add;",
+            "twice cannot be imported ({here}/twice.py, line 5): DeclarationError: found two actors called add: twice.add and twice.add;",
         ),
         (
             "badurl:app",

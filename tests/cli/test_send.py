@@ -59,7 +59,7 @@ def test_as_json_the_id_is_an_object(fq: Fq) -> None:
     ("arguments", "said"),
     [
         (("addd", "1"), "no actor called addd: did you mean add?"),
-        (("unheard",), "no actor called unheard; declared are add, send_mail, log, fails, ship"),
+        (("unheard",), "no actor called unheard; the app declares add, send_mail, log, fails, ship"),
         (("add", "one"), "add(a, b): a: expected int, found 'one'"),
         (("add",), "add() missing a required argument: 'a'"),
         (("add", "1", "2", "3"), "add() takes from 1 to 2 positional arguments but 3 were given"),
@@ -114,7 +114,7 @@ def test_an_actor_that_stores_nothing_cannot_be_waited_for(fq: Fq) -> None:
 
     assert (ran.exit_code, ran.stderr) == (
         1,
-        "Error: log stores no results: annotate what it returns, or declare it with store_results=True\n",
+        "Error: log stores no results: annotate its return type, or declare it with store_results=True\n",
     )
 
 

@@ -25,7 +25,7 @@ def test_a_call_for_a_queue_that_no_worker_of_the_app_claims_from_is_warned_of_o
         work.call().with_options(queue=queue).send()
 
     (warning,) = warnings(caplog)
-    assert warning.startswith("queue slow: no actor of this app is declared with it")
+    assert warning.startswith("queue slow: no actor of this app uses it")
     assert "--queues slow" in warning
     assert "queues=['slow']" in warning
 

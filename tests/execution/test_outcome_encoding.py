@@ -203,7 +203,7 @@ def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_t
     (mark,) = json.loads(joined(FOLLOW_UP).then[0].op.body)["args"][1:]
 
     assert (
-        "stands for the group's values is there 2 times, expected once"
+        "found the mark for the group's values 2 times in the message, expected it once"
         in bury_with(lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))).message
     )
 

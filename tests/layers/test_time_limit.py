@@ -7,7 +7,7 @@ import pytest
 from fq import Dead, LayerError, Message, Outcome, Retry, TimeLimit, TimeLimitExceeded, compose, default_middleware, retries, time_limit
 from fq.core.message import TIME_LIMIT
 from fq.execution.handler import sync_handler
-from fq.layers.time_limit import exceeded
+from fq.layers.time_limit import time_limit_exceeded
 from fq.testing import message
 from fq.wire.signature import Signature
 
@@ -64,7 +64,7 @@ def test_such_an_attempt_is_retried_until_no_retries_are_left() -> None:
 
 @pytest.mark.parametrize(("limit", "shown"), [(50, "50"), (600_000, "600000"), (86_400_000, "86400000"), (INFINITE, "inf")])
 def test_the_error_gives_the_limit_in_whole_ms(limit: float, shown: str) -> None:
-    assert str(exceeded("add", limit)) == f"add ran longer than its time limit of {shown} ms"
+    assert str(time_limit_exceeded("add", limit)) == f"add ran longer than its time limit of {shown} ms"
 
 
 @pytest.mark.parametrize("value", ["abc", -1, 1.5, None, float("nan"), True])

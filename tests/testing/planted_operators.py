@@ -7,7 +7,7 @@ from fq.brokers.memory.operations import View
 from fq.brokers.memory.state import MemoryState
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp, Operation
 from fq.brokers.requeue import RequeuePlan, RequeuePlanner, RequeueView
-from fq.execution.requeue_plan import afresh
+from fq.execution.requeue_plan import restarted
 
 
 class RequeuesAllButOne(MemoryState):
@@ -104,4 +104,4 @@ class TellsNobody(MemoryState):
 def ignores_groups(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
     """A plan, which broker and ledger share, that posts letters and knows nothing of groups."""
     letters = view.dead_letters(list(dict.fromkeys(message_ids)))
-    return RequeuePlan(tuple(afresh(op, now) for op in letters.values()))
+    return RequeuePlan(tuple(restarted(op, now) for op in letters.values()))

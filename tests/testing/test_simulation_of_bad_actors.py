@@ -163,7 +163,7 @@ def test_that_an_actor_cancels_itself_is_an_ordinary_failure(fn: Callable[[], Aw
     def failed(run: Run) -> None:
         fault = run.result(run.sent).failure()
         assert fault.type == "SelfCancelled"
-        assert "raised CancelledError itself" in fault.message
+        assert "raised CancelledError, but was not cancelled" in fault.message
         assert run.ended == {"dead": 1}
 
     simulate(app, lambda _: actor.send(), seeds=20, faults=QUIET, check=failed)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from fq.brokers.protocol import Broker
 from fq.brokers.records import StoreResultOp
 from fq.brokers.validation import DEAD_TTL_MS
-from fq.execution.requeue_plan import uncallable
+from fq.execution.requeue_plan import failed_with_group
 from fq.testing.simulation.ledger import Ledger
 from fq.workflows.group_results import arrivals_before
 
@@ -31,7 +31,7 @@ def audit(ledger: Ledger, broker: Broker, queues: Collection[str]) -> None:
 def _audit_mended(ledger: Ledger, now: int) -> None:
     """Note what did not go on after a group whose failed members have succeeded since. One that was cancelled cannot be mended."""
     for message_id, (op, died_at) in ledger.dead.items():
-        message = uncallable(op) if died_at + DEAD_TTL_MS > now else None
+        message = failed_with_group(op) if died_at + DEAD_TTL_MS > now else None
         for arrival in arrivals_before(message) if message is not None else ():
             failed = isinstance(arrival, Mapping) and arrival.get("type") != "Cancelled"
             member = str(arrival.get("by", "")).rpartition(" ")[2] if isinstance(arrival, Mapping) and failed else ""

@@ -14,8 +14,8 @@ from fq.app.app import App
 from fq.brokers.records import ArriveOp, Bury, ClaimRequest, Commit, EnqueueOp, Reschedule, StoreResultOp
 from fq.core.message import Message
 from fq.core.outcome import Arrive, Dead, Effect, Enqueue, Outcome, Retry, Store
-from fq.execution.handler import cancelled_itself, of_the_actor
-from fq.layers.time_limit import exceeded
+from fq.execution.handler import actor_failure, self_cancelled
+from fq.layers.time_limit import time_limit_exceeded
 from fq.middleware.base import AsyncHandler
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.loop import NeverEndsError, TimelessLoop
@@ -61,10 +61,10 @@ class Cast:
     def _call(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
         self.on_call(message.actor_name)
         if self._overruns(message) and self.overrun == "at once":
-            raise exceeded(message.actor_name, message.time_limit)
+            raise time_limit_exceeded(message.actor_name, message.time_limit)
         value = fn(*args, **kwargs)
         if self._overruns(message):
-            raise exceeded(message.actor_name, message.time_limit)
+            raise time_limit_exceeded(message.actor_name, message.time_limit)
         return value
 
     async def _acall(
@@ -72,16 +72,16 @@ class Cast:
     ) -> object:
         self.on_call(message.actor_name)
         if self._overruns(message) and self.overrun == "at once":
-            raise exceeded(message.actor_name, message.time_limit)
+            raise time_limit_exceeded(message.actor_name, message.time_limit)
         task = asyncio.current_task()
         try:
             value = await fn(*args, **kwargs)  # type: ignore[misc]  # an async actor's function returns an awaitable
         except asyncio.CancelledError as error:  # nobody but the actor cancels here
-            return Failure(cancelled_itself(message.actor_name, error))
+            return Failure(self_cancelled(message.actor_name, error))
         except GeneratorExit as error:
-            return Failure(of_the_actor(message, error, task))
+            return Failure(actor_failure(message, error, task))
         if self._overruns(message):
-            raise exceeded(message.actor_name, message.time_limit)
+            raise time_limit_exceeded(message.actor_name, message.time_limit)
         return cast(object, value)
 
     def _overruns(self, message: Message) -> bool:

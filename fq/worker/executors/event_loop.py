@@ -13,7 +13,7 @@ from fq.core.events import ThreadBooted, ThreadStopping
 from fq.core.message import Message
 from fq.errors import Interrupt
 from fq.errors.exception_text import name_of
-from fq.execution.handler import cancelled_itself
+from fq.execution.handler import self_cancelled
 from fq.runtime.logger import logger
 from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.forks import end_fork
@@ -186,7 +186,7 @@ class EventLoop:
         if job.commit is None and (self._stopping is not None or error is None):
             job.commit = hand_back(job)
         elif job.commit is None and error is not None:  # other code has cancelled the task, layers included
-            self._runner.fail(job, cancelled_itself(job.delivery.actor_name, error) if task.cancelled() else error)
+            self._runner.fail(job, self_cancelled(job.delivery.actor_name, error) if task.cancelled() else error)
         self._outbox.put(job, False)
         if not self._flushing:  # once for all that finish in this turn of the loop
             self._flushing = True

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from fq.core.message import Message
 from fq.errors import Interrupt
-from fq.layers.time_limit import exceeded
+from fq.layers.time_limit import time_limit_exceeded
 from fq.runtime.interrupt_mask import current
 from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.forks import end_fork
@@ -252,7 +252,7 @@ class Interrupter:
                 if call.message is None or call.deadline > now:  # with no message yet, the call is about to begin
                     nearest = min(nearest, call.deadline)
                 else:
-                    call.interrupt(exceeded(call.message.actor_name, call.message.time_limit))
+                    call.interrupt(time_limit_exceeded(call.message.actor_name, call.message.time_limit))
         return nearest
 
     def _new_call(self) -> InterruptibleCall:

@@ -9,7 +9,7 @@ from attrs import define
 
 from fq.core.message import Message
 from fq.errors import Interrupt
-from fq.layers.time_limit import exceeded
+from fq.layers.time_limit import time_limit_exceeded
 from fq.runtime.logger import logger
 from fq.worker.executors.forks import ForkTrap
 from fq.worker.job import Job
@@ -53,7 +53,7 @@ class RunningTask:
     def interrupt_if_overdue(self) -> None:
         """Cancel the actor if it runs past its time limit."""
         if self.message is not None and self.deadline <= monotonic() + 0.001:
-            self.interrupt(exceeded(self.message.actor_name, self.message.time_limit))
+            self.interrupt(time_limit_exceeded(self.message.actor_name, self.message.time_limit))
 
 
 CURRENT_TASK: "ContextVar[RunningTask | None]" = ContextVar("CURRENT_TASK", default=None)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from returns.result import Failure
 
 from fq.core.message import Message
-from fq.execution.handler import of_the_actor
+from fq.execution.handler import actor_failure
 from fq.worker.executors.forks import end_fork
 from fq.worker.executors.running_task import CURRENT_TASK, LoopBlame, RunningTask
 from fq.worker.executors.step_observer import ObservedCoroutine
@@ -82,9 +82,9 @@ class RunningTasks:
             if running.interrupted_by is not None:
                 task.uncancel()
                 raise running.interrupted_by from None
-            return Failure(of_the_actor(message, error, task))
+            return Failure(actor_failure(message, error, task))
         except GeneratorExit as error:
-            return Failure(of_the_actor(message, error, task))
+            return Failure(actor_failure(message, error, task))
         finally:
             if self.is_fork:
                 end_fork()
