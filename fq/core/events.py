@@ -194,4 +194,7 @@ Event: TypeAlias = (
     | ThreadStopping
 )
 
-ANNOUNCING: tuple[type, ...] = (ActorDeclaring, QueueDeclaring, Delayed, Committing, WorkerBooting, WorkerStopping, ThreadStopping)
+ANNOUNCING: frozenset[type] = frozenset(
+    (ActorDeclaring, QueueDeclaring, Delayed, Committing, WorkerBooting, WorkerStopping, ThreadStopping)
+)
+"""The events that are emitted before something happens."""

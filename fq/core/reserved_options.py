@@ -1,5 +1,5 @@
 """
-The options of a message that fq itself writes. Their names begin with `PREFIX`, which `check_user_options` refuses in options of users.
+The options of a message that fq itself writes. Their names begin with `RESERVED_PREFIX`, which `check_user_options` refuses in options of users.
 
 `check_message_options` is for whole messages, which fq may have written before. ``retries`` is the one option of fq without the prefix, because class-style
 middleware reads and writes it, too.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from fq.errors import OptionError
 
-PREFIX = "fq."
+RESERVED_PREFIX = "fq."
 
 PIPE = "fq.pipe"
 """The pipeline that comes after the message: see ``fq.workflows.pipeline``."""
@@ -26,7 +26,7 @@ UNKNOWN_SINCE = "fq.unknown_since"
 WORKFLOW = "fq.workflow"
 """The group at which all ends of its workflow arrive. Until it is complete, the results of the workflow are kept."""
 
-RETRIES = "retries"
+RETRY_COUNT = "retries"
 
 
 def _is_pipeline(value: object) -> bool:
@@ -74,8 +74,10 @@ def check_user_options(options: Mapping[str, object]) -> None:
         OptionError: a name or a value is reserved for fq; says what to write.
     """
     for name, value in options.items():
-        if isinstance(name, str) and name.startswith(PREFIX):
-            _refuse(name, value, f"names that begin with {PREFIX!r} are fq's own: call it {name.removeprefix(PREFIX) or 'option'!r}")
+        if isinstance(name, str) and name.startswith(RESERVED_PREFIX):
+            _refuse(
+                name, value, f"names that begin with {RESERVED_PREFIX!r} are fq's own: call it {name.removeprefix(PREFIX) or 'option'!r}"
+            )
     _check_values(options)
 
 
@@ -94,8 +96,8 @@ def _check_values(options: Mapping[str, object]) -> None:
     for name, own in FORMER_NAMES.items():
         if name in options and RESERVED[own](options[name]):
             _refuse(name, options[name], f"fq still takes such a value for its own: call it {'my_' + name!r}")
-    if RETRIES in options and not _is_count(options[RETRIES]):
-        _refuse(RETRIES, options[RETRIES], "it counts the retries so far: a whole number from 0")
+    if RETRY_COUNT in options and not _is_count(options[RETRY_COUNT]):
+        _refuse(RETRY_COUNT, options[RETRY_COUNT], "it counts the retries so far: a whole number from 0")
 
 
 def _refuse(name: str, value: object, why: str) -> None:

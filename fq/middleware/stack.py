@@ -21,7 +21,6 @@ from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
 from fq.middleware.fast_path import awrap_all, wrap_all
 
 L = TypeVar("L", bound=Middleware)
-_ANNOUNCING = frozenset(ANNOUNCING)
 
 
 def _flatten(parts: object) -> tuple[Middleware, ...]:
@@ -92,7 +91,7 @@ class Stack(Middleware):
             BaseExceptionGroup: the errors of layers, after all of them were called.
         """
         errors: list[BaseException] = []
-        for layer in self.layers if type(event) in _ANNOUNCING else reversed(self.layers):
+        for layer in self.layers if type(event) in ANNOUNCING else reversed(self.layers):
             try:
                 layer.on_event(event)
             except BaseException as error:

@@ -18,9 +18,9 @@ from fq.runtime.logger import logger
 log = logger("fq.worker")
 
 MAX_RESTARTS = 20
-"""A thread that raises more often within `WINDOW_SECONDS` cannot go on."""
+"""A thread that raises more often within `RESTART_WINDOW_SECONDS` cannot go on."""
 
-WINDOW_SECONDS = 60.0
+RESTART_WINDOW_SECONDS = 60.0
 
 OnLost = Callable[[str, BaseException], None]
 """Called with the name of a thread that cannot go on, and its last error; runs in that thread."""
@@ -41,7 +41,7 @@ def watched_thread(name: str, run: Callable[[], None], on_lost: OnLost | None = 
                 return
             except BaseException as error:  # an error between two statements here is not worth more code
                 raised.append(monotonic())
-                too_often = len(raised) > MAX_RESTARTS and raised[-1] - raised[0] < WINDOW_SECONDS
+                too_often = len(raised) > MAX_RESTARTS and raised[-1] - raised[0] < RESTART_WINDOW_SECONDS
                 if too_often or not restart:
                     log.error("thread %s cannot go on after %s", name, name_of(error), exc_info=error)
                     if on_lost is not None:

@@ -14,7 +14,7 @@ from returns.result import Failure, Success
 from fq.core import reserved_options
 from fq.core.message import TIME_LIMIT, Message, evolve_message
 from fq.core.outcome import Dead, Enqueue, Outcome, Retry, Store
-from fq.core.reserved_options import GROUP, PIPE, RETRIES
+from fq.core.reserved_options import GROUP, PIPE, RETRY_COUNT
 from fq.errors import LayerError, MiddlewareError, OptionError, RetryAfter, TimeLimitExceeded
 from fq.middleware.base import Middleware
 from fq.middleware.options import NON_LAYER_OPTIONS
@@ -22,7 +22,7 @@ from fq.middleware.stack import compose
 from fq.testing.messages import message
 from fq.worker.coroutine_runner import CoroutineRunner
 
-FQ_OWN = frozenset((RETRIES, *reserved_options.RESERVED))
+FQ_OWN = frozenset((RETRY_COUNT, *reserved_options.RESERVED))
 """Options in which fq keeps what it has to know of a message."""
 
 MESSAGES = (

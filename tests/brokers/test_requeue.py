@@ -8,7 +8,7 @@ from returns.pipeline import is_successful
 
 from fq import App, Call, Enqueue, Fault, Handle, Message, group
 from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp
-from fq.core.reserved_options import RETRIES, UNKNOWN_SINCE
+from fq.core.reserved_options import RETRY_COUNT, UNKNOWN_SINCE
 from fq.execution.requeue_plan import restarted
 from fq.wire.codec import decode, encode
 from tests.brokers.harness import Harness
@@ -97,7 +97,7 @@ def test_a_requeued_message_is_as_young_as_its_requeue(service: Service) -> None
 
 
 def test_what_a_message_has_used_up_is_given_back_and_nothing_else_changes() -> None:
-    options = {RETRIES: 3, UNKNOWN_SINCE: 5, "tenant": "a"}
+    options = {RETRY_COUNT: 3, UNKNOWN_SINCE: 5, "tenant": "a"}
     message = Message(message_id="m", actor_name="add", args=(1,), options=options, message_timestamp=1, priority=2, extra={"new": 1})
     again = decode(restarted(EnqueueOp("m", "default", "add", 2, 0, encode(message)), 1_000).body)
 

@@ -20,7 +20,7 @@ def test_a_success_holds_its_value() -> None:
     assert Outcome.success() == Outcome(Success(None))
 
 
-def test_a_failure_is_a_dead_letter_unless_somebody_refines_it() -> None:
+def test_a_failure_is_a_dead_letter_unless_a_layer_refines_it() -> None:
     assert Outcome(Failure(Dead(ERROR))) == DEAD
 
 

@@ -1,4 +1,4 @@
-"""Idle layers are passed by together, and nobody can tell: a stack does what its layers do one inside the other."""
+"""Idle layers are passed by together, which changes nothing: a stack does what its layers do one inside the other."""
 
 import asyncio
 from functools import reduce

@@ -138,7 +138,7 @@ class Tenth(float):
 
 
 class Opaque:
-    """A class that nobody can convert."""
+    """A class that has no codec."""
 
     def __repr__(self) -> str:
         return "Opaque()"

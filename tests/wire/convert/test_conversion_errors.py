@@ -156,7 +156,7 @@ def test_what_holds_itself_is_refused():
         assert said(endless, annotation) == "x: nested too deeply, or holds itself"
 
 
-def test_a_class_that_nobody_can_convert_is_refused_with_advice():
+def test_a_class_without_a_codec_is_refused_with_advice():
     expected = (
         "x: expected a type that can be converted, which Opaque is not, found Opaque(); "
         "make it an attrs class or a dataclass, or register hooks with fq.wire.convert.converter"

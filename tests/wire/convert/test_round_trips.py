@@ -73,7 +73,7 @@ def test_what_is_written_by_any_annotation_can_be_read_by_it(annotated_value, sh
 
 
 @given(trees, shapes)
-def test_any_json_is_either_read_or_a_misfit(tree, shape):
+def test_any_json_is_either_read_or_refused(tree, shape):
     annotation = shape[0]
     try:
         value = from_json(tree, annotation)
