@@ -75,9 +75,8 @@ def check_user_options(options: Mapping[str, object]) -> None:
     """
     for name, value in options.items():
         if isinstance(name, str) and name.startswith(RESERVED_PREFIX):
-            _refuse(
-                name, value, f"names that begin with {RESERVED_PREFIX!r} are fq's own: call it {name.removeprefix(PREFIX) or 'option'!r}"
-            )
+            free = name.removeprefix(RESERVED_PREFIX) or "option"
+            _refuse(name, value, f"names that begin with {RESERVED_PREFIX!r} are fq's own: call it {free!r}")
     _check_values(options)
 
 
