@@ -34,11 +34,9 @@ from fq.errors import Cancelled, InvalidResult
 from fq.errors.exception_text import is_a
 from fq.errors.propagation import escapes
 from fq.layers.received import as_received
+from fq.layers.results import DEFAULT_RESULT_TTL_MS
 from fq.wire.codec import decode, encode, encode_result, encode_value
 from fq.workflows.group_results import DEFAULT_GROUP_TTL_MS, arrivals, unreachable_result_ids, workflow_of
-
-DEFAULT_RESULT_TTL_MS = 600_000
-"""How long a failure is kept that no layer has asked to store, ms."""
 
 SendLayers: TypeAlias = Callable[[Enqueue], Enqueue]
 """Applies the `on_enqueue` of each layer of an actor's stack to a message that leaves."""

@@ -1,9 +1,8 @@
 """
-The layers that come with fq: one file each, and `default_middleware`, the stack that an `App` starts from.
+The layers that come with fq, one file each, and `default_middleware`, the stack that an `App` starts from.
 
-One sentence explains the order: whatever acts on a final result is outside Retries. Of these, GroupCallbacks is the outermost, so that a
-group hears of whatever goes wrong further inside; and Pipelines is inside Callbacks, so that these hear of a step that cannot be called
-because members of the group before it failed.
+Layers that act on the final outcome are outside Retries. GroupCallbacks is the outermost, so that it reports every failure further inside to the
+group. Pipelines is inside Callbacks: if a step cannot be called because the group before it failed, its callbacks run.
 """
 
 from fq.layers.age_limit import AgeLimit, age_limit

@@ -1,4 +1,4 @@
-"""`AgeLimit`: a message that waited too long is not run at all."""
+"""`AgeLimit`: a message that has waited too long does not run."""
 
 from typing import ClassVar
 
@@ -15,9 +15,9 @@ from fq.middleware.base import Rule, Step
 @frozen
 class AgeLimit(Step):
     """
-    A message older than *max_age* when its turn comes is a dead letter; the actor is not called.
+    A message older than *max_age* when a worker claims it becomes a dead letter with `AgeLimitExceeded`. The actor is not called.
 
-    The clock starts when the message is made, so delays and retries count.
+    The age counts from the making of the message, so it includes delays and earlier attempts.
 
     >>> from fq import Outcome, age_limit
     >>> from fq.testing import message
@@ -25,7 +25,7 @@ class AgeLimit(Step):
     <Failure: Dead(error=AgeLimitExceeded('add was 1000 ms old, its max_age is 1000 ms'))>
 
     Attributes:
-        max_age: ms; None for no limit, the default.
+        max_age: ms. Default: None, no limit.
     """
 
     max_age: int | None = field(default=None, converter=optional_ms)
@@ -36,7 +36,7 @@ class AgeLimit(Step):
         return self.max_age is None
 
     def before(self, message: Message) -> Message | Outcome:
-        """Refuse a message that is too old."""
+        """Fail a message that is too old."""
         if self.max_age is None:
             return message
         age = message.received_at - message.message_timestamp
@@ -46,5 +46,5 @@ class AgeLimit(Step):
 
 
 def age_limit(*, max_age: Duration | None = None) -> AgeLimit:
-    """Return an `AgeLimit` layer; *max_age* in ms or as timedelta, None for no limit."""
+    """Return an `AgeLimit` layer. *max_age*: ms or timedelta; None for no limit."""
     return AgeLimit(max_age=max_age)

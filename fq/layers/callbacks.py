@@ -1,4 +1,4 @@
-"""`Callbacks`: other actors are told what came of a message."""
+"""`Callbacks`: other actors get a message and its result, or its error."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _FIELDS = frozenset(as_json(Message(message_id="m", actor_name="a")))
 
 class MessageData(dict[str, object]):
     """
-    The message that a callback is told of, where the callback does not say by an annotation what it takes: a dict whose fields are attributes, too.
+    A message as a dict whose fields are attributes, too. A callback whose first parameter has no annotation gets this.
 
     >>> data = MessageData(message_id="m1", actor_name="add")
     >>> data["message_id"], data.actor_name
@@ -31,11 +31,11 @@ class MessageData(dict[str, object]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"a message has no field {name}") from None
+            raise AttributeError(f"found no field {name} in a message, expected one of {', '.join(self)}") from None
 
 
 def with_message_data(args: tuple[object, ...]) -> tuple[object, ...]:
-    """Return *args*; where the first is a message as JSON, as `MessageData`."""
+    """Return *args*. If the first is a message as JSON, make it `MessageData`."""
     first = args[0] if args else None
     return (MessageData(first), *args[1:]) if type(first) is dict and first.keys() >= _FIELDS else args
 
@@ -45,17 +45,17 @@ def _name(target: object) -> str | None:
         return target.name
     if target is None or (isinstance(target, str) and target):
         return target
-    raise OptionError(f"found {target!r}, expected an actor or the name of one")
+    raise OptionError(f"found {target!r}, expected an actor, or the name of an actor")
 
 
 @frozen
 class Callbacks(Step):
     """
-    Actors that are called after a message, each by a message that is enqueued in the same commit.
+    Calls other actors when a message has succeeded or failed. The commit of the outcome enqueues the call.
 
-    All get the message first: annotated so, as a `Message` or a dict; without an annotation as a dict whose fields are attributes, too.
-    The place of the layer decides: outside Retries, the default, *on_failure* hears of the final failure; inside, of every attempt that
-    failed. A name that no actor has makes the callback a dead letter, not the message.
+    The first argument of a callback is the message: a `Message` or a dict, as its annotation says, or `MessageData` without one. Outside Retries,
+    the default, *on_failure* is called for the final failure; inside Retries, for each failed attempt. If no actor has the name of a callback, the
+    callback becomes a dead letter, and the message is not affected.
 
     >>> from fq import Outcome, callbacks
     >>> from fq.testing import message
@@ -65,11 +65,11 @@ class Callbacks(Step):
     ('celebrate', 'add', 3)
 
     Attributes:
-        on_success: called with the message and its result.
+        on_success: an actor, or its name; called with the message and its result.
 
-        on_failure: called with the message and ``{"type": ..., "message": ...}`` of the error.
+        on_failure: the same; called with the message and ``{"type": ..., "message": ...}`` of the error.
 
-        on_retry_exhausted: called with the message and ``{"retries": ..., "max_retries": ...}`` when `Retries`, further inside, gave up.
+        on_retry_exhausted: the same; called with the message and ``{"retries": ..., "max_retries": ...}`` when no retries are left.
     """
 
     on_success: str | None = field(default=None, converter=_name)
@@ -80,14 +80,16 @@ class Callbacks(Step):
         return self.on_success is None
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
-        """Enqueue the callbacks that this outcome calls for."""
+        """Enqueue the callbacks of *outcome*."""
         if self.on_success is self.on_failure is self.on_retry_exhausted is None:
             return outcome
         sent = as_received(with_group_values(message))
-        return outcome.also(*(_call(sent, kind, target, said) for kind, target, said in self.due(outcome) if target is not None))
+        return outcome.also(
+            *(_call(sent, kind, target, value) for kind, target, value in self.due_callbacks(outcome) if target is not None)
+        )
 
-    def due(self, outcome: Outcome) -> Iterator[tuple[str, str | None, object]]:
-        """Return which callbacks *outcome* calls for: the option, the actor that it names, and what that is told besides the message."""
+    def due_callbacks(self, outcome: Outcome) -> Iterator[tuple[str, str | None, object]]:
+        """Yield, for each callback of *outcome*, its option, the name of the actor in it, and the second argument."""
         if outcome.succeeded:
             yield "on_success", self.on_success, outcome.result.unwrap()
             return
@@ -99,14 +101,14 @@ class Callbacks(Step):
                 yield "on_retry_exhausted", self.on_retry_exhausted, {"retries": retries, "max_retries": max_retries}
 
 
-def _call(message: Message, kind: str, target: str, said: object) -> Enqueue:
-    """Return the effect that calls *target*; its id counts the attempts, since inside Retries each of them has callbacks of its own."""
+def _call(message: Message, kind: str, target: str, value: object) -> Enqueue:
+    """Return the effect that calls *target*. Its id contains the number of retries: inside Retries, each attempt has its own callbacks."""
     return Enqueue(
         Message(
             message_id=child_id(message.message_id, kind, message.options.get("retries", 0)),
             actor_name=target,
             queue_name=ACTOR_DEFAULTS,
-            args=(as_json(message), said),
+            args=(as_json(message), value),
             message_timestamp=message.received_at,
         )
     )
@@ -118,5 +120,5 @@ def callbacks(
     on_failure: Callback | str | None = None,
     on_retry_exhausted: Callback | str | None = None,
 ) -> Callbacks:
-    """Return a `Callbacks` layer; each target is an actor or the name of one."""
+    """Return a `Callbacks` layer. Each callback is an actor, or the name of an actor."""
     return Callbacks(on_success=on_success, on_failure=on_failure, on_retry_exhausted=on_retry_exhausted)

@@ -1,4 +1,4 @@
-"""`Cancellation`: says which running sync actors may be interrupted by a cancel."""
+"""`Cancellation`: allows `Handle.cancel` to interrupt a running sync actor."""
 
 from attrs import field, frozen, validators
 
@@ -9,13 +9,13 @@ from fq.middleware.base import Middleware
 @frozen
 class Cancellation(Middleware):
     """
-    A message that was cancelled while it waited never starts, and a running async actor is cancelled, with or without this layer.
+    Makes running sync actors *cancellable*. Without this layer, too, a cancelled message that waits never starts, and a running async actor is cancelled.
 
-    A running *sync* actor gets `Cancelled` raised inside it, at its next bytecode, only if it is *cancellable*: code that is not written for it could be
-    cut short anywhere, with a lock held or a file half written.
+    A running sync actor gets `Cancelled` raised inside it, at its next bytecode, only if it is *cancellable*. Code that is not written for this may
+    be holding a lock, or be in the middle of writing a file.
 
-    What is cancelled ends with `Cancelled`: its result says so, and its failure callbacks fire; it is no dead letter, and no error in the log. One that
-    had not started ends outside of all layers but those that tell others: no limit and no other layer can put it off.
+    A cancelled message ends with `Cancelled`: it is stored as the result, and failure callbacks run. The message is not a dead letter, and the log
+    has no error. If it had not started, only the layers run that report the outcome; no other layer can delay it.
 
     >>> from fq import cancellation
     >>> from fq.testing import message
@@ -23,13 +23,13 @@ class Cancellation(Middleware):
     True
 
     Attributes:
-        cancellable: default False.
+        cancellable: may a cancel interrupt the sync actor? Default: False.
     """
 
     cancellable: bool = field(default=False, validator=validators.instance_of(bool))
 
     def interrupts(self, message: Message) -> bool:
-        """May the sync actor that runs *message* be interrupted?"""
+        """May a cancel interrupt the sync actor that runs *message*?"""
         return self.with_options(message.options).cancellable
 
 

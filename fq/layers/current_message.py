@@ -1,4 +1,4 @@
-"""`CurrentMessage`: an actor may ask which message it is working on."""
+"""`CurrentMessage`: an actor can read the message that it runs for."""
 
 from contextvars import ContextVar
 
@@ -14,7 +14,7 @@ _current: ContextVar[Message | None] = ContextVar("fq_current_message", default=
 @frozen
 class CurrentMessage(Middleware):
     """
-    `get_current_message` answers inside an actor, sync or async, and in everything that it calls in its own context.
+    Makes `get_current_message` return the message inside a sync or async actor, and in all functions that it calls in the same context.
 
     >>> from fq import Outcome, current_message, get_current_message
     >>> from fq.testing import message
@@ -24,7 +24,7 @@ class CurrentMessage(Middleware):
 
     @never_raises
     def wrap(self, next: Handler) -> Handler:
-        """Return *next* with the context variable set around it."""
+        """Return *next*, called with the context variable set."""
 
         def handler(message: Message) -> Outcome:
             token = _current.set(message)
@@ -37,7 +37,7 @@ class CurrentMessage(Middleware):
 
     @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
-        """Return *next* with the context variable set around it."""
+        """Return *next*, called with the context variable set."""
 
         async def handler(message: Message) -> Outcome:
             token = _current.set(message)
@@ -55,5 +55,5 @@ def current_message() -> CurrentMessage:
 
 
 def get_current_message() -> Message | None:
-    """Return the message that is being processed in this context, None outside of one."""
+    """Return the message of the actor that runs in this context; None outside an actor."""
     return _current.get()

@@ -1,4 +1,4 @@
-"""`Pipelines`: the result of a step becomes an argument of the next."""
+"""`Pipelines`: the result of a step becomes an argument of the next step."""
 
 from attrs import field, frozen, validators
 from returns.pipeline import is_successful
@@ -15,11 +15,11 @@ from fq.workflows.pipeline import StepInput, start
 @frozen
 class Pipelines(Step):
     """
-    When a step of a pipeline succeeds, the next one is enqueued in the same commit.
+    When a step of a pipeline succeeds, the same commit enqueues the next step.
 
-    It gets the result as its last positional argument (its first, after `Call.then` with arguments). A step that fails for good, or is
-    dropped, ends the pipeline. The steps still to come travel in the option ``fq.workflows.pipeline``; each message carries only those after it. Where the
-    next step is a group, all its members are enqueued, each with the result. What comes after a group gets a list of its results.
+    The next step gets the result as its last positional argument (as its first, after `Call.then` with arguments). If it is a group, each member
+    gets the result, and the step after the group gets the list of their results. A step that fails for the last time, or is dropped, ends the
+    pipeline. Each message carries the steps after it in the option ``fq.pipe``.
 
     >>> from fq import Outcome, pipelines
     >>> from fq.testing import message
@@ -28,7 +28,7 @@ class Pipelines(Step):
     (3,)
 
     Attributes:
-        pipe_ignore: run without the result of the step before. An option of the step that would get it. Default False.
+        pipe_ignore: does the step run without the result of the step before? Default: False.
     """
 
     pipe_ignore: bool = field(default=False, validator=validators.instance_of(bool))
@@ -37,21 +37,21 @@ class Pipelines(Step):
         return True
 
     def before(self, message: Message) -> Message | Outcome:
-        """Put the results of a group where the actor takes them; or answer for it, where members failed."""
+        """Put the results of a group where the actor takes them. If members failed, fail instead of calling the actor."""
         if GATHERED not in message.options:
             return message
         result = resolve_group_values(message)
         return result.unwrap() if is_successful(result) else Outcome.failure(result.failure())
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
-        """Enqueue the next step of a success."""
+        """Enqueue the next step after a success."""
         if PIPE not in message.options or not outcome.succeeded:
             return outcome
-        pipe = pipeline_of(message)
-        if not pipe:
+        pipeline = pipeline_of(message)
+        if not pipeline:
             return outcome
-        passed = StepInput(message.received_at, (outcome.result.unwrap(),), workflow=workflow_of(message))
-        return outcome.also(*start(pipe, child_id(message.message_id, "pipe"), passed, slots_of(message)))
+        given = StepInput(message.received_at, (outcome.result.unwrap(),), workflow=workflow_of(message))
+        return outcome.also(*start(pipeline, child_id(message.message_id, "pipe"), given, slots_of(message)))
 
 
 def pipelines(*, pipe_ignore: bool = False) -> Pipelines:

@@ -1,4 +1,4 @@
-"""`PoisonLimit`: a message that kills its process again and again is taken out."""
+"""`PoisonLimit`: a message that kills its process again and again becomes a dead letter."""
 
 from typing import ClassVar
 
@@ -14,9 +14,10 @@ from fq.middleware.base import Rule, Step
 @frozen
 class PoisonLimit(Step):
     """
-    A message claimed more than *max_deliveries* times without ever getting an outcome is a dead letter: its process died each time.
+    A message claimed more than *max_deliveries* times without an outcome becomes a dead letter with `Poison`: its process died each time.
 
-    Deliveries are counted at the claim, so that a process which is killed counts, too; an outcome, such as a retry, starts again at nought.
+    The broker counts a delivery when a worker claims it, so deliveries count that end with the death of the process. An outcome, such as a retry,
+    resets the count.
 
     >>> from fq import Outcome, poison_limit
     >>> from fq.testing import message
@@ -24,7 +25,7 @@ class PoisonLimit(Step):
     <Failure: Dead(error=Poison('add was delivered 5 times and its process died each time'))>
 
     Attributes:
-        max_deliveries: default 5.
+        max_deliveries: how many deliveries without an outcome are allowed. Default: 5.
     """
 
     max_deliveries: int = field(default=5, validator=[validators.instance_of(int), validators.ge(1)])
@@ -35,7 +36,7 @@ class PoisonLimit(Step):
         return True
 
     def before(self, message: Message) -> Message | Outcome:
-        """Refuse a message that was delivered too often."""
+        """Fail a message that was delivered too often."""
         if message.deliveries <= self.max_deliveries:
             return message
         return Outcome.failure(Poison(f"{message.actor_name} was delivered {message.deliveries - 1} times and its process died each time"))

@@ -1,4 +1,4 @@
-"""`as_received`: a message without what its actor has done to its lists and dicts."""
+"""`as_received`: a message without the changes that its actor has made to lists and dicts in it."""
 
 from fq.core.frozen import frozen_dict
 from fq.core.message import Message, evolve_message
@@ -9,9 +9,9 @@ from fq.workflows.group_results import resolve_group_values
 
 def as_received(message: Message) -> Message:
     """
-    Return *message* with the arguments and options that it was received with, whatever its actor has done to the lists and dicts in them.
+    Return *message* with its original arguments and options, even if the actor has changed lists and dicts in them.
 
-    What a layer has replaced stays replaced. Where there are no lists and dicts, nothing is decoded again.
+    Values that a layer has replaced stay replaced. The bytes are decoded again only if the message holds lists or dicts.
     """
     if message.origin is None or not any(
         isinstance(value, list | dict) for value in (*message.args, *message.kwargs.values(), *message.options.values())

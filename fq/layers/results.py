@@ -1,4 +1,4 @@
-"""`Results`: what an actor returned, or why it failed for good, can be read back."""
+"""`Results`: stores what an actor returned, or why it failed."""
 
 from typing import ClassVar
 
@@ -14,14 +14,17 @@ from fq.layers.retries import Retries
 from fq.middleware.base import Rule, Step
 from fq.workflows.group_results import unreachable_result_ids, workflow_of
 
+DEFAULT_RESULT_TTL_MS = 600_000
+"""How long a result is kept by default, ms: 10 minutes."""
+
 
 @frozen
 class Results(Step):
     """
-    The final result of a message is stored in the same commit that acknowledges it.
+    Stores the final result of a message in the commit that acknowledges it. `Handle.get` reads it.
 
-    A retry and a message that was dropped store nothing. An actor whose return annotation is None stores nothing unless told to.
-    Why a step ended its pipeline early is stored as the result of the last one, too.
+    A retry and a dropped message store nothing. An actor whose return annotation is None stores nothing, unless it has ``store_results=True``. When
+    a step ends its pipeline early, the reason is stored as the result of the last step, too.
 
     >>> from fq import Outcome, results
     >>> from fq.testing import message
@@ -29,13 +32,13 @@ class Results(Step):
     (Store(message_id='m1', result=<Success: 3>, ttl=1000, hold=''),)
 
     Attributes:
-        store_results: default True.
+        store_results: is the result stored? Default: True.
 
-        result_ttl: how long results are kept, ms; those of a workflow from its end on. Default 10 minutes.
+        result_ttl: how long the result is kept, ms. In a workflow, this counts from the end of the workflow. Default: 10 minutes.
     """
 
     store_results: bool = field(default=True, validator=validators.instance_of(bool))
-    result_ttl: int = field(default=600_000, converter=to_ms)
+    result_ttl: int = field(default=DEFAULT_RESULT_TTL_MS, converter=to_ms)
 
     outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "only the final result is stored, and inside Retries no failure is final"),)
 
@@ -43,12 +46,12 @@ class Results(Step):
         return not self.store_results
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
-        """Add the effect that stores a final result."""
+        """Store a final result."""
         if is_successful(outcome.result):
             if not self.store_results:
                 return outcome
             hold = workflow_of(message) if message.options else ""
-            store = new_store(message.message_id, outcome.result, self.result_ttl, hold)  # type: ignore[arg-type]  # of a success, whose failure type says nothing
+            store = new_store(message.message_id, outcome.result, self.result_ttl, hold)  # type: ignore[arg-type]  # a success has no failure type
             return Outcome(outcome.result, (*outcome.effects, store))
         setback = outcome.result.failure()
         if isinstance(setback, Retry):
@@ -60,6 +63,6 @@ class Results(Step):
         )
 
 
-def results(*, store_results: bool = True, result_ttl: Duration = 600_000) -> Results:
-    """Return a `Results` layer; *result_ttl* in ms or as timedelta."""
+def results(*, store_results: bool = True, result_ttl: Duration = DEFAULT_RESULT_TTL_MS) -> Results:
+    """Return a `Results` layer. *result_ttl*: ms or timedelta."""
     return Results(store_results=store_results, result_ttl=result_ttl)

@@ -1,4 +1,4 @@
-"""`Retries`: a failed message is tried again, later and later."""
+"""`Retries`: a failed message runs again after a growing delay."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,12 @@ from fq.errors import MAX_DURATION_MS, Error, OptionError, RetryAfter, Shutdown,
 from fq.errors.exception_text import attribute_of, is_a
 from fq.middleware.base import Step
 
-_MAX_EXPONENT = 32  # 2 to the 32nd of a millisecond is past every ceiling; beyond it nothing but the size of the integer grows
+DEFAULT_MAX_RETRIES = 20
+DEFAULT_MIN_BACKOFF_MS = 15_000
+DEFAULT_MAX_BACKOFF_MS = 7 * 24 * 60 * 60 * 1000
+"""The defaults of `Retries`."""
+
+_MAX_EXPONENT = 32  # 2**32 ms exceeds any ceiling; a larger exponent would only make larger integers
 
 
 def _error_classes(value: object) -> tuple[type[BaseException], ...]:
@@ -28,17 +33,17 @@ def _error_classes(value: object) -> tuple[type[BaseException], ...]:
 
 
 def _as_written(classes: tuple[type[BaseException], ...]) -> str:
-    """Return *classes* such that ``eval`` reads them."""
+    """Return *classes* as Python source, which ``eval`` reads."""
     return f"({''.join(f'{kind.__qualname__}, ' for kind in classes).rstrip(' ')})"
 
 
 def _count_or_none(_: object, __: object, value: int | None) -> None:
     if value is not None and (type(value) is not int or value < 0):
-        raise OptionError(f"found {value!r}, expected a whole number from 0, or None for ever")
+        raise OptionError(f"found {value!r}, expected a whole number from 0, or None for no limit")
 
 
 def _asked_ms(error: Error) -> int | None:
-    """Return the delay that *error* asks for; None where it asks for none, or for none that there can be, as a subclass may."""
+    """Return the delay, in ms, that *error* asks for. None if it asks for none, or for something else, as a subclass may."""
     delay = attribute_of(error, "delay") if is_a(error, RetryAfter) else None
     return min(max(0, delay), MAX_DURATION_MS) if type(delay) is int else None
 
@@ -46,7 +51,9 @@ def _asked_ms(error: Error) -> int | None:
 @frozen
 class Retries(Step):
     """
-    A message whose actor failed is put back, to run again after a delay that doubles with every attempt; after the last it is a dead letter.
+    A failed message is put back, to run again after a delay that doubles with every attempt. After the last attempt it becomes a dead letter.
+
+    An actor that raises `RetryAfter` sets the delay itself. One that raises `Snooze` does so without using up an attempt.
 
     >>> from fq import Outcome, retries
     >>> from fq.testing import message
@@ -57,20 +64,20 @@ class Retries(Step):
     <Failure: Dead(error=ValueError('no'))>
 
     Attributes:
-        max_retries: how many attempts may follow the first; None for ever. Default 20.
+        max_retries: how many attempts may follow the first one; None for no limit. Default: 20.
 
-        min_backoff: shortest delay, ms. Retry number n waits ``min_backoff * 2**n * (1 + j)``, n from 0 and j in [0, 1). Default 15 s.
+        min_backoff: the shortest delay, ms. Retry number n waits ``min_backoff * 2**n * (1 + j)``, with n from 0 and j in [0, 1). Default: 15 s.
 
-        max_backoff: ceiling of the delay, ms; a delay past it becomes ``max_backoff * (1 + j) / 2``. Default 7 days.
+        max_backoff: the ceiling of the delay, ms. A longer delay becomes ``max_backoff * (1 + j) / 2``. Default: 7 days.
 
-        retry_when: asked with the retries so far and the error instead of counting to *max_retries*. It must be pure.
+        retry_when: a pure function that replaces *max_retries*: ``retry_when(retries_so_far, error)`` returns whether to try again. Default: None.
 
-        throws: errors that the actor raises on purpose: they are final, and not logged as errors. A class or a tuple of classes.
+        throws: an exception class, or a tuple of them, that the actor raises on purpose. Such an error is final, and is not logged as an error.
     """
 
-    max_retries: int | None = field(default=20, validator=_count_or_none)
-    min_backoff: int = field(default=15_000, converter=to_ms)
-    max_backoff: int = field(default=604_800_000, converter=to_ms)
+    max_retries: int | None = field(default=DEFAULT_MAX_RETRIES, validator=_count_or_none)
+    min_backoff: int = field(default=DEFAULT_MIN_BACKOFF_MS, converter=to_ms)
+    max_backoff: int = field(default=DEFAULT_MAX_BACKOFF_MS, converter=to_ms)
     retry_when: Callable[[int, Error], bool] | None = field(default=None, validator=validators.optional(validators.is_callable()))
     throws: tuple[type[BaseException], ...] = field(default=(), converter=_error_classes, repr=_as_written)
 
@@ -78,11 +85,11 @@ class Retries(Step):
         return True
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
-        """Refine a dead letter into a retry, where one is due."""
+        """Turn a failure into a retry, if one is due."""
         return outcome if outcome.succeeded else outcome.alt(partial(self.decide, message))
 
     def decide(self, message: Message, setback: Setback) -> Setback:
-        """Return what becomes of *message* after *setback*."""
+        """Return *setback* of *message*, or the retry that replaces it."""
         if not isinstance(setback, Dead):
             return setback
         error, asked_ms = setback.error, _asked_ms(setback.error)
@@ -97,17 +104,17 @@ class Retries(Step):
         return Retry(RETRIES.set(message, retries + 1), delay, error)
 
     def is_final(self, error: Error) -> bool:
-        """Is *error* not worth another attempt?"""
+        """Would another attempt be useless, or unwanted, after *error*?"""
         return is_a(error, (Shutdown, *self.throws)) or is_final(error)
 
     def is_exhausted(self, retries: int, error: Error) -> bool:
-        """Were *retries*, the last of which ended with *error*, all that there may be?"""
+        """Are there no attempts left after *retries*, the last of which failed with *error*?"""
         if self.retry_when is not None:
             return not self.retry_when(retries, error)
         return self.max_retries is not None and retries >= self.max_retries
 
     def backoff_ms(self, message_id: str, retries: int) -> int:
-        """Return how long to wait, in ms, before retry number *retries*, counted from 0."""
+        """Return the delay, in ms, before retry number *retries*, counted from 0."""
         fraction = jitter(message_id, retries)
         delay = int(self.min_backoff * 2 ** min(retries, _MAX_EXPONENT) * (1 + fraction))
         return delay if delay <= self.max_backoff else int(self.max_backoff * (1 + fraction) / 2)
@@ -115,11 +122,11 @@ class Retries(Step):
 
 def retries(
     *,
-    max_retries: int | None = 20,
-    min_backoff: Duration = 15_000,
-    max_backoff: Duration = 604_800_000,
+    max_retries: int | None = DEFAULT_MAX_RETRIES,
+    min_backoff: Duration = DEFAULT_MIN_BACKOFF_MS,
+    max_backoff: Duration = DEFAULT_MAX_BACKOFF_MS,
     retry_when: Callable[[int, Error], bool] | None = None,
     throws: type[BaseException] | tuple[type[BaseException], ...] = (),
 ) -> Retries:
-    """Return a `Retries` layer; durations in ms or as timedelta."""
+    """Return a `Retries` layer. Durations: ms or timedelta."""
     return Retries(max_retries=max_retries, min_backoff=min_backoff, max_backoff=max_backoff, retry_when=retry_when, throws=throws)

@@ -1,4 +1,4 @@
-"""`ShutdownNotifications`: actors that asked for it are told when their worker stops."""
+"""`ShutdownNotifications`: interrupts actors that want to know when their worker stops."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -16,7 +16,7 @@ from fq.middleware.base import Rule, Step
 def _flag_or_function(value: object) -> bool | Callable[[], object]:
     if isinstance(value, bool) or callable(value):
         return value
-    if value is None:  # as the page that fq is modelled on has it
+    if value is None:  # Dramatiq's default, which its users write
         return False
     raise OptionError(f"found {value!r}, expected True, False, or a function to call when the worker stops")
 
@@ -24,11 +24,10 @@ def _flag_or_function(value: object) -> bool | Callable[[], object]:
 @frozen
 class ShutdownNotifications(Step):
     """
-    An actor with *notify_shutdown* gets `Shutdown` raised inside it when its worker stops; its message is handed back, no attempt used up.
+    An actor with *notify_shutdown* gets `Shutdown` raised inside it when its worker stops. Its message goes back to the queue; no attempt is used up.
 
-    The worker raises it: in a sync actor at its next bytecode, in an async one by cancelling it. An actor that catches it may put things in
-    order, and should let it go on; one that returns instead has succeeded. Actors that did not ask are left in peace for the worker's
-    ``shutdown_timeout``.
+    The worker raises it in a sync actor at its next bytecode, and in an async actor by cancelling it. An actor may catch it to clean up, and
+    should raise it again: an actor that returns has succeeded. Other actors may run on for the worker's ``shutdown_timeout``.
 
     >>> from fq import Outcome, Shutdown, shutdown_notifications
     >>> from fq.testing import message
@@ -37,32 +36,33 @@ class ShutdownNotifications(Step):
     Retry(message=..., delay=0, error=None)
 
     Attributes:
-        notify_shutdown: default False. A function, in the stack of the app, is called when a worker stops, and nothing is raised in actors.
+        notify_shutdown: does the actor get `Shutdown`? Default: False. A function, in the stack of the app, is called when a worker stops; then
+            nothing is raised in actors.
     """
 
     notify_shutdown: bool | Callable[[], object] = field(default=False, converter=_flag_or_function)
 
-    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "being told to stop is not a failure, and uses up no attempt"),)
+    outside_of: ClassVar[tuple[Rule, ...]] = (Rule(Retries, "a shutdown is not a failure, and uses up no attempt"),)
 
     def idle(self) -> bool:
         return True
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
-        """Hand back a message whose actor was told."""
+        """Hand back the message of an actor that `Shutdown` has stopped."""
         if outcome.succeeded or self.notify_shutdown is not True:
             return outcome
-        return outcome.alt(lambda setback: self.handed_back(message, setback))
+        return outcome.alt(lambda setback: self.hand_back(message, setback))
 
-    def handed_back(self, message: Message, setback: Setback) -> Setback:
-        """Return what becomes of *message*: it runs again, elsewhere, if what stopped it was the worker."""
+    def hand_back(self, message: Message, setback: Setback) -> Setback:
+        """Return a retry of *message*, for another worker, if `Shutdown` stopped its actor; otherwise *setback*."""
         return Retry(message) if isinstance(setback, Dead) and is_a(setback.error, Shutdown) else setback
 
-    def tells(self, message: Message) -> bool:
-        """Is the actor that runs *message* to be told?"""
+    def notifies(self, message: Message) -> bool:
+        """Does the actor that runs *message* get `Shutdown`?"""
         return self.with_options(message.options).notify_shutdown is True
 
     def call(self) -> None:
-        """Call the function, if that is what *notify_shutdown* is: for the worker that stops."""
+        """Call *notify_shutdown* if it is a function. The worker calls this when it stops."""
         if callable(self.notify_shutdown):
             self.notify_shutdown()
 
@@ -73,5 +73,5 @@ def shutdown_notifications(*, notify_shutdown: bool | Callable[[], object] | Non
 
 
 def shutdown() -> ShutdownNotifications:
-    """Return the layer that tells every actor, unless it, or a message, says ``notify_shutdown=False``."""
+    """Return a layer that interrupts all actors. An actor, or a message, can override this with ``notify_shutdown=False``."""
     return ShutdownNotifications(notify_shutdown=True)

@@ -1,4 +1,4 @@
-"""`TimeLimit`: an attempt that takes too long is cut short."""
+"""`TimeLimit`: an attempt that takes too long is interrupted."""
 
 from attrs import field, frozen
 
@@ -7,15 +7,19 @@ from fq.core.message import Message, with_time_limit
 from fq.errors import TimeLimitExceeded
 from fq.middleware.base import Step
 
+DEFAULT_TIME_LIMIT_MS = 600_000
+DEFAULT_INTERVAL_MS = 1_000
+"""The defaults of `TimeLimit`."""
+
 
 @frozen
 class TimeLimit(Step):
     """
-    An actor that runs longer than *time_limit* gets `TimeLimitExceeded` raised inside it, which is a failure like any other.
+    An actor that runs longer than *time_limit* gets `TimeLimitExceeded` raised inside it. It is an ordinary failure: `Retries` sees it.
 
-    The layer only stamps the limit on the message; the worker enforces it: a sync actor gets the exception at its next bytecode, an async actor
-    is cancelled. An actor stuck in blocking C code cannot be interrupted: the worker kills the process, and the
-    redelivered message fails for that attempt without running the actor again.
+    The layer sets the limit on the message; the worker enforces it. A sync actor gets the exception at its next bytecode; an async actor is
+    cancelled. An actor in blocking C code cannot be interrupted. The worker then kills the process, and the redelivered message fails with
+    `TimeLimitExceeded` without running the actor.
 
     >>> from fq import Outcome, time_limit
     >>> from fq.testing import message
@@ -23,18 +27,18 @@ class TimeLimit(Step):
     <Success: 30000>
 
     Attributes:
-        time_limit: ms; ``float("inf")`` for none. Default 10 minutes.
+        time_limit: ms; ``float("inf")`` for no limit. Default: 10 minutes.
 
-        interval: how finely the worker looks, ms. Default 1 s.
+        interval: how often the worker checks the limit, ms. Default: 1 s.
     """
 
     time_limit: float = field(
-        default=600_000, converter=limit_ms, repr=lambda limit: "float('inf')" if limit == float("inf") else repr(limit)
+        default=DEFAULT_TIME_LIMIT_MS, converter=limit_ms, repr=lambda limit: "float('inf')" if limit == float("inf") else repr(limit)
     )
-    interval: int = field(default=1_000, converter=to_ms)
+    interval: int = field(default=DEFAULT_INTERVAL_MS, converter=to_ms)
 
     def before(self, message: Message) -> Message:
-        """Stamp the limit."""
+        """Set the limit on *message*."""
         return with_time_limit(message, self.time_limit)
 
 
@@ -43,6 +47,6 @@ def time_limit_exceeded(actor_name: str, limit: float) -> TimeLimitExceeded:
     return TimeLimitExceeded(f"{actor_name} ran longer than its time limit of {limit:.0f} ms")
 
 
-def time_limit(*, time_limit: Duration | float = 600_000, interval: Duration = 1_000) -> TimeLimit:
-    """Return a `TimeLimit` layer; durations in ms or as timedelta, ``float("inf")`` for no limit."""
+def time_limit(*, time_limit: Duration | float = DEFAULT_TIME_LIMIT_MS, interval: Duration = DEFAULT_INTERVAL_MS) -> TimeLimit:
+    """Return a `TimeLimit` layer. Durations: ms or timedelta; ``float("inf")`` for no limit."""
     return TimeLimit(time_limit=time_limit, interval=interval)

@@ -124,7 +124,7 @@ def test_an_unknown_option_is_refused_where_it_is_written_with_the_nearest_name(
 
 
 def test_a_value_that_an_option_cannot_take_is_refused_where_it_is_written(memory: App) -> None:
-    with pytest.raises(OptionError, match=r"^actor add: max_retries: found 'three', expected a whole number from 0, or None for ever$"):
+    with pytest.raises(OptionError, match=r"^actor add: max_retries: found 'three', expected a whole number from 0, or None for no limit$"):
         memory.actor(max_retries="three")(lambda_named("add"))  # type: ignore[call-overload]
 
 

@@ -139,7 +139,7 @@ def test_an_unknown_option_of_a_call_is_refused(memory: App) -> None:
 
     with pytest.raises(OptionError, match=r"^unknown option max_retrys: did you mean max_retries\?$"):
         declared.call().with_options(max_retrys=3)  # type: ignore[call-arg]
-    with pytest.raises(OptionError, match=r"^max_retries: found 'x', expected a whole number from 0, or None for ever$"):
+    with pytest.raises(OptionError, match=r"^max_retries: found 'x', expected a whole number from 0, or None for no limit$"):
         declared.call().with_options(max_retries="x")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match=r"^throws=.* cannot travel in a message, which is JSON: give it to the actor$"):
         declared.call().with_options(throws=ValueError)  # type: ignore[call-arg]

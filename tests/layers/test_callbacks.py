@@ -121,7 +121,7 @@ def test_each_callback_has_an_id_of_its_own() -> None:
 def test_what_is_no_actor_is_an_error_where_it_is_given(target: object) -> None:
     app = App("memory://")
 
-    with pytest.raises(OptionError, match="expected an actor or the name of one"):
+    with pytest.raises(OptionError, match="expected an actor, or the name of an actor"):
         Callbacks(on_success=target)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="on_failure: found"):
         app.actor(on_failure=target)(lambda: None)  # type: ignore[call-overload]

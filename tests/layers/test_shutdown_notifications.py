@@ -59,17 +59,17 @@ def test_the_message_has_its_way_then_the_actor_then_the_stack(of_message: bool 
     expected = of_message if of_message is not None else bool(of_actor)
 
     assert layer is not None
-    assert layer.tells(message("work", **CHOICES[of_message])) is expected
+    assert layer.notifies(message("work", **CHOICES[of_message])) is expected
 
 
 def test_shutdown_is_the_layer_that_tells_every_actor() -> None:
     assert shutdown() == shutdown_notifications(notify_shutdown=True)
-    assert shutdown().tells(message("work"))
-    assert not shutdown().tells(message("work", notify_shutdown=False))
+    assert shutdown().notifies(message("work"))
+    assert not shutdown().notifies(message("work", notify_shutdown=False))
 
 
 def test_it_must_be_outside_retries() -> None:
-    with pytest.raises(StackError, match="ShutdownNotifications must be outside Retries: being told to stop is not a failure"):
+    with pytest.raises(StackError, match="ShutdownNotifications must be outside Retries: a shutdown is not a failure"):
         compose(retries(), shutdown_notifications())
 
 

@@ -263,9 +263,9 @@ def test_an_unknown_option_with_no_near_name_is_refused_with_all_names() -> None
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"max_retries": "abc"}, "max_retries: found 'abc', expected a whole number from 0, or None for ever"),
-        ({"max_retries": -1}, "max_retries: found -1, expected a whole number from 0, or None for ever"),
-        ({"max_retries": True}, "max_retries: found True, expected a whole number from 0, or None for ever"),
+        ({"max_retries": "abc"}, "max_retries: found 'abc', expected a whole number from 0, or None for no limit"),
+        ({"max_retries": -1}, "max_retries: found -1, expected a whole number from 0, or None for no limit"),
+        ({"max_retries": True}, "max_retries: found True, expected a whole number from 0, or None for no limit"),
         (
             {"max_retries": 2, "min_backoff": "1s"},
             "min_backoff: found '1s', expected a duration: a timedelta, or milliseconds, a whole number from 0 to 4503599627370495",

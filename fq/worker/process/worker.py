@@ -149,7 +149,7 @@ class Worker:
     def _shutdown_for(self, message: Message) -> Shutdown | None:
         """Return what to raise in the actor that runs *message*, if it asked for that."""
         layer = self._registry.plan(message.actor_name).stack.get(ShutdownNotifications)
-        return Shutdown("the worker is stopping") if layer is not None and holds(layer.tells, message) else None
+        return Shutdown("the worker is stopping") if layer is not None and holds(layer.notifies, message) else None
 
     def cancel(self, message_ids: Sequence[str]) -> None:
         """Interrupt those of *message_ids* that run: async actors, and those sync actors that are cancellable."""
