@@ -200,6 +200,10 @@ class Delivery:
 new_delivery = unchecked_constructor(Delivery)
 
 
+MAX_IDLE_MS = 60_000
+"""The longest `Turn.idle_for`."""
+
+
 @frozen
 class Turn:
     """

@@ -1,17 +1,15 @@
 """`limiter_backend`: the `Limits` of an app, a broker or a URL. Nothing is set up: they use the broker's own connections, and its clock."""
 
-import sys
 import threading
 from functools import cache
 from typing import Protocol, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
-from fq.brokers import MemoryBroker, SqliteBroker, broker_from_url
+from fq.brokers import broker_from_url
+from fq.brokers.limits.store import KeepsLimits, LimitStore
 from fq.brokers.protocol import Broker
 from fq.errors import ConfigError
 from fq.limits.limits import Limits
-from fq.limits.local_store import InMemory, LocalStore
-from fq.limits.store import LimitStore
 
 
 class HasBroker(Protocol):
@@ -39,7 +37,7 @@ def limiter_backend(where: Backend) -> Limits:
     True
 
     Raises:
-        ConfigError: it is neither an app, nor a broker of fq's, nor a URL of one.
+        ConfigError: it is neither an app, nor a broker that has a `KeepsLimits.limit_store`, nor a URL of one.
     """
     if isinstance(where, Limits):
         return where
@@ -58,14 +56,8 @@ def _broker(url: str) -> Broker:
 
 
 def _store(broker: object) -> LimitStore:
-    if isinstance(broker, MemoryBroker):
-        return LocalStore(InMemory(), broker.clock)
-    if isinstance(broker, SqliteBroker):
-        return LocalStore(broker._writer, broker.clock)
-    if "fq.brokers.redis" in sys.modules:  # who has a Redis broker has loaded what it needs
-        from fq.brokers.redis import RedisBroker  # noqa: PLC0415
-        from fq.limits.redis_store import RedisStore  # noqa: PLC0415
-
-        if isinstance(broker, RedisBroker):
-            return RedisStore(broker._server)
-    raise ConfigError(f"found {broker!r} as the backend of a limiter, expected an app, one of fq's brokers, or its URL")
+    if isinstance(broker, KeepsLimits):
+        return broker.limit_store()
+    raise ConfigError(
+        f"found {broker!r} as the backend of a limiter, expected an app, a broker that has limit_store(), or the URL of a broker"
+    )

@@ -8,13 +8,13 @@ from contextlib import suppress
 
 from attrs import field, frozen
 
+from fq.brokers.limits.policy import positive_duration
 from fq.core.duration import Duration, optional_ms
 from fq.errors import FqError, OptionError
 from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
 from fq.limits.limiters import valid_key
 from fq.limits.limits import Limits
-from fq.limits.policy import positive_duration
 
 
 class BarrierNotFound(FqError, LookupError):

@@ -5,12 +5,12 @@ from typing import ClassVar
 from attrs import field, frozen
 from returns.pipeline import is_successful
 
+from fq.brokers.limits.policy import Refused, Slots, positive_duration, positive_int
 from fq.core.duration import Duration
 from fq.core.message import Message
 from fq.core.outcome import Outcome, Retry
 from fq.limits.backend import Backend
 from fq.limits.limit_layer import LimitLayer, MessageKey, retry_later
-from fq.limits.policy import Refused, Slots, positive_duration, positive_int
 from fq.limits.rate_limit import RateLimit
 from fq.middleware.base import AsyncHandler, Handler, Rule
 

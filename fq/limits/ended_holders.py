@@ -10,10 +10,10 @@ import threading
 from time import monotonic
 from weakref import ref
 
+from fq.brokers.limits.policy import Slot
+from fq.brokers.limits.store import LimitStore
 from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
-from fq.limits.policy import Slot
-from fq.limits.store import LimitStore
 from fq.runtime.logger import logger
 
 log = logger("fq.limits")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from attrs import Attribute, evolve, field, frozen
 from returns.result import Failure
 
+from fq.brokers.limits.policy import Limit, Refused, Slot
 from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Outcome, Retry
@@ -14,7 +15,6 @@ from fq.errors import ConfigError
 from fq.limits.backend import Backend, limiter_backend
 from fq.limits.limiters import check_key
 from fq.limits.limits import Limits
-from fq.limits.policy import Limit, Refused, Slot
 from fq.middleware.base import Middleware
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from functools import partial
 
 from attrs import Attribute, field, frozen
 
+from fq.brokers.limits.policy import Bucket, Limit, Refused, Slot, Slots, Window, positive_duration, positive_int
 from fq.core.derived_ids import jitter
 from fq.core.duration import Duration
 from fq.errors import OptionError, RateLimitExceeded, Snooze
 from fq.layers.current_message import get_current_message
 from fq.limits.backend import limiter_backend
 from fq.limits.limits import Limits
-from fq.limits.policy import Bucket, Limit, Refused, Slot, Slots, Window, positive_duration, positive_int
 
 
 class NoSlot(RateLimitExceeded, Snooze):

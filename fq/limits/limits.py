@@ -8,13 +8,13 @@ from contextvars import copy_context
 
 from attrs import evolve, frozen
 
+from fq.brokers.limits.policy import AcquireRequest, Limit, Refused, Slot, Slots
+from fq.brokers.limits.store import LimitStore
 from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from fq.layers.current_message import get_current_message
 from fq.limits.ended_holders import OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
-from fq.limits.policy import AcquireRequest, Limit, Refused, Slot, Slots
 from fq.limits.slot_renewal import SlotRenewal
-from fq.limits.store import LimitStore
 from fq.runtime.interrupt_mask import shields
 from fq.runtime.logger import logger
 

@@ -2,12 +2,12 @@
 
 from attrs import field, frozen
 
+from fq.brokers.limits.policy import Refused, Window, positive_duration, positive_int
 from fq.core.duration import Duration
 from fq.core.message import Message
 from fq.core.outcome import Outcome
 from fq.limits.backend import Backend
 from fq.limits.limit_layer import LimitLayer, MessageKey, retry_later
-from fq.limits.policy import Refused, Window, positive_duration, positive_int
 from fq.middleware.base import AsyncHandler, Handler
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-from fq.limits.policy import Slot
+from fq.brokers.limits.policy import Slot
 from fq.runtime.watched_threads import watched_thread
 
 IDLE_THREAD_SECONDS = 5.0

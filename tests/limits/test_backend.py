@@ -6,9 +6,9 @@ import pytest
 
 from fq import App, ConcurrentRateLimiter
 from fq.brokers import MemoryBroker, SqliteBroker
+from fq.brokers.limits.local_store import LocalStore
 from fq.errors import ConfigError
 from fq.limits import Limits, limiter_backend
-from fq.limits.local_store import LocalStore
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///nowhere.db", "redis://localhost:1"])
@@ -35,6 +35,16 @@ def test_a_store_of_ones_own_will_do():
     limits = Limits(store)
 
     assert ConcurrentRateLimiter(limits, "mutex").backend.store is store
+
+
+def test_a_broker_of_ones_own_may_have_limiters():
+    class Custom:
+        store = LocalStore.__new__(LocalStore)
+
+        def limit_store(self) -> LocalStore:
+            return self.store
+
+    assert limiter_backend(Custom()).store is Custom.store  # type: ignore[arg-type]
 
 
 def test_the_limits_of_a_broker_go_with_it():
@@ -72,7 +82,9 @@ def test_state_survives_a_broker_that_is_closed_or_whose_file_is_replaced(tmp_pa
 
 @pytest.mark.parametrize("found", [None, 3, object(), b"memory://"])
 def test_something_else_is_refused(found: object):
-    with pytest.raises(ConfigError, match="as the backend of a limiter, expected an app, one of fq's brokers, or its URL"):
+    with pytest.raises(
+        ConfigError, match=r"as the backend of a limiter, expected an app, a broker that has limit_store\(\), or the URL of a broker"
+    ):
         limiter_backend(found)  # type: ignore[arg-type]
 
 

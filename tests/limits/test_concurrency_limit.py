@@ -27,11 +27,11 @@ from fq import (
 )
 from fq.brokers import MemoryBroker
 from fq.brokers.clock import ManualClock
+from fq.brokers.limits.policy import Granted
 from fq.errors import BrokerUnavailable, OptionError
 from fq.limits import Refused, Slot
 from fq.limits.concurrency_limit import has_run
 from fq.limits.limits import Limits
-from fq.limits.policy import Granted
 from fq.testing import message
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from fq.brokers.limits.policy import Refused, Slot
 from fq.brokers.records import ACK, Bury, ClaimRequest, Commit, Delivery, EnqueueOp, Reschedule, StoreResultOp
 from fq.core.fault import Fault
 from fq.limits import Limits, Slots
 from fq.limits import ended_holders as module
-from fq.limits.policy import Refused, Slot
 from tests.limits.places import Place
 
 ONE = Slots(1, ttl=900_000)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fq.limits.policy import AcquireRequest, Granted, Limit, Refused, Slot, Slots, Window
+from fq.brokers.limits.policy import AcquireRequest, Granted, Limit, Refused, Slot, Slots, Window
 from tests.limits.places import Place
 
 LIMITS = {"slots": Slots(1, 1_000_000), "window": Window(1, 1_000)}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fq.limits.policy import NO_SHOW_MS, AcquireRequest, Bucket, Granted, Refused, Slot, Slots, Window
+from fq.brokers.limits.policy import NO_SHOW_MS, AcquireRequest, Bucket, Granted, Refused, Slot, Slots, Window
 from tests.limits.places import NOW, Place
 
 TTL = 1_000_000

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import redis
 
+from fq.brokers.limits.policy import Refused, Slots
 from fq.brokers.records import ACK, ArriveOp, ClaimRequest, Commit, DeferredEnqueue, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
-from fq.limits.policy import Refused, Slots
 from tests.brokers.kit import enqueue_op
 from tests.redis.test_faults import OPERATIONS, prepare
 

@@ -3,9 +3,9 @@
 import pytest
 import redis
 
+from fq.brokers.limits.policy import Slot
 from fq.brokers.redis import RedisBroker
 from fq.limits import Slots, limiter_backend
-from fq.limits.policy import Slot
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fq import App
-from fq.limits.policy import Slot
+from fq.brokers.limits.policy import Slot
 from fq.limits.slot_renewal import SlotRenewal
 from fq.worker.executors import event_loop as loop_module
 from fq.worker.supervisor.sidecars import Sidecars

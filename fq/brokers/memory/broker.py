@@ -6,9 +6,12 @@ from itertools import islice
 
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
+from fq.brokers.limits.local_store import InMemory, LocalStore
+from fq.brokers.limits.store import LimitStore
 from fq.brokers.memory.state import MemoryState
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import (
+    MAX_IDLE_MS,
     ClaimedMessage,
     ClaimRequest,
     Commit,
@@ -33,9 +36,6 @@ from fq.brokers.validation import (
 from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
-MAX_IDLE_MS = 60_000
-"""The longest that a turn tells anybody to be idle, in ms."""
-
 
 @shields(*CALLED_BY_ACTORS)
 class MemoryBroker:
@@ -59,6 +59,7 @@ class MemoryBroker:
         check_settings(dead_ttl=dead_ttl)
         self.clock: Clock = SystemClock() if clock is None else clock
         self._state = MemoryState(dead_ttl)
+        self._limit_store = LocalStore(InMemory(), self.clock)
         self._lock = threading.Lock()
         self._signal = WorkSignal()
         self._waiters = ResultWaiters(self._find)
@@ -265,15 +266,14 @@ class MemoryBroker:
 
     def pause(self, queue: str) -> None:
         """See `Broker.pause`."""
-        check_names("queue", queue)
         self._set_paused(queue, True)
 
     def resume(self, queue: str) -> None:
         """See `Broker.resume`."""
-        check_names("queue", queue)
         self._set_paused(queue, False)
 
     def _set_paused(self, queue: str, paused: bool) -> None:
+        check_names("queue", queue)
         with self._lock:
             self._state.queue(queue).paused = paused
         self._signal.notify_work()
@@ -283,6 +283,10 @@ class MemoryBroker:
         return (
             Finding("broker", "warn", "memory of this process", "nothing is kept when it ends: use sqlite:/// or redis:// for real work"),
         )
+
+    def limit_store(self) -> LimitStore:
+        """See `KeepsLimits.limit_store`."""
+        return self._limit_store
 
     def now(self) -> int:
         """See `Broker.now`."""

@@ -11,6 +11,7 @@ from fq.brokers.redis.client import probe_for
 from fq.brokers.redis.diagnostics import examined
 from fq.brokers.redis.endpoint import from_client, from_url
 from fq.brokers.redis.keys import Keys
+from fq.brokers.redis.limit_store import RedisLimitStore
 from fq.brokers.redis.namespace import Server
 from fq.brokers.redis.process_state import Local
 from fq.brokers.redis.requeue import requeue
@@ -228,6 +229,10 @@ class RedisBroker:
     def diagnose(self) -> tuple[Finding, ...]:
         """Return what there is to say about the server and its settings, for ``fq doctor``."""
         return examined(self._server, self._ask_time)
+
+    def limit_store(self) -> RedisLimitStore:
+        """Return the store of limiters on this server; see `KeepsLimits`."""
+        return RedisLimitStore(self._server)
 
     def now(self) -> int:
         """Return the server's clock, ms since the epoch; asks the server now and then."""

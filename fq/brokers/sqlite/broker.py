@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
+from fq.brokers.limits.local_store import LocalStore
 from fq.brokers.protocol import CALLED_BY_ACTORS, AsyncInThreads
 from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.requeue import RequeuePlanner
@@ -257,6 +258,10 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         is_new = not Path(self.path).exists()  # before it is opened, which makes it
         with self._reader.reading() as connection:
             return diagnose(connection, self.path, self._settings.synchronous, is_new)
+
+    def limit_store(self) -> LocalStore:
+        """See `KeepsLimits.limit_store`."""
+        return LocalStore(self._writer, self.clock)
 
     def now(self) -> int:
         """See `Broker.now`."""

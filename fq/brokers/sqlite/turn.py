@@ -5,14 +5,11 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from fq.brokers.records import ClaimRequest, Commit, StoreResultOp, Turn
+from fq.brokers.records import MAX_IDLE_MS, ClaimRequest, Commit, StoreResultOp, Turn
 from fq.brokers.sqlite.cancellation import cancel, cancelled_among, mark_cancelled, unmark_ended
 from fq.brokers.sqlite.claims import claim, next_due, promote_and_reclaim, read_snapshot, register_turn
 from fq.brokers.sqlite.commits import apply_dispositions, apply_operations, plan_commits
 from fq.brokers.sqlite.maintenance import Maintenance
-
-MAX_IDLE_MS = 60_000
-"""The longest that a turn tells anybody to be idle, in ms."""
 
 
 @frozen

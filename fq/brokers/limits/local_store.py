@@ -8,8 +8,8 @@ from time import monotonic
 from typing import Protocol
 
 from fq.brokers.clock import Clock
-from fq.limits import tables
-from fq.limits.policy import AcquireRequest, Granted, Refused, Slot
+from fq.brokers.limits import tables
+from fq.brokers.limits.policy import AcquireRequest, Granted, Refused, Slot
 from fq.runtime.interrupt_mask import checkpoint, shields
 
 BARRIER_POLL_SECONDS = 0.008
@@ -29,26 +29,32 @@ class SlotTables(Protocol):
 
 
 class InMemory:
-    """A database that nobody else sees. Mutable."""
+    """A database in the memory of this process. Mutable: made at its first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._connection: sqlite3.Connection | None = None
 
     def __del__(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Do all that is done with the connection, or nothing of it."""
-        with self._lock, self._connection:
-            self._connection.execute("BEGIN")
-            yield self._connection
+        with self._lock, self._connected() as connection:
+            connection.execute("BEGIN")
+            yield connection
 
     def query(self, statement: str, parameters: tuple[str | int, ...]) -> list[tuple[int]]:
         """Return the rows of one statement that reads."""
         with self._lock:
-            return self._connection.execute(statement, parameters).fetchall()
+            return self._connected().execute(statement, parameters).fetchall()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        return self._connection
 
 
 @shields("create", "arrive", "wait")

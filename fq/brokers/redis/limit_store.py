@@ -1,14 +1,11 @@
-"""`RedisStore`: the state of limiters on the server of a `RedisBroker`, over its connections. What is decided there is in ``lua/``."""
+"""`RedisLimitStore`: the state of limiters on the server of a `RedisBroker`, over its connections. What is decided there is in ``lua/``."""
 
 from functools import cache
 from importlib.resources import files
 from time import monotonic
 from typing import cast
 
-from fq.brokers.redis.client import PROBE_SECONDS, Argument, probe_for
-from fq.brokers.redis.namespace import Server
-from fq.brokers.redis.scripts import Script
-from fq.limits.policy import (
+from fq.brokers.limits.policy import (
     ESTIMATE_RESOLUTION,
     HELD_SLOT_RECHECK_MS,
     INITIAL_HOLD_MS,
@@ -24,6 +21,9 @@ from fq.limits.policy import (
     Slots,
     Window,
 )
+from fq.brokers.redis.client import PROBE_SECONDS, Argument, probe_for
+from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.scripts import Script
 from fq.runtime.interrupt_mask import checkpoint, shields
 
 BARRIER_READ_MS = 500
@@ -34,12 +34,12 @@ BARRIER_READ_MS = 500
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``, with what it shares with others put before it."""
     parts = ("common", name) if name in ("create", "arrive") else ("common", "slots", name)
-    folder = files("fq") / "limits" / "lua"
+    folder = files("fq") / "brokers" / "redis" / "lua" / "limits"
     return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))
 
 
 @shields("create", "arrive", "wait")
-class RedisStore:
+class RedisLimitStore:
     """A `LimitStore` on *server*, by its clock; *now*, ms since the epoch, is for tests that have to stop the time."""
 
     def __init__(self, server: Server, now: int | None = None) -> None:

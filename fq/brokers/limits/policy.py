@@ -5,7 +5,7 @@ A key has so many slots. Every grant takes one, until it is given back or its ti
 that is. An owner that is refused learns when to come back, and may stand in a line, ordered as ready messages are: by priority, and then by arrival. So it
 does not come back together with all others, and only those that are more urgent overtake it.
 
-Two stores act on these decisions: ``fq.limits.local_store`` calls them, ``lua/take.lua`` repeats them where the data is. One test suite holds both
+Two stores act on these decisions: ``fq.brokers.limits.local_store`` calls them, ``lua/take.lua`` repeats them where the data is. One test suite holds both
 to the same answers.
 """
 

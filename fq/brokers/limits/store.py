@@ -1,8 +1,8 @@
-"""`LimitStore`: what is asked of a place that keeps the state of limiters: ``fq.limits.local_store`` (memory, SQLite) or ``fq.limits.redis_store``."""
+"""`LimitStore` keeps the state of limiters; `KeepsLimits` is a broker that has one. Go on with ``fq.brokers.limits.local_store``."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from fq.limits.policy import AcquireRequest, Granted, Refused, Slot
+from fq.brokers.limits.policy import AcquireRequest, Granted, Refused, Slot
 
 
 class LimitStore(Protocol):
@@ -39,4 +39,13 @@ class LimitStore(Protocol):
 
     def wait(self, key: str, timeout: float) -> bool:
         """Block until nobody is missing at a barrier, and return True; or False after *timeout* seconds, or if the barrier has gone."""
+        ...
+
+
+@runtime_checkable
+class KeepsLimits(Protocol):
+    """A broker whose apps can have limiters. One that is written elsewhere can, too."""
+
+    def limit_store(self) -> LimitStore:
+        """Return the store of limiters, on the broker's own connections and by its clock. Nothing connects before its first call."""
         ...

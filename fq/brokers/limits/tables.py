@@ -6,7 +6,7 @@ What has lapsed is ignored wherever it is looked for, and deleted whenever somet
 
 import sqlite3
 
-from fq.limits.policy import (
+from fq.brokers.limits.policy import (
     ESTIMATE_RESOLUTION,
     NO_SHOW_MS,
     AcquireRequest,

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fq.errors import OptionError
-from fq.limits.policy import (
+from fq.brokers.limits.policy import (
     INITIAL_HOLD_MS,
     SHORT_WAIT_MS,
     Bucket,
@@ -17,6 +16,7 @@ from fq.limits.policy import (
     retry_delay,
     updated_hold_estimate,
 )
+from fq.errors import OptionError
 
 limits = st.one_of(
     st.builds(Slots, st.integers(1, 100), st.integers(1, 10**9)),
