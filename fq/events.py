@@ -1,4 +1,4 @@
-"""Hands on ``fq.core.events``, what happens to a message, a worker and an app, under its former path, until 1.0."""
+"""Re-exports ``fq.core.events``, the events that layers observe, under its former path until 1.0."""
 
 from fq.core.events import (
     ANNOUNCING,

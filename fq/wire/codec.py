@@ -30,6 +30,7 @@ _FIELDS = {
     "priority": int,
 }
 _NO_ARGS: list[object] = []
+_no_containers = frozenset((list, dict)).isdisjoint
 _short_repr = Repr()
 
 
@@ -124,11 +125,11 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
 
 def _holds_containers(args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]) -> bool:
     """Is there a list or a dict in them, which an actor could change?"""
-    for values in (args, kwargs.values(), options.values()):
-        for value in values:
-            if type(value) is list or type(value) is dict:
-                return True
-    return False
+    return not (
+        _no_containers(map(type, args))
+        and (not kwargs or _no_containers(map(type, kwargs.values())))
+        and (not options or _no_containers(map(type, options.values())))
+    )
 
 
 def _unknown(fields: Mapping[str, object]) -> dict[str, object]:

@@ -54,7 +54,7 @@ def at_path(path: str, convert: Convert, value: object) -> object:
     Return *value* converted.
 
     Raises:
-        ConversionError: with a path that begins with *path*.
+        ConversionError: its path begins with *path*.
     """
     try:
         return convert(value)

@@ -55,7 +55,7 @@ class UnionCodec:
     members: Sequence[TypeCodec]
 
     def encode(self, value: object) -> object:
-        """Return *value* as the first member encodes it that can."""
+        """Return *value*, encoded by the first member that can."""
         errors = []
         for member in sorted(self.members, key=lambda each: (each.is_identity, float in each.identity_types)):
             try:
@@ -67,7 +67,7 @@ class UnionCodec:
         raise self._error_of(errors, value)
 
     def decode(self, tree: object) -> object:
-        """Return *tree* as the member decodes it that it names, or else the first that can."""
+        """Return *tree*, decoded by the member that it names, or else by the first that can."""
         if isinstance(tree, Mapping) and _is_named(tree):
             for member in self.members:
                 if member.name == tree[_NAME]:

@@ -77,7 +77,7 @@ class Parameters:
 
     def convert(self, convert_one: Conversion, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
-        Return the arguments of a call, which has no `arity_error`, each converted by *side* of its parameter.
+        Return the arguments of a call, which has no `arity_error`, each converted by *convert_one*.
 
         Raises:
             ConversionError: an argument that does not fit; its path begins with the name of the parameter.
