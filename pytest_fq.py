@@ -1,7 +1,7 @@
 """
-The pytest plugin of fq: the fixtures `fq_clock`, `fq_app` and `fq_bind`. What they are made of is in `fq.testing`.
+The pytest plugin of fq: the fixtures `fq_clock`, `fq_app` and `fq_bind`, made with `fq.testing`.
 
-Outside of the package, since pytest imports its plugins at every start: `import fq` happens when the first of these fixtures is used.
+It is outside of the package because pytest imports its plugins at every start: fq is imported when one of these fixtures is used first.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fq_clock() -> "ManualClock":
-    """The clock of `fq_app`, and of whatever `fq_bind` binds: it stands still until ``fq_clock.advance(ms)``."""
+    """The clock of `fq_app`, and of every app that `fq_bind` binds: it moves only by ``fq_clock.advance(ms)``."""
     from fq.testing import ManualClock  # noqa: PLC0415  # see above
 
     return ManualClock()
@@ -25,7 +25,7 @@ def fq_clock() -> "ManualClock":
 
 @pytest.fixture
 def fq_app(fq_clock: "ManualClock") -> "Iterator[App]":
-    """A new app on a broker in memory. Actors that it includes belong to no app again at the end of the test."""
+    """A new app with a broker in memory. At the end of the test, its actors belong to no app again."""
     from fq import App  # noqa: PLC0415  # see above
     from fq.testing import memory  # noqa: PLC0415  # see above
 
@@ -38,7 +38,7 @@ def fq_app(fq_clock: "ManualClock") -> "Iterator[App]":
 
 @pytest.fixture
 def fq_bind(fq_clock: "ManualClock") -> "Iterator[Callable[[App], App]]":
-    """A function that lends an app of yours a broker in memory, until the end of the test, and returns the app."""
+    """A function that replaces the broker of your app by one in memory, until the end of the test, and returns the app."""
     from fq.testing import memory  # noqa: PLC0415  # see above
 
     with ExitStack() as stack:

@@ -1,9 +1,9 @@
 """
-What tests of tasks and layers need. `message` builds a message to hand to a handler.
+Tools for tests of actors and layers. `message` builds a message for a handler.
 
-`memory` lends an app a broker in memory, and `drain` runs what waits there and fails with the first dead letter; as pytest fixtures
-there are ``fq_app``, ``fq_bind`` and ``fq_clock``. `check_step` holds a layer of yours against the laws that layers obey. `simulate`
-runs a workload on several workers, with everything that can go wrong between them.
+`memory` gives an app a broker in memory, and `drain` runs its messages and raises the first dead letter. The pytest fixtures are ``fq_app``,
+``fq_bind`` and ``fq_clock``. `check_step` checks a layer against the laws of layers. `simulate` runs a workload on several workers, with faults
+between them.
 """
 
 from fq.brokers.clock import ManualClock
@@ -12,17 +12,17 @@ from fq.testing.laws import check_step
 from fq.testing.messages import message
 from fq.testing.simulation import Report, SimulationError, simulate
 from fq.testing.simulation.faults import Faults
-from fq.testing.simulation.ledger import Flaw
+from fq.testing.simulation.ledger import Violation
 from fq.testing.simulation.run import Run
 
 __all__ = [
     "DeadLetterError",
     "Faults",
-    "Flaw",
     "ManualClock",
     "Report",
     "Run",
     "SimulationError",
+    "Violation",
     "check_step",
     "drain",
     "memory",

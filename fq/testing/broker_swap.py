@@ -1,4 +1,4 @@
-"""`memory`, which lends an app a memory broker, and `drain`, which runs what waits there and fails with the first dead letter."""
+"""`memory`, which gives an app a memory broker for a while, and `drain`, which runs its messages and raises the first dead letter."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from fq.brokers.records import DeadLetter
 from fq.errors import DecodeError
 from fq.wire.codec import decode
 
-MANY = 1_000_000
-"""More dead letters than a test makes."""
+MAX_DEAD_LETTERS = 1_000_000
+"""Larger than the number of dead letters of any test."""
 
 
 class DeadLetterError(AssertionError):
-    """A message became a dead letter; the text has its traceback, *letter* is all that the broker keeps of it."""
+    """A message became a dead letter. The text has its traceback; *letter* is the dead letter in the broker."""
 
     def __init__(self, letter: DeadLetter) -> None:
         fault = letter.fault
@@ -26,9 +26,9 @@ class DeadLetterError(AssertionError):
 @contextmanager
 def memory(app: App, *, clock: ManualClock | None = None) -> Iterator[MemoryBroker]:
     """
-    Lend *app* a broker in memory, whose clock stands still unless it is moved, and give it its own broker back at the end.
+    Replace the broker of *app* by one in memory, until the context ends. Its clock moves only when you move it.
 
-    Its actors, handles and workers use the lent broker meanwhile, and messages are dated by its clock. The app's own broker is not touched.
+    The actors, handles and workers of the app use the memory broker, and its clock dates messages. The app's own broker is not used.
 
     >>> app = App("redis://nowhere.example")
     >>> @app.actor
@@ -51,14 +51,14 @@ def memory(app: App, *, clock: ManualClock | None = None) -> Iterator[MemoryBrok
 
 def drain(app: App) -> int:
     """
-    Run all that waits, as `App.run_until_idle` does, and return how many messages ran.
+    Run all waiting messages, as `App.run_until_idle` does, and return how many ran.
 
     Raises:
-        DeadLetterError: a message became a dead letter on the way; the first one, after all have run.
+        DeadLetterError: a message became a dead letter; raised for the first one, after all have run.
     """
-    before = {(letter.message_id, letter.died_at) for letter in app.broker.dead_letters(limit=MANY)}
+    before = {(letter.message_id, letter.died_at) for letter in app.broker.dead_letters(limit=MAX_DEAD_LETTERS)}
     count = app.run_until_idle()
-    for letter in reversed(app.broker.dead_letters(limit=MANY)):
+    for letter in reversed(app.broker.dead_letters(limit=MAX_DEAD_LETTERS)):
         if (letter.message_id, letter.died_at) not in before:
             raise DeadLetterError(letter)
     return count

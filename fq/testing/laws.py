@@ -1,4 +1,4 @@
-"""`check_step`: holds a layer of yours against the laws that fq's own layers obey, and says which one it breaks and with what."""
+"""`check_step`: checks a layer against the laws of fq's own layers, and reports which law it breaks, and with which message."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from fq.testing.messages import message
 from fq.worker.coroutine_runner import CoroutineRunner
 
 FQ_OWN = frozenset((RETRY_COUNT, *reserved_options.RESERVED))
-"""Options in which fq keeps what it has to know of a message."""
+"""Options that fq itself sets on messages."""
 
 MESSAGES = (
     message("add", 1, 2),
@@ -35,7 +35,7 @@ MESSAGES = (
     message("add", 1).with_options(**{PIPE: [{"actor_name": "double"}]}),
     message("add").with_options(**{GROUP: [{"id": "g1", "at": 0, "of": 2, "pipe": [{"actor_name": "report"}]}]}),
 )
-"""What a layer is tried with unless you say otherwise: new, retried, old, delivered often, cut short, inside a workflow."""
+"""The default messages: new, retried, old, delivered often, interrupted, inside a workflow."""
 
 OUTCOMES = (
     Outcome.success(3),
@@ -46,17 +46,17 @@ OUTCOMES = (
     Outcome.drop("not today"),
     Outcome(Failure(Retry(message("add", retries=1), 5, ValueError("later")))),
 )
-"""What the handler further inside returns unless you say otherwise: one of each kind of outcome."""
+"""The default outcomes of the inner handler: one of each kind."""
 
 
 def check_step(layer: Middleware, *, messages: Iterable[Message] = MESSAGES, outcomes: Iterable[Outcome] = OUTCOMES) -> None:
     """
-    Let *layer* pass if it obeys the laws, with every one of *messages* and every outcome that a handler further inside may return.
+    Check that *layer* obeys the laws, with each of *messages* and each of *outcomes* of the inner handler.
 
-    It is a value: equal to another one with equal fields, never changed, and its repr evaluates to it, unless it holds functions. Its
-    options are its fields. Asked twice, it answers the same. It leaves what it is given as it was. It never raises, but for
-    `MiddlewareError` on purpose, and `OptionError` for an impossible option. An async actor gets the same of it as a sync one, and in a stack,
-    which passes idle layers by, it does what it does alone.
+    A layer is a value: equal to a layer with equal fields, never changed, and its repr evaluates to it, unless it holds functions. Its options
+    are its fields. Called twice, it returns the same. It does not change its arguments. It never raises, except for `MiddlewareError` on purpose,
+    and `OptionError` for an impossible option. It treats async actors like sync ones, and behaves in a stack, which skips idle layers, as it does
+    alone.
 
     >>> from attrs import frozen
     >>> from fq import Step
@@ -74,7 +74,7 @@ def check_step(layer: Middleware, *, messages: Iterable[Message] = MESSAGES, out
       raised: KeyError: 'tenant'
 
     Raises:
-        AssertionError: it breaks a law; the text says which, and with what.
+        AssertionError: the layer breaks a law; the text says which, and with which message.
     """
     _check_value(layer)
     _check_options(layer)
@@ -168,7 +168,7 @@ def _check_handler(layer: Middleware, sent: Message, inside: Outcome, aside: Cor
 
 
 def _same(first: object, other: object) -> bool:
-    """Are these equal, or do they look it? Exceptions that are made anew are only equal if they say how."""
+    """Are these equal, or do their reprs agree? Exceptions compare by identity unless they define otherwise."""
     return first == other or repr(first) == repr(other)
 
 
@@ -177,7 +177,7 @@ def _attributes(layer: Middleware) -> tuple["attrs.Attribute[object]", ...]:
 
 
 def _unusual(sent: Message) -> Iterator[tuple[str, object]]:
-    """Return what there is to say of a message beyond its call."""
+    """Yield the fields of a message that differ from their defaults."""
     for name, usual in (("options", {}), ("message_timestamp", 0), ("received_at", 0), ("deliveries", 1), ("interrupted", "")):
         if (value := getattr(sent, name)) != usual:
             yield name, value

@@ -1,4 +1,4 @@
-"""`message`, which makes the messages that tests hand to handlers."""
+"""`message`, which builds messages for tests of handlers."""
 
 from fq.core.frozen import frozen_dict
 from fq.core.message import Message
@@ -17,7 +17,7 @@ def message(
     **options: object,
 ) -> Message:
     """
-    Return a message for *actor_name* with *args*, and every other keyword as one of its options.
+    Return a message for *actor_name* with *args*. Every other keyword becomes an option of the message.
 
     >>> message("add", 1, 2, retries=2).options
     {'retries': 2}

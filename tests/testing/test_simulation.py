@@ -14,18 +14,18 @@ from fq import App, Dead, Enqueue, Message, Outcome, Retries, Retry, Rule, Step,
 from fq.brokers.memory.state import MemoryState
 from fq.testing import Faults, Run, SimulationError, simulate
 from tests.messages import message
-from tests.testing import planted
+from tests.testing import faulty_brokers
 from tests.testing.workflows import WORKFLOWS, add, app, callbacks, delayed, flaky, groups, pipelines, plain, poison, retried
 
 every_workflow = pytest.mark.parametrize("workload", WORKFLOWS.values(), ids=WORKFLOWS)
 HARSH = Faults(overrun=1, cancel=1, limit=6)
 HEARD = Faults(repeat=0)  # a repeated message is as good a sign of the bug, but not of its kind
 BUGS = [
-    (planted.Unfenced, pipelines, "duplicated"),
-    (planted.AcksFirst, pipelines, "lost"),
-    (planted.CountsFailures, retried, "miscounted"),
-    (planted.CountsArrivals, groups, "lost"),  # complete without the member that brings what follows
-    (planted.PromotesTwice, delayed, "duplicated"),
+    (faulty_brokers.Unfenced, pipelines, "duplicated"),
+    (faulty_brokers.AcksFirst, pipelines, "lost"),
+    (faulty_brokers.CountsFailures, retried, "miscounted"),
+    (faulty_brokers.CountsArrivals, groups, "lost"),  # complete without the member that brings what follows
+    (faulty_brokers.PromotesTwice, delayed, "duplicated"),
 ]
 every_bug = pytest.mark.parametrize(("store", "workload", "kind"), BUGS, ids=[store.__name__ for store, _, _ in BUGS])
 
@@ -36,7 +36,9 @@ def nothing(app: App) -> None:
 
 def failure_of(store: type[MemoryState], workload: Callable[[App], object], seeds: range | list[int]) -> SimulationError:
     with pytest.raises(SimulationError) as error:
-        simulate(app, workload, seeds=seeds, broker=planted.on(store), faults=HEARD if store is planted.AcksFirst else Faults())
+        simulate(
+            app, workload, seeds=seeds, broker=faulty_brokers.on(store), faults=HEARD if store is faulty_brokers.AcksFirst else Faults()
+        )
     return error.value
 
 
@@ -69,15 +71,15 @@ def test_the_built_in_workflows_survive_ten_thousand_seeds(workload: Callable[[A
 def test_each_planted_bug_is_found(store: type[MemoryState], workload: Callable[[App], object], kind: str) -> None:
     error = failure_of(store, workload, range(1_000))
 
-    assert kind in {flaw.kind for flaw in error.flaws}
+    assert kind in {violation.kind for violation in error.violations}
 
 
 @every_bug
 def test_without_faults_and_with_one_worker_no_planted_bug_shows(
     store: type[MemoryState], workload: Callable[[App], object], kind: str
 ) -> None:
-    if store is not planted.CountsFailures:  # whose bug shows wherever a message ends its worker
-        simulate(app, workload, seeds=50, workers=1, faults=Faults.none(), broker=planted.on(store))
+    if store is not faulty_brokers.CountsFailures:  # whose bug shows wherever a message ends its worker
+        simulate(app, workload, seeds=50, workers=1, faults=Faults.none(), broker=faulty_brokers.on(store))
 
 
 @every_bug
@@ -85,16 +87,16 @@ def test_a_failing_seed_fails_again_in_the_same_way(store: type[MemoryState], wo
     error = failure_of(store, workload, range(1_000))
     again = failure_of(store, workload, [error.seed])
 
-    assert (again.flaws, again.trace, str(again)) == (error.flaws, error.trace, str(error))
+    assert (again.violations, again.trace, str(again)) == (error.violations, error.trace, str(error))
 
 
 def test_a_failure_says_the_seed_what_went_wrong_and_what_happened_before() -> None:
-    error = failure_of(planted.PromotesTwice, delayed, range(1_000))
-    seed, flaw, *_ = str(error).splitlines()
+    error = failure_of(faulty_brokers.PromotesTwice, delayed, range(1_000))
+    seed, violation, *_ = str(error).splitlines()
 
     assert seed == f"seed {error.seed}:"
-    assert flaw.startswith("  duplicated: ")
-    assert "was delivered to w" in flaw
+    assert violation.startswith("  duplicated: ")
+    assert "was delivered to w" in violation
     assert f"seeds=[{error.seed}]" in str(error)
     assert "a producer sends add#1 for 1000 ms later" in str(error)
 
@@ -131,13 +133,13 @@ def test_a_check_that_fails_is_reported_with_its_seed() -> None:
 
     error = failure_with(app, plain, check=check)
 
-    assert (error.seed, [str(flaw) for flaw in error.flaws]) == (7, ["check: no luck"])
+    assert (error.seed, [str(violation) for violation in error.violations]) == (7, ["check: no luck"])
 
 
 def test_a_check_that_raises_what_it_should_not_is_reported_too() -> None:
     error = failure_with(app, plain, check=lambda run: run.calls["add"] / 0)
 
-    assert (error.seed, [flaw.kind for flaw in error.flaws]) == (0, ["check"])
+    assert (error.seed, [violation.kind for violation in error.violations]) == (0, ["check"])
     assert "ZeroDivisionError" in str(error)
 
 
@@ -194,8 +196,8 @@ def test_a_group_of_which_a_member_never_comes_is_stuck() -> None:
 
     error = failure_with(app, two_of_three)
 
-    assert [flaw.kind for flaw in error.flaws] == ["stuck"]
-    assert "2 of its 3 members have arrived, and nobody is left to" in str(error)
+    assert [violation.kind for violation in error.violations] == ["stuck"]
+    assert "2 of its 3 members have arrived, and no message is left that could arrive" in str(error)
 
 
 @frozen

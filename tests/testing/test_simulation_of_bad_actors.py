@@ -22,7 +22,7 @@ def stuck(fn: Callable[[], Awaitable[object]]) -> str:
     with pytest.raises(SimulationError) as error:
         simulate(app, lambda _: actor.send(), seeds=[7])
 
-    assert [flaw.kind for flaw in error.value.flaws] == ["stuck"]
+    assert [violation.kind for violation in error.value.violations] == ["stuck"]
     assert str(error.value).startswith("seed 7:")
     return str(error.value)
 
@@ -30,8 +30,8 @@ def stuck(fn: Callable[[], Awaitable[object]]) -> str:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait long for what never comes."""
-    monkeypatch.setattr(loop, "PATIENCE", 0.05)
-    monkeypatch.setattr(loop, "TURNS", 500)
+    monkeypatch.setattr(loop, "REAL_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(loop, "MAX_LOOP_TURNS", 500)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -46,8 +46,8 @@ def test_an_actor_that_waits_for_what_never_comes_is_stuck_and_may_clean_up() ->
 
     said = stuck(waits)
 
-    assert "stuck: waits#1 does not end: it waits, and nothing is left on its event loop that could wake it" in said
-    assert "runs waits#1, which does not end" in said
+    assert "stuck: waits#1 never ends: it waits, and nothing on its event loop can wake it" in said
+    assert "runs waits#1, which never ends" in said
     assert ended == ["waits"]
 
 
@@ -57,7 +57,7 @@ def test_an_actor_that_asks_again_and_again_is_stuck() -> None:
         for _ in count():
             await asyncio.sleep(1)
 
-    assert "asks#1 does not end: its event loop turned 500 times" in stuck(asks)
+    assert "asks#1 never ends: its event loop ran 500 iterations" in stuck(asks)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -72,7 +72,7 @@ def test_an_actor_that_will_not_even_be_cancelled_is_stuck_too() -> None:
                 if asyncio.current_task().cancelling() > 2:
                     given_up.append(True)
 
-    assert "clings#1 does not end" in stuck(clings)
+    assert "clings#1 never ends" in stuck(clings)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -88,7 +88,7 @@ def test_a_thread_may_take_its_time() -> None:
         return await asyncio.to_thread(slow)
 
     def slow() -> int:
-        done = asyncio.run(asyncio.sleep(4 * loop.PATIENCE, 3))
+        done = asyncio.run(asyncio.sleep(4 * loop.REAL_WAIT_SECONDS, 3))
         assert done == 3
         return done
 
@@ -192,4 +192,4 @@ def test_ctrl_c_ends_a_simulation_and_names_the_seed() -> None:
     with pytest.raises(KeyboardInterrupt) as error:
         simulate(app, lambda _: ends.send(), seeds=[7])
 
-    assert error.value.__notes__ == ["in seed 7 of a simulation; play it again with seeds=[7]"]
+    assert error.value.__notes__ == ["in seed 7 of a simulation; reproduce with seeds=[7]"]

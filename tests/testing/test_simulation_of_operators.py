@@ -8,22 +8,22 @@ from returns.pipeline import is_successful
 from fq import App, Handle
 from fq.brokers.memory.state import MemoryState
 from fq.testing import Faults, Run, SimulationError, simulate
-from tests.testing import planted, planted_operators
+from tests.testing import faulty_brokers, faulty_operators
 
 app = App("memory://")
 broken: set[int] = set()
 
 
 BUGS = {
-    planted_operators.RequeuesAllButOne: "lost",
-    planted_operators.RequeuesUsedUp: "miscounted",
-    planted_operators.KeepsLetters: "duplicated",
-    planted_operators.LeavesGroups: "changed",
-    planted_operators.ForgetsArrivals: "lost",
-    planted_operators.GoesOn: "changed",
-    planted_operators.GoesOnAfterGroups: "changed",
-    planted_operators.ForgetsCancels: "changed",
-    planted_operators.TellsNobody: "lost",
+    faulty_operators.RequeuesAllButOne: "lost",
+    faulty_operators.RequeuesUsedUp: "miscounted",
+    faulty_operators.KeepsLetters: "duplicated",
+    faulty_operators.LeavesGroups: "changed",
+    faulty_operators.ForgetsArrivals: "lost",
+    faulty_operators.GoesOn: "changed",
+    faulty_operators.GoesOnAfterGroups: "changed",
+    faulty_operators.ForgetsCancels: "changed",
+    faulty_operators.TellsNobody: "lost",
 }
 every_bug = pytest.mark.parametrize(("store", "kind"), BUGS.items(), ids=[store.__name__ for store in BUGS])
 
@@ -115,20 +115,20 @@ def failure_with(seeds: range | list[int], **more: object) -> SimulationError:
 
 @every_bug
 def test_each_planted_bug_of_requeue_cancel_and_mend_is_found(store: type[MemoryState], kind: str) -> None:
-    error = failure_with(range(200), broker=planted.on(store))
+    error = failure_with(range(200), broker=faulty_brokers.on(store))
 
-    assert kind in {flaw.kind for flaw in error.flaws}
+    assert kind in {violation.kind for violation in error.violations}
 
 
 @every_bug
 def test_a_seed_in_which_an_operator_fails_fails_again_in_the_same_way(store: type[MemoryState], kind: str) -> None:
-    error = failure_with(range(200), broker=planted.on(store))
-    again = failure_with([error.seed], broker=planted.on(store))
+    error = failure_with(range(200), broker=faulty_brokers.on(store))
+    again = failure_with([error.seed], broker=faulty_brokers.on(store))
 
-    assert (again.flaws, again.trace) == (error.flaws, error.trace)
+    assert (again.violations, again.trace) == (error.violations, error.trace)
 
 
 def test_what_the_ledger_itself_gets_wrong_of_a_mend_is_found_in_what_has_not_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fq.app.app.plan_requeue", planted_operators.ignores_groups)
+    monkeypatch.setattr("fq.app.app.plan_requeue", faulty_operators.ignores_groups)
 
-    assert {flaw.kind for flaw in failure_with(range(200)).flaws} == {"stuck"}
+    assert {violation.kind for violation in failure_with(range(200)).violations} == {"stuck"}

@@ -1,8 +1,8 @@
 """
-`simulate`: several workers on one thread, and everything that can go wrong between them, drawn from a seed.
+`simulate`: runs several workers on one thread, with faults between them that are drawn from a seed.
 
-The workers take turns at single steps, the handlers and the broker are real, the clock is not. ``fq.testing.simulation.player`` plays one seed,
-``fq.testing.simulation.ledger`` keeps the account that the broker is held against.
+The workers take single steps in random order. The handlers and the broker are real, the clock is simulated. ``fq.testing.simulation.scenario`` runs
+one seed, ``fq.testing.simulation.ledger`` records what the broker must then hold.
 """
 
 import logging
@@ -16,30 +16,30 @@ from fq.app.app import App
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
+from fq.testing.simulation.actors import Actors
 from fq.testing.simulation.faults import Faults
-from fq.testing.simulation.ledger import Flaw
-from fq.testing.simulation.player import Play
+from fq.testing.simulation.ledger import Violation
 from fq.testing.simulation.run import Run
-from fq.testing.simulation.worker import Cast
+from fq.testing.simulation.scenario import Scenario
 
-WHATEVER = Faults()
+DEFAULT_FAULTS = Faults()
 
 
 @frozen
 class Report:
     """
-    What a simulation that found nothing has seen.
+    The figures of a simulation that found no violation.
 
     Attributes:
-        runs: how many seeds.
+        runs: number of seeds.
 
-        messages: how many messages ended, in all runs.
+        messages: number of messages that ended, in all runs.
 
-        deliveries: how often one was claimed.
+        deliveries: number of claimed messages, each time counted.
 
-        stale: how many outcomes came too late and were refused, as they must be.
+        stale: number of outcomes that came too late and were refused, as they must be.
 
-        faults: what went wrong, by kind.
+        faults: number of faults, by kind.
     """
 
     runs: int
@@ -55,14 +55,14 @@ class Report:
 
 
 class SimulationError(AssertionError):
-    """A run of a simulation went wrong: *seed* plays it again, *flaws* say what, *trace* has the latest things that happened."""
+    """A run violated an invariant: *seed* reproduces it, *violations* say what went wrong, *trace* has the latest events."""
 
-    def __init__(self, seed: int, flaws: tuple[Flaw, ...], trace: tuple[str, ...]) -> None:
-        said = "\n".join(f"  {flaw}" for flaw in flaws)
+    def __init__(self, seed: int, violations: tuple[Violation, ...], trace: tuple[str, ...]) -> None:
+        said = "\n".join(f"  {violation}" for violation in violations)
         happened = "\n".join(trace)
-        super().__init__(f"seed {seed}:\n{said}\n\nthe latest that happened; play it again with seeds=[{seed}]:\n{happened}")
+        super().__init__(f"seed {seed}:\n{said}\n\nlatest events; reproduce with seeds=[{seed}]:\n{happened}")
         self.seed = seed
-        self.flaws = flaws
+        self.violations = violations
         self.trace = trace
 
 
@@ -72,18 +72,18 @@ def simulate(
     *,
     seeds: int | Iterable[int] = 200,
     workers: int = 3,
-    faults: Faults = WHATEVER,
+    faults: Faults = DEFAULT_FAULTS,
     check: Callable[[Run], object] | None = None,
     mend: Callable[[App], object] | None = None,
     broker: Callable[[ManualClock], Broker] = lambda clock: MemoryBroker(clock=clock),
     steps: int = 10_000,
 ) -> Report:
     """
-    Run *workload* on several simulated workers, once for each of *seeds*, and account for every message.
+    Run *workload* on several simulated workers, once for each of *seeds*, and check that no message is lost or duplicated.
 
-    What happens when is settled by the seed alone: a failing seed fails again in the same way. Actors run for real, though sleeping in
-    async code takes no time; the app's own broker is not touched. A run goes on until nothing moves any more. Then every message that was
-    sent must be done, dead or dropped, and its result, its follow-ups and its groups there as often as committed outcomes say.
+    The seed alone determines the order of events: a failing seed fails again in the same way. Actors really run, but sleeping in async code
+    takes no time; the app's own broker is not used. A run ends when no worker and no timer has anything left to do. Then every message that was
+    sent must be done, dead or dropped, and its result, follow-ups and groups must match the committed outcomes.
 
     >>> app = App("memory://")
     >>> @app.actor(max_retries=3)
@@ -93,65 +93,65 @@ def simulate(
     20
 
     Args:
-        app: an app, or a function that makes one for each run.
+        app: an app, or a function that creates one for each run.
 
         workload: sends messages; what it returns is `Run.sent`.
 
-        seeds: so many, from 0; or just these.
+        seeds: the number of seeds, from 0; or the seeds themselves.
 
-        workers: how many there are at a time; one that dies is replaced.
+        workers: number of workers at a time; a worker that dies is replaced.
 
-        faults: what may go wrong.
+        faults: the faults that may occur.
 
-        mend: called when nothing moves any more, and perhaps before: makes actors succeed that failed. Then all dead letters are requeued, and the run
-            goes on; what came after groups that had failed must go on, too. Let your *workload* break things again for the next run.
+        mend: called when nothing is left to do, and perhaps earlier: lets failing actors succeed. Then all dead letters are requeued, and the run
+            continues; groups that had failed must continue, too. Let your *workload* undo this for the next run.
 
-        check: called after each run that went well, to assert what your actors promise; what it raises is reported with the seed.
+        check: called after each run without violations, to assert what your actors promise; an error is reported with the seed.
 
-        broker: makes the broker under test.
+        broker: creates the broker under test.
 
-        steps: a run that takes more is stuck.
+        steps: a run with more steps counts as stuck.
 
     Raises:
-        SimulationError: a run went wrong, the first of them; its text has the seed, what went wrong, and what happened before.
+        SimulationError: of the first run with a violation; its text has the seed, the violations and the latest events.
     """
     messages = deliveries = stale = runs = 0
     happened: Counter[str] = Counter()
-    with _quiet(logging.getLogger("fq.worker")), closing(_casts(app)) as casts:
-        for seed, cast in zip(range(seeds) if isinstance(seeds, int) else seeds, casts, strict=False):
-            play = Play(seed, cast, faults, workers, broker, mend)
+    with _quiet(logging.getLogger("fq.worker")), closing(_actors_of_runs(app)) as actors_of_runs:
+        for seed, actors in zip(range(seeds) if isinstance(seeds, int) else seeds, actors_of_runs, strict=False):
+            scenario = Scenario(seed, actors, faults, workers, broker, mend)
             with _named(seed):
-                flaws = play.play(workload, check, steps)
-            if flaws:
-                raise SimulationError(seed, flaws, tuple(play.trace))
-            runs, stale = runs + 1, stale + play.ledger.stale
-            messages, deliveries = messages + len(play.ledger.ended), deliveries + play.ledger.deliveries
-            happened += play.run.faults
+                violations = scenario.run_to_end(workload, check, steps)
+            if violations:
+                raise SimulationError(seed, violations, tuple(scenario.trace))
+            runs, stale = runs + 1, stale + scenario.ledger.stale
+            messages, deliveries = messages + len(scenario.ledger.ended), deliveries + scenario.ledger.deliveries
+            happened += scenario.run.faults
     return Report(runs, messages, deliveries, stale, dict(happened))
 
 
-def _casts(app: App | Callable[[], App]) -> Generator[Cast, None, None]:
-    """Return a cast for every run: of one app, always the same."""
+def _actors_of_runs(app: App | Callable[[], App]) -> Generator[Actors, None, None]:
+    """Yield the actors for each run; of one app, always the same ones."""
     while True:
-        with closing(Cast(app if isinstance(app, App) else app())) as cast:
-            yield cast
+        with closing(Actors(app if isinstance(app, App) else app())) as actors:
+            yield actors
             while isinstance(app, App):
-                yield cast
+                yield actors
 
 
 @contextmanager
 def _named(seed: int) -> Iterator[None]:
-    """Add *seed* to an error that ends a simulation, such as one of the workload, or Ctrl-C while an actor hangs."""
+    """Add *seed* to an error that ends the simulation, such as an error of the workload, or Ctrl-C while an actor hangs."""
     try:
         yield
     except BaseException as error:
-        error.add_note(f"in seed {seed} of a simulation; play it again with seeds=[{seed}]")
+        error.add_note(f"in seed {seed} of a simulation; reproduce with seeds=[{seed}]")
         raise
 
 
 @contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Let *logger* say nothing: failures are what simulations are made of, and each would be logged."""
+    """Silence *logger*: a simulation causes many failures, and each would be logged."""
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:

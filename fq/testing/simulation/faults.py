@@ -1,4 +1,4 @@
-"""`Faults`: what may go wrong in a simulation, and how often."""
+"""`Faults`: which faults may occur in a simulation, and how often."""
 
 from functools import cached_property
 from itertools import accumulate
@@ -13,38 +13,37 @@ _weight = validators.ge(0)
 @frozen(kw_only=True, slots=False)
 class Faults:
     """
-    What may go wrong between any two commands to the broker.
+    The faults that may occur between any two commands to the broker.
 
-    Every kind has a weight, nought for never: how likely it is compared with the others.
+    Each kind has a weight relative to the others; zero means never.
 
     >>> Faults(overrun=2, repeat=0)
     Faults(crash=1, deaf=1, stall=2, outage=1, stop=1, repeat=0, requeue=1, cancel=0, overrun=2, rate=0.1, limit=4)
 
     Attributes:
-        crash: a worker dies with all that it holds, which is handed back by its supervisor, or waits for its lease to run out.
+        crash: a worker dies. Its supervisor hands back its messages, or they wait until its lease expires.
 
-        deaf: a worker dies after the broker has done what it asked, and before it hears so.
+        deaf: a worker dies after the broker has executed its command, and before the answer arrives.
 
-        stall: a worker stands still, or is cut off from the broker and goes on running, while its lease runs out; later it goes on as
-            if nothing had been.
+        stall: a worker freezes, or loses the broker and keeps running, while its lease expires; later it continues.
 
         outage: a command does not reach the broker, and is sent again later.
 
-        stop: a worker is told to stop, commits what has run, hands back the rest, and another one starts.
+        stop: a worker stops: it commits finished messages and hands back the others. Another worker starts.
 
-        repeat: a producer who did not hear the broker's answer sends the same messages again, perhaps when they have been done already.
+        repeat: a producer that did not receive the broker's answer sends the same messages again, perhaps after they are done.
 
-        requeue: somebody puts a dead letter back on its queue.
+        requeue: a dead letter is put back on its queue.
 
-        cancel: somebody cancels a message, or all of a workflow, by one of the handles that your workload returned. Default never.
+        cancel: a message, or all of a workflow, is cancelled by one of the handles that your workload returned. Default never.
 
-        overrun: an actor runs longer than its time limit, and is interrupted, or killed with its worker. Default never, since
-            that is a failure like any other.
+        overrun: an actor exceeds its time limit, and is interrupted, or killed with its worker. Default never, since the message then fails like
+            any other.
 
-        rate: the chance of a fault at each step.
+        rate: the probability of a fault at each step.
 
-        limit: so many faults are the most in a run. Default 4: so that no message that does no harm is delivered so often that
-            `PoisonLimit` takes it out.
+        limit: the maximum number of faults in a run. Default 4, so that no harmless message is delivered so often that `PoisonLimit` makes it a
+            dead letter.
     """
 
     crash: float = field(default=1, validator=_weight)
@@ -61,7 +60,7 @@ class Faults:
 
     @classmethod
     def none(cls) -> "Faults":
-        """Return what leaves everything well: only the order of things differs from seed to seed."""
+        """Return settings without faults: only the order of events differs between seeds."""
         return cls(limit=0)
 
     def draw(self, random: Random) -> str:
@@ -71,7 +70,7 @@ class Faults:
 
     @property
     def happen(self) -> bool:
-        """May anything go wrong at all?"""
+        """Can any fault occur?"""
         return self.limit > 0 and self.rate > 0 and self._kinds[1][-1] > 0
 
     @cached_property

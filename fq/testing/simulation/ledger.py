@@ -1,7 +1,7 @@
 """
-`Ledger`: an account of what a broker was told and what it gave; whatever does not add up is a `Flaw`.
+`Ledger`: records all commands to a broker and its answers; an answer that contradicts them is a `Violation`.
 
-It knows what ``fq.brokers.protocol`` promises and nothing of how a broker keeps the promise. Mutable shell.
+It follows the contract in ``fq.brokers.protocol``, and knows nothing of any implementation. Mutable shell.
 """
 
 from collections import Counter
@@ -28,20 +28,20 @@ from fq.brokers.records import (
 )
 from fq.brokers.validation import group_ttl, resolve_deferred
 from fq.core.message import CANCELLED, RETRIES, Message
-from fq.testing.simulation.tracked import Assembly, Entry
+from fq.testing.simulation.tracked import TrackedGroup, TrackedMessage
 from fq.wire.codec import decode_result
 
-MANY = 5
-"""So many messages are named where there are more."""
+MAX_NAMED = 5
+"""How many messages a report names."""
 
 
 @frozen
-class Flaw:
+class Violation:
     """
-    What went wrong in a run.
+    A contradiction between the broker and its contract.
 
     *kind* is ``"lost"``, ``"duplicated"``, ``"stuck"``, ``"early"``, ``"miscounted"``, ``"changed"``, ``"raised"``; or ``"check"`` for
-    what your own check said.
+    an error of your own check.
     """
 
     kind: str
@@ -52,49 +52,49 @@ class Flaw:
 
 
 class Ledger:
-    """The account of one run. All times are ms on the broker's clock."""
+    """The records of one run. All times are ms on the broker's clock."""
 
     def __init__(self) -> None:
-        self.flaws: list[Flaw] = []
-        self.alive: dict[str, Entry] = {}
+        self.violations: list[Violation] = []
+        self.alive: dict[str, TrackedMessage] = {}
         self.ended: dict[str, str] = {}
         self.dead: dict[str, tuple[EnqueueOp, int]] = {}
         self.results: dict[str, tuple[bytes, int]] = {}
-        self.waiting: dict[str, dict[str, int]] = {}  # for which group, which results, and for how long they are kept when it is complete
-        self.groups: dict[str, Assembly] = {}
+        self.waiting: dict[str, dict[str, int]] = {}  # by group: results that wait for it, and their ttl once it is complete
+        self.groups: dict[str, TrackedGroup] = {}
         self.leases: dict[str, int] = {}
         self.stale = 0
         self.deliveries = 0
-        self._held: dict[str, dict[str, Entry]] = {}
+        self._held: dict[str, dict[str, TrackedMessage]] = {}
         self._names: dict[str, str] = {}
         self._numbers: Counter[str] = Counter()
 
     def name(self, message_id: str) -> str:
-        """Return what a message is called in reports: its actor, and a number."""
+        """Return the name of a message in reports: its actor and a number."""
         return self._names.get(message_id, message_id)
 
     def names(self, message_ids: Collection[str]) -> str:
-        """Return what messages are called in reports, the first few of them."""
-        more = f" and {len(message_ids) - MANY} more" if len(message_ids) > MANY else ""
-        return ", ".join(self.name(message_id) for message_id in islice(message_ids, MANY)) + more
+        """Return the names of messages in reports, of the first few only."""
+        more = f" and {len(message_ids) - MAX_NAMED} more" if len(message_ids) > MAX_NAMED else ""
+        return ", ".join(self.name(message_id) for message_id in islice(message_ids, MAX_NAMED)) + more
 
-    def flag(self, kind: str, what: str) -> None:
-        """Note that something went wrong."""
-        self.flaws.append(Flaw(kind, what))
+    def add_violation(self, kind: str, what: str) -> None:
+        """Record that something went wrong."""
+        self.violations.append(Violation(kind, what))
 
-    # What was told.
+    # Commands and answers.
 
-    def sent(self, ops: Iterable[EnqueueOp], now: int, cancelled: bool = False) -> None:
-        """Note *posts*, cancelled or not: a message of the id of one that waits or runs adds nothing."""
+    def record_enqueue(self, ops: Iterable[EnqueueOp], now: int, cancelled: bool = False) -> None:
+        """Record *ops*, cancelled or not. A message whose id waits or runs already adds nothing."""
         for op in ops:
             if op.message_id not in self.alive:
-                self.alive[op.message_id] = Entry(op, now if cancelled else now + op.delay, cancelled=cancelled)
+                self.alive[op.message_id] = TrackedMessage(op, now if cancelled else now + op.delay, cancelled=cancelled)
                 if op.message_id not in self._names:
                     self._numbers[op.actor_name] += 1
                     self._names[op.message_id] = f"{op.actor_name}#{self._numbers[op.actor_name]}"
 
-    def turned(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn, now: int) -> None:
-        """Note a turn: commits first, then leases that ran out, then claims."""
+    def record_turn(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn, now: int) -> None:
+        """Record a turn: first commits, then expired leases, then claims."""
         self.leases[request.worker] = now + request.lease
         stale: list[str] = []
         for commit in commits:
@@ -104,131 +104,131 @@ class Ledger:
             else:
                 self._commit(entry, commit, now)
         if stale or turn.stale:
-            self._judge(Counter(stale), Counter(turn.stale), request.worker)
+            self._compare_stale(Counter(stale), Counter(turn.stale), request.worker)
         for worker in [worker for worker, until in self.leases.items() if until <= now]:
-            self.released(worker, {}, None, now)
-        self._tell(request.worker, turn.cancelled)
+            self.record_release(worker, {}, None, now)
+        self._check_cancel_notice(request.worker, turn.cancelled)
         for delivery in turn.deliveries:
             self._claim(delivery, request, now)
 
-    def renewed(self, workers: Iterable[str], until: int) -> None:
-        """Note that leases were renewed."""
+    def record_renewal(self, workers: Iterable[str], until: int) -> None:
+        """Record that leases were renewed."""
         for worker in workers:
             if worker in self.leases:
                 self.leases[worker] = until
 
-    def released(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> None:
-        """Note that all was taken back that *worker* held."""
+    def record_release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> None:
+        """Record that all messages of *worker* were taken back."""
         self.leases.pop(worker, None)
         for message_id, entry in self._held.pop(worker, {}).items():
             entry.deliveries -= counted is not None and message_id not in counted
             self._wait(entry, now, interrupted.get(message_id, ""))
 
-    def forgotten(self, message_ids: Iterable[str]) -> None:
-        """Note that messages were deleted, unless they run."""
+    def record_deletion(self, message_ids: Iterable[str]) -> None:
+        """Record that messages were deleted, except running ones."""
         for message_id in list(message_ids):
             self.dead.pop(message_id, None)
             if (entry := self.alive.get(message_id)) and not entry.worker:
                 del self.alive[message_id]
                 self.ended[message_id] = "discarded"
 
-    def cancelled(self, message_ids: Iterable[str], groups: Iterable[str], found: int, now: int) -> None:
-        """Note that messages were cancelled, of which the broker *found* so many, and what comes after *groups*."""
+    def record_cancel(self, message_ids: Iterable[str], groups: Iterable[str], found: int, now: int) -> None:
+        """Record that messages, of which the broker *found* some, and the continuations of *groups* were cancelled."""
         names = list(dict.fromkeys(message_ids))
         entries = [self.alive[message_id] for message_id in names if message_id in self.alive]
         if found != len(entries):
-            self.flag("changed", f"{self.names(names)}: {len(entries)} of them could be cancelled, and the broker says {found}")
+            self.add_violation("changed", f"{self.names(names)}: {len(entries)} of them could be cancelled, but the broker says {found}")
         for entry in entries:
-            entry.cancelled, entry.untold = True, bool(entry.worker)
+            entry.cancelled, entry.cancel_unseen = True, bool(entry.worker)
             entry.due = entry.due if entry.worker else min(entry.due, now)
         for group in groups:
-            assembly = self.groups.get(group)
-            if assembly is None or assembly.until <= now:
-                assembly = self.groups[group] = Assembly(until=now + OPEN_GROUP_TTL_MS)
-            assembly.cancelled = True
+            group_state = self.groups.get(group)
+            if group_state is None or group_state.until <= now:
+                group_state = self.groups[group] = TrackedGroup(until=now + OPEN_GROUP_TTL_MS)
+            group_state.cancelled = True
 
-    def opened(self, message: Message) -> None:
-        """Note what a worker read: the retries in it must be those that were committed."""
+    def record_read(self, message: Message) -> None:
+        """Record that a worker has read a message: its number of retries must be the committed one."""
         entry, found = self.alive.get(message.message_id), RETRIES.get(message)
         if entry is not None and entry.retries is None:
             entry.retries = found
         elif entry is not None and entry.retries != found:
             said = f"{self.name(message.message_id)} says retries={found}"
-            self.flag("miscounted", f"{said} when {entry.retries} of its failures were committed as retries")
+            self.add_violation("miscounted", f"{said} when {entry.retries} of its failures were committed as retries")
 
-    # What follows from it.
+    # Conclusions.
 
     def succeeded(self, message_id: str) -> bool:
-        """Does the latest result that was stored of a message say that it succeeded?"""
+        """Is the latest stored result of a message a success?"""
         return message_id in self.results and is_successful(decode_result(self.results[message_id][0]))
 
     def next_due(self, now: int) -> int | None:
-        """Return when the next delay, or lease of a worker that holds something, runs out; None if none will."""
+        """Return when the next delay ends, or the next lease of a worker with messages expires; None if there is none."""
         delays = [entry.due for entry in self.alive.values() if entry.due > now and not entry.worker]
         leases = [self.leases[worker] for worker, held in self._held.items() if held]
         return min((due for due in delays + leases if due > now), default=None)
 
     def waits(self, now: int) -> bool:
-        """Does anything wait that is due?"""
+        """Does a due message wait?"""
         return any(not entry.worker and entry.due <= now for entry in self.alive.values())
 
-    def _wait(self, entry: Entry, now: int, interrupted: str = "") -> None:
-        entry.worker, entry.token, entry.interrupted, entry.untold = "", 0, interrupted, False
+    def _wait(self, entry: TrackedMessage, now: int, interrupted: str = "") -> None:
+        entry.worker, entry.token, entry.interrupted, entry.cancel_unseen = "", 0, interrupted, False
         entry.due = min(entry.due, now) if entry.cancelled else entry.due
 
-    def _tell(self, worker: str, cancelled: Collection[str]) -> None:
+    def _check_cancel_notice(self, worker: str, cancelled: Collection[str]) -> None:
         for message_id, entry in self._held.get(worker, {}).items():
-            if entry.untold and message_id not in cancelled:
-                self.flag("lost", f"{worker} holds {self.name(message_id)}, and was not told that it is cancelled")
-            entry.untold = False
+            if entry.cancel_unseen and message_id not in cancelled:
+                self.add_violation("lost", f"{worker} holds {self.name(message_id)}, but was not told that it is cancelled")
+            entry.cancel_unseen = False
 
-    def _judge(self, stale: Counter[str], said: Counter[str], worker: str) -> None:
-        """Compare what had to be stale with what the broker said was."""
+    def _compare_stale(self, stale: Counter[str], said: Counter[str], worker: str) -> None:
+        """Compare the outcomes that had to be stale with those that the broker calls stale."""
         self.stale += stale.total()
         for message_id in stale - said:
-            self.flag("duplicated", f"an outcome of {self.name(message_id)} was committed by {worker}, which does not hold it any more")
+            self.add_violation("duplicated", f"an outcome of {self.name(message_id)} was committed by {worker}, which no longer holds it")
         for message_id in said - stale:
-            self.flag("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
+            self.add_violation("lost", f"the outcome of {self.name(message_id)} was refused to {worker}, which holds it")
 
     def _claim(self, delivery: Delivery, request: ClaimRequest, now: int) -> None:
         self.deliveries += 1
         entry, name = self.alive.get(delivery.message_id), self.name(delivery.message_id)
         if entry is None:
-            self.flag("duplicated", f"{name} was delivered to {request.worker} {self._why_not(delivery.message_id)}")
+            self.add_violation("duplicated", f"{name} was delivered to {request.worker} {self._why_undeliverable(delivery.message_id)}")
             return
         if entry.worker:
-            self.flag("duplicated", f"{name} was delivered to {request.worker} while {entry.worker} holds it")
+            self.add_violation("duplicated", f"{name} was delivered to {request.worker} while {entry.worker} holds it")
             self._held[entry.worker].pop(delivery.message_id)
         if entry.due > now:
-            self.flag("early", f"{name} was delivered to {request.worker} {entry.due - now} ms before it was due")
+            self.add_violation("early", f"{name} was delivered to {request.worker} {entry.due - now} ms before it was due")
         entry.deliveries += 1
         if delivery.deliveries != entry.deliveries:
-            self.flag("miscounted", f"delivery {entry.deliveries} of {name} is said to be number {delivery.deliveries}")
+            self.add_violation("miscounted", f"delivery {entry.deliveries} of {name} is said to be number {delivery.deliveries}")
             entry.deliveries = delivery.deliveries
         expected = CANCELLED if entry.cancelled else entry.interrupted
         if delivery.interrupted != expected:
-            self.flag("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {expected!r}")
+            self.add_violation("changed", f"{name} was delivered with interrupted={delivery.interrupted!r}, expected {expected!r}")
         if delivery.body != entry.op.body:
-            self.flag("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.op.body!r}")
+            self.add_violation("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.op.body!r}")
         entry.worker, entry.token = request.worker, delivery.token
         self._held.setdefault(request.worker, {})[delivery.message_id] = entry
 
-    def _why_not(self, message_id: str) -> str:
-        """Return why a message cannot be delivered."""
+    def _why_undeliverable(self, message_id: str) -> str:
+        """Return why a message must not be delivered."""
         if message_id in self.ended:
             return f"again, after it was {self.ended[message_id]}"
-        for group, assembly in self.groups.items():
-            if message_id in (deferred.op.message_id for deferred in assembly.then):
-                return f"when {len(assembly.values)} of the {assembly.size} members of group {group} had arrived"
-        return "and nobody sent it"
+        for group, group_state in self.groups.items():
+            if message_id in (deferred.op.message_id for deferred in group_state.then):
+                return f"when {len(group_state.values)} of the {group_state.size} members of group {group} had arrived"
+        return "but was never sent"
 
-    def _commit(self, entry: Entry, commit: Commit, now: int) -> None:
+    def _commit(self, entry: TrackedMessage, commit: Commit, now: int) -> None:
         del self._held[entry.worker][commit.message_id]
         self._dispose(entry, commit, now)
         for operation in commit.operations:
             match operation:
                 case EnqueueOp(continues=continues):
-                    self.sent([operation], now, entry.cancelled and continues)
+                    self.record_enqueue([operation], now, entry.cancelled and continues)
                 case StoreResultOp():
                     self._keep(operation, now)
                 case ArriveOp():
@@ -236,7 +236,7 @@ class Ledger:
                 case unknown:
                     assert_never(unknown)
 
-    def _dispose(self, entry: Entry, commit: Commit, now: int) -> None:
+    def _dispose(self, entry: TrackedMessage, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
                 self.end(entry, "done")
@@ -253,36 +253,38 @@ class Ledger:
             case unknown:
                 assert_never(unknown)
 
-    def end(self, entry: Entry, how: str) -> None:
-        """Note that a message has ended."""
+    def end(self, entry: TrackedMessage, how: str) -> None:
+        """Record that a message has ended."""
         message_id = entry.op.message_id
         del self.alive[message_id]
         self.ended[message_id] = how
 
     def _keep(self, store_op: StoreResultOp, now: int) -> None:
-        """Note a result: until the group that it waits for is complete, its time does not run."""
-        assembly = self.groups.get(store_op.hold)
-        waits = store_op.hold != "" and not (assembly and assembly.until > now and len(assembly.values) >= assembly.size)
+        """Record a result. Its ttl starts when the group that it waits for is complete."""
+        group_state = self.groups.get(store_op.hold)
+        waits = store_op.hold != "" and not (group_state and group_state.until > now and len(group_state.values) >= group_state.size)
         if waits:
             self.waiting.setdefault(store_op.hold, {})[store_op.message_id] = store_op.ttl
         self.results[store_op.message_id] = store_op.body, now + (max(store_op.ttl, OPEN_GROUP_TTL_MS) if waits else store_op.ttl)
 
     def _join(self, arrive_op: ArriveOp, now: int) -> None:
-        """Note an arrival: the last member's, and no other, sends what comes after the group, and ends the waiting of results."""
-        assembly = self.groups.get(arrive_op.group)
-        if assembly is None or assembly.until <= now:
-            assembly = self.groups[arrive_op.group] = Assembly()
-        assembly.size = assembly.size or arrive_op.size
-        if arrive_op.member in assembly.values or len(assembly.values) >= assembly.size:
+        """Record an arrival. Only that of the last member sends the continuation of the group and starts the ttl of its results."""
+        group_state = self.groups.get(arrive_op.group)
+        if group_state is None or group_state.until <= now:
+            group_state = self.groups[arrive_op.group] = TrackedGroup()
+        group_state.size = group_state.size or arrive_op.size
+        if arrive_op.member in group_state.values or len(group_state.values) >= group_state.size:
             return
-        assembly.values[arrive_op.member] = arrive_op.value
-        assembly.then = assembly.then or arrive_op.then
-        complete = len(assembly.values) == assembly.size
-        assembly.until = now + group_ttl(arrive_op, complete)
+        group_state.values[arrive_op.member] = arrive_op.value
+        group_state.then = group_state.then or arrive_op.then
+        complete = len(group_state.values) == group_state.size
+        group_state.until = now + group_ttl(arrive_op, complete)
         if complete:
-            values = [value for _, value in sorted(assembly.values.items())]
-            self.sent([resolve_deferred(deferred, values, now) for deferred in arrive_op.then or assembly.then], now, assembly.cancelled)
+            values = [value for _, value in sorted(group_state.values.items())]
+            self.record_enqueue(
+                [resolve_deferred(deferred, values, now) for deferred in arrive_op.then or group_state.then], now, group_state.cancelled
+            )
             for message_id, ttl in self.waiting.pop(arrive_op.group, {}).items():
                 self.results[message_id] = self.results[message_id][0], now + ttl
-            if arrive_op.size == 1 and not assembly.then and not assembly.cancelled:
-                del self.groups[arrive_op.group]  # of such a group nothing is kept
+            if arrive_op.size == 1 and not group_state.then and not group_state.cancelled:
+                del self.groups[arrive_op.group]  # the broker keeps nothing of such a group

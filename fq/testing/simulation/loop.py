@@ -1,4 +1,4 @@
-"""An event loop for async actors in a simulation: sleeping takes no time, and waiting for nothing comes to an end. Mutable shell."""
+"""`VirtualTimeLoop`: an event loop in which sleeping takes no time, and endless waiting is an error. Mutable shell."""
 
 import asyncio
 import selectors
@@ -12,40 +12,40 @@ from fq.worker.coroutine_runner import run_on
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-PATIENCE = 10.0
-"""So long, in seconds of real time, an actor may wait for a socket, or for a thread that it started itself."""
+REAL_WAIT_SECONDS = 10.0
+"""How long, in real time, an actor may wait for a socket, or for a thread that it started itself."""
 
-TURNS = 1_000_000
-"""An actor for which the loop turns more often asks again and again for what never comes."""
+MAX_LOOP_TURNS = 1_000_000
+"""An actor that needs more iterations of the loop polls for something that never happens."""
 
-FEW = 1_000
-"""So many turns of the loop a cancelled actor has to clean up."""
+CLEANUP_TURNS = 1_000
+"""How many iterations of the loop a cancelled actor has for its cleanup."""
 
 
 class NeverEndsError(Exception):
-    """An actor waits for what never comes; says how that was seen."""
+    """An actor waits for something that never happens; the text says how that was detected."""
 
 
-class TimelessLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to whatever is due next, as soon as there is nothing else to do."""
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer when there is nothing else to do."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
-        self._turns_left = TURNS
+        self._turns_left = MAX_LOOP_TURNS
         self._in_threads: set[asyncio.Future[object]] = set()
-        # The loop asks its selector for no more than `select`, and to register what it is then asked about.
-        super().__init__(cast(selectors.BaseSelector, _Impatient(selectors.DefaultSelector(), self._jump, self._turn)))
+        # The loop uses only `select` and the registration of its selector.
+        super().__init__(cast(selectors.BaseSelector, _JumpingSelector(selectors.DefaultSelector(), self._jump, self._turn)))
 
     def complete(self, coroutine: Coroutine[object, object, T]) -> T:
         """
         Return what *coroutine* returns.
 
         Raises:
-            NeverEndsError: it waits for what never comes.
+            NeverEndsError: it waits for something that never happens.
 
-        Nothing of it is left on the loop then, where it would go on in the middle of the next one.
+        Then its tasks are removed from the loop, so that they do not run during the next coroutine.
         """
-        self._turns_left = TURNS
+        self._turns_left = MAX_LOOP_TURNS
         try:
             task = self.create_task(coroutine)
             try:
@@ -57,13 +57,13 @@ class TimelessLoop(asyncio.SelectorEventLoop):
             raise
 
     def clear(self) -> None:
-        """Cancel all tasks that are left; one that will not go, even the third time, is let be."""
+        """Cancel all remaining tasks; a task that survives three attempts is left alone."""
         for _ in range(3):
             if not (tasks := asyncio.all_tasks(self)):
                 return
             for task in tasks:
                 task.cancel()
-            self._turns_left = FEW
+            self._turns_left = CLEANUP_TURNS
             with suppress(NeverEndsError, SystemExit):
                 self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
@@ -72,7 +72,7 @@ class TimelessLoop(asyncio.SelectorEventLoop):
         return super().time() + self._ahead
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> "asyncio.Future[T]":
-        """Run *func* in a thread; until it is back, the loop has something to wait for, however long that takes."""
+        """Run *func* in a thread; until it returns, the loop may wait for any length of time."""
         future = super().run_in_executor(executor, func, *args)
         at_work = cast("asyncio.Future[object]", future)
         self._in_threads.add(at_work)
@@ -80,7 +80,7 @@ class TimelessLoop(asyncio.SelectorEventLoop):
         return future
 
     def call_exception_handler(self, context: "dict[str, object]") -> None:
-        """Log what went wrong in a task; not that one wanted to exit, which the simulation itself takes note of."""
+        """Log an error of a task, but not SystemExit, which the simulation records itself."""
         if not isinstance(context.get("exception"), SystemExit):
             super().call_exception_handler(context)
 
@@ -88,15 +88,15 @@ class TimelessLoop(asyncio.SelectorEventLoop):
         self._ahead += seconds
 
     def _turn(self) -> float | None:
-        """Count one turn of the loop; return how long it may wait for others, in seconds, None for ever."""
+        """Count an iteration of the loop; return how long it may wait for events in seconds, None for no limit."""
         self._turns_left -= 1
         if self._turns_left < 0:
-            raise NeverEndsError(f"its event loop turned {TURNS} times, and it asks again and again")
-        return None if self._in_threads else PATIENCE
+            raise NeverEndsError(f"its event loop ran {MAX_LOOP_TURNS} iterations, and it is still polling")
+        return None if self._in_threads else REAL_WAIT_SECONDS
 
 
-class _Impatient:
-    """*selector*, which never waits for a time to come: it calls *jump* instead. Each turn it asks *turn* how long to wait for others."""
+class _JumpingSelector:
+    """*selector*, which calls *jump* instead of waiting for a timer. In each iteration it asks *turn* how long to wait for events."""
 
     def __init__(self, selector: selectors.BaseSelector, jump: Callable[[float], None], turn: Callable[[], float | None]) -> None:
         self._selector = selector
@@ -107,11 +107,11 @@ class _Impatient:
         return getattr(self._selector, name)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready; with nothing ready and no timer set, wait for another thread, or for the network."""
-        patience = self._turn()
-        ready = self._selector.select(patience if timeout is None else 0)
+        """Return ready events; with none ready and no timer set, wait for another thread or for the network."""
+        real_wait = self._turn()
+        ready = self._selector.select(real_wait if timeout is None else 0)
         if not ready and timeout is None:
-            raise NeverEndsError("it waits, and nothing is left on its event loop that could wake it")
+            raise NeverEndsError("it waits, and nothing on its event loop can wake it")
         if not ready and timeout:
             self._jump(timeout)
         return ready

@@ -1,4 +1,4 @@
-"""`Tap`: the broker of a simulated app. Whatever passes through it is noted in the ledger and in the trace. Mutable shell."""
+"""`Recorder`: the broker of a simulated app. It records every command in the ledger and in the trace. Mutable shell."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import cast
@@ -10,22 +10,22 @@ from fq.brokers.records import ClaimRequest, Commit, EnqueueOp, StoreResultOp, T
 from fq.brokers.requeue import RequeuePlanner
 from fq.testing.simulation.invariants import check_results
 from fq.testing.simulation.ledger import Ledger
-from fq.testing.simulation.requeues import requeued
+from fq.testing.simulation.requeues import record_requeue
 from fq.testing.simulation.trace import Trace
 
 
 @define(eq=False)
-class Tap:
-    """A `fq.brokers.protocol.Broker` around *broker*. Calls that change nothing, or nothing that a ledger knows of, pass as they are."""
+class Recorder:
+    """A `fq.brokers.protocol.Broker` around *broker*. Calls that the ledger does not need are passed on unchanged."""
 
     broker: Broker
     ledger: Ledger
     trace: Trace
     sent: list[Sequence[EnqueueOp]] = field(factory=list)
-    stirred: bool = False
+    has_news: bool = False
 
     def as_broker(self) -> Broker:
-        """Return this as what it is, which no type checker can see: most of its calls are the broker's own."""
+        """Return this object typed as a broker: most of its methods are found by ``__getattr__``."""
         return cast(Broker, self)
 
     def __getattr__(self, name: str) -> object:
@@ -38,9 +38,9 @@ class Tap:
         """See `Broker.enqueue`."""
         new = self.broker.enqueue(ops)
         self.sent.append(ops)
-        self.ledger.sent(ops, self.broker.now())
-        self.trace.sent(ops)
-        self.stir()
+        self.ledger.record_enqueue(ops, self.broker.now())
+        self.trace.add_enqueue(ops)
+        self.wake_idle_workers()
         return new
 
     async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
@@ -50,8 +50,8 @@ class Tap:
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
         turn = self.broker.turn(commits, request)
-        self.ledger.turned(commits, request, turn, self.broker.now())
-        self.trace.turned(commits, request, turn)
+        self.ledger.record_turn(commits, request, turn, self.broker.now())
+        self.trace.add_turn(commits, request, turn)
         kept = [
             operation
             for commit in commits
@@ -62,23 +62,23 @@ class Tap:
         if kept:
             check_results(self.ledger, self.broker, kept)
         if commits:
-            self.stir()
+            self.wake_idle_workers()
         return turn
 
-    def stir(self) -> None:
-        """Let idle workers ask again, if anything is there to be had."""
-        self.stirred = self.stirred or self.ledger.waits(self.broker.now())
+    def wake_idle_workers(self) -> None:
+        """Let idle workers ask again, if a due message waits."""
+        self.has_news = self.has_news or self.ledger.waits(self.broker.now())
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """See `Broker.renew`."""
         self.broker.renew(workers, lease)
-        self.ledger.renewed(workers, self.broker.now() + lease)
+        self.ledger.record_renewal(workers, self.broker.now() + lease)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
         count = self.broker.release(worker, interrupted, counted)
-        self.ledger.released(worker, interrupted, counted, self.broker.now())
-        self.stir()
+        self.ledger.record_release(worker, interrupted, counted, self.broker.now())
+        self.wake_idle_workers()
         return count
 
     def cancel(self, message_id: str) -> bool:
@@ -88,27 +88,27 @@ class Tap:
     def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
         """See `Broker.cancel_all`."""
         found = self.broker.cancel_all(message_ids, groups)
-        self.ledger.cancelled(message_ids, groups, found, self.broker.now())
-        self.stir()
+        self.ledger.record_cancel(message_ids, groups, found, self.broker.now())
+        self.wake_idle_workers()
         return found
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """See `Broker.requeue`."""
         count = self.broker.requeue(message_ids, plan)
-        requeued(self.ledger, message_ids, plan, count, self.broker.now())
-        self.stir()
+        record_requeue(self.ledger, message_ids, plan, count, self.broker.now())
+        self.wake_idle_workers()
         return count
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """See `Broker.discard`."""
         count = self.broker.discard(message_ids)
-        self.ledger.forgotten(message_ids)
+        self.ledger.record_deletion(message_ids)
         return count
 
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
         count = self.broker.purge(queue)
-        self.ledger.forgotten([key for key, entry in self.ledger.alive.items() if entry.op.queue_name == queue])
+        self.ledger.record_deletion([key for key, entry in self.ledger.alive.items() if entry.op.queue_name == queue])
         return count
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:

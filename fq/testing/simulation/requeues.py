@@ -1,4 +1,4 @@
-"""`requeued`: what a ledger notes when dead letters are requeued: they start afresh, and their groups are open again."""
+"""`record_requeue`: records that dead letters were requeued: they start anew, and their groups are open again."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,8 +11,8 @@ from fq.brokers.validation import DEAD_TTL_MS
 from fq.testing.simulation.ledger import Ledger
 
 
-def requeued(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlanner, count: int, now: int) -> None:
-    """Note in *ledger* that dead letters were put back by *plan*, of which the broker says that there were *count*."""
+def record_requeue(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlanner, count: int, now: int) -> None:
+    """Record in *ledger* that *plan* requeued dead letters; *count* is the number that the broker returned."""
     chosen = dict.fromkeys(message_ids)
     todo = plan(chosen, _View(ledger, now), now)
     for message_id in todo.taken_messages:
@@ -21,17 +21,22 @@ def requeued(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlanner, c
         for number in numbers:
             ledger.groups[group].values.pop(number, None)
     for one in todo.reopened:
-        assembly = ledger.groups[one.group]
-        assembly.values, assembly.then, assembly.cancelled, assembly.until = dict(one.values), one.then, False, now + OPEN_GROUP_TTL_MS
+        group_state = ledger.groups[one.group]
+        group_state.values, group_state.then, group_state.cancelled, group_state.until = (
+            dict(one.values),
+            one.then,
+            False,
+            now + OPEN_GROUP_TTL_MS,
+        )
     for message_id in todo.deleted_letters:
         del ledger.dead[message_id]
     new = [op for op in todo.enqueues if op.message_id not in ledger.alive]
-    ledger.sent(todo.enqueues, now)
+    ledger.record_enqueue(todo.enqueues, now)
     for op in new:
         ledger.alive[op.message_id].retries = 0
     expected = todo.count(chosen)
     if count != expected:
-        ledger.flag("changed", f"{expected} of {ledger.names(list(chosen))} could be requeued, and the broker says {count}")
+        ledger.add_violation("changed", f"{expected} of {ledger.names(list(chosen))} could be requeued, but the broker says {count}")
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""`Run`: what there is to see of one seed of a simulation."""
+"""`Run`: one seed of a simulation, as the user's check sees it."""
 
 from collections import Counter
 
@@ -15,18 +15,18 @@ from fq.wire.codec import decode_result
 @define(eq=False)
 class Run:
     """
-    One seed, as your own check sees it when nothing moves any more. Mutable until then.
+    One seed, as your own check sees it at the end. Mutable until then.
 
     Attributes:
         seed: of the run.
 
-        app: whose messages ran.
+        app: the app whose messages ran.
 
-        sent: what your workload returned.
+        sent: the value that your workload returned.
 
-        calls: how often each actor was called, by name; more often than it has messages where workers died or lost their lease.
+        calls: how often each actor was called, by name. More than its messages if workers died or lost their lease.
 
-        faults: what went wrong, by kind.
+        faults: number of faults, by kind.
     """
 
     seed: int
@@ -38,11 +38,11 @@ class Run:
 
     @property
     def ended(self) -> Counter[str]:
-        """How many messages ended how: ``"done"``, which includes those that were dropped, or ``"dead"``."""
+        """The number of messages by how they ended: ``"done"``, which includes dropped ones, or ``"dead"``."""
         return Counter(self._ledger.ended.values())
 
     def result(self, handle: Handle[object] | str) -> Result[object, Fault] | None:
-        """Return the latest result that was stored for *handle*, or a message id, even if its time is over; None if there never was one."""
+        """Return the latest stored result of *handle*, or of a message id, even if it has expired; None if there never was one."""
         message_id = handle if isinstance(handle, str) else handle.message_id
         kept = self._ledger.results.get(message_id)
         return None if kept is None else decode_result(kept[0])

@@ -1,4 +1,4 @@
-"""`Trace`: the latest things that happened in a run, put into words only when somebody asks. Mutable shell."""
+"""`Trace`: the latest events of a run, formatted only when they are read. Mutable shell."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,36 +23,36 @@ from fq.brokers.records import (
 from fq.core.outcome import Dead, Outcome, Retry
 from fq.testing.simulation.ledger import Ledger
 
-LENGTH = 40
-"""So many of the latest lines are kept."""
+MAX_LINES = 40
+"""How many events are kept."""
 
 
 class Trace:
-    """What happened, by the clock of *broker*, with the names of *ledger*."""
+    """The events, with times of the clock of *broker* and names of *ledger*."""
 
     def __init__(self, broker: Broker, ledger: Ledger) -> None:
         self._broker = broker
         self._ledger = ledger
         self._start = broker.now()
-        self._lines: deque[tuple[int, str, tuple[object, ...]]] = deque(maxlen=LENGTH)
+        self._lines: deque[tuple[int, str, tuple[object, ...]]] = deque(maxlen=MAX_LINES)
 
-    def note(self, what: str, *details: object) -> None:
-        """Keep *what*, with *details* that stand for what is in braces in it."""
+    def add(self, what: str, *details: object) -> None:
+        """Add the event *what*, with *details* for its braces."""
         self._lines.append((self._broker.now(), what, details))
 
-    def sent(self, ops: Sequence[EnqueueOp]) -> None:
-        """Keep that somebody sent *posts*."""
-        self.note("a producer sends {}", ops)
+    def add_enqueue(self, ops: Sequence[EnqueueOp]) -> None:
+        """Add that a producer sent *ops*."""
+        self.add("a producer sends {}", ops)
 
-    def turned(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn) -> None:
-        """Keep a turn, unless nothing came of it."""
+    def add_turn(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn) -> None:
+        """Add a turn, unless it had neither commits nor claims."""
         if not (commits or turn.deliveries):
             return
         stale = [commit for commit in commits if commit.message_id in turn.stale]
         fresh = [commit for commit in commits if commit.message_id not in turn.stale]
         parts = (("commits {}", fresh), ("is too late with {}", stale), ("claims {}", turn.deliveries))
         said = [(words, part) for words, part in parts if part]
-        self.note("{} " + "; ".join(words for words, _ in said), request.worker, *(part for _, part in said))
+        self.add("{} " + "; ".join(words for words, _ in said), request.worker, *(part for _, part in said))
 
     def __iter__(self) -> Iterator[str]:
         for now, what, details in self._lines:
@@ -98,6 +98,6 @@ def _outcome(outcome: Outcome) -> str:
         case Retry(_, delay, error):
             return f"{type(error).__name__}, a retry in {delay} ms" if error is not None else f"again in {delay} ms"
         case Dead(error):
-            return f"{type(error).__name__}, for good"
+            return f"{type(error).__name__}, final"
         case _:
             return "it is dropped"

@@ -1,4 +1,4 @@
-"""What a `Ledger` is made of: messages and groups. Continue with ``fq.testing.simulation.ledger``."""
+"""`TrackedMessage` and `TrackedGroup`: the entries of a `Ledger`. Continue with ``fq.testing.simulation.ledger``."""
 
 from attrs import define, field
 
@@ -6,11 +6,11 @@ from fq.brokers.records import DeferredEnqueue, EnqueueOp
 
 
 @define(eq=False)
-class Entry:
+class TrackedMessage:
     """
-    Mutable: a message from its being sent to its final outcome.
+    Mutable: a message, from when it is sent to its final outcome.
 
-    *worker* holds it; *retries* is None until somebody has read it; *untold* if its holder has not heard that it was cancelled.
+    *worker* holds it; *retries* is None until a worker has read it; *cancel_unseen* while its worker has not been told that it is cancelled.
     """
 
     op: EnqueueOp
@@ -21,12 +21,12 @@ class Entry:
     interrupted: str = ""
     retries: int | None = None
     cancelled: bool = False
-    untold: bool = False
+    cancel_unseen: bool = False
 
 
 @define(eq=False)
-class Assembly:
-    """Mutable: a group, what comes *then*, which one of its members brings, its values by member, and until when it is remembered."""
+class TrackedGroup:
+    """Mutable: a group: its continuation *then*, which a member brings, its values by member, and until when the broker keeps it."""
 
     size: int = 0
     then: tuple[DeferredEnqueue, ...] = ()
