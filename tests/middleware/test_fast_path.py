@@ -1,4 +1,4 @@
-"""Idle layers are passed by together, which changes nothing: a stack does what its layers do one inside the other."""
+"""Messages skip idle layers together, which changes nothing: a stack does what its layers do one inside the other."""
 
 import asyncio
 from functools import reduce
@@ -17,18 +17,18 @@ from fq.testing.laws import MESSAGES, OUTCOMES
 
 
 @define(eq=False)
-class Diary:
-    """Mutable: what was called."""
+class CallLog:
+    """Mutable: one line a call."""
 
     lines: list[str] = field(factory=list)
 
 
 @frozen
-class Noted(Step):
-    """Says in *diary* what it is shown."""
+class LoggedStep(Step):
+    """Writes into *log* what it gets."""
 
     name: str
-    diary: Diary
+    log: CallLog
     is_idle: bool = True
 
     repeatable: ClassVar[bool] = True
@@ -37,11 +37,11 @@ class Noted(Step):
         return self.is_idle
 
     def before(self, message: Message) -> Message:
-        self.diary.lines.append(f"> {self.name}")
+        self.log.lines.append(f"> {self.name}")
         return message
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
-        self.diary.lines.append(f"< {self.name}")
+        self.log.lines.append(f"< {self.name}")
         return outcome
 
 
@@ -51,10 +51,10 @@ def nested(stack: Stack, handler: Handler) -> Handler:
 
 def calls(message: Message, outcome: Outcome, *idle: bool) -> list[str]:
     """Return which layers are shown *message*, and *outcome*, in a stack of layers called a, b, and so on."""
-    diary = Diary()
-    stack = Stack(tuple(Noted("abcd"[at], diary, one) for at, one in enumerate(idle)))
+    log = CallLog()
+    stack = Stack(tuple(LoggedStep("abcd"[at], log, one) for at, one in enumerate(idle)))
     assert stack.wrap(lambda _: outcome)(message) is outcome
-    sync, diary.lines = diary.lines, []
+    sync, log.lines = log.lines, []
 
     async def answers(_: Message) -> Outcome:
         return outcome
@@ -63,7 +63,7 @@ def calls(message: Message, outcome: Outcome, *idle: bool) -> list[str]:
         return await wrapped(message)
 
     assert asyncio.run(handle(stack.awrap(answers))) is outcome
-    assert diary.lines == sync
+    assert log.lines == sync
     return sync
 
 
