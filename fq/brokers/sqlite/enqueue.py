@@ -51,10 +51,10 @@ def insert(connection: sqlite3.Connection, ops: Sequence[EnqueueOp], now: int, k
 
     *known* are queues that are listed.
     """
-    list_queues(connection, {op.queue_name for op in ops}, known)
-    if len(ops) == 1:
+    if len(ops) == 1 and ops[0].queue_name in known:
         body, fields = _row(ops[0], now)
         return connection.execute(INSERT_ONE, (*fields, body)).rowcount
+    list_queues(connection, {op.queue_name for op in ops}, known)
     packed = pack_rows(_row(op, now) for op in ops)
     return sum(connection.execute(INSERT_MANY, (rows, bodies)).rowcount for rows, bodies in packed)
 
