@@ -190,7 +190,7 @@ class App:
         Raises:
             The errors of `Call.send`.
         """
-        return send_in_batches(self._broker, calls, self._prepare, self.registry.emit_enqueued)
+        return send_in_batches(self._broker, calls, self._prepare, self.registry.is_watched, self.registry.emit_enqueued)
 
     def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
         """

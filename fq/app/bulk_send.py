@@ -18,16 +18,20 @@ MAX_BATCH_BYTES = 2**24
 
 
 def send_in_batches(
-    broker: Broker, calls: Iterable[C], prepare: Callable[[C], tuple[Sequence[Enqueue], H]], emit_enqueued: Callable[[Enqueue], None]
+    broker: Broker,
+    calls: Iterable[C],
+    prepare: Callable[[C], tuple[Sequence[Enqueue], H]],
+    is_watched: Callable[[Enqueue], bool],
+    emit_enqueued: Callable[[Enqueue], None],
 ) -> list[H]:
     """
     Send *calls*, and return the handles that *prepare* makes, in the same order.
 
     *prepare* returns the messages of a call, which have passed the layers, and its handle. *emit_enqueued* is called with each message that has
-    been sent. After an error, the batches before it have been sent.
+    been sent and *is_watched*: the others are let go of once they are encoded. After an error, the batches before it have been sent.
     """
     handles: list[H] = []
-    batch: list[Enqueue] = []
+    watched: list[Enqueue] = []
     operations: list[EnqueueOp] = []
     size = 0
     wait_for_batch: Wait = _nothing_to_wait_for
@@ -35,18 +39,19 @@ def send_in_batches(
         for call in calls:
             enqueues, handle = prepare(call)
             handles.append(handle)
-            batch += enqueues
             for enqueue in enqueues:
                 operations.append(operation := to_op(enqueue))
                 size += len(operation.body)
-            if len(batch) >= MAX_BATCH_MESSAGES or size >= MAX_BATCH_BYTES:
+                if is_watched(enqueue):
+                    watched.append(enqueue)
+            if len(operations) >= MAX_BATCH_MESSAGES or size >= MAX_BATCH_BYTES:
                 wait_for_last, wait_for_batch = wait_for_batch, _nothing_to_wait_for
                 wait_for_last()
-                wait_for_batch, batch, operations, size = _begin_batch(broker, batch, operations, emit_enqueued), [], [], 0
+                wait_for_batch, watched, operations, size = _begin_batch(broker, operations, watched, emit_enqueued), [], [], 0
     finally:
         wait_for_batch()
-    if batch:
-        _begin_batch(broker, batch, operations, emit_enqueued)()
+    if operations:
+        _begin_batch(broker, operations, watched, emit_enqueued)()
     return handles
 
 
@@ -59,14 +64,14 @@ def duplicates_warning(enqueues: Sequence[Enqueue], new: int) -> str:
 
 
 def _begin_batch(
-    broker: Broker, batch: Sequence[Enqueue], operations: Sequence[EnqueueOp], emit_enqueued: Callable[[Enqueue], None]
+    broker: Broker, operations: Sequence[EnqueueOp], watched: Sequence[Enqueue], emit_enqueued: Callable[[Enqueue], None]
 ) -> Wait:
-    """Begin to send *operations*, which are *batch* encoded. Return what waits for the broker, and then emits the events of *batch*."""
+    """Begin to send *operations*. Return what waits for the broker, and then emits the events of those that are *watched*."""
     wait_for_broker = _begin_enqueue(broker, operations)
 
     def wait() -> None:
         wait_for_broker()
-        for enqueue in batch:
+        for enqueue in watched:
             emit_enqueued(enqueue)
 
     return wait

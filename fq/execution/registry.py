@@ -131,6 +131,10 @@ class Registry:
             except BaseExceptionGroup as errors:
                 log.error("%s", errors.message, exc_info=errors)
 
+    def is_watched(self, enqueue: Enqueue) -> bool:
+        """Has the actor of *enqueue* layers that take events?"""
+        return self._plans.get(enqueue.message.actor_name, self._app_plan).has_event_layers
+
     def emit_enqueued(self, enqueue: Enqueue) -> None:
         """Tell the layers of the actor that the message of *enqueue* is on its queue."""
         plan = self._plans.get(enqueue.message.actor_name, self._app_plan)
