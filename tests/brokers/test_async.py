@@ -10,7 +10,7 @@ import pytest
 from fq import App
 from fq.brokers.protocol import Broker
 from fq.brokers.single_flight import SingleFlight
-from tests.brokers.kit import enqueue_ops
+from tests.brokers.builders import enqueue_ops
 from tests.wait_until import wait_until
 
 CALLS: dict[str, Callable[[Broker], Awaitable[object]]] = {

@@ -7,7 +7,7 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResultOp
 from fq.errors import BrokerError
-from tests.brokers.kit import claim, claim_request, enqueue_op, enqueue_ops, outcome, state
+from tests.brokers.builders import claim, claim_request, enqueue_op, enqueue_ops, outcome, state
 
 REFUSED = StoreResultOp("x", b"", -1)
 

@@ -4,7 +4,7 @@ import pytest
 from attrs import evolve
 
 from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, RELEASE, ClaimRequest, Commit, EnqueueOp, Reschedule
-from tests.brokers import kit
+from tests.brokers import builders
 from tests.brokers.harness import Harness
 
 A = ClaimRequest("a", ("q",), 10, lease=1_000)
@@ -223,7 +223,11 @@ def test_what_comes_after_a_group_that_was_cancelled_is_cancelled(harness: Harne
     for member in range(2):
         if member == before:
             broker.cancel_all([], ["g"])
-        kit.run(broker, kit.arrive_op(member, 2, b"%d" % member, kit.deferred_enqueue("then", delay=60_000)), message_id=f"member{member}")
+        builders.run(
+            broker,
+            builders.arrive_op(member, 2, b"%d" % member, builders.deferred_enqueue("then", delay=60_000)),
+            message_id=f"member{member}",
+        )
     if before == 2:
         broker.cancel_all(["then"], ["g"])
     (then,) = broker.turn([], A).deliveries
@@ -236,7 +240,7 @@ def test_a_group_is_not_cancelled_with_one_of_its_members(harness: Harness) -> N
     broker.enqueue([enqueue_op("m")])
     (member,) = broker.turn([], A).deliveries
     broker.cancel("m")
-    turn = broker.turn([Commit("m", "q", member.token, ACK, (kit.arrive_op(0, 1, b"0", kit.deferred_enqueue("then")),))], A)
+    turn = broker.turn([Commit("m", "q", member.token, ACK, (builders.arrive_op(0, 1, b"0", builders.deferred_enqueue("then")),))], A)
 
     assert [(each.message_id, each.interrupted) for each in turn.deliveries] == [("then", "")]
 
@@ -245,6 +249,6 @@ def test_that_a_group_was_cancelled_to_which_nobody_comes_is_forgotten(harness: 
     broker = harness.broker()
     broker.cancel_all([], ["g"])
     harness.advance(OPEN_GROUP_TTL_MS + 1_000)
-    kit.run(broker, kit.arrive_op(0, 1, b"0", kit.deferred_enqueue("then")))
+    builders.run(broker, builders.arrive_op(0, 1, b"0", builders.deferred_enqueue("then")))
 
     assert [each.interrupted for each in broker.turn([], A).deliveries] == [""]

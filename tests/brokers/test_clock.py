@@ -13,7 +13,7 @@ from fq.brokers.clock import CLOCK_CHECK_MS, SystemClock
 from fq.brokers.host_clocks import Host
 from fq.brokers.sqlite import database
 from fq.brokers.steady_time import NOTICE_MS, SLEW, begin_course
-from tests.brokers.kit import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
+from tests.brokers.builders import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

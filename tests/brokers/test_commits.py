@@ -6,8 +6,7 @@ from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, Bury, Disposition, EnqueueOp, Release, Reschedule, StoreResultOp
 from fq.core.fault import Fault
 from fq.errors import BrokerError
-from tests.brokers.harness import Harness
-from tests.brokers.kit import (
+from tests.brokers.builders import (
     FAULT,
     arrive_op,
     claim,
@@ -21,6 +20,7 @@ from tests.brokers.kit import (
     outcome,
     state,
 )
+from tests.brokers.harness import Harness
 
 # Ack.
 

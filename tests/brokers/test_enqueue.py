@@ -7,8 +7,8 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Bury, EnqueueOp, Release
 from fq.errors import BrokerError
+from tests.brokers.builders import FAULT, bury, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 from tests.brokers.harness import Harness
-from tests.brokers.kit import FAULT, bury, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 
 
 def test_messages_are_claimed_in_the_order_in_which_they_were_sent(broker: Broker, other: Broker) -> None:

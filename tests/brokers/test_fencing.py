@@ -4,8 +4,7 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Reschedule, StoreResultOp
-from tests.brokers.harness import Harness
-from tests.brokers.kit import (
+from tests.brokers.builders import (
     FAULT,
     LEASE,
     arrive_op,
@@ -20,6 +19,7 @@ from tests.brokers.kit import (
     outcome,
     state,
 )
+from tests.brokers.harness import Harness
 
 DISPOSITIONS = [ACK, Reschedule(enqueue_op("m", "elsewhere", delay=5_000, body=b"zombie"), FAULT), Bury(FAULT), RELEASE]
 every_disposition = pytest.mark.parametrize("disposition", DISPOSITIONS, ids=lambda disposition: type(disposition).__name__)

@@ -4,8 +4,7 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, ArriveOp, Bury, DeferredEnqueue, Disposition, EnqueueOp, Reschedule
-from tests.brokers.harness import Harness
-from tests.brokers.kit import (
+from tests.brokers.builders import (
     FAULT,
     arrive_op,
     claim,
@@ -20,6 +19,7 @@ from tests.brokers.kit import (
     run,
     state,
 )
+from tests.brokers.harness import Harness
 
 DAY = 24 * 60 * 60 * 1000
 

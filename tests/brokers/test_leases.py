@@ -4,8 +4,8 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Release
+from tests.brokers.builders import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, outcome, settle, state
 from tests.brokers.harness import Harness
-from tests.brokers.kit import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, outcome, settle, state
 
 # The lease runs out.
 

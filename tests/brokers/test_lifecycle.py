@@ -4,8 +4,8 @@ from pathlib import Path
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import StoreResultOp
+from tests.brokers.builders import claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, in_thread, run, state
 from tests.brokers.harness import Harness, Kind
-from tests.brokers.kit import claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, in_thread, run, state
 
 
 def test_a_store_begins_empty(broker: Broker) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import bury, claim, claim_request, enqueue_op, enqueue_ops, run, state
+from tests.brokers.builders import bury, claim, claim_request, enqueue_op, enqueue_ops, run, state
 
 BAD = ["", "a\0b", "lone \udc80 surrogate", None, 7]
 """What nothing can be called."""

@@ -8,8 +8,8 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, StoreResultOp
+from tests.brokers.builders import PATIENCE, claim, claim_request, enqueue_ops, in_thread, outcome, run, state
 from tests.brokers.harness import Harness
-from tests.brokers.kit import PATIENCE, claim, claim_request, enqueue_ops, in_thread, outcome, run, state
 
 LONG = int(PATIENCE * 1_000)
 

@@ -4,8 +4,8 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, EnqueueOp, StoreResultOp
+from tests.brokers.builders import claim, claim_one, claim_request, enqueue_op, enqueue_ops, ids, outcome, settle, state
 from tests.brokers.harness import Harness
-from tests.brokers.kit import claim, claim_one, claim_request, enqueue_op, enqueue_ops, ids, outcome, settle, state
 
 
 def test_a_turn_claims_no_more_than_its_limit(broker: Broker) -> None:

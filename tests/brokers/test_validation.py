@@ -10,7 +10,7 @@ from fq.brokers.validation import check_commits, checked
 from fq.core.outcome import Outcome, Store
 from fq.errors import BrokerError
 from fq.execution.outcome_encoding import encode_outcome
-from tests.brokers.kit import claim_one, claim_request, enqueue_op, outcome, state
+from tests.brokers.builders import claim_one, claim_request, enqueue_op, outcome, state
 
 REFUSED = StoreResultOp("m", b"", -1)
 

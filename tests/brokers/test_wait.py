@@ -7,8 +7,7 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.harness import Harness
-from tests.brokers.kit import (
+from tests.brokers.builders import (
     LEASE,
     PATIENCE,
     claim,
@@ -22,6 +21,7 @@ from tests.brokers.kit import (
     outcome,
     settle,
 )
+from tests.brokers.harness import Harness
 
 LONG = int(PATIENCE * 1_000)
 
@@ -95,7 +95,7 @@ def test_a_message_that_is_handed_back_ends_the_wait(broker: Broker, other: Brok
 
 
 def test_a_requeued_letter_ends_the_wait(broker: Broker, other: Broker) -> None:
-    from tests.brokers.kit import bury
+    from tests.brokers.builders import bury
 
     bury(other, enqueue_op("m"))
     wait = waiting(broker)

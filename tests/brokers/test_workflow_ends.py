@@ -7,8 +7,8 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, DeferredEnqueue, EnqueueOp, StoreResultOp
+from tests.brokers.builders import arrive_op, claim, claim_request, deferred_enqueue, enqueue_ops, ids, outcome, run
 from tests.brokers.harness import Harness
-from tests.brokers.kit import arrive_op, claim, claim_request, deferred_enqueue, enqueue_ops, ids, outcome, run
 
 HOUR = 60 * 60 * 1000
 

@@ -10,7 +10,7 @@ import pytest
 from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.diagnostics import clock, diagnose
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.cli.conftest import Fq
 from tests.redis.servers import FLAVOURS, Server, binaries, free_port
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.limits.places import PLACES, Place
+from tests.limits.stores import PLACES, Place
 from tests.redis.servers import Server
 
 

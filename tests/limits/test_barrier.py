@@ -12,7 +12,7 @@ from fq.errors import OptionError
 from fq.layers import current_message
 from fq.limits import BarrierNotFound
 from fq.testing import message
-from tests.limits.places import Place
+from tests.limits.stores import Place
 
 
 def test_a_barrier_opens_when_all_have_come(place: Place):

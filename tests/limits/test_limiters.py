@@ -22,7 +22,7 @@ from fq import (
 from fq.errors import ConfigError, OptionError
 from fq.limits import NoSlot, Slot
 from fq.testing import message
-from tests.limits.places import NOW, Place
+from tests.limits.stores import NOW, Place
 
 LIMITERS = [ConcurrentRateLimiter, BucketRateLimiter, WindowRateLimiter]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fq.brokers.limits.policy import AcquireRequest, Granted, Limit, Refused, Slot, Slots, Window
-from tests.limits.places import Place
+from tests.limits.stores import Place
 
 LIMITS = {"slots": Slots(1, 1_000_000), "window": Window(1, 1_000)}
 

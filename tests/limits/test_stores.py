@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fq.brokers.limits.policy import NO_SHOW_MS, AcquireRequest, Bucket, Granted, Refused, Slot, Slots, Window
-from tests.limits.places import NOW, Place
+from tests.limits.stores import NOW, Place
 
 TTL = 1_000_000
 

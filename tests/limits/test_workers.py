@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fq import App, concurrency_limit, rate_limit
-from tests.limits.places import Place
+from tests.limits.stores import Place
 
 
 class Meter:

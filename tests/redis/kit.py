@@ -1,4 +1,4 @@
-"""Short ways to say what these tests say over and over; those for all brokers are in ``tests/brokers/kit.py``."""
+"""Short ways to say what these tests say over and over; those for all brokers are in ``tests/brokers/builders.py``."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import redis
 
 from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, Disposition, Operation, StoreResultOp, Turn
 from fq.brokers.redis import RedisBroker
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 
 BODY = b'{"message_id":"m","actor_name":"act","queue_name":"q","args":[1,2],"kwargs":{},"options":{},"priority":0}'
 

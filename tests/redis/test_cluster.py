@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerUnavailable
-from tests.brokers.kit import enqueue_op, ids
+from tests.brokers.builders import enqueue_op, ids
 from tests.redis.kit import done, drain, fill
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server

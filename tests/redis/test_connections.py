@@ -17,7 +17,7 @@ from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.connections import Guides
 from fq.brokers.redis.error_advice import advice
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.kit import enqueue_op, in_thread, run
+from tests.brokers.builders import enqueue_op, in_thread, run
 from tests.redis.kit import done, drain
 from tests.redis.proxy import Proxy
 from tests.redis.servers import Server, binaries, free_port

@@ -10,7 +10,7 @@ from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, StoreR
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.redis.kit import BODY, done, drain, fill
 from tests.redis.leaks import ONCE, PER_QUEUE, leaks
 from tests.redis.servers import Server, binaries, free_port

@@ -30,7 +30,7 @@ from fq.brokers.redis import worker_turns as turns_module
 from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.redis.faults import break_at, mend
 from tests.redis.leaks import leaks
 from tests.redis.servers import Server

@@ -11,7 +11,7 @@ from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import enqueue_op, enqueue_ops, ids, in_thread, state
+from tests.brokers.builders import enqueue_op, enqueue_ops, ids, in_thread, state
 from tests.redis.kit import done, drain
 from tests.redis.servers import Server
 

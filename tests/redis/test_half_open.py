@@ -18,7 +18,7 @@ from fq.brokers.redis import RedisBroker, client, results, subscriber
 from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
 from fq.limits import ConcurrentRateLimiter
-from tests.brokers.kit import enqueue_op, in_thread
+from tests.brokers.builders import enqueue_op, in_thread
 from tests.redis.kit import done, drain
 from tests.redis.proxy import Move, Proxy
 from tests.redis.servers import Server

@@ -11,7 +11,7 @@ from fq.brokers.records import ACK, ArriveOp, ClaimRequest, Commit, DeferredEnqu
 from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.redis.test_faults import OPERATIONS, prepare
 
 DOCS = Path(__file__).parents[2] / "docs" / "redis.md"

@@ -9,7 +9,7 @@ import redis
 
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.keys import Keys
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.redis.kit import drain
 from tests.redis.servers import Server
 from tests.redis.test_faults import OPERATIONS, prepare

@@ -10,7 +10,7 @@ from redis.exceptions import TimeoutError as TimedOut
 from fq.brokers.records import ACK, RELEASE, ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.kit import arrive_op, enqueue_op, enqueue_ops, ids, outcome
+from tests.brokers.builders import arrive_op, enqueue_op, enqueue_ops, ids, outcome
 from tests.redis.faults import break_at, mend
 from tests.redis.kit import done, done_with_results, drain
 

@@ -8,7 +8,7 @@ import pytest
 from fq.brokers.records import EnqueueOp
 from fq.brokers.redis.async_batcher import TOGETHER, TOGETHER_BYTES, PostOffice
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 
 
 def delivered(calls: Sequence[Sequence[EnqueueOp]], send: Callable[[Sequence[EnqueueOp]], None]) -> list[object]:

@@ -10,7 +10,7 @@ import redis
 from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError
-from tests.brokers.kit import enqueue_op, ids
+from tests.brokers.builders import enqueue_op, ids
 from tests.redis.faults import FaultyConnection, break_at, mend
 from tests.redis.kit import done, done_with_results, drain, fill
 from tests.redis.servers import Server

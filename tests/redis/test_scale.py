@@ -10,7 +10,7 @@ from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, Deferr
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.redis.kit import Efforts, done, drain, fill
 from tests.redis.servers import Server
 

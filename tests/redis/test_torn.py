@@ -10,7 +10,7 @@ from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import bury, enqueue_op
+from tests.brokers.builders import bury, enqueue_op
 from tests.redis.kit import done
 from tests.redis.leaks import ONCE
 from tests.redis.servers import Server, binaries

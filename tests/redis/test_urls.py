@@ -10,7 +10,7 @@ import redis
 from fq.brokers import broker_from_url
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from tests.brokers.kit import enqueue_op
+from tests.brokers.builders import enqueue_op
 from tests.redis.kit import drain
 from tests.redis.servers import Server, free_port
 

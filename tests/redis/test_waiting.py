@@ -13,7 +13,7 @@ from fq.brokers import waiters
 from fq.brokers.records import ACK, ClaimRequest, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker, results, worker_turns
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.kit import bury, enqueue_op, in_thread, run
+from tests.brokers.builders import bury, enqueue_op, in_thread, run
 from tests.redis.kit import done
 from tests.redis.servers import Server
 from tests.wait_until import wait_until

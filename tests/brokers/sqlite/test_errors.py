@@ -14,7 +14,7 @@ from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK, StoreResultOp
 from fq.brokers.sqlite import database, errors, schema
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
-from tests.brokers.kit import claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, in_thread, outcome, state
+from tests.brokers.builders import claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, in_thread, outcome, state
 
 NOBODY = 65_534
 

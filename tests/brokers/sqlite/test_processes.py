@@ -13,10 +13,10 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ClaimRequest
-from tests.brokers.kit import enqueue_ops
-from tests.brokers.process import committed
+from tests.brokers.builders import enqueue_ops
+from tests.brokers.sqlite.process import committed
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 PATIENCE = 90
 
 
@@ -29,7 +29,7 @@ class Processes:
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, what: str, *arguments: str | Path) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "tests.brokers.process", what, self.path, *map(str, arguments)]
+        command = [sys.executable, "-m", "tests.brokers.sqlite.process", what, self.path, *map(str, arguments)]
         self.running.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         return self.running[-1]
 

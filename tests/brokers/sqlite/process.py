@@ -1,5 +1,5 @@
 """
-What the processes of ``test_sqlite_processes.py`` do: ``python -m tests.brokers.process WHAT PATH NAME ...``.
+What the processes of ``test_processes.py`` do: ``python -m tests.brokers.sqlite.process WHAT PATH NAME ...``.
 
 Each is a real process, started from scratch, as producers and workers are.
 """

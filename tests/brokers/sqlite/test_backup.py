@@ -12,7 +12,7 @@ import pytest
 from fq.brokers import SqliteBroker
 from fq.brokers.sqlite import diagnostics
 from fq.errors import BrokerError, ConfigError
-from tests.brokers.kit import claim, claim_one, commit, enqueue_op, enqueue_ops, ids
+from tests.brokers.builders import claim, claim_one, commit, enqueue_op, enqueue_ops, ids
 
 
 @pytest.fixture

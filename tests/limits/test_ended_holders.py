@@ -9,7 +9,7 @@ from fq.brokers.records import ACK, Bury, ClaimRequest, Commit, Delivery, Enqueu
 from fq.core.fault import Fault
 from fq.limits import Limits, Slots
 from fq.limits import ended_holders as module
-from tests.limits.places import Place
+from tests.limits.stores import Place
 
 ONE = Slots(1, ttl=900_000)
 

@@ -10,7 +10,7 @@ import pytest
 from fq.brokers import SqliteBroker
 from fq.brokers.records import OPEN_GROUP_TTL_MS, StoreResultOp
 from fq.brokers.sqlite import schema
-from tests.brokers.kit import arrive_op, claim, claim_one, commit, deferred_enqueue, enqueue_ops, ids, run
+from tests.brokers.builders import arrive_op, claim, claim_one, commit, deferred_enqueue, enqueue_ops, ids, run
 
 VERSION_2 = (
     "DROP TABLE results",

@@ -14,7 +14,7 @@ from fq.brokers import SqliteBroker
 from fq.errors import BrokerUnavailable
 from fq.limits import Limits, Slot, Slots, limiter_backend
 from fq.limits.slot_renewal import SlotRenewal
-from tests.limits.places import Place
+from tests.limits.stores import Place
 
 
 def is_free(limits: Limits, ttl: int) -> bool:

@@ -1,0 +1,127 @@
+"""SQLite: hearing what other processes do."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from fq.brokers import SqliteBroker
+from fq.brokers.records import ClaimRequest
+from fq.brokers.sqlite import change_poller
+from fq.brokers.sqlite.change_poller import PollSchedule
+from fq.brokers.sqlite.inotify import FileWatch
+from tests.brokers.builders import (
+    PATIENCE,
+    claim,
+    commit,
+    enqueue_ops,
+    in_thread,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def broker(path: Path):
+    broker = SqliteBroker(path)
+    yield broker
+    broker.close()
+
+
+def other_message_ends_the_wait(path: Path, broker: SqliteBroker | None = None) -> bool:
+    broker, other = broker or SqliteBroker(path), SqliteBroker(path)
+    for number in range(5):
+        waiting = in_thread(lambda: broker.wait(ClaimRequest("w", ("q",), 1), int(PATIENCE * 1_000)))
+        other.enqueue(enqueue_ops(f"m{number}"))
+        waiting.result(PATIENCE / 2)
+        for delivery in claim(broker):
+            commit(broker, delivery)
+    broker.close()
+    other.close()
+    return True
+
+
+def test_without_word_from_the_kernel_the_poller_looks_for_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: str) -> FileWatch:
+        raise OSError("no inotify here")
+
+    monkeypatch.setattr(change_poller, "FileWatch", none)
+
+    assert other_message_ends_the_wait(path)
+
+
+def test_behind_a_link_the_kernel_tells_of_writes_too(path: Path) -> None:
+    (path.parent / "real").mkdir()
+    path.symlink_to("real/jobs.db")
+    broker = SqliteBroker(path)
+    broker.wait_result("m", 0)
+    pace = broker._listener._poller._schedule
+    pace.wait(opened=1, changed=False)
+
+    assert other_message_ends_the_wait(path, broker)
+    assert pace._watch is not None
+
+
+def test_a_file_system_that_does_not_tell_is_found_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf(FileWatch):
+        def wait(self, seconds: float) -> bool:
+            super().wait(0)
+            return False
+
+    monkeypatch.setattr(change_poller, "FileWatch", Deaf)
+
+    assert other_message_ends_the_wait(path)
+
+
+def test_a_listening_thread_that_could_not_be_started_is_started_by_the_next_who_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, failed = threading.Thread.start, []
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name == "fq-sqlite-poller" and not failed:
+            failed.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    broker = SqliteBroker(path)
+    with pytest.raises(RuntimeError):
+        broker.wait_result("m", 0)
+    broker.close()
+
+    assert broker._listener._poller._watching == 0
+    assert other_message_ends_the_wait(path, broker)
+
+
+def test_looks_follow_a_write_at_growing_distances_and_a_missed_one_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    heard = iter([True] + [False] * 100)
+
+    class Scripted:
+        def __init__(self, path: str) -> None:
+            """Hears nothing of its own."""
+
+        def wait(self, seconds: float) -> bool:
+            waits.append(seconds)
+            return next(heard)
+
+    monkeypatch.setattr(change_poller, "FileWatch", Scripted)
+    monkeypatch.setattr(change_poller.time, "sleep", lambda seconds: waits.append(-seconds))
+    pace = PollSchedule("log")
+    for _ in range(15):
+        pace.wait(opened=1, changed=False)
+    assert waits[:4] == [
+        change_poller.MIN_BACKOFF_SECONDS,
+        change_poller.MIN_BACKOFF_SECONDS,
+        2 * change_poller.MIN_BACKOFF_SECONDS,
+        4 * change_poller.MIN_BACKOFF_SECONDS,
+    ]
+    assert waits[-1] == change_poller.MAX_BACKOFF_SECONDS
+
+    pace.wait(opened=1, changed=True)
+    assert waits[-1] == -change_poller.POLL_SECONDS, "a change that nobody was told of: look again and again from now on"
+
+    pace.wait(opened=2, changed=True)
+    assert waits[-1] > 0, "another file may be on another file system"

@@ -1,0 +1,63 @@
+"""SQLite: no table grows for ever."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fq.brokers import SqliteBroker
+from fq.brokers.clock import ManualClock
+from fq.brokers.records import Bury, Commit, StoreResultOp
+from fq.brokers.validation import DEAD_TTL_MS
+from tests.brokers.builders import (
+    FAULT,
+    arrive_op,
+    claim,
+    claim_request,
+    enqueue_ops,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def broker(path: Path):
+    broker = SqliteBroker(path)
+    yield broker
+    broker.close()
+
+
+def counts(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        tables = ("messages", "results", "groups", "members", "dead", "workers")
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+
+
+def test_what_is_past_its_time_is_deleted_little_by_little(path: Path) -> None:
+    clock = ManualClock()
+    broker = SqliteBroker(path, clock=clock)
+    broker.enqueue(enqueue_ops(*(f"m{number}" for number in range(3_000))))
+    operations = [
+        (StoreResultOp(f"m{number}", b"1", 10_000), arrive_op(number % 7, 8, b"0", group=f"g{number // 7}", ttl=10_000))
+        for number in range(3_000)
+    ]
+    claimed = claim(broker, limit=5_000)
+    broker.turn(
+        [Commit(it.message_id, "q", it.token, Bury(FAULT), operation) for it, operation in zip(claimed, operations, strict=True)],
+        claim_request(limit=0),
+    )
+    before = counts(path)
+    clock.advance(DEAD_TTL_MS)
+    turns = 1
+    while broker.turn((), claim_request(limit=0)).idle_for == 0:
+        turns += 1
+    after = counts(path)
+    broker.close()
+
+    assert before == {"messages": 0, "results": 3_000, "groups": 429, "members": 3_000, "dead": 3_000, "workers": 1}
+    assert after == {"messages": 0, "results": 0, "groups": 0, "members": 0, "dead": 0, "workers": 1}
+    assert turns >= 3, "all at once would keep others waiting"
