@@ -1,1 +1,1 @@
-"""Benchmarks: ``python -m benchmarks [core] [sqlite] [redis]``. Figures are of one run on one machine; compare ratios, not absolute times."""
+"""Benchmarks: ``python -m benchmarks [core] [sqlite] [redis]``. The figures are from one run on one machine: compare ratios, not absolute times."""

@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named, or those that need no server."""
+"""Run the named benchmarks, or those that need no server."""
 
 import sys
 

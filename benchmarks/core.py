@@ -1,4 +1,4 @@
-"""What the stack costs a message, with no broker."""
+"""The cost of the stack per message, without a broker."""
 
 from functools import partial
 
@@ -21,12 +21,16 @@ def main() -> None:
     stacked = default_middleware.wrap(lambda _: outcome)
     inner = sync_handler(add, Signature.of(add))
     body = encode(message)
-    rows = [("default stack, sync, a message", f"{microseconds(lambda: stacked(message)) - bare:.2f} µs", "<= 6 µs")]
+    rows = [("default stack, sync, per message", f"{microseconds(lambda: stacked(message)) - bare:.2f} µs", "<= 6 µs")]
     for layer in default_middleware:
         handler = compose(layer).wrap(lambda _: outcome)
         rows.append((f"  {type(layer).__name__}", f"{microseconds(partial(handler, message)) - bare:.2f} µs", ""))
     rows.append(
-        ("binding, calling and judging add(1, 2)", f"{microseconds(lambda: inner(message)) - microseconds(lambda: add(1, 2)):.2f} µs", "")
+        (
+            "binding and calling add(1, 2), and making its outcome",
+            f"{microseconds(lambda: inner(message)) - microseconds(lambda: add(1, 2)):.2f} µs",
+            "",
+        )
     )
     rows.append(("encode", f"{microseconds(lambda: encode(message)):.2f} µs", ""))
     rows.append(("decode", f"{microseconds(lambda: decode(body)):.2f} µs", ""))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: rates, quantiles, a table, a worker process to drain with."""
+"""What the benchmarks share: rates, quantiles, tables, a worker process."""
 
 import os
 import subprocess
@@ -16,14 +16,14 @@ console = Console()
 
 
 def rate(count: int, call: Callable[[], object]) -> float:
-    """Return how many of *count* a second *call* does."""
+    """Return the rate per second at which *call* processes *count* items."""
     began = time.perf_counter()
     call()
     return count / (time.perf_counter() - began)
 
 
 def microseconds(call: Callable[[], object], number: int = 20_000, rounds: int = 7) -> float:
-    """Return the time of one *call*, in µs: the least of several rounds, since noise only adds."""
+    """Return the time of one *call*, in µs: the minimum of several rounds, since noise only adds time."""
     best = float("inf")
     for _ in range(rounds):
         began = time.perf_counter()
@@ -40,7 +40,7 @@ def quantile(values: list[float], q: float) -> float:
 
 @contextmanager
 def worker(url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``fq worker`` on the benchmark tasks for as long as the context lasts."""
+    """Run ``fq worker`` with the benchmark tasks, until the context ends."""
     command = [sys.executable, "-m", "fq", "worker", "benchmarks.tasks:app", *options]
     process = subprocess.Popen(command, env={**os.environ, "FQ_URL": url}, stderr=subprocess.DEVNULL)
     try:
@@ -55,8 +55,8 @@ def waiting(app: App) -> int:
     return sum(queue.ready + queue.delayed + queue.in_flight for queue in app.broker.queues())
 
 
-def drained(app: App, url: str, count: int, *options: str) -> float:
-    """Return how many of the *count* messages that wait are done a second by one worker, from the first that is done to the last."""
+def drain_rate(app: App, url: str, count: int, *options: str) -> float:
+    """Return how many of *count* waiting messages one worker finishes per second, measured from the first to the last."""
     with worker(url, "--processes", "1", *options):
         while (left := waiting(app)) == count:
             time.sleep(0.002)

@@ -1,4 +1,4 @@
-"""SQLite: sending, draining, picking up, idling."""
+"""SQLite: sending, draining, latency, and the load of an idle worker."""
 
 import tempfile
 import time
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.measure import drained, quantile, rate, report, worker
+from benchmarks.measure import drain_rate, quantile, rate, report, worker
 from benchmarks.tasks import anoop, noop, stamp
 from fq import App
 
-SENDS, MANY = 10_000, 100_000
+SENDS, MESSAGES = 10_000, 100_000
 
 
 def main() -> None:
@@ -27,21 +27,21 @@ def measure(url: str) -> list[tuple[str, str, str]]:
         actor.owner.app = None
         app.include(actor)
     rows = [("send, one by one", f"{rate(SENDS, lambda: [noop.send() for _ in range(SENDS)]):,.0f}/s", ">= 8,000/s")]
-    many = MANY - SENDS
+    many = MESSAGES - SENDS
     rows.append(("send_many", f"{rate(many, lambda: app.send_many(noop.call() for _ in range(many))):,.0f}/s", ">= 50,000/s"))
-    rows.append(("drained by one worker process, sync no-op", f"{drained(app, url, MANY):,.0f}/s", ">= 15,000/s"))
-    app.send_many(anoop.call() for _ in range(MANY))
-    rows.append(("drained by one worker process, async no-op", f"{drained(app, url, MANY):,.0f}/s", ">= 15,000/s"))
+    rows.append(("drained by one worker process, sync no-op", f"{drain_rate(app, url, MESSAGES):,.0f}/s", ">= 15,000/s"))
+    app.send_many(anoop.call() for _ in range(MESSAGES))
+    rows.append(("drained by one worker process, async no-op", f"{drain_rate(app, url, MESSAGES):,.0f}/s", ">= 15,000/s"))
     with worker(url, "--processes", "1") as process:
         noop.send()
         time.sleep(1)
-        rows += pick_up(1_000)
+        rows += latency_rows(1_000)
         rows.append(("an idle worker, supervisor and child", f"{idle_cpu(process.pid):.2f} % CPU", "< 1 %"))
     return rows
 
 
-def pick_up(count: int) -> list[tuple[str, str, str]]:
-    """Return the rows on the time from send to start on an idle worker."""
+def latency_rows(count: int) -> list[tuple[str, str, str]]:
+    """Return the row about the time from send to start on an idle worker."""
     waits = []
     for _ in range(count // 5):
         sent = time.time()

@@ -1,4 +1,4 @@
-"""The tasks that the benchmarks run: they do nothing, so that what is measured is fq."""
+"""The tasks of the benchmarks. They do nothing, so that only fq is measured."""
 
 import os
 import time
@@ -20,5 +20,5 @@ async def anoop() -> None:
 
 @app.actor
 def stamp() -> float:
-    """Return when it ran."""
+    """Return the time at which it runs."""
     return time.time()

@@ -1,7 +1,7 @@
 """
-The queues that fq is measured beside: of each its packages, its worker, its settings, and how to ask the server what it has left.
+The queues that are measured: their packages, workers, settings, and how to ask the server how many messages are left.
 
-What runs in a queue's own environment is one script each, ``<name>_noop.py``; `measured.py` turns it into commands, the same for all.
+Each queue has one script, ``<name>_noop.py``, which runs in the queue's own environment; `measured.py` gives all scripts the same commands.
 """
 
 import sys
@@ -21,17 +21,17 @@ class Peer:
     One queue.
 
     Attributes:
-        worker: its command line, ``{bin}`` being where the programs of its environment are, ``{url}`` the server's.
+        worker: its command line; ``{bin}`` stands for the programs of its environment, ``{url}`` for the server.
 
-        settings: what was set, for the report; everything else is as the peer's authors have it.
+        settings: settings that differ from the queue's defaults, for the report.
 
-        left: how many messages are not done, asked of the server itself.
+        left: asks the server how many messages are not done.
 
-        python: the version that it needs, None for the one that runs the benchmarks.
+        python: the Python version that it needs; None for the one that runs the benchmarks.
 
-        colours: which actors it can run.
+        colours: the kinds of actors that it can run.
 
-        latency: the colour that it starts soonest.
+        latency: the kind of actor that it starts soonest.
     """
 
     name: str
@@ -46,28 +46,28 @@ class Peer:
 
     @property
     def script(self) -> Path:
-        """What runs in its environment."""
+        """The script that runs in its environment."""
         return HERE / f"{self.name}_noop.py"
 
     @property
     def requirements(self) -> Path | None:
-        """Its pinned packages; None for what runs in the environment of the benchmarks."""
+        """Its pinned packages; None if it runs in the environment of the benchmarks."""
         path = HERE / f"{self.name}.txt"
         return path if path.exists() else None
 
 
 def hash_length(key: str) -> Left:
-    """Return how to ask for the messages of a queue that keeps each in the hash *key* until it is acknowledged."""
+    """Count the messages of a queue that keeps each in the hash *key* until it is acknowledged."""
     return lambda server: int(server.hlen(key))
 
 
 def stream_length(key: str) -> Left:
-    """The same for the stream *key*, from which messages are deleted when they are done."""
+    """Count the messages of the stream *key*, from which finished messages are deleted."""
     return lambda server: int(server.xlen(key))
 
 
 def unread_and_pending(key: str) -> Left:
-    """The same for the stream *key*, in which they stay."""
+    """Count the unfinished messages of the stream *key*, in which finished messages stay."""
 
     def left(server: "redis.Redis") -> int:
         (group,) = server.xinfo_groups(key)
@@ -77,7 +77,7 @@ def unread_and_pending(key: str) -> Left:
 
 
 def list_and_hash(ready: str, leased: str) -> Left:
-    """The same for a list and a hash."""
+    """Count the messages of a queue that keeps them in a list and a hash."""
 
     def left(server: "redis.Redis") -> int:
         waiting, taken = server.pipeline().llen(ready).hlen(leased).execute()

@@ -3,7 +3,7 @@
 import os
 
 from ardiq import Ardiq
-from measured import Producer, noted
+from measured import Producer, record_delay
 
 app = Ardiq(os.environ["BENCH_URL"], concurrency=100)
 
@@ -20,8 +20,8 @@ async def anoop() -> None:
 
 @app.task
 async def stamp(sent: float) -> None:
-    """Note how long it took to start."""
-    noted(sent)
+    """Record how long it took to start."""
+    record_delay(sent)
 
 
 ACTORS = {"noop": noop, "anoop": anoop, "stamp": stamp}

@@ -5,7 +5,7 @@ import os
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO
-from measured import Producer, noted
+from measured import Producer, record_delay
 
 broker = RedisBroker(url=os.environ["BENCH_URL"])
 broker.add_middleware(AsyncIO())
@@ -24,8 +24,8 @@ async def anoop() -> None:
 
 @dramatiq.actor
 def stamp(sent: float) -> None:
-    """Note how long it took to start."""
-    noted(sent)
+    """Record how long it took to start."""
+    record_delay(sent)
 
 
 ACTORS = {"noop": noop, "anoop": anoop, "stamp": stamp}

@@ -1,4 +1,4 @@
-"""One virtual environment a queue, below ``.bench``: made at the first run, and again when its requirements change. PyPI only."""
+"""One virtual environment per queue, in ``.bench``: created at the first run, and again when its requirements change. PyPI only."""
 
 import hashlib
 import shutil
@@ -13,21 +13,21 @@ from benchmarks.peers import HERE, Peer
 CACHE = HERE.parent.parent / ".bench"
 
 
-class Unable(Exception):
-    """A queue that cannot be measured here; says why."""
+class CannotMeasure(Exception):
+    """A queue cannot be measured here; the text says why."""
 
 
 def prepared(peers: Iterable[Peer]) -> Iterator[tuple[Peer, Path]]:
-    """Return those of *peers* that can be measured here, each with where its programs are; of the others, say why not."""
+    """Yield those of *peers* that can be measured here, with the folder of their programs; print why the others cannot."""
     for peer in peers:
         try:
             yield peer, environment(peer)
-        except Unable as error:
+        except CannotMeasure as error:
             console.print(f"{peer.name} is left out: {error}", style="yellow")
 
 
 def environment(peer: Peer) -> Path:
-    """Return the folder of programs of the virtual environment of *peer*, made if it is not there yet."""
+    """Return the folder with the programs of the virtual environment of *peer*; create the environment if it does not exist."""
     if peer.requirements is None:
         return Path(sys.executable).parent
     python = interpreter(peer.python)
@@ -44,17 +44,17 @@ def environment(peer: Peer) -> Path:
 
 
 def interpreter(version: str | None) -> str:
-    """Return the Python of this *version*: on the path, or among those of pyenv."""
+    """Return the Python interpreter of this *version*, from the path or from pyenv."""
     if version is None or sys.version.startswith(f"{version}."):
         return sys.executable
     of_pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     found = [*map(str, of_pyenv), *filter(None, [shutil.which(f"python{version}")])]
     if not found:
-        raise Unable(f"it needs Python {version}, which is not installed")
+        raise CannotMeasure(f"it needs Python {version}, which is not installed")
     return found[0]
 
 
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unable(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-300:]}")
+        raise CannotMeasure(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-300:]}")

@@ -1,9 +1,9 @@
-"""fq, as it comes: default stack, default worker."""
+"""fq with its defaults: stack and worker."""
 
 import os
 
 import redis
-from measured import Producer, noted
+from measured import Producer, record_delay
 
 from fq import App
 
@@ -24,8 +24,8 @@ async def anoop() -> None:
 
 @app.actor
 def stamp(sent: float) -> None:
-    """Note how long it took to start."""
-    noted(sent)
+    """Record how long it took to start."""
+    record_delay(sent)
 
 
 ACTORS = {"noop": noop, "anoop": anoop, "stamp": stamp}

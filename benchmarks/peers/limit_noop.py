@@ -1,8 +1,8 @@
 """
-The physical limit: what redis-py and the server can do for messages of the same bytes, with nothing of a queue around it.
+The upper limit: redis-py and the server with messages of the same size, but without a queue around them.
 
-Messages wait in a list. One script a batch forgets what was done and leases the next,
-that is moves it to a hash, where it would survive the worker.
+Messages wait in a list. One script per batch deletes finished messages and leases the next ones:
+it moves them to a hash, where they would survive the worker.
 """
 
 import os

@@ -1,7 +1,7 @@
 """
-What every ``<name>_noop.py`` does with its queue: fill it, send one by one, send 32 at a time, send spaced out. Standard library only.
+What each ``<name>_noop.py`` does with its queue: fill it, send one by one, send 32 concurrently, send with pauses. Standard library only.
 
-Runs inside the queue's environment, as ``python <name>_noop.py COMMAND [COUNT [ACTOR]]``, and prints one JSON object.
+It runs inside the queue's environment, as ``python <name>_noop.py COMMAND [COUNT [ACTOR]]``, and prints one JSON object.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from statistics import median
 
 IN_FLIGHT, PARTS = 32, 5
 Call = Callable[..., object]
-"""A function, or a coroutine function: what queues offer is one or the other."""
+"""A function or a coroutine function: queues offer one or the other."""
 
 
-def noted(sent: float) -> None:
-    """What the actor ``stamp`` does: note how long after *sent*, on the machine's monotonic clock, it started."""
+def record_delay(sent: float) -> None:
+    """Record how long after *sent*, on the monotonic clock, the actor ``stamp`` started."""
     waited = time.monotonic() - sent
     with Path(os.environ["BENCH_STAMPS"]).open("a") as stamps:
         stamps.write(f"{waited}\n")
@@ -37,15 +37,15 @@ class Producer:
     Attributes:
         send: called with the name of an actor and its arguments.
 
-        asend: the same as a coroutine function, where *send* is none.
+        asend: the same as a coroutine function, if *send* is not one.
 
-        many: called with the name of an actor and how many messages to send it, all at once.
+        many: called with the name of an actor and a number of messages, to send them together.
 
         bare: one command of the Redis client, for comparison.
 
-        start: called before anything is sent.
+        start: called before the first message is sent.
 
-        packages: whose versions matter.
+        packages: the packages whose versions are reported.
     """
 
     send: Call
@@ -56,14 +56,14 @@ class Producer:
     packages: tuple[str, ...] = ()
 
     def main(self) -> None:
-        """Do what the command line says."""
+        """Run the command in the arguments of the program."""
         words = sys.argv[1:]
         command, count, actor = words + ["versions", "0", "noop"][len(words) :]
         print(json.dumps(asyncio.run(self.run(command, int(count), actor))), flush=True)
-        os._exit(0)  # how long a client takes to end is nobody's business here
+        os._exit(0)  # do not measure how long a client takes to close
 
     async def run(self, command: str, count: int, actor: str) -> dict[str, object]:
-        """Return what came of *command*."""
+        """Return the figures of *command*."""
         if command == "versions":
             return {name: _version(name) for name in self.packages}
         if self.start is not None:
@@ -83,7 +83,7 @@ class Producer:
         return {"rate": count / (time.perf_counter() - began)}
 
     async def singly(self, count: int, actor: str) -> dict[str, object]:
-        """Return how many sends a second, and bare commands, which take turns: what else the machine does strikes both alike."""
+        """Return the rates of sends and of bare commands. They alternate, so that other load on the machine affects both."""
         found: dict[str, list[float]] = {"rate": [], "bare": []}
         for _ in range(PARTS):
             if self.bare is not None:
@@ -92,14 +92,14 @@ class Producer:
         return {name: median(rates) for name, rates in found.items() if rates}
 
     async def spaced(self, count: int, actor: str) -> None:
-        """Send to an idle worker, each message with the time."""
+        """Send messages to an idle worker, each with the time of sending."""
         chance = random.Random(1)
         for _ in range(count):
             await _called(self.send, actor, time.monotonic())
             await asyncio.sleep(chance.uniform(0.01, 0.03))
 
     async def together(self, count: int, actor: str) -> None:
-        """Send, 32 at a time where the queue has a coroutine function for it."""
+        """Send messages, 32 concurrently if the queue has a coroutine function for it."""
 
         async def sender(share: int) -> None:
             await _rate(share, self.asend or self.send, actor)

@@ -2,7 +2,7 @@
 
 import os
 
-from measured import Producer, noted
+from measured import Producer, record_delay
 from tarsk import App
 
 app = App(broker=os.environ["BENCH_URL"])
@@ -20,8 +20,8 @@ async def anoop() -> None:
 
 @app.task(name="stamp")
 def stamp(sent: float) -> None:
-    """Note how long it took to start."""
-    noted(sent)
+    """Record how long it took to start."""
+    record_delay(sent)
 
 
 ACTORS = {"noop": noop, "anoop": anoop, "stamp": stamp}

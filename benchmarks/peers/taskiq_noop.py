@@ -2,7 +2,7 @@
 
 import os
 
-from measured import Producer, noted
+from measured import Producer, record_delay
 from taskiq_redis import RedisStreamBroker
 
 broker = RedisStreamBroker(os.environ["BENCH_URL"])
@@ -20,8 +20,8 @@ async def anoop() -> None:
 
 @broker.task(task_name="stamp")
 async def stamp(sent: float) -> None:
-    """Note how long it took to start."""
-    noted(sent)
+    """Record how long it took to start."""
+    record_delay(sent)
 
 
 ACTORS = {"noop": noop, "anoop": anoop, "stamp": stamp}

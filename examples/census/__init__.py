@@ -1,8 +1,8 @@
 """
-A census of Python's own standard library: one message a source file, counted by worker processes.
+A census of Python's standard library: one message per source file, run by worker processes.
 
-``python -m examples.census`` runs it; ``tasks.py`` declares the actors, ``figures.py`` adds up what they found, ``__main__.py`` sends the
-messages, starts the workers and prints the table.
+``python -m examples.census`` runs it. ``tasks.py`` declares the actors, ``figures.py`` sums their results, ``__main__.py`` sends the messages,
+starts the workers and prints the table.
 """
 
 from examples.census.tasks import app

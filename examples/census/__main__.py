@@ -24,23 +24,23 @@ R = TypeVar("R")
 
 ROOT = Path(__file__).parent.parent.parent
 NOT_OURS = {"site-packages", "dist-packages", "__pycache__"}
-VANISHED = 3
-"""So many files are sent to be counted that are not there, as if they had been deleted since they were listed."""
+MISSING_FILES = 3
+"""How many messages name a file that does not exist, as if it had been deleted in the meantime."""
 
-MINUTE = 60_000
+MINUTE_MS = 60_000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Count the source files in the folder that *arguments* name, or else those of the standard library, and return the exit code."""
+    """Count the source files in the folder in *arguments*, by default the standard library, and return the exit code."""
     folder = Path(arguments[0] if arguments else sysconfig.get_path("stdlib")).absolute()
     if "FQ_URL" not in os.environ:
-        return with_a_database_of_its_own(folder)
+        return with_temporary_database(folder)
     files = sources(folder)
     if not files:
         print(f"no Python source files in {folder}", file=sys.stderr)
         return 2
     started = perf_counter()
-    counting = app.send_many(count.call(path) for path in files + [str(folder / f"vanished_{n}.py") for n in range(VANISHED)])
+    counting = app.send_many(count.call(path) for path in files + [str(folder / f"vanished_{n}.py") for n in range(MISSING_FILES)])
     hashing = app.send_many(fingerprint.call(path) for path in files)
     sent = perf_counter()
     with workers():
@@ -49,10 +49,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def with_a_database_of_its_own(folder: Path) -> int:
-    """Run this program once more, with a database that goes away afterwards. Set ``FQ_URL`` to run it elsewhere."""
-    with TemporaryDirectory(prefix="census-") as place:
-        url = f"sqlite:///{place}/census.db"
+def with_temporary_database(folder: Path) -> int:
+    """Run this program again with a temporary database. Set ``FQ_URL`` to use another one."""
+    with TemporaryDirectory(prefix="census-") as directory:
+        url = f"sqlite:///{directory}/census.db"
         return subprocess.call([sys.executable, "-m", "examples.census", str(folder)], cwd=ROOT, env={**os.environ, "FQ_URL": url})
 
 
@@ -63,7 +63,7 @@ def sources(folder: Path) -> list[str]:
 
 @contextmanager
 def workers() -> Iterator[None]:
-    """Run two worker processes, as ``fq worker examples.census:app --processes 2`` does, until the body is done."""
+    """Run two worker processes, as ``fq worker examples.census:app --processes 2`` does, until the context ends."""
     command = [sys.executable, "-m", "fq", "worker", "examples.census:app", "--processes", "2"]
     with TemporaryDirectory() as folder:
         log = Path(folder) / "worker.log"
@@ -77,9 +77,9 @@ def workers() -> Iterator[None]:
 
 
 def gather(handles: Sequence[Handle[R]], what: str) -> list[Result[R, TaskError]]:
-    """Return the results of *handles*; a terminal sees a bar meanwhile."""
+    """Return the results of *handles*; show a progress bar in a terminal."""
     console = Console()
-    return [handle.get(MINUTE) for handle in track(handles, what, console=console, transient=True, disable=not console.is_terminal)]
+    return [handle.get(MINUTE_MS) for handle in track(handles, what, console=console, transient=True, disable=not console.is_terminal)]
 
 
 def print_report(figures: Figures, folder: Path, messages: int, sending: float, working: float) -> None:

@@ -1,4 +1,4 @@
-"""What the results add up to. Pure: from results to figures, from figures to a table."""
+"""The figures of the census. Pure functions: from results to figures, from figures to a table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Figures:
         return cls(counts, failures, len(hashes) - len(set(hashes)))
 
     def rows(self) -> dict[str, str]:
-        """Return the table, a line each."""
+        """Return the rows of the table."""
         imports = Counter(name for each in self.counts for name in each.imports)
         slowest = max(self.counts, key=lambda each: each.milliseconds, default=None)
         dead = ", ".join(f"{number} {kind}" for kind, number in self.failures.most_common())

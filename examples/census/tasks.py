@@ -1,4 +1,4 @@
-"""The actors: what is done with one file. They are plain functions, and may be called as such."""
+"""The actors. They are plain functions that process one file, and can be called directly."""
 
 import ast
 import asyncio
@@ -13,15 +13,15 @@ from attrs import frozen
 
 from fq import App, Key, RetryAfter, get_current_message
 
-app = App()  # at $FQ_URL, so that the demo and its workers find the same place
+app = App()  # at $FQ_URL, so that the demo and its workers use the same broker
 
 RETRIES = Key("retries", int, 0)
-"""Where a message carries how often it has been tried again."""
+"""The option with the number of retries so far."""
 
 
 @frozen
 class Count:
-    """What one source file holds."""
+    """The contents of one source file, in numbers."""
 
     path: str
     lines: int
@@ -32,10 +32,10 @@ class Count:
     attempts: int
 
 
-# A file that is not Python is no reason to try again; one that cannot be read is, twice, since disks recover.
+# A file that is not Python is not retried. One that cannot be read is retried twice, since disks recover.
 @app.actor(throws=SyntaxError, max_retries=2, min_backoff=50)
 def count(path: str) -> Count:
-    """Count what is in the source file at *path*."""
+    """Count the contents of the source file at *path*."""
     started, message = thread_time(), get_current_message()
     retries = RETRIES.get(message) if message else 0
     if message and not retries and is_unlucky(path):
@@ -56,7 +56,7 @@ def count(path: str) -> Count:
 
 @app.actor
 async def fingerprint(path: str) -> str:
-    """Return a hash of the file at *path*. Async actors are under way by the hundred at once."""
+    """Return a hash of the file at *path*. Hundreds of async actors run at once."""
     return sha256(await asyncio.to_thread(Path(path).read_bytes)).hexdigest()
 
 
@@ -70,5 +70,5 @@ def imported(nodes: list[ast.AST]) -> Iterator[str]:
 
 
 def is_unlucky(path: str) -> bool:
-    """Is the file at *path* one of the few that the demo lets fail at the first attempt? The same ones every time."""
+    """Is the file at *path* one of the few that fail at the first attempt in this demo? The choice is the same in each run."""
     return crc32(Path(path).name.encode()) % 50 == 0

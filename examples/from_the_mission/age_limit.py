@@ -1,5 +1,5 @@
 """
-A message that waited too long is not run: an age limit for all actors, and another for one.
+Age limits: a message that is too old is not run. One limit for all actors, and another for one actor.
 
 It prints::
 

@@ -1,5 +1,5 @@
 """
-Async actors need no middleware: a worker runs them on an event loop of its own, hundreds at once.
+Async actors need no middleware: a worker runs hundreds of them at once on its event loop.
 
 It prints::
 

@@ -1,5 +1,5 @@
 """
-Other actors are told what came of a message, in the same commit.
+Callbacks: other actors receive the outcome of a message, in the same commit.
 
 The first parameter is the message: annotated as `Message`, it arrives as one; as the page has it, without annotations, as a dict whose fields are
 attributes, too.

@@ -1,5 +1,5 @@
 """
-The page's careful order, composed; and what is said of an order that is wrong.
+The page's careful order of middleware, and the error for a wrong order.
 
 It prints::
 

@@ -1,5 +1,5 @@
 """
-An actor may ask which message it is working on; `current_message` is in the default stack.
+An actor can read its current message: `current_message` is in the default stack.
 
 It prints::
 

@@ -1,5 +1,5 @@
 """
-A row in a database for every message: the page's class, with SQLite, and the same in fq's own style.
+A database row for each message: the page's class, with SQLite, and the same in fq's own style.
 
 It prints::
 
@@ -51,7 +51,7 @@ class DatabaseLoggingMiddleware(class_style.Middleware):
             self.db.close()
 
 
-# fq's own. It is a value: nothing is open, so nothing has to be closed.
+# fq's own. It is a value without an open connection, so nothing has to be closed.
 @frozen
 class DatabaseLog(Step):
     """A row for every message."""
@@ -60,7 +60,7 @@ class DatabaseLog(Step):
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
-        return frozenset()  # the path is nothing that an actor may choose
+        return frozenset()  # actors cannot choose the path
 
     def after(self, message: Message, outcome: Outcome) -> Outcome:
         error = None if outcome.error is None else str(outcome.error)

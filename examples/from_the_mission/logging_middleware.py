@@ -1,5 +1,5 @@
 """
-A line in the log before and after every message: the page's class, unmodified, and the same in fq's own style.
+Log lines before and after each message: the page's class, unmodified, and the same in fq's own style.
 
 It prints::
 
@@ -46,7 +46,7 @@ class LoggingMiddleware(class_style.Middleware):
             self.logger.info(f"Completed processing: {message.actor_name}")
 
 
-# fq's own: a step is two functions, and what came of the message is a value.
+# fq's own: a step is two functions, and the outcome of the message is a value.
 log = logging.getLogger("custom")
 
 

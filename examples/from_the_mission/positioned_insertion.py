@@ -1,5 +1,5 @@
 """
-Middleware put just inside, or just outside, of another: as an edit of a stack, which is a value, and as the page writes it.
+Middleware just inside or just outside of another: as an edit of a stack, which is a value, and as on the page.
 
 It prints::
 
@@ -25,7 +25,7 @@ def names(stack: Stack) -> str:
     return ", ".join(layer.matched_class.__name__ for layer in stack)
 
 
-# fq's own: an edit returns a new stack. Outside and inside are places; before and after are times.
+# fq's own: an edit returns a new stack. Outside and inside are positions; before and after are times.
 edited = base.inside(TimeLimit, hooks(CustomMiddleware())).outside(TimeLimit, hooks(AnotherMiddleware()))
 app = App("memory://", middleware=edited)
 

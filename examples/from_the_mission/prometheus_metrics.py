@@ -1,7 +1,7 @@
 """
 Metrics for Prometheus.
 
-With ``fq worker`` they are served at http_host and http_port, for all of its processes; inside your own process they are in a registry.
+``fq worker`` serves the metrics of all its processes at http_host and http_port; inside your own process they are in a registry.
 
 It prints::
 

@@ -1,8 +1,8 @@
 """
-A limit on how many messages of an actor run at once, as an option of the actor: the page's class, unmodified, and fq's own layer.
+A limit on the number of messages of an actor that run at once, as an option of the actor: the page's class, unmodified, and fq's own layer.
 
-The page's counts in the memory of one process, and what is over the limit fails and is tried again; fq's own counts in the broker, for
-all processes, and what is over the limit comes again when there is room, which uses up no attempt.
+The page's class counts in the memory of one process, and a message over the limit fails and is retried. fq's own layer counts in the broker, for
+all processes, and a message over the limit runs when a slot is free, without using up an attempt.
 
 It prints::
 
@@ -104,6 +104,6 @@ def run(make: Callable[[Gauge], tuple[App, Callable[[str], object]]]) -> str:
 
 
 if __name__ == "__main__":
-    logging.getLogger("fq").setLevel(logging.CRITICAL)  # what is over the limit is logged as a failure that will be tried again
+    logging.getLogger("fq").setLevel(logging.CRITICAL)  # a message over the limit is logged as a failure that will be retried
     print("class style:", run(class_style_app))
     print("fq's own:", run(own_app))

@@ -1,5 +1,5 @@
 """
-What an actor returned can be read back: raised or returned when there is none, and awaited.
+Reading the result of an actor: as a value or an exception, and asynchronously.
 
 It prints::
 

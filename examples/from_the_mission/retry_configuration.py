@@ -1,5 +1,5 @@
 """
-Retries: the defaults, a configuration of one's own, logic of one's own, and settings of one actor.
+Retries: the defaults, a custom configuration, custom logic, and settings of one actor.
 
 The class `Retries` and its arguments are those of the page. The lower-case `retries` makes the same layer and takes durations as
 timedelta, too.

@@ -1,7 +1,7 @@
 """
-A time limit for all actors, and another for one.
+Time limits: one for all actors, and another for one actor.
 
-The exception is raised inside the actor, in the worker; what the caller has is a handle, whose result says so.
+The exception is raised inside the actor, in the worker. The caller sees it as the result of the handle.
 
 It prints::
 
@@ -21,7 +21,7 @@ from fq import App, Fault, TimeLimit, TimeLimitExceeded, default_middleware, tim
 app = App("memory://", middleware=default_middleware.replace(time_limit(time_limit=30_000)))  # 30 seconds
 
 
-@app.actor(time_limit=100, max_retries=0)  # a tenth of a second, so that nobody has to wait
+@app.actor(time_limit=100, max_retries=0)  # 100 ms, so that the example is quick
 def long_running_task(data: str) -> str:
     try:
         for _ in range(1_000):  # long-running processing, which will be interrupted
