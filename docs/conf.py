@@ -21,17 +21,22 @@ default_role = "py:obj"
 
 # A page of the reference follows its module: the order in which a reader should meet the names.
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"show-inheritance": True}
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_preserve_defaults = True
 
 # A reference to a public name of fq must resolve. Internal modules have no page. References to other packages cannot be checked
 # without a network, and type variables (one capital letter, perhaps with a word after it) have no page.
-INTERNAL = r"execution|runtime|wire|workflows|brokers\.(memory|redis|sqlite|steady_time)|calls\.templates|limits\.limit_layer|middleware\.option_sources"
+INTERNAL = (
+    r"execution|runtime|wire|workflows"
+    r"|brokers\.(memory|redis|sqlite|steady_time|limits\.local_store)"
+    r"|calls\.(templates|call\.CallSender)"
+    r"|limits\.limit_layer|middleware\.option_sources"
+)
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!fq\.).*"),
     ("py:.*", r"fq\.(.*\.)?[A-Z](_co|_contra)?"),
-    ("py:.*", rf"fq\.({INTERNAL})\..*"),
+    ("py:.*", rf"fq\.({INTERNAL})(\..*)?"),
 ]
