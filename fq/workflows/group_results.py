@@ -125,8 +125,8 @@ def resolve_group_values(message: Message) -> Result[Message, GroupFailed]:
 
     Or, where members failed and the group's policy is to fail then, why the actor cannot be called.
     """
-    *own, _ = message.args
     arrived = arrivals_before(message)
+    *own, _ = message.args
     shape = cast("Sequence[object]", _from_number_0(arrived).get("shape", ["fail", len(arrived)]))
     results = ResultTree.of(shape, arrived).results()
     if not is_successful(results):
@@ -147,7 +147,10 @@ def with_group_values(message: Message) -> Message:
 
 
 def _gathered(message: Message) -> Mapping[str, object]:
-    return cast("Mapping[str, object]", message.options.get(GATHERED, EMPTY))
+    found = message.options.get(GATHERED, EMPTY)
+    if not isinstance(found, Mapping):
+        raise OptionError(f"{GATHERED}: found {found!r}, expected an object with takes, aside and below")
+    return found
 
 
 def arrivals_before(message: Message) -> Sequence[Arrival]:
