@@ -1,4 +1,4 @@
-"""Fixtures that run a test once for every broker; a ``conftest.py`` imports them. Which brokers there are says ``tests/brokers/harness.py``."""
+"""Fixtures that run a test once for every broker; a ``conftest.py`` imports them. ``tests/brokers/harness.py`` finds the brokers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ KINDS = kinds()
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
 def kind(request: pytest.FixtureRequest) -> Kind:
-    """What makes harnesses, for a test that needs many."""
+    """A factory of harnesses, for a test that needs several."""
     return request.param
 
 

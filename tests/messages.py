@@ -1,4 +1,4 @@
-"""`message`, as in `fq.testing`, with what fq itself writes into the options by its short name."""
+"""`message`: as in `fq.testing`, with short names for fq's own options."""
 
 from typing import Any
 

@@ -68,7 +68,7 @@ def test_without_a_url_the_environment_decides(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(App().broker, MemoryBroker)
 
 
-def test_without_any_url_it_is_a_file_in_the_working_directory_which_nobody_makes_before_the_first_send(
+def test_without_any_url_it_is_a_file_in_the_working_directory_which_the_first_send_makes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("FQ_URL", raising=False)
@@ -184,8 +184,8 @@ def test_including_an_actor_whose_name_is_taken_is_refused() -> None:
 
 
 @frozen(eq=False)
-class Watches(Middleware):
-    """Remembers every event, and sends each message with a trace."""
+class Recorder(Middleware):
+    """Records all events, and adds an option to each message that is sent."""
 
     seen: list[Event]
 
@@ -196,9 +196,9 @@ class Watches(Middleware):
         return Enqueue(enqueue.message.with_options(trace=1), enqueue.delay)
 
 
-def test_layers_are_told_of_what_is_declared_and_sent_and_may_change_what_is_sent() -> None:
+def test_layers_get_events_of_declarations_and_sends_and_may_change_what_is_sent() -> None:
     seen: list[Event] = []
-    app = App("memory://", middleware=default_middleware.outside(Retries, Watches(seen)))
+    app = App("memory://", middleware=default_middleware.outside(Retries, Recorder(seen)))
     add = app.actor(name="add")(lambda a, b: a + b)
     app.actor(name="sub")(lambda a, b: a - b)
 
@@ -237,7 +237,7 @@ def test_a_layer_that_raises_while_watching_is_logged_and_changes_nothing(caplog
     assert "cannot bear Committing" in caplog.text
 
 
-def test_a_layer_may_veto_a_send_and_the_sender_hears_of_it() -> None:
+def test_a_layer_may_veto_a_send_and_the_sender_gets_its_error() -> None:
     class NoTenant(Middleware):
         def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
             raise PermissionError("no tenant")
@@ -259,7 +259,7 @@ def test_a_message_that_is_made_already_and_whose_id_is_taken_is_not_sent_again_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     seen: list[Event] = []
-    app = App(broker=MemoryBroker(), middleware=compose(default_middleware, Watches(seen)))
+    app = App(broker=MemoryBroker(), middleware=compose(default_middleware, Recorder(seen)))
 
     @app.actor
     def add(a: int, b: int) -> int:

@@ -1,4 +1,4 @@
-"""Many messages at once: while the broker takes one batch the next is made, and whatever fails, nothing is left under way."""
+"""Sending many messages: the next batch is made while the broker takes one, and after an error no batch is left under way."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,8 +10,8 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import EnqueueOp
 
 
-class Ahead(MemoryBroker):
-    """Takes batches ahead, and notes what happens; the batch number *fails_at* fails when it is waited for."""
+class OverlappingBroker(MemoryBroker):
+    """Takes batches ahead, and records what happens. Waiting for batch number *fails_at* fails."""
 
     def __init__(self, fails_at: int = 0) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Ahead(MemoryBroker):
         return finish
 
 
-def sender(broker: Ahead) -> Callable[[Iterator[int] | range], list[object]]:
+def sender(broker: OverlappingBroker) -> Callable[[Iterator[int] | range], list[object]]:
     app = App(broker=broker)
 
     @app.actor
@@ -43,12 +43,12 @@ def sender(broker: Ahead) -> Callable[[Iterator[int] | range], list[object]]:
     return lambda numbers: list(app.send_many(add.call(n) for n in numbers))
 
 
-def ready(broker: Ahead) -> int:
+def ready(broker: OverlappingBroker) -> int:
     return sum(queue.ready for queue in broker.queues())
 
 
 def test_a_batch_is_under_way_while_the_next_is_made_and_never_two() -> None:
-    broker = Ahead()
+    broker = OverlappingBroker()
     handles = sender(broker)(range(2 * MAX_BATCH_MESSAGES + 5))
 
     assert broker.events == ["begin 1", "finish 1", "begin 2", "finish 2", "begin 3", "finish 3"]
@@ -56,7 +56,7 @@ def test_a_batch_is_under_way_while_the_next_is_made_and_never_two() -> None:
 
 
 def test_the_next_is_made_before_the_one_before_it_is_waited_for() -> None:
-    broker, made = Ahead(), list[str]()
+    broker, made = OverlappingBroker(), list[str]()
 
     def numbers() -> Iterator[int]:
         for n in range(2 * MAX_BATCH_MESSAGES):
@@ -70,7 +70,7 @@ def test_the_next_is_made_before_the_one_before_it_is_waited_for() -> None:
 
 
 def test_after_an_error_of_the_broker_nothing_more_is_begun_nor_waited_for_twice() -> None:
-    broker = Ahead(fails_at=1)
+    broker = OverlappingBroker(fails_at=1)
     with pytest.raises(BrokerUnavailable):
         sender(broker)(range(3 * MAX_BATCH_MESSAGES))
 
@@ -78,12 +78,12 @@ def test_after_an_error_of_the_broker_nothing_more_is_begun_nor_waited_for_twice
     assert ready(broker) == 0
 
 
-def test_an_error_of_the_caller_leaves_what_was_begun_sent() -> None:
+def test_after_an_error_of_the_caller_the_batches_that_were_begun_are_sent() -> None:
     def numbers() -> Iterator[int]:
         yield from range(MAX_BATCH_MESSAGES + 10)
         raise LookupError("no more")
 
-    broker = Ahead()
+    broker = OverlappingBroker()
     with pytest.raises(LookupError):
         sender(broker)(numbers())
 
@@ -92,7 +92,7 @@ def test_an_error_of_the_caller_leaves_what_was_begun_sent() -> None:
 
 
 def test_a_batch_ends_when_it_is_large_too() -> None:
-    broker = Ahead()
+    broker = OverlappingBroker()
     app = App(broker=broker)
 
     @app.actor

@@ -1,4 +1,4 @@
-"""What comes of an actor, on the memory and the SQLite broker: results, retries, failures, what is logged of them, and time limits."""
+"""Outcomes of actors on the memory and the SQLite broker: results, retries, failures, their log records, and time limits."""
 
 import asyncio
 import logging
@@ -175,7 +175,7 @@ def test_a_message_that_is_too_old_never_reaches_the_actor() -> None:
 
 
 def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the levels of what the worker logged."""
+    """Return the levels of the records that the worker logged."""
     return [record.levelname for record in caplog.records if record.name.startswith("fq")]
 
 
@@ -213,7 +213,7 @@ def test_a_retry_is_logged_as_a_warning_a_snooze_not_at_all_and_only_the_end_as_
 
 
 def spin() -> None:
-    """Run until struck."""
+    """Run until interrupted."""
     while True:
         pass
 

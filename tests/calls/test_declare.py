@@ -1,4 +1,4 @@
-"""`@app.actor`: what a declaration may say, and each mistake, with its error."""
+"""`@app.actor`: what a declaration may contain, and the error for each mistake."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""Groups with members that fail: what comes of the group, and of what follows it."""
+"""Groups with members that fail: the result of the group, and the step after it."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_members_that_expire_kill_their_process_or_do_not_fit_arrive_as_failures
     assert handle.get_result() == ["AgeLimitExceeded", "Poison", "InvalidArguments"]
 
 
-def test_a_member_whose_actor_nobody_knows_arrives_as_a_failure(actors: WorkflowActors) -> None:
+def test_a_member_with_an_unknown_actor_arrives_as_a_failure(actors: WorkflowActors) -> None:
     other = App(broker=actors.app.broker)
 
     @other.actor
@@ -130,7 +130,7 @@ def test_a_member_whose_next_step_cannot_be_sent_arrives_as_a_failure(actors: Wo
         handles[1].get_result()
 
 
-def test_a_member_is_heard_of_even_if_the_outermost_layer_raises(actors: WorkflowActors) -> None:
+def test_a_member_arrives_even_if_the_outermost_layer_raises(actors: WorkflowActors) -> None:
     class Clumsy(Step):
         def after(self, message: Message, outcome: Outcome) -> Outcome:
             raise KeyError("oops")

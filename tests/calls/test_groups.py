@@ -74,7 +74,7 @@ def test_waiting_for_a_group_takes_no_longer_than_it_may(actors: WorkflowActors)
         assert handle.completed
 
 
-def test_completed_count_counts_members_in_whatever_order_they_end(actors: WorkflowActors) -> None:
+def test_completed_count_counts_members_in_any_order(actors: WorkflowActors) -> None:
     handle = group([actors.double.call(1).delay(30_000), actors.double.call(2), actors.double.call(3).delay(10_000)]).send()
     counts = [handle.completed_count]
     for ms in (0, 10_000, 20_000):

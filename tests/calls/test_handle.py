@@ -75,7 +75,7 @@ def test_a_result_can_be_awaited(app: App) -> None:
     assert some == Success(3)
 
 
-def test_no_result_yet_is_told_from_one_that_did_not_come_in_time(app: App) -> None:
+def test_a_missing_result_differs_from_one_that_did_not_come_in_time(app: App) -> None:
     handle = app.get_actor("add").send(1, 2)
 
     assert handle.get(0) == Failure(Missing(handle.message_id))
@@ -155,7 +155,7 @@ def test_a_result_goes_away_after_its_time() -> None:
     assert handle.get(0) == Failure(Missing(handle.message_id))
 
 
-def test_a_result_comes_to_those_who_wait() -> None:
+def test_a_waiting_handle_gets_the_result() -> None:
     app = App("memory://")
 
     @app.actor

@@ -87,7 +87,7 @@ def test_a_result_that_does_not_fit_or_is_not_json_is_a_dead_letter_at_once_with
     assert second.message.startswith("result.rows[0]: found <object object at ")
 
 
-def test_what_cannot_be_read_is_a_dead_letter_as_it_came_and_keeps_nobody_from_running(app: App) -> None:
+def test_bytes_that_are_no_message_are_a_dead_letter_as_they_came_and_other_messages_run(app: App) -> None:
     @app.actor
     def add(a: int, b: int) -> int:
         return a + b
@@ -117,7 +117,7 @@ POISON = {
 
 
 @pytest.mark.parametrize(("fields", "said"), POISON.values(), ids=POISON)
-def test_whatever_a_foreign_producer_writes_becomes_a_dead_letter_that_says_what_is_wrong(app: App, fields: bytes, said: str) -> None:
+def test_a_bad_message_of_a_foreign_producer_becomes_a_dead_letter_that_says_what_is_wrong(app: App, fields: bytes, said: str) -> None:
     @app.actor(max_retries=1, min_backoff=0)
     def fails(n: int = 0) -> int:
         raise ValueError("no")
@@ -157,7 +157,7 @@ def test_an_open_option_that_is_not_json_is_refused_where_it_is_sent(memory: App
     assert memory.broker.queues() == ()
 
 
-def test_a_message_for_an_actor_that_nobody_declared_is_left_to_others_and_then_a_dead_letter(memory: App) -> None:
+def test_a_message_for_an_unknown_actor_is_left_to_other_workers_and_then_a_dead_letter(memory: App) -> None:
     other = App(broker=memory.broker)
 
     @other.actor

@@ -36,7 +36,7 @@ def test_missing_arguments_of_what_starts_a_workflow_are_found_when_it_is_sent(a
 
 
 @pytest.mark.parametrize("thing", [3, "double", print, None])
-def test_what_is_no_step_is_refused(actors: WorkflowActors, thing: object) -> None:
+def test_a_step_that_is_no_call_group_or_actor_is_refused(actors: WorkflowActors, thing: object) -> None:
     for attempt in (
         lambda: actors.double.call(1) | thing,  # type: ignore[operator]
         lambda: actors.double.call(1).then(thing),  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def test_a_stack_without_the_layer_that_goes_on_is_refused() -> None:
     assert run(ungrouped, group([ungrouped.double.call(1)])) == [2]
 
 
-def test_who_stores_nothing_cannot_be_asked(actors: WorkflowActors) -> None:
+def test_the_completion_of_an_actor_that_stores_nothing_cannot_be_asked(actors: WorkflowActors) -> None:
     last, many = (actors.double.call(1) | actors.quiet).send(), group([actors.quiet.call(1)]).send()
     actors.app.run_until_idle()
     asked = [

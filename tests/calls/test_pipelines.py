@@ -83,7 +83,7 @@ def test_values_of_rich_types_arrive_as_the_signatures_say(actors: WorkflowActor
     assert run(actors, group([fetch.call("a"), fetch.call("abc")]) | largest) == Page("abc", 3)
 
 
-def test_a_step_that_fails_for_good_ends_the_pipeline_and_its_handle_says_why(actors: WorkflowActors) -> None:
+def test_a_step_that_fails_finally_ends_the_pipeline_and_its_handle_says_why(actors: WorkflowActors) -> None:
     handle = (actors.add.call(1, 2) | actors.fail | actors.double).send()
     actors.app.run_until_idle()
 

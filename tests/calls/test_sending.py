@@ -14,7 +14,7 @@ from fq import (
 from tests.calls.actors import Order
 
 
-def test_what_is_sent_runs_and_its_result_is_read_back(app: App) -> None:
+def test_a_sent_call_runs_and_its_result_is_read_back(app: App) -> None:
     @app.actor
     def add(a: int, b: int = 10) -> int:
         return a + b
@@ -105,7 +105,7 @@ def test_delays_are_independent_of_the_order_of_sending(memory: App) -> None:
     assert ran == [2, 1]
 
 
-def test_what_is_not_due_waits_where_no_clock_can_be_set(tmp_path: Path) -> None:
+def test_a_message_that_is_not_due_waits_where_no_clock_can_be_set(tmp_path: Path) -> None:
     app = App(f"sqlite:///{tmp_path}/jobs.db")
 
     @app.actor
@@ -160,7 +160,7 @@ def test_open_options_of_actor_and_call_reach_the_actor(app: App) -> None:
     assert own.get_result() == {"tenant": "b", "region": "eu", "max_retries": 2}
 
 
-def test_an_actor_sees_the_message_that_it_works_on_and_nobody_else_does(app: App) -> None:
+def test_only_an_actor_sees_the_message_that_it_works_on(app: App) -> None:
     @app.actor
     def mine(n: int) -> tuple[str, list[int]]:
         message = get_current_message()

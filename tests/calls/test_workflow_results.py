@@ -1,4 +1,4 @@
-"""Every broker: the results of a workflow are there until it is over, however long that takes, and for their own time from then."""
+"""Every broker: the results of a workflow are kept until it ends, however long that takes, and then for their own time."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ def test_a_step_that_fails_ends_its_workflow(harness: Harness) -> None:
     assert not handle.completed
 
 
-def test_where_the_ends_of_a_workflow_are_not_told_its_results_are_kept_as_those_of_single_calls(harness: Harness) -> None:
+def test_a_workflow_that_does_not_report_its_end_keeps_results_as_single_calls_do(harness: Harness) -> None:
     app = App(broker=harness.broker(), middleware=default_middleware.without(GroupCallbacks))
     workflows = Workflows(app)
     handle = app.group([workflows.step.call(1), workflows.step.call(2)]).send()
@@ -89,7 +89,7 @@ def test_where_the_ends_of_a_workflow_are_not_told_its_results_are_kept_as_those
     assert (before, handle.completed_count) == (2, 0)
 
 
-def test_what_is_complete_is_asked_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_is_asked_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     workflows = Workflows(App("memory://"))
     app, calls = workflows.app, list[int]()
     handle = app.group([app.group([workflows.step.call(1)] * 10)] * 10).send()

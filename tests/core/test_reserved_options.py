@@ -1,4 +1,4 @@
-"""The options that fq itself writes into a message, and the options of users, which never meet."""
+"""The options that fq reserves for itself in messages, and the options of users: they never collide."""
 
 import json
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from fq.core.reserved_options import FORMER_NAMES, RESERVED
 from fq.wire.codec import decode
 from tests.wait_until import wait_until
 
-PLACE = {"id": "g", "at": 0, "of": 2}
-LIKE_OURS: list[dict[str, object]] = [{"pipe": [{"actor_name": "work"}]}, {"group": [PLACE]}, {"gathered": {"takes": "last"}}]
+SLOT = {"id": "g", "at": 0, "of": 2}
+LIKE_OURS: list[dict[str, object]] = [{"pipe": [{"actor_name": "work"}]}, {"group": [SLOT]}, {"gathered": {"takes": "last"}}]
 NAMES = ("group", "gathered", "pipe", "unknown_since", "traceback", "requeue_timestamp", "pipe_target", "workflow")
 VALUES: tuple[object, ...] = ("vip", 5, None, True, [], {}, ["a"], {"a": 1}, [[1]])
 
@@ -74,9 +74,9 @@ def test_what_belongs_to_fq_is_refused_where_a_user_gives_it(app: App, options: 
     assert app.run_until_idle() == 0
 
 
-@pytest.mark.parametrize("value", [*VALUES, [PLACE]], ids=str)
+@pytest.mark.parametrize("value", [*VALUES, [SLOT]], ids=str)
 @pytest.mark.parametrize("name", [*RESERVED, *FORMER_NAMES, "retries"])
-def test_whatever_a_message_says_there_ends(name: str, value: object) -> None:
+def test_a_message_with_any_value_in_a_reserved_option_comes_to_an_end(name: str, value: object) -> None:
     app = App(broker=MemoryBroker())
     runs: list[object] = []
 
@@ -125,7 +125,7 @@ def test_a_hook_that_empties_the_options_takes_nothing_of_fqs_away(app: App) -> 
 
 
 def test_what_the_release_before_wrote_is_read() -> None:
-    former = {"pipe": [{"actor_name": "b"}], "group": [PLACE], "gathered": {"takes": "last", "aside": False, "below": 0}, "tenant": "a"}
+    former = {"pipe": [{"actor_name": "b"}], "group": [SLOT], "gathered": {"takes": "last", "aside": False, "below": 0}, "tenant": "a"}
     body = {"message_id": "m1", "actor_name": "a", "options": former}
 
     assert decode(json.dumps(body).encode()).options == {FORMER_NAMES.get(name, name): value for name, value in former.items()}

@@ -1,4 +1,4 @@
-"""Pages of the docs held against the code; and the behaviours of docs/behaviours.md that have no better place."""
+"""Pages of the docs agree with the code; and behaviours of docs/behaviours.md that no other file tests."""
 
 import asyncio
 import os
@@ -108,7 +108,7 @@ def test_no_signal_is_blocked_anywhere_in_a_worker(tmp_path: Path) -> None:
 
 
 def fault_of(app: App, fn: object) -> Fault:
-    """Return why *fn*, an async function, failed in a worker."""
+    """Return the fault of *fn*, an async function, in a worker."""
     actor = app.actor(max_retries=0)(fn)  # type: ignore[arg-type, var-annotated]
     with app.worker(threads=1):
         result = actor.send().get()

@@ -65,7 +65,7 @@ def test_the_census_counts_what_a_plain_loop_counts(tmp_path: Path) -> None:
     assert found["messages"].startswith("207 sent in ")
 
 
-def test_the_census_is_quiet_where_nobody_watches(tmp_path: Path) -> None:
+def test_the_census_shows_no_progress_without_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("import os\n")
     ran = run_census(str(tmp_path))
 

@@ -1,4 +1,4 @@
-"""What an actor does to the lists and dicts in its arguments, or in its message, is its own affair: a retry and a callback get what was sent."""
+"""An actor may change the lists and dicts in its arguments and its message: retries and callbacks still get what was sent."""
 
 from copy import deepcopy
 from typing import Any
@@ -30,7 +30,7 @@ def spoil(value: Any) -> None:
 
 
 def drain(app: App, harness: Harness) -> None:
-    """Run all that waits, and what has been put off."""
+    """Run all messages, delayed ones included."""
     while app.run_until_idle():
         harness.advance(100)
 
@@ -63,7 +63,7 @@ def test_a_retry_gets_what_was_sent(harness: Harness, colour: str, error: Except
 
 
 @pytest.mark.parametrize("annotation", [Any, list[dict[str, object]], list[Any], "unannotated"], ids=str)
-def test_so_it_is_whatever_the_annotation_says(annotation: Any) -> None:
+def test_a_retry_gets_what_was_sent_with_any_annotation(annotation: Any) -> None:
     app = App("memory://")
     seen: list[str] = []
 
@@ -108,7 +108,7 @@ def test_so_does_a_retry_of_what_gets_the_results_of_a_group(harness: Harness, t
 
 
 @pytest.mark.parametrize("kind", ["on_success", "on_failure"])
-def test_a_callback_hears_of_the_arguments_that_were_sent(kind: str) -> None:
+def test_a_callback_gets_the_arguments_that_were_sent(kind: str) -> None:
     app = App("memory://")
     heard: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Which queues the workers of an app claim from, and what is said of those that none does."""
+"""Which queues the workers of an app claim from, and the warning about queues that none claims from."""
 
 import logging
 

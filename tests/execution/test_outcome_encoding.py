@@ -1,4 +1,4 @@
-"""Lowering: every outcome becomes one commit, and one that cannot be encoded becomes a dead letter."""
+"""Every outcome becomes one commit; an outcome that cannot be encoded becomes a dead letter."""
 
 import json
 
@@ -25,42 +25,42 @@ def unchanged(enqueue: Enqueue) -> Enqueue:
     return enqueue
 
 
-def lowered(outcome: Outcome) -> Commit:
+def encoded(outcome: Outcome) -> Commit:
     commit = encode_outcome(DELIVERY, outcome, unchanged)
     assert (commit.message_id, commit.queue_name, commit.token) == ("m1", "default", 7)
     return commit
 
 
-def bury_with(commit: Commit) -> Fault:
+def fault_of(commit: Commit) -> Fault:
     assert isinstance(commit.disposition, Bury)
     return commit.disposition.fault
 
 
 def test_a_success_acknowledges() -> None:
-    assert lowered(Outcome.success(3)) == Commit("m1", "default", 7, Ack())
+    assert encoded(Outcome.success(3)) == Commit("m1", "default", 7, Ack())
 
 
 def test_a_retry_replaces_the_message() -> None:
     again = MESSAGE.with_options(retries=1)
 
-    assert lowered(Outcome(Failure(Retry(again, 50, ERROR)))).disposition == Reschedule(
+    assert encoded(Outcome(Failure(Retry(again, 50, ERROR)))).disposition == Reschedule(
         EnqueueOp("m1", "default", "add", 0, 50, encode(again)), Fault("ValueError", "no")
     )
 
 
 def test_a_retry_that_used_no_attempt_keeps_no_fault() -> None:
-    assert lowered(Outcome(Failure(Retry(MESSAGE, 50)))).disposition == Reschedule(
+    assert encoded(Outcome(Failure(Retry(MESSAGE, 50)))).disposition == Reschedule(
         EnqueueOp("m1", "default", "add", 0, 50, encode(MESSAGE))
     )
 
 
 def test_a_dead_letter_is_buried_with_its_fault() -> None:
-    assert bury_with(lowered(Outcome.failure(ERROR))) == Fault("ValueError", "no")
-    assert bury_with(lowered(Outcome.failure(TimeLimitExceeded("slow")))) == Fault("TimeLimitExceeded", "slow")
+    assert fault_of(encoded(Outcome.failure(ERROR))) == Fault("ValueError", "no")
+    assert fault_of(encoded(Outcome.failure(TimeLimitExceeded("slow")))) == Fault("TimeLimitExceeded", "slow")
 
 
 def test_a_dropped_message_is_acknowledged() -> None:
-    assert lowered(Outcome(Failure(Drop("not today")))) == Commit("m1", "default", 7, Ack())
+    assert encoded(Outcome(Failure(Drop("not today")))) == Commit("m1", "default", 7, Ack())
 
 
 def test_effects_are_committed_in_order_with_every_disposition() -> None:
@@ -72,7 +72,7 @@ def test_effects_are_committed_in_order_with_every_disposition() -> None:
     )
 
     for outcome in (Outcome.success(3), Outcome.failure(ERROR), Outcome.drop("no"), Outcome(Failure(Retry(MESSAGE)))):
-        assert lowered(outcome.also(*effects)).operations == operations
+        assert encoded(outcome.also(*effects)).operations == operations
 
 
 def test_the_sending_side_sees_retries_and_follow_ups_and_nothing_else() -> None:
@@ -108,15 +108,15 @@ CANNOT_ENCODE = {
 
 @pytest.mark.parametrize(("outcome", "path"), CANNOT_ENCODE.values(), ids=CANNOT_ENCODE)
 def test_what_cannot_be_encoded_makes_a_dead_letter_with_the_path(outcome: Outcome, path: str) -> None:
-    fault = bury_with(lowered(outcome))
+    fault = fault_of(encoded(outcome))
 
     assert fault.type == "InvalidResult"
     assert fault.message.startswith(path)
     assert "expected a JSON value" in fault.message
 
 
-def test_the_waiting_handle_is_told_of_what_could_not_be_encoded_and_nothing_else_happens() -> None:
-    commit = lowered(Outcome.success().also(Enqueue(FOLLOW_UP), Store("m1", Success(object()), 60), Store("m9", Success(1), 70)))
+def test_the_result_says_what_could_not_be_encoded_and_no_other_effect_is_applied() -> None:
+    commit = encoded(Outcome.success().also(Enqueue(FOLLOW_UP), Store("m1", Success(object()), 60), Store("m9", Success(1), 70)))
 
     assert [(operation.message_id, operation.ttl) for operation in commit.operations if isinstance(operation, StoreResultOp)] == [
         ("m1", 60),
@@ -132,7 +132,7 @@ def test_a_sending_side_that_raises_makes_a_dead_letter() -> None:
     def refuses(enqueue: Enqueue) -> Enqueue:
         raise PermissionError("no tenant")
 
-    fault = bury_with(encode_outcome(DELIVERY, Outcome.success().also(Enqueue(FOLLOW_UP)), refuses))
+    fault = fault_of(encode_outcome(DELIVERY, Outcome.success().also(Enqueue(FOLLOW_UP)), refuses))
 
     assert (fault.type, fault.message) == ("PermissionError", "no tenant")
 
@@ -154,14 +154,14 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("outcome", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_what_no_broker_could_keep_never_gets_to_one(outcome: Outcome) -> None:
-    fault = bury_with(lowered(outcome))
+    fault = fault_of(encoded(outcome))
 
     assert "found " in fault.message
     assert "expected " in fault.message
 
 
-def test_an_error_where_a_setback_belongs_is_told_what_to_write() -> None:
-    fault = bury_with(lowered(IMPOSSIBLE["an error where a setback belongs"]))
+def test_the_error_for_an_exception_in_place_of_a_setback_says_what_to_write() -> None:
+    fault = fault_of(encoded(IMPOSSIBLE["an error where a setback belongs"]))
 
     assert fault.message == (
         "found ValueError('no'), expected Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error"
@@ -173,51 +173,51 @@ def test_an_error_whose_text_cannot_be_had_is_buried_all_the_same() -> None:
         def __str__(self) -> str:
             raise ZeroDivisionError
 
-    assert bury_with(lowered(Outcome.failure(Unprintable()))).type == "Unprintable"
+    assert fault_of(encoded(Outcome.failure(Unprintable()))).type == "Unprintable"
 
 
-def joined(then: Message) -> ArriveOp:
-    commit = lowered(Outcome.success().also(Arrive("g1", 2, 5, {"n": 3}, (Enqueue(then, 9),), 1_000)))
+def encoded_arrival(then: Message) -> ArriveOp:
+    commit = encoded(Outcome.success().also(Arrive("g1", 2, 5, {"n": 3}, (Enqueue(then, 9),), 1_000)))
     (operation,) = commit.operations
     assert isinstance(operation, ArriveOp)
     return operation
 
 
 def test_an_arrival_says_which_member_of_which_group_and_what_it_brings() -> None:
-    arrive_op = joined(FOLLOW_UP)
+    arrive_op = encoded_arrival(FOLLOW_UP)
 
     assert (arrive_op.group, arrive_op.member, arrive_op.size, arrive_op.value, arrive_op.ttl) == ("g1", 2, 5, b'{"n":3}', 1_000)
 
 
 @pytest.mark.parametrize("values", [[], [b"1"], [b"1", b'{"a":[2]}', b"null"]])
-def test_a_splice_is_the_message_with_the_values_of_the_group_as_its_last_argument(values: list[bytes]) -> None:
-    (splice,) = joined(FOLLOW_UP).then
-    posted = resolve_deferred(splice, values, 5)
+def test_a_deferred_enqueue_is_the_message_with_the_values_of_the_group_as_its_last_argument(values: list[bytes]) -> None:
+    (deferred,) = encoded_arrival(FOLLOW_UP).then
+    posted = resolve_deferred(deferred, values, 5)
 
-    assert isinstance(splice, DeferredEnqueue)
+    assert isinstance(deferred, DeferredEnqueue)
     assert (posted.message_id, posted.delay) == ("m2", 9)
     assert decode(posted.body) == evolve_message(FOLLOW_UP, args=(3, [json.loads(value) for value in values]), message_timestamp=5)
 
 
 def test_an_argument_that_looks_like_the_place_of_the_values_is_refused_rather_than_filled() -> None:
-    (mark,) = json.loads(joined(FOLLOW_UP).then[0].op.body)["args"][1:]
+    (mark,) = json.loads(encoded_arrival(FOLLOW_UP).then[0].op.body)["args"][1:]
 
     assert (
         "found the mark for the group's values 2 times in the message, expected it once"
-        in bury_with(lowered(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))).message
+        in fault_of(encoded(Outcome.success().also(Arrive("g1", 0, 1, 3, (Enqueue(message("report", mark)),))))).message
     )
 
 
-def test_dead_is_what_an_impossible_outcome_becomes_whatever_was_to_be_stored() -> None:
+def test_an_impossible_outcome_becomes_a_dead_letter_even_if_its_result_cannot_be_stored() -> None:
     outcome = Outcome(Failure(Dead(ERROR))).also(Store("m1", Success(3), 10**30))
 
-    assert bury_with(lowered(outcome)).type == "BrokerError"
-    assert lowered(outcome).operations == ()
+    assert fault_of(encoded(outcome)).type == "BrokerError"
+    assert encoded(outcome).operations == ()
 
 
-def test_lowering_is_pure() -> None:
+def test_encoding_is_pure() -> None:
     for outcome in (*IMPOSSIBLE.values(), *(outcome for outcome, _ in CANNOT_ENCODE.values())):
-        fault, again = bury_with(lowered(outcome)), bury_with(lowered(outcome))
+        fault, again = fault_of(encoded(outcome)), fault_of(encoded(outcome))
 
         assert (fault.type, fault.message) == (again.type, again.message)
 
@@ -225,4 +225,4 @@ def test_lowering_is_pure() -> None:
 def test_an_invalid_result_of_the_signature_is_kept_as_it_is() -> None:
     error = InvalidResult("result: expected int, found 'x'")
 
-    assert bury_with(lowered(Outcome.failure(error))) == Fault("InvalidResult", "result: expected int, found 'x'")
+    assert fault_of(encoded(Outcome.failure(error))) == Fault("InvalidResult", "result: expected int, found 'x'")

@@ -30,7 +30,7 @@ Json: TypeAlias = object
 CENTURY = 100 * 365 * 24 * 60 * 60 * 1000
 
 
-# What is drawn.
+# Random workflows
 
 
 @frozen
@@ -39,7 +39,7 @@ class Task:
 
 
 @frozen
-class Many:
+class Group:
     members: "tuple[Chain, ...]"
     policy: str = "fail"
     callbacks: int = 0
@@ -47,35 +47,35 @@ class Many:
 
 @frozen
 class Chain:
-    nodes: "tuple[Task | Many, ...]"
+    nodes: "tuple[Task | Group, ...]"
 
 
 KINDS = ("fine", "fine", "fine", "flaky", "broken", "dropped", "deadly", "expired", "choosy")
 tasks = st.builds(Task, st.sampled_from(KINDS))
 
 
-def chains(nodes: st.SearchStrategy[Task | Many]) -> st.SearchStrategy[Chain]:
+def chains(nodes: st.SearchStrategy[Task | Group]) -> st.SearchStrategy[Chain]:
     return st.builds(Chain, st.lists(nodes, min_size=1, max_size=3).map(tuple)).filter(lambda chain: not empty_after_group(chain))
 
 
-def groups(members: st.SearchStrategy[Task | Many]) -> st.SearchStrategy[Task | Many]:
+def groups(members: st.SearchStrategy[Task | Group]) -> st.SearchStrategy[Task | Group]:
     return st.one_of(
-        tasks, st.builds(Many, st.lists(chains(members), max_size=3).map(tuple), st.sampled_from(("fail", "collect")), st.integers(0, 2))
+        tasks, st.builds(Group, st.lists(chains(members), max_size=3).map(tuple), st.sampled_from(("fail", "collect")), st.integers(0, 2))
     )
 
 
-def is_idle(node: Task | Many) -> bool:
-    return isinstance(node, Many) and all(is_idle(part) for member in node.members for part in member.nodes)
+def is_empty(node: Task | Group) -> bool:
+    return isinstance(node, Group) and all(is_empty(part) for member in node.members for part in member.nodes)
 
 
 def empty_after_group(chain: Chain) -> bool:
-    return any(isinstance(a, Many) and is_idle(b) for a, b in zip(chain.nodes, chain.nodes[1:], strict=False))
+    return any(isinstance(a, Group) and is_empty(b) for a, b in zip(chain.nodes, chain.nodes[1:], strict=False))
 
 
 workflows = chains(st.recursive(tasks, groups, max_leaves=8))
 
 
-# What it must come to.
+# Their expected values
 
 
 @frozen
@@ -85,27 +85,27 @@ class Failed:
 
 @frozen
 class Model:
-    """Works out the value of a workflow, or how it fails; *told* is filled with the callbacks that run."""
+    """Computes the value of a workflow, or how it fails, and counts the runs of callbacks in *callback_runs*."""
 
-    told: Counter[str]
+    callback_runs: Counter[str]
 
     def chain(self, chain: Chain, path: str, passed: tuple[Json, ...]) -> Json | Failed:
         for at, node in enumerate(chain.nodes):
-            value = self.task(node, f"{path}.{at}", passed) if isinstance(node, Task) else self.many(node, f"{path}.{at}", passed)
+            value = self.task(node, f"{path}.{at}", passed) if isinstance(node, Task) else self.group(node, f"{path}.{at}", passed)
             if isinstance(value, Failed):
-                if isinstance(node, Many):
+                if isinstance(node, Group):
                     self.unstarted(chain, at + 1, path)
                 return value
             passed = (value,)
         return passed[0]
 
     def unstarted(self, chain: Chain, at: int, path: str) -> None:
-        """The groups from number *at* on, with no task before them, that a failed group was to start: their callbacks hear of it."""
+        """Count the failed callbacks of groups, from number *at* on, that a failed group was to start: those with no task before them."""
         for number, node in enumerate(chain.nodes[at:], at):
             if isinstance(node, Task):
                 return
             for callback in range(node.callbacks):
-                self.told[f"{path}.{number}!{callback}:failed"] += 1
+                self.callback_runs[f"{path}.{number}!{callback}:failed"] += 1
             for position, member in enumerate(node.members):
                 self.unstarted(member, 0, f"{path}.{number}[{position}]")
 
@@ -115,19 +115,19 @@ class Model:
             return Failed(fates[task.kind])
         return Failed("InvalidArguments") if task.kind == "choosy" and passed else [label, *passed]
 
-    def many(self, many: Many, path: str, passed: tuple[Json, ...]) -> Json | Failed:
-        values = [self.chain(member, f"{path}[{at}]", passed) for at, member in enumerate(many.members)]
-        failed = many.policy == "fail" and any(isinstance(value, Failed) for value in values)
-        for at in range(many.callbacks):
-            self.told[f"{path}!{at}:{'failed' if failed else 'told'}"] += 1
+    def group(self, group: Group, path: str, passed: tuple[Json, ...]) -> Json | Failed:
+        values = [self.chain(member, f"{path}[{at}]", passed) for at, member in enumerate(group.members)]
+        failed = group.policy == "fail" and any(isinstance(value, Failed) for value in values)
+        for at in range(group.callbacks):
+            self.callback_runs[f"{path}!{at}:{'failed' if failed else 'ran'}"] += 1
         return Failed("GroupFailed") if failed else [value.type if isinstance(value, Failed) else value for value in values]
 
 
-# What runs.
+# Actors and workers
 
 
-class Boom(KeyboardInterrupt):
-    """Kills the worker: in the main thread that is no failure of the actor."""
+class WorkerKilled(KeyboardInterrupt):
+    """Kills the worker. In the main thread, it is no failure of the actor."""
 
 
 def build(broker: Broker) -> App:
@@ -156,7 +156,7 @@ def build(broker: Broker) -> App:
 
     @app.actor(max_deliveries=1)
     def deadly(label: str, *passed: object) -> object:
-        raise Boom
+        raise WorkerKilled
 
     @app.actor(max_age=0, **many_deaths)
     def expired(label: str, *passed: object) -> object:
@@ -181,7 +181,7 @@ def call(app: App, chain: Chain, path: str) -> Call[object]:
     return pipeline([node_call(app, node, f"{path}.{at}") for at, node in enumerate(chain.nodes)])
 
 
-def node_call(app: App, node: Task | Many, path: str) -> Call[object]:
+def node_call(app: App, node: Task | Group, path: str) -> Call[object]:
     if isinstance(node, Task):
         return app.get_actor(node.kind).call(path)
     members = [call(app, member, f"{path}[{at}]") for at, member in enumerate(node.members)]
@@ -201,9 +201,9 @@ class Driver:
         self.finals: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.zombies: list[list[Commit]] = []
-        self.reborn()
+        self.start_again()
 
-    def reborn(self) -> None:
+    def start_again(self) -> None:
         self.lives += 1
         self.name = f"w{self.lives}"
         self.runner = JobRunner(self.app.registry, call_directly, acall_directly, 0)
@@ -211,11 +211,11 @@ class Driver:
         self.done: list[Commit] = []
 
     def die(self) -> None:
-        """Lose what is held; or, as a zombie, commit it later."""
+        """Lose the claimed messages; or, as a zombie, commit their outcomes later."""
         if self.done and next(self.dice) % 2:
             self.zombies.append(self.done)
         self.app.broker.release(self.name, {})
-        self.reborn()
+        self.start_again()
 
     def turn(self, commits: list[Commit], limit: int) -> tuple[Delivery, ...]:
         turn = self.app.broker.turn(commits, ClaimRequest(self.name, ("default",), limit))
@@ -254,7 +254,7 @@ class Driver:
         assert job.actor.handler is not None
         try:
             outcome = job.actor.handler(job.message)
-        except Boom:
+        except WorkerKilled:
             self.die()
             return
         self.watch(job.message, outcome.succeeded, outcome.final)
@@ -265,7 +265,7 @@ class Driver:
     def watch(self, message: Message, succeeded: bool, final: bool) -> None:
         if message.actor_name == "note" and final:
             label = next(str(value) for value in message.args if isinstance(value, str))
-            self.notes[f"{label}:{'told' if succeeded else 'failed'}"] = 1
+            self.notes[f"{label}:{'ran' if succeeded else 'failed'}"] = 1
 
     def bury_zombies(self) -> None:
         for late in self.zombies:
@@ -277,7 +277,7 @@ class Driver:
 
 
 def dice(seed: list[int]) -> Iterator[int]:
-    """The faults that were drawn, and then none."""
+    """Yield the faults that were drawn, then no more faults."""
     yield from seed
     while True:
         yield 7
@@ -292,8 +292,8 @@ def quiet() -> Iterator[None]:
 
 def check(broker: Broker, workflow: Chain, seed: list[int]) -> None:
     app = build(broker)
-    told: Counter[str] = Counter()
-    expected = Model(told).chain(workflow, "w", ())
+    callback_runs: Counter[str] = Counter()
+    expected = Model(callback_runs).chain(workflow, "w", ())
     driver = Driver(app, dice(seed))
 
     handle = (call(app, workflow, "w") | app.get_actor("end")).send()
@@ -309,11 +309,11 @@ def check(broker: Broker, workflow: Chain, seed: list[int]) -> None:
         assert is_successful(result), result
         assert simplified(result.unwrap()) == expected
     assert handle.completed
-    assert driver.notes == told
+    assert driver.notes == callback_runs
 
 
 def simplified(value: object) -> object:
-    """A collected failure as the model has it: by its type."""
+    """Return *value* with collected failures by their type, as in the model."""
     if isinstance(value, dict):
         return value["type"]
     return [simplified(item) for item in value] if isinstance(value, list) else value
@@ -342,5 +342,5 @@ def test_every_group_completes_once_and_nothing_waits_for_ever(workflow: Chain, 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in kinds().items() if name != "memory"])
 @drawn
 @settings(often, max_examples=30)
-def test_and_so_it_is_on_every_broker(kind: Kind, workflow: Chain, seed: list[int]) -> None:
+def test_every_group_completes_once_on_every_broker(kind: Kind, workflow: Chain, seed: list[int]) -> None:
     run(kind, workflow, seed)

@@ -1,4 +1,4 @@
-"""`Callbacks`: who is told what came of a message, and when."""
+"""`Callbacks`: which actors are called after a message, when, and with what."""
 
 from typing import Any
 
@@ -32,24 +32,24 @@ ERROR = ValueError("no")
 ALL = callbacks(on_success="celebrate", on_failure="mourn", on_retry_exhausted="give_up")
 
 
-def told(layer: Callbacks, outcome: Outcome, sent: Message | None = None) -> list[tuple[str, object]]:
-    """Return whom *layer* tells of *outcome*, and what besides the message."""
+def called(layer: Callbacks, outcome: Outcome, sent: Message | None = None) -> list[tuple[str, object]]:
+    """Return the callbacks of *outcome*: the name of each actor, and its second argument."""
     effects = layer.wrap(lambda _: outcome)(sent or message("add", 1, 2)).effects
     return [(effect.message.actor_name, effect.message.args[1]) for effect in effects if isinstance(effect, Enqueue)]
 
 
-def test_a_success_is_told_with_the_result() -> None:
-    assert told(ALL, Outcome.success(3)) == [("celebrate", 3)]
+def test_on_success_gets_the_result() -> None:
+    assert called(ALL, Outcome.success(3)) == [("celebrate", 3)]
 
 
 @pytest.mark.parametrize("error", [ERROR, TimeLimitExceeded("no")])
-def test_a_failure_is_told_with_the_type_and_the_text_of_the_error(error: ValueError | TimeLimitExceeded) -> None:
-    assert told(ALL, Outcome.failure(error)) == [("mourn", {"type": type(error).__name__, "message": "no"})]
+def test_on_failure_gets_the_type_and_the_text_of_the_error(error: ValueError | TimeLimitExceeded) -> None:
+    assert called(ALL, Outcome.failure(error)) == [("mourn", {"type": type(error).__name__, "message": "no"})]
 
 
-def test_nobody_is_told_of_a_retry_or_a_message_that_was_dropped() -> None:
-    assert told(ALL, Outcome(Failure(Retry(message("add"), 5, ERROR)))) == []
-    assert told(ALL, Outcome.drop("not today")) == []
+def test_a_retry_or_a_dropped_message_has_no_callback() -> None:
+    assert called(ALL, Outcome(Failure(Retry(message("add"), 5, ERROR)))) == []
+    assert called(ALL, Outcome.drop("not today")) == []
 
 
 def test_the_message_comes_first_as_json() -> None:
@@ -70,7 +70,7 @@ def test_the_message_comes_first_as_json() -> None:
     assert effect.message.queue_name == ACTOR_DEFAULTS
 
 
-def test_giving_up_is_told_besides_the_failure_with_the_counts() -> None:
+def test_on_retry_exhausted_gets_the_counts_beside_on_failure() -> None:
     handle = compose(ALL, retries(max_retries=2)).wrap(lambda _: Outcome.failure(ERROR))
     effects = handle(message("add", retries=2)).effects
 
@@ -94,7 +94,7 @@ def test_a_predicate_that_refuses_exhausts_the_retries() -> None:
     assert [e.message.args[1] for e in effects if isinstance(e, Enqueue)][1] == {"retries": 1, "max_retries": 20}
 
 
-def test_outside_retries_the_final_failure_is_told_and_inside_every_attempt_that_failed() -> None:
+def test_outside_retries_the_final_failure_has_a_callback_and_inside_every_failed_attempt() -> None:
     outside = compose(ALL, retries(max_retries=3)).wrap(lambda _: Outcome.failure(ERROR))
     inside = compose(retries(max_retries=3), ALL).wrap(lambda _: Outcome.failure(ERROR))
     sent = [message("add", retries=number) for number in range(4)]
@@ -118,7 +118,7 @@ def test_each_callback_has_an_id_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("target", [print, lambda message, result: None, 3, "", b"celebrate", ["celebrate"]])
-def test_what_is_no_actor_is_an_error_where_it_is_given(target: object) -> None:
+def test_a_callback_that_is_no_actor_is_refused_where_it_is_given(target: object) -> None:
     app = App("memory://")
 
     with pytest.raises(OptionError, match="expected an actor, or the name of an actor"):
@@ -228,7 +228,7 @@ def test_a_name_that_no_actor_has_makes_a_dead_letter_of_the_callback_and_not_of
     assert [(letter.actor_name, letter.fault.type) for letter in app.broker.dead_letters()] == [("nobody", "ActorNotFound")]
 
 
-def test_on_failure_is_told_once_of_the_message_that_failed() -> None:
+def test_on_failure_runs_once_for_the_message_that_failed() -> None:
     app = App("memory://")
     heard: list[tuple[dict[str, object], dict[str, str]]] = []
 
@@ -248,7 +248,7 @@ def test_on_failure_is_told_once_of_the_message_that_failed() -> None:
     assert error == {"type": "ValueError", "message": "no 1"}
 
 
-def test_inside_retries_on_failure_hears_of_each_of_four_attempts_with_the_retries_before_it() -> None:
+def test_inside_retries_on_failure_runs_for_each_of_four_attempts_with_the_retries_before_it() -> None:
     app = App("memory://", middleware=default_middleware.without(Callbacks).inside(Retries, callbacks()))
     heard: list[int] = []
 

@@ -1,4 +1,4 @@
-"""`CurrentMessage`: an actor may ask which message it is working on."""
+"""`CurrentMessage`: an actor can read the message that it runs for."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""`GroupCallbacks`: what a member reports to its group, and what the last of them starts."""
+"""`GroupCallbacks`: what a member reports to its group, and what the last member starts."""
 
 import asyncio
 from datetime import timedelta
@@ -37,11 +37,11 @@ from tests.messages import message
 
 ERROR = ValueError("no")
 REPORT: dict[str, object] = {"actor_name": "report"}
-PLACE: dict[str, object] = {"id": "g1", "at": 1, "of": 3, "pipe": [REPORT]}
+SLOT: dict[str, object] = {"id": "g1", "at": 1, "of": 3, "pipe": [REPORT]}
 
 
-def member(*places: dict[str, object], **options: object) -> Message:
-    return message("fetch", message_id="m1", received_at=9, group=list(places or (PLACE,)), **options)
+def member(*slots: dict[str, object], **options: object) -> Message:
+    return message("fetch", message_id="m1", received_at=9, group=list(slots or (SLOT,)), **options)
 
 
 def arrivals(sent: Message, outcome: Outcome) -> list[Arrive]:
@@ -118,9 +118,9 @@ def test_what_comes_after_the_group_travels_with_each_arrival() -> None:
     assert then == arrival(member(), Outcome.failure(ERROR)).then[0]
 
 
-def test_only_number_0_has_with_it_what_is_common_to_all() -> None:
+def test_only_number_0_carries_what_all_members_share() -> None:
     rest = {"pipe": [{"actor_name": "publish"}], "shape": ["collect", 3]}
-    first = {**PLACE, "at": 0, "rest": rest}
+    first = {**SLOT, "at": 0, "rest": rest}
 
     assert arrival(member(first)).value == [3, rest]
     assert arrival(member(first), Outcome.failure(ERROR)).value == {
@@ -132,8 +132,8 @@ def test_only_number_0_has_with_it_what_is_common_to_all() -> None:
     }
 
 
-def test_callbacks_are_told_besides() -> None:
-    place = {**PLACE, "then": [{"actor_name": "note", "args": [1]}, {"actor_name": "count"}]}
+def test_callbacks_start_beside_the_next_step() -> None:
+    place = {**SLOT, "then": [{"actor_name": "note", "args": [1]}, {"actor_name": "count"}]}
     note, count, report = arrival(member(place)).then
 
     assert [each.message.actor_name for each in (note, count, report)] == ["note", "count", "report"]
@@ -142,7 +142,7 @@ def test_callbacks_are_told_besides() -> None:
 
 
 def test_a_group_may_be_followed_by_another() -> None:
-    place = {**PLACE, "pipe": [{"members": [REPORT, REPORT]}, {"actor_name": "publish"}]}
+    place = {**SLOT, "pipe": [{"members": [REPORT, REPORT]}, {"actor_name": "publish"}]}
     first, second = arrival(member(place)).then
     fork = child_id("g1", "pipe")
 
@@ -151,7 +151,7 @@ def test_a_group_may_be_followed_by_another() -> None:
 
 
 def test_a_member_of_several_groups_at_once_reports_to_each() -> None:
-    inner, outer = {"id": "g2", "at": 0, "of": 2, "then": [REPORT]}, {**PLACE, "depth": 2}
+    inner, outer = {"id": "g2", "at": 0, "of": 2, "then": [REPORT]}, {**SLOT, "depth": 2}
     found = arrivals(member(inner, outer), Outcome.failure(ERROR))
 
     assert [(each.group, each.member, each.value["depth"]) for each in found] == [("g2", 0, 1), ("g1", 1, 2)]  # type: ignore[index]
@@ -164,7 +164,7 @@ def test_a_redelivered_member_arrives_with_the_same() -> None:
 
 
 def test_what_comes_after_a_group_arrives_at_the_group_outside_of_it() -> None:
-    rest = {"group": [PLACE]}
+    rest = {"group": [SLOT]}
     sent = message("report", [[1, rest], [2]], message_id="m1", gathered={"takes": "last"})
     handle = compose(group_callbacks(), pipelines()).wrap(lambda inward: Outcome.success(inward.args[0]))
 
@@ -172,7 +172,7 @@ def test_what_comes_after_a_group_arrives_at_the_group_outside_of_it() -> None:
 
 
 def test_and_as_a_failure_if_members_failed() -> None:
-    rest = {"group": [PLACE]}
+    rest = {"group": [SLOT]}
     failed = {"type": "ValueError", "message": "no", "by": "fetch m7", "depth": 1, "rest": rest}
     sent = message("report", [failed, [2]], message_id="m1", gathered={"takes": "last"})
     outcome = compose(group_callbacks(), pipelines()).wrap(lambda _: Outcome.success(1))(sent)
@@ -198,13 +198,13 @@ def test_how_long_a_group_is_remembered_is_an_option() -> None:
 
 
 LAYERS: dict[str, tuple[Middleware, Message]] = {
-    "group callbacks": (group_callbacks(), member({**PLACE, "at": 0, "rest": {"pipe": [REPORT]}, "then": [REPORT]})),
+    "group callbacks": (group_callbacks(), member({**SLOT, "at": 0, "rest": {"pipe": [REPORT]}, "then": [REPORT]})),
     "group callbacks, before a group": (group_callbacks(), member(pipe=[{"members": [REPORT, REPORT]}])),
     "pipelines": (pipelines(), message("fetch", pipe=[{"members": [REPORT, [REPORT, REPORT]]}, REPORT])),
     "pipelines, after a group": (pipelines(), message("report", [[1, {"pipe": [REPORT]}], [2]], gathered={"takes": "first"})),
     "callbacks": (callbacks(on_success="a", on_failure="b", on_retry_exhausted="c"), message("fetch", retries=2)),
     "shutdown notifications": (shutdown_notifications(notify_shutdown=True), message("fetch")),
-    "all": (default_middleware, member({**PLACE, "pipe": [{"members": [REPORT, REPORT]}]}, on_failure="b", notify_shutdown=True)),
+    "all": (default_middleware, member({**SLOT, "pipe": [{"members": [REPORT, REPORT]}]}, on_failure="b", notify_shutdown=True)),
 }
 
 

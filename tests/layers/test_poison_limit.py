@@ -1,4 +1,4 @@
-"""`PoisonLimit`: a message that kills its process again and again is taken out."""
+"""`PoisonLimit`: a message that kills its process again and again becomes a dead letter."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every built-in layer, over a table of messages and outcomes: asked twice it answers the same, and the same in both colours."""
+"""Every built-in layer, over a table of messages and outcomes: it returns the same twice, and the same for sync and async handlers."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

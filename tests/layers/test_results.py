@@ -1,4 +1,4 @@
-"""`Results`: the final result of a message is kept, in the same commit."""
+"""`Results`: the final result of a message is stored in the same commit."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def test_what_the_actor_returned_is_stored_under_the_id_of_the_message(value: ob
 
 
 @pytest.mark.parametrize("error", [ERROR, TimeLimitExceeded("slow")])
-def test_why_it_failed_for_good_is_stored(error: ValueError | TimeLimitExceeded) -> None:
+def test_the_final_failure_is_stored(error: ValueError | TimeLimitExceeded) -> None:
     assert kept(results(), Outcome.failure(error)) == (Store("m1", Failure(error), 600_000),)
 
 
@@ -60,7 +60,7 @@ def test_a_failing_actor_stores_only_its_last_failure() -> None:
     assert handle(message("add", message_id="m1", retries=1)).effects == (Store("m1", Failure(ERROR), 600_000),)
 
 
-def test_what_a_layer_further_in_raises_for_good_is_stored() -> None:
+def test_the_final_failure_of_a_layer_further_in_is_stored() -> None:
     outcome = default_middleware.wrap(lambda _: Outcome.success())(message("add", max_retries="abc"))
     (store,) = outcome.effects
 
@@ -104,7 +104,7 @@ def test_a_value_that_is_neither_true_nor_false_is_a_dead_letter_that_says_so(va
     assert outcome.effects == ()
 
 
-def test_it_is_outside_whatever_decides_on_a_final_result_in_the_default_stack() -> None:
+def test_in_the_default_stack_it_is_outside_all_layers_that_decide_on_the_final_result() -> None:
     names = [type(layer).__name__ for layer in default_middleware]
 
     assert names.index("Results") < min(names.index(name) for name in ("AgeLimit", "PoisonLimit", "Retries", "TimeLimit"))

@@ -111,7 +111,7 @@ def test_a_snooze_uses_up_no_attempt_and_is_no_error() -> None:
     assert setback_of(retries(max_retries=3), sent, Snooze(timedelta(hours=1))) == Retry(sent, 3_600_000)
 
 
-def test_a_snooze_is_granted_whatever_the_layer_says_of_failures() -> None:
+def test_a_snooze_is_granted_with_any_settings_for_failures() -> None:
     assert setback_of(retries(max_retries=0), message("add"), Snooze(5)) == Retry(message("add"), 5)
     assert setback_of(retries(retry_when=lambda retries, error: False), message("add"), Snooze(5)) == Retry(message("add"), 5)
 

@@ -1,4 +1,4 @@
-"""`Retries`: which errors are tried again, and what becomes of options that make no sense."""
+"""`Retries`: which errors are tried again, and the errors for bad options."""
 
 import pytest
 from hypothesis import given
@@ -105,7 +105,7 @@ def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
     assert setback_of(retries(retry_when=lambda retries, error: True), message("add"), error) == Dead(error)  # type: ignore[arg-type]
 
 
-def test_a_shutdown_is_left_to_whoever_hands_the_message_back() -> None:
+def test_a_shutdown_is_left_to_the_layer_that_hands_the_message_back() -> None:
     assert setback_of(retries(), message("add"), Shutdown()) == Dead(Shutdown())
 
 

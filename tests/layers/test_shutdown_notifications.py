@@ -1,4 +1,4 @@
-"""`ShutdownNotifications`: who is told that the worker stops, and what becomes of the message."""
+"""`ShutdownNotifications`: which actors get `Shutdown` when their worker stops, and where their messages go."""
 
 import asyncio
 import threading
@@ -27,7 +27,7 @@ from fq.testing import message
 STOPPED = Outcome.failure(Shutdown("the worker is stopping"))
 
 
-def test_a_message_whose_actor_was_told_is_handed_back_and_no_attempt_is_used_up() -> None:
+def test_the_message_of_an_interrupted_actor_is_handed_back_and_no_attempt_is_used_up() -> None:
     handle = compose(shutdown_notifications(notify_shutdown=True), retries()).wrap(lambda _: STOPPED)
     sent = message("work", retries=2)
 
@@ -73,7 +73,7 @@ def test_it_must_be_outside_retries() -> None:
         compose(retries(), shutdown_notifications())
 
 
-def test_none_means_nobody() -> None:
+def test_none_means_false() -> None:
     assert shutdown_notifications(notify_shutdown=None) == shutdown_notifications()
 
 
@@ -83,33 +83,33 @@ def test_anything_but_a_flag_or_a_function_is_refused(value: object) -> None:
         ShutdownNotifications(notify_shutdown=value)  # type: ignore[arg-type]
 
 
-class Scene:
-    """Mutable: an app with actors that wait to be told, and what they heard."""
+class InterruptedActors:
+    """Mutable: an app with actors that wait for `Shutdown`, and the names of those that got it."""
 
     def __init__(self) -> None:
         self.app = App("memory://")
-        self.heard: list[str] = []
+        self.interrupted: list[str] = []
         self.began = threading.Semaphore(0)
-        app, heard, began = self.app, self.heard, self.began
+        app, interrupted, began = self.app, self.interrupted, self.began
 
         @app.actor(notify_shutdown=True)
-        def told() -> int:
+        def wait_for_shutdown() -> int:
             began.release()
             try:
                 for _ in range(10_000):
                     time.sleep(0.002)
             except Shutdown:
-                heard.append("told")
+                interrupted.append("wait_for_shutdown")
                 raise
             return 1
 
         @app.actor(notify_shutdown=True)
-        async def atold() -> int:
+        async def await_shutdown() -> int:
             began.release()
             try:
                 await asyncio.sleep(20)
             except asyncio.CancelledError:
-                heard.append("atold")
+                interrupted.append("await_shutdown")
                 raise
             return 1
 
@@ -124,54 +124,54 @@ class Scene:
             began.release()
             return 1
 
-        self.told, self.atold, self.calm, self.quick = told, atold, calm, quick
+        self.wait_for_shutdown, self.await_shutdown, self.calm, self.quick = wait_for_shutdown, await_shutdown, calm, quick
 
 
-@pytest.mark.parametrize("name", ["told", "atold"])
-def test_an_actor_that_asked_is_told_once_and_its_message_waits_for_another_worker(name: str) -> None:
-    scene = Scene()
-    handle = scene.app.get_actor(name).send()
+@pytest.mark.parametrize("name", ["wait_for_shutdown", "await_shutdown"])
+def test_an_actor_that_asked_is_interrupted_once_and_its_message_waits_for_another_worker(name: str) -> None:
+    actors = InterruptedActors()
+    handle = actors.app.get_actor(name).send()
 
-    with scene.app.worker(threads=2):
-        assert scene.began.acquire(timeout=10)
+    with actors.app.worker(threads=2):
+        assert actors.began.acquire(timeout=10)
         before = time.monotonic()
 
     status = handle.status()
-    assert scene.heard == [name]
+    assert actors.interrupted == [name]
     assert time.monotonic() - before < 5
     assert (status.state, status.deliveries) == ("ready", 0)
-    assert scene.app.broker.dead_letters() == ()
+    assert actors.app.broker.dead_letters() == ()
 
 
 def test_an_actor_that_did_not_ask_finishes() -> None:
-    scene = Scene()
-    handle = scene.calm.send()
+    actors = InterruptedActors()
+    handle = actors.calm.send()
 
-    with scene.app.worker(threads=2):
-        assert scene.began.acquire(timeout=10)
+    with actors.app.worker(threads=2):
+        assert actors.began.acquire(timeout=10)
 
     assert handle.get_result() == 1
 
 
-def test_one_that_has_finished_is_not_told() -> None:
-    scene = Scene()
-    quick, told = scene.quick.send(), scene.told.send()
+def test_an_actor_that_has_finished_is_not_interrupted() -> None:
+    actors = InterruptedActors()
+    quick, wait_for_shutdown = actors.quick.send(), actors.wait_for_shutdown.send()
 
-    with scene.app.worker(threads=2):
-        assert scene.began.acquire(timeout=10)
-        assert scene.began.acquire(timeout=10)
+    with actors.app.worker(threads=2):
+        assert actors.began.acquire(timeout=10)
+        assert actors.began.acquire(timeout=10)
         assert quick.get_result(block=True) == 1
 
-    assert scene.heard == ["told"]
-    assert told.status().state == "ready"
+    assert actors.interrupted == ["wait_for_shutdown"]
+    assert wait_for_shutdown.status().state == "ready"
 
 
 def test_a_message_may_ask_for_itself() -> None:
-    scene = Scene()
-    handle = scene.calm.call().with_options(notify_shutdown=True).send()
+    actors = InterruptedActors()
+    handle = actors.calm.call().with_options(notify_shutdown=True).send()
 
-    with scene.app.worker(threads=2):
-        assert scene.began.acquire(timeout=10)
+    with actors.app.worker(threads=2):
+        assert actors.began.acquire(timeout=10)
 
     assert handle.status().state == "ready"
 

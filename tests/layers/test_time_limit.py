@@ -1,4 +1,4 @@
-"""`TimeLimit`: stamps the limit that the worker enforces. How it is enforced is tested in ``tests/worker``."""
+"""`TimeLimit`: sets the limit that the worker enforces. How it is enforced is tested in ``tests/worker``."""
 
 from datetime import timedelta
 

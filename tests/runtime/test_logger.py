@@ -1,4 +1,4 @@
-"""fq's own log: what an application's handlers and filters do costs records, never threads."""
+"""The log of fq: handlers and filters of an application that fail lose records, but no thread ends."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from fq.runtime.logger import logger
 from fq.worker.log_setup import LogSettings, QuietStreamHandler
 
 
-class Away(logging.Handler):
+class FailingHandler(logging.Handler):
     def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error
@@ -25,7 +25,7 @@ class Away(logging.Handler):
         raise self.error
 
 
-class Refuses(logging.Filter):
+class FailingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         raise ConnectionError("no filter today")
 
@@ -34,12 +34,12 @@ class Refuses(logging.Filter):
 def broken(request: pytest.FixtureRequest) -> Iterator[logging.Logger]:
     """The loggers that a worker uses, with a handler or a filter that raises."""
     target = logging.getLogger("fq.worker")
-    handler = Away(SystemExit(3) if request.param == "exit" else ConnectionError("the log server is away"))
-    refuses = Refuses()
-    target.addFilter(refuses) if request.param == "filter" else target.addHandler(handler)
+    handler = FailingHandler(SystemExit(3) if request.param == "exit" else ConnectionError("the log server is away"))
+    failing_filter = FailingFilter()
+    target.addFilter(failing_filter) if request.param == "filter" else target.addHandler(handler)
     yield target
     target.removeHandler(handler)
-    target.removeFilter(refuses)
+    target.removeFilter(failing_filter)
 
 
 def test_a_handler_or_filter_that_raises_is_reported_on_standard_error(broken: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,8 +64,8 @@ def test_a_record_names_the_line_that_logs(caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, Interrupt])
-def test_what_is_struck_into_the_thread_is_no_matter_of_the_log(kind: type[BaseException]) -> None:
-    handler = Away(kind())
+def test_an_interrupt_of_the_thread_passes_the_log(kind: type[BaseException]) -> None:
+    handler = FailingHandler(kind())
     logging.getLogger("fq.worker").addHandler(handler)
     try:
         with pytest.raises(kind):
@@ -74,11 +74,11 @@ def test_what_is_struck_into_the_thread_is_no_matter_of_the_log(kind: type[BaseE
         logging.getLogger("fq.worker").removeHandler(handler)
 
 
-class Nosy:
-    """Class-style middleware, a hook of which raises, which is logged."""
+class FailingHook:
+    """Class-style middleware with a hook that raises; fq logs the error."""
 
     def before_ack(self, broker: object, message: object) -> None:
-        raise RuntimeError("nosy")
+        raise RuntimeError("hook")
 
 
 def failing(app: App) -> Callable[[], object]:
@@ -94,7 +94,7 @@ def failing(app: App) -> Callable[[], object]:
 
 
 def test_a_worker_goes_on_when_none_of_its_failures_can_be_logged(broken: logging.Logger) -> None:
-    app = App(broker=MemoryBroker(), middleware=default_middleware.add(hooks(Nosy())).add(cancellation()))
+    app = App(broker=MemoryBroker(), middleware=default_middleware.add(hooks(FailingHook())).add(cancellation()))
     fail = failing(app)
 
     @app.actor
@@ -137,7 +137,7 @@ each_way = pytest.mark.parametrize("configure", HOW.values(), ids=HOW.keys())
 
 @pytest.fixture
 def untouched() -> Iterator[None]:
-    """What configuring changes is as before at the end."""
+    """Restore what logging configuration changes."""
     both = logging.getLogger(), logging.getLogger("fq")
     before = [(target, target.level, target.handlers[:]) for target in both]
     yield
@@ -162,7 +162,7 @@ def test_an_application_that_configures_logging_silences_others_and_not_fq(untou
 
 
 @each_way
-def test_who_silences_fq_by_its_name_keeps_that(untouched: None, configure: Callable[[], None]) -> None:
+def test_a_logger_of_fq_that_is_silenced_by_name_stays_silent(untouched: None, configure: Callable[[], None]) -> None:
     disabled, quiet = logger("fq.disabled"), logger("fq.quiet")
     logging.getLogger("fq.disabled").disabled = True
     logging.getLogger("fq.quiet").setLevel(logging.CRITICAL)

@@ -12,7 +12,7 @@ class Panic(BaseException):
 
 
 @pytest.mark.parametrize("kind", [ValueError, Panic, SystemExit, KeyboardInterrupt, MemoryError])
-def test_a_thread_goes_on_after_whatever_it_raises(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_thread_goes_on_after_any_exception(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
     runs: list[int] = []
 
     def run() -> None:
