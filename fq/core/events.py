@@ -11,13 +11,13 @@ ActorDeclaring     an actor is about to be declared                       the th
 ActorDeclared      an actor was declared                                  the thread that declares it
 QueueDeclaring     a queue is about to be named for the first time        the thread that declares it
 QueueDeclared      a queue was named for the first time                   the thread that declares it
-Enqueued           a message is on its queue (sent, or a follow-up)       the sender's thread; the pump for follow-ups
+Enqueued           a message is on its queue (sent, or a follow-up)       the sender's thread; the dispatcher's for follow-ups
 Delayed            as above, and it has to wait first                     as above, before `Enqueued`
-Claimed            a worker has claimed a message                         the worker's pump thread
+Claimed            a worker has claimed a message                         the dispatcher's thread
 Started            the actor's chain is about to run                      the thread or event loop that runs it
 Committing         its outcome is about to be committed                   the thread or event loop that ran it
-Committed          its outcome was committed, or came too late (*stale*)  the worker's pump thread
-Released           it was claimed, and is handed back without outcome     the worker's pump thread
+Committed          its outcome was committed, or came too late (*stale*)  the dispatcher's thread
+Released           it was claimed, and is handed back without outcome     the dispatcher's thread
 ProcessBooted      a worker process has imported the application          its main thread
 WorkerBooting      a worker is about to start its threads                 its main thread
 WorkerBooted       the threads run                                        its main thread
