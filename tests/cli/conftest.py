@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 from click.testing import CliRunner, Result
 
+from fq import App
 from fq.cli import main
 
 TASKS = """
@@ -91,3 +92,28 @@ def work(project: Path) -> Callable[[], int]:
         return int(app.run_until_idle())
 
     return run
+
+
+@pytest.fixture
+def broker(fq: Fq):
+    """The broker of the application in the folder that the commands run in."""
+    broker = App("sqlite:///jobs.db").broker
+    yield broker
+    broker.close()
+
+
+def sent(fq: Fq, *arguments: str) -> str:
+    return fq("send", "tasks:app", *arguments).stdout.strip()
+
+
+def die(fq: Fq, broker) -> str:
+    """Let a message become a dead letter."""
+    message_id = sent(fq, "fails")
+    app = App(broker=broker)
+
+    @app.actor(max_retries=0)
+    def fails() -> int:
+        raise ValueError("out of paper")
+
+    app.run_until_idle()
+    return message_id

@@ -1,4 +1,4 @@
-"""``fq queues``."""
+"""``fq queues``, ``fq pause``, ``fq resume`` and ``fq purge``."""
 
 import json
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from fq import App
-from fq.brokers.records import EnqueueOp
-from tests.cli.conftest import Fq
+from fq.brokers.records import ClaimRequest, EnqueueOp
+from tests.cli.conftest import Fq, sent
 
 EMPTY = {"ready": 0, "delayed": 0, "in_flight": 0, "dead": 0, "oldest": 0, "paused": False}
 
@@ -63,3 +63,31 @@ def test_a_queue_is_called_what_it_is_called(fq: Fq, name: str) -> None:
 def test_no_queues_are_no_error(fq: Fq) -> None:
     assert fq("queues", "tasks:app").exit_code == 0
     assert json.loads(fq("queues", "tasks:app", "--json").stdout) == []
+
+
+def test_no_worker_claims_from_a_paused_queue_until_it_is_resumed(fq: Fq, broker) -> None:
+    sent(fq, "add", "1")
+    fq("pause", "tasks:app", "default")
+    paused = broker.turn([], ClaimRequest("a", ("default",), 1)).deliveries
+    fq("resume", "tasks:app", "default")
+
+    assert (len(paused), len(broker.turn([], ClaimRequest("a", ("default",), 1)).deliveries)) == (0, 1)
+
+
+def test_a_queue_is_purged_if_that_is_confirmed(fq: Fq, broker) -> None:
+    broker.enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"{}"), EnqueueOp("m2", "default", "add", 0, 60_000, b"{}")])
+
+    assert fq("purge", "tasks:app", "default", "--yes").stdout == "2 messages deleted\n"
+
+
+@pytest.mark.parametrize("command", [("pause",), ("resume",), ("purge", "--yes")])
+def test_a_queue_that_does_not_exist_is_an_error(fq: Fq, command: tuple[str, ...]) -> None:
+    ran = fq(command[0], "tasks:app", "mial", *command[1:])
+
+    assert (ran.exit_code, ran.stderr) == (2, "Error: no queue called mial: did you mean mail?\n")
+
+
+def test_a_queue_that_only_messages_name_can_be_paused(fq: Fq, broker) -> None:
+    broker.enqueue([EnqueueOp("m", "once", "add", 0, 0, b"{}")])
+
+    assert fq("pause", "tasks:app", "once").exit_code == 0
