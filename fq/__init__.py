@@ -120,8 +120,8 @@ __all__ = [
     "NotStored", "OptionError", "Outcome", "Pipelines", "Poison", "PoisonLimit", "Prometheus", "RateLimit", "RateLimitExceeded",
     "ResultError", "ResultFailure", "ResultMissing", "ResultNotStored", "Results", "ResultTimeout", "Retries", "Retry", "RetryAfter",
     "Rule", "SelfCancelled", "Setback", "Shutdown", "ShutdownNotifications", "SkipMessage", "Snooze", "Stack", "StackError", "Step",
-    "Store", "TaskError", "TimedOut", "TimeLimit", "TimeLimitExceeded", "WindowRateLimiter", "actor", "age_limit", "callbacks", "cancellation",
-    "compose", "concurrency_limit", "current_message", "default_middleware", "explain", "get_current_message", "group",
+    "Store", "TaskError", "TimedOut", "TimeLimit", "TimeLimitExceeded", "WindowRateLimiter", "actor", "age_limit", "callbacks",
+    "cancellation", "compose", "concurrency_limit", "current_message", "default_middleware", "explain", "get_current_message", "group",
     "group_callbacks", "hooks", "pipeline", "pipelines", "poison_limit", "prometheus", "rate_limit", "results", "retries", "shutdown",
     "shutdown_notifications", "time_limit",
 ]  # fmt: skip
