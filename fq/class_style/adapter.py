@@ -86,6 +86,11 @@ class Hooks(Middleware):
         return forks_of(self.middleware)
 
     @property
+    def actor_options(self) -> Mapping[str, object]:
+        """See *options*. Unlike a field with a converter, pyright accepts a property for `HookLayer`."""
+        return self.options
+
+    @property
     def matched_class(self) -> type:
         """The class of the middleware: edits of a stack find this layer by it."""
         return type(self.middleware)

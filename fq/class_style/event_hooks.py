@@ -47,11 +47,11 @@ def _delay_queue(_: HookLayer, event: QueueDeclared) -> Arguments:
 
 
 def _message(layer: HookLayer, event: Delayed) -> Arguments:
-    return (MessageView(layer.broker, event.message, layer.options),)
+    return (MessageView(layer.broker, event.message, layer.actor_options),)
 
 
 def _message_and_delay(layer: HookLayer, event: Enqueued) -> Arguments:
-    return MessageView(layer.broker, event.message, layer.options), event.delay or None
+    return MessageView(layer.broker, event.message, layer.actor_options), event.delay or None
 
 
 def _nothing(_: HookLayer, __: ProcessBooted) -> Arguments:

@@ -30,7 +30,7 @@ class HookRun:
     def __init__(self, layer: HookLayer, message: Message) -> None:
         self._layer = layer
         self._deliveries = layer.broker.deliveries
-        self._view: MessageView = self._deliveries.open(layer.broker, message, layer.options)
+        self._view: MessageView = self._deliveries.open(layer.broker, message, layer.actor_options)
         self._finished = False
 
     def __enter__(self) -> Self:
