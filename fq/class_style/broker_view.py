@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from fq.calls.actor import Actor
-from fq.calls.handle import TaskHandle
+from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS, TaskHandle
 from fq.class_style.actor_view import ActorView, as_message
 from fq.class_style.deliveries import Deliveries
 from fq.class_style.dramatiq_compat import delay_queue, dramatiq_exception, is_deliberate
@@ -241,7 +241,7 @@ class ResultsView:
         app = self._broker.app
         actor = app.get_actor(message.actor_name)
         handle: TaskHandle[object] = TaskHandle(message.message_id, actor.name, True, actor.signature, app)
-        return handle.get_result(block=block, timeout=10_000 if timeout is None else timeout)
+        return handle.get_result(block=block, timeout=DEFAULT_RESULT_TIMEOUT_MS if timeout is None else timeout)
 
 
 def _not_found(text: str) -> ActorNotFound:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import evolve
 
+from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS
 from fq.core.duration import Duration
 from fq.core.fault import Fault
 from fq.core.frozen import EMPTY, frozen_dict
@@ -205,7 +206,9 @@ class MessageView:
             message = message.with_options(**added)
         return MessageView(self._broker, evolve(message, **changes))  # type: ignore[arg-type]  # fields are checked by the message
 
-    def get_result(self, *, backend: ResultsPort | None = None, block: bool = False, timeout: Duration = 10_000) -> object:
+    def get_result(
+        self, *, backend: ResultsPort | None = None, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS
+    ) -> object:
         """
         Return what the actor returned; with *block*, wait up to *timeout* (ms or timedelta) for it.
 

@@ -1,8 +1,12 @@
 """Commands for queues: ``fq queues``, ``fq pause``, ``fq resume``, ``fq purge``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from attrs import asdict
 
+from fq.brokers.protocol import Broker
 from fq.brokers.records import QueueStats
 from fq.cli.common import app_path, as_json, check_queue, counted, load_app, plain_errors, print_json
 from fq.cli.tables import Kind, show
@@ -41,15 +45,22 @@ def _row(queue: QueueStats) -> list[str]:
     return [name, *map(str, (queue.ready, oldest, queue.delayed, queue.in_flight, queue.dead))]
 
 
+@contextmanager
+def _broker_with(queue: str, app_path: str) -> Iterator[Broker]:
+    """Yield the broker of the app, which must have *queue*."""
+    with plain_errors():
+        app = load_app(app_path)
+        check_queue(app, queue)
+        yield app.broker
+
+
 @click.command()
 @app_path
 @click.argument("queue")
 def pause(app_path: str, queue: str) -> None:
     """Stop workers from claiming messages of QUEUE of APP."""
-    with plain_errors():
-        app = load_app(app_path)
-        check_queue(app, queue)
-        app.broker.pause(queue)
+    with _broker_with(queue, app_path) as broker:
+        broker.pause(queue)
 
 
 @click.command()
@@ -57,10 +68,8 @@ def pause(app_path: str, queue: str) -> None:
 @click.argument("queue")
 def resume(app_path: str, queue: str) -> None:
     """Let workers claim messages of QUEUE of APP again."""
-    with plain_errors():
-        app = load_app(app_path)
-        check_queue(app, queue)
-        app.broker.resume(queue)
+    with _broker_with(queue, app_path) as broker:
+        broker.resume(queue)
 
 
 @click.command()
@@ -73,7 +82,5 @@ def purge(app_path: str, queue: str) -> None:
 
     These are the ready and the delayed messages; running messages and dead letters are kept.
     """
-    with plain_errors():
-        app = load_app(app_path)
-        check_queue(app, queue)
-        click.echo(f"{counted(app.broker.purge(queue), 'message')} deleted")
+    with _broker_with(queue, app_path) as broker:
+        click.echo(f"{counted(broker.purge(queue), 'message')} deleted")

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector as Base
 
 from fq.brokers.records import QueueStats
 from fq.errors import BrokerError
-from fq.observe.meter import BUCKET_BOUNDS_MS, ERRORS, IN_PROGRESS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Histogram, Meter, MetricTotals
+from fq.observe.meter import BOUNDS_MS, ERRORS, IN_PROGRESS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Histogram, Meter, MetricTotals
 from fq.observe.shared_counters import Labels
 from fq.runtime.logger import logger
 
@@ -103,7 +103,7 @@ def _histograms(totals: Iterable[tuple[Labels, MetricTotals]]) -> Iterator[Metri
 
 
 def _add(family: HistogramMetricFamily, labels: Labels, histogram: Histogram, scale: float) -> None:
-    bounds = ["+Inf" if bound == float("inf") else repr(bound / scale) for bound in BUCKET_BOUNDS_MS]
+    bounds = ["+Inf" if bound == float("inf") else repr(bound / scale) for bound in BOUNDS_MS]
     family.add_metric(labels, list(zip(bounds, histogram.counts, strict=True)), histogram.sum / scale)
 
 

@@ -5,6 +5,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate
+from math import inf
 from typing import Final
 
 from attrs import frozen
@@ -18,38 +19,18 @@ log = logger("fq.observe")
 COUNTERS_VARIABLE = "FQ_METRICS"
 """Environment variable by which the children of a worker find the counters: process id of the supervisor, descriptor, number of slots."""
 
-BUCKET_BOUNDS_MS: Final = (
-    5,
-    10,
-    25,
-    50,
-    75,
-    100,
-    250,
-    500,
-    750,
-    1_000,
-    2_500,
-    5_000,
-    7_500,
-    10_000,
-    30_000,
-    60_000,
-    600_000,
-    900_000,
-    float("inf"),
-)
+BOUNDS_MS: Final = (5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000, 30_000, 60_000, 600_000, 900_000, inf)
 """Upper bounds of the buckets of both histograms, ms."""
 
 MESSAGES, ERRORS, RETRIES, REJECTS, IN_PROGRESS, STALE, LOST, DURATION, WAIT = range(9)
 DURATION_BUCKETS = 9  # the first bucket of each histogram
-WAIT_BUCKETS = DURATION_BUCKETS + len(BUCKET_BOUNDS_MS)
-ROW_WIDTH = WAIT_BUCKETS + len(BUCKET_BOUNDS_MS)
+WAIT_BUCKETS = DURATION_BUCKETS + len(BOUNDS_MS)
+ROW_WIDTH = WAIT_BUCKETS + len(BOUNDS_MS)
 
 
 @frozen
 class Histogram:
-    """The cumulative *counts* of the buckets in `BUCKET_BOUNDS_MS`, and the *sum* of all values, ms."""
+    """The cumulative *counts* of the buckets in `BOUNDS_MS`, and the *sum* of all values, ms."""
 
     counts: tuple[float, ...]
     sum: float
@@ -90,12 +71,12 @@ class Meter:
         if (counters := self._counters or self._own_counters()) is not None:
             row = counters.row(*labels)
             counters.add(row, IN_PROGRESS, -1)
-            counters.add(row, DURATION, duration, DURATION_BUCKETS + bisect_left(BUCKET_BOUNDS_MS, duration))
+            counters.add(row, DURATION, duration, DURATION_BUCKETS + bisect_left(BOUNDS_MS, duration))
 
     def observe_wait(self, labels: Labels, wait: float) -> None:
         """Record that a message has waited *wait* ms to be claimed."""
         if (counters := self._counters or self._own_counters()) is not None:
-            counters.add(counters.row(*labels), WAIT, wait, WAIT_BUCKETS + bisect_left(BUCKET_BOUNDS_MS, wait))
+            counters.add(counters.row(*labels), WAIT, wait, WAIT_BUCKETS + bisect_left(BOUNDS_MS, wait))
 
     def count(self, labels: Labels, what: int, *more: int) -> None:
         """Increment the counter *what* and those in *more*."""

@@ -236,7 +236,7 @@ def test_an_option_that_no_middleware_takes_is_refused_with_the_nearest_name(app
         def send() -> None: ...
 
 
-def test_an_option_of_a_message_is_checked_by_nobody_and_travels(app: App, broker: BrokerView) -> None:
+def test_an_option_of_a_message_is_not_checked_and_travels(app: App, broker: BrokerView) -> None:
     seen: list[object] = []
 
     class Looks:

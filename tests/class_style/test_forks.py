@@ -120,6 +120,6 @@ def test_stopping_ends_a_helper_that_does_not_listen(tmp_path: Path) -> None:
     running.stop()  # nothing to do any more
 
 
-def test_the_end_of_a_process_of_somebody_else_changes_nothing() -> None:
+def test_the_end_of_another_process_changes_nothing() -> None:
     Sidecars().reaped(1, 0)
     Sidecars().stop()

@@ -208,7 +208,7 @@ def test_a_message_that_runs_is_aborted_and_not_retried() -> None:
 
 
 class MaxTasks:
-    """Calls *stop* once after so many messages."""
+    """Calls *stop* once after this many messages."""
 
     def __init__(self, limit: int, stop: Callable[[], object]) -> None:
         self.left = limit

@@ -28,7 +28,7 @@ def test_it_shows_what_else_a_message_of_fq_has() -> None:
     assert view().priority == 0
 
 
-def test_an_attribute_that_nobody_set_is_missing() -> None:
+def test_an_attribute_that_was_not_set_is_missing() -> None:
     with pytest.raises(AttributeError, match="span"):
         _ = view().span
 

@@ -90,7 +90,7 @@ def test_a_queue_that_no_actor_uses_needs_another_app_unless_a_worker_has_it() -
     assert queue_findings([other], [WorkerStats("w", 1, 0, ("other",))], SITE) == [GOOD]
 
 
-def test_without_an_app_nobody_knows_which_queues_its_actors_use() -> None:
+def test_without_an_app_it_is_not_known_which_queues_actors_use() -> None:
     assert found(QueueStats("other", ready=1), LIVE, site=NAMELESS) == [("bad", "fq worker APP --queues other")]
 
 

@@ -166,7 +166,7 @@ def test_a_worker_inside_this_process_shows_its_metrics_while_it_runs(app: App, 
     assert scraped(registry) == {}
 
 
-def test_messages_for_actors_that_nobody_declared_are_counted_together(app: App, registry: CollectorRegistry) -> None:
+def test_messages_for_undeclared_actors_are_counted_together(app: App, registry: CollectorRegistry) -> None:
     @app.actor
     def add() -> None: ...
 

@@ -13,7 +13,7 @@ from fq.brokers.validation import DEAD_TTL_MS, resolve_deferred
 
 
 class Unfenced(MemoryState):
-    """Commits whatever anybody brings, also outcomes of messages that have been handed to somebody else since."""
+    """Commits every outcome, even of messages that another worker has claimed since."""
 
     def commit(self, commit: Commit, now: int) -> bool:
         item = self._items.get(commit.message_id)

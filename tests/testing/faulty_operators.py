@@ -94,7 +94,7 @@ class ForgetsCancels(MemoryState):
         return super().release(name, interrupted, counted, now)
 
 
-class TellsNobody(MemoryState):
+class HidesCancels(MemoryState):
     """Cancels what is held, and does not tell who holds it."""
 
     def take_cancelled(self, worker: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from fq.testing import DeadLetterError, drain, memory
 
 @pytest.fixture
 def app() -> App:
-    """An app whose own broker nobody can reach."""
+    """An app whose own broker is unreachable."""
     return App("redis://nowhere.invalid")
 
 

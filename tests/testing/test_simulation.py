@@ -164,7 +164,7 @@ def test_a_message_whose_worker_dies_again_and_again_is_poison() -> None:
     assert ended == {"done", "Poison"}
 
 
-def test_a_message_on_a_queue_from_which_nobody_claims_is_stuck() -> None:
+def test_a_message_on_a_queue_without_workers_is_stuck() -> None:
     error = failure_with(app, lambda app: add.call(1, 2).with_options(queue="elsewhere").send())
 
     assert "stuck: add#1 waits in queue elsewhere, from which no worker claims" in str(error)

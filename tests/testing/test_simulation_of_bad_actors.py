@@ -29,7 +29,7 @@ def stuck(fn: Callable[[], Awaitable[object]]) -> str:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait long for what never comes."""
+    """Shorten the wait for something that never happens."""
     monkeypatch.setattr(loop, "REAL_WAIT_SECONDS", 0.05)
     monkeypatch.setattr(loop, "MAX_LOOP_TURNS", 500)
 

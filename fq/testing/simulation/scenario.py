@@ -16,7 +16,7 @@ from fq.testing.simulation.ledger import Ledger, Violation
 from fq.testing.simulation.recorder import Recorder
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.trace import Trace
-from fq.testing.simulation.worker import LEASE, MAX_UNSTARTED, Worker
+from fq.testing.simulation.worker import LEASE_MS, MAX_UNSTARTED, Worker
 
 TIME_JUMP_CHANCE = 0.08
 """The probability, at each step, that time jumps to the next due event although workers are busy."""
@@ -166,7 +166,7 @@ class Scenario:
 
     def _advance(self, ms: int) -> None:
         """Let time pass. Workers keep their leases meanwhile, unless they are stalled."""
-        self.recorder.renew([worker.name for worker in self._workers if not worker.stalled], LEASE + ms)
+        self.recorder.renew([worker.name for worker in self._workers if not worker.stalled], LEASE_MS + ms)
         self.clock.advance(ms)
         self.trace.add("{} ms pass", ms)
         self.recorder.has_news = True
@@ -215,7 +215,7 @@ class Scenario:
         worker.stalled, worker.runs = True, self.random.random() < 0.5
         self.trace.add("{} loses the broker" if worker.runs else "{} freezes", worker.name)
         if self.random.random() < 0.8:
-            self._advance(LEASE + int(self.random.random() * 1_000))
+            self._advance(LEASE_MS + int(self.random.random() * 1_000))
         return True
 
     def _outage(self, worker: Worker) -> bool:

@@ -14,7 +14,7 @@ from fq.testing.simulation.recorder import Recorder
 from fq.worker.job import Job
 from fq.worker.outbox import hand_back
 
-LEASE = SETTINGS.lease
+LEASE_MS = SETTINGS.lease
 MAX_UNSTARTED = 3
 """How many messages that have not started a worker may hold."""
 
@@ -76,7 +76,7 @@ class Worker:
     def turn(self, limit: int, answered: bool = True) -> None:
         """Commit finished jobs and claim up to *limit* messages; unless *answered*, the answer is lost."""
         jobs, commits = self.finished, self.immediate + [commit for job in self.finished if (commit := job.commit)]
-        turn = self.recorder.turn(commits, ClaimRequest(self.name, self.actors.app.queues, limit, LEASE))
+        turn = self.recorder.turn(commits, ClaimRequest(self.name, self.actors.app.queues, limit, LEASE_MS))
         if not answered:
             return
         self.finished, self.immediate = [], []
