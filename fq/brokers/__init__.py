@@ -1,7 +1,8 @@
 """
-Places that keep messages: the protocol is in ``base.py``, the records that pass through it in ``records.py``, and `broker_from_url` picks one by its URL.
+Brokers: ``memory`` (this process only), ``sqlite`` (a file, the default), ``redis`` (one or more servers).
 
-Brokers: ``memory`` (this process only), ``sqlite`` (a file, the default), ``redis`` (a server, or several).
+The protocol is in ``protocol.py``, its records in ``records.py``, and `broker_from_url` picks a broker by its URL. ``limits`` is what brokers keep for
+limiters.
 """
 
 from fq.brokers.memory import MemoryBroker

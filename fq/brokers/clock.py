@@ -1,7 +1,7 @@
 """
-The clock of a broker that keeps time by itself: the host's, without its steps, or one that a test moves. All times are ms since the epoch.
+The clock of a broker that keeps its own time: the host's clock without its steps, or a clock that a test moves. All times are ms since the epoch.
 
-Threads that wait for something to fall due are told when a clock is moved.
+When a clock is moved, it calls its watchers, so that threads which wait for a delay look again.
 """
 
 import threading
@@ -12,7 +12,7 @@ from fq.brokers.host_clocks import Host
 from fq.brokers.steady_time import Course, begin_course
 
 CLOCK_CHECK_MS = 1_000
-"""How often to look whether the wall clock has been stepped."""
+"""How often to check whether the wall clock was stepped."""
 
 
 class Clock(Protocol):
@@ -20,26 +20,26 @@ class Clock(Protocol):
 
     @property
     def now(self) -> int:
-        """What time it is, ms since the epoch."""
+        """The time, ms since the epoch."""
         ...
 
     def advance(self, ms: int) -> None:
-        """Move the clock *ms* forward, and tell who watches."""
+        """Move the clock *ms* forward, and call the watchers."""
 
     def seconds_until(self, due: int) -> float:
-        """Return how long a thread may sleep, in seconds, before *due*; infinite if only `advance` can bring it about."""
+        """Return how long a thread may sleep, in seconds, before *due*; infinite if only `advance` can bring that about."""
         ...
 
     def watch(self, on_advance: Callable[[], None]) -> None:
-        """Call *on_advance* whenever the clock has been moved."""
+        """Call *on_advance* whenever the clock is moved."""
 
 
 class SystemClock:
     """
-    The time of *host*, which goes on when its wall clock is stepped (see ``fq.brokers.steady_time``).
+    The time of *host*, which goes on evenly when the wall clock is stepped (see ``fq.brokers.steady_time``).
 
-    Mutable, and safe to share between threads. A broker that keeps its course where other processes see it, as SQLite does, calls `share`. `advance` puts
-    the clock ahead, so that delays pass at once in a test that does not set up a clock.
+    Mutable, and safe to share between threads. A broker that stores its course for other processes, as SQLite does, calls `share`. `advance` puts the clock
+    ahead, so that delays pass at once in a test that sets up no clock.
     """
 
     def __init__(self, host: Host | None = None) -> None:
@@ -54,7 +54,7 @@ class SystemClock:
 
     @property
     def now(self) -> int:
-        """What time it is, ms since the epoch. Every send asks, so the usual case is one addition."""
+        """The time, ms since the epoch. Every send asks, so the usual case is one addition."""
         steady = self._steady()
         if steady < self._simple_until:
             return steady + self._lead
@@ -67,23 +67,23 @@ class SystemClock:
         return self._course.now(steady) + self._ahead
 
     def _plan(self) -> None:
-        """Work out how far the time is ahead of the steady clock, and until when that holds."""
+        """Compute how far the time is ahead of the steady clock, and until when that holds."""
         self._lead = self._course.offset + self._ahead
         is_simple = bool(self._host.boot) and self._course.base == self._course.offset
         self._simple_until = self._look_at if is_simple else float("-inf")
 
     @property
     def unadvanced(self) -> int:
-        """What time it would be had nobody called `advance`."""
+        """The time without what `advance` added."""
         return self.now - self._ahead
 
     def share(self, kept: Course | None, latest: int) -> Course:
         """
-        Go by the course that is *kept* for all processes, or by a new one if it is of another boot; *latest* is a time that has been told.
+        Follow the course that is *kept* for all processes, or a new one if that is of another boot; *latest* is the latest time that was stored.
 
-        Return the course to keep from now on. It is gone by once it is kept: what nobody else knows changes nothing.
+        Return the course to store. The clock follows it only once it has been stored, so that all processes change together.
         """
-        self._look_at = float("inf")  # from now on a course is handed in
+        self._look_at = float("inf")  # from now on the caller hands in the course
         wall, steady = self._host.wall(), self._host.steady()
         if kept is None or not (kept.fits(self._host.boot, wall, steady) or kept.base == self._fitted):
             kept = self._course if self._course.now(steady) >= latest else begin_course(self._host.boot, wall, steady, latest)
@@ -92,7 +92,7 @@ class SystemClock:
         return kept.seen(wall, steady)
 
     def advance(self, ms: int) -> None:
-        """Put the clock *ms* further ahead of the host's, and tell who watches."""
+        """Put the clock *ms* further ahead of the host's, and call the watchers."""
         self._ahead += ms
         self._plan()
         for on_advance in self._watchers:
@@ -103,7 +103,7 @@ class SystemClock:
         return (due - self.now) / 1_000
 
     def watch(self, on_advance: Callable[[], None]) -> None:
-        """Call *on_advance* whenever the clock has been moved."""
+        """Call *on_advance* whenever the clock is moved."""
         self._watchers.append(on_advance)
 
 
@@ -124,20 +124,20 @@ class ManualClock:
 
     @property
     def now(self) -> int:
-        """What time it is, ms since the epoch."""
+        """The time, ms since the epoch."""
         return self._now
 
     def advance(self, ms: int) -> None:
-        """Move the clock *ms* forward, and tell who watches."""
+        """Move the clock *ms* forward, and call the watchers."""
         with self._lock:
             self._now += ms
         for on_advance in self._watchers:
             on_advance()
 
     def seconds_until(self, due: int) -> float:
-        """Return 0 if *due* has come, else infinity: no sleep is long enough."""
+        """Return 0 if *due* has come, else infinity: a sleep does not move this clock."""
         return 0.0 if due <= self._now else float("inf")
 
     def watch(self, on_advance: Callable[[], None]) -> None:
-        """Call *on_advance* whenever the clock has been moved."""
+        """Call *on_advance* whenever the clock is moved."""
         self._watchers.append(on_advance)

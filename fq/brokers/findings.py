@@ -1,4 +1,4 @@
-"""`Finding`, one line of what a broker says of its own state; ``fq doctor`` prints them."""
+"""`Finding`: one line of a broker's report about itself. ``fq doctor`` prints them."""
 
 from typing import Literal, TypeAlias
 
@@ -12,12 +12,12 @@ Level: TypeAlias = Literal["good", "warn", "bad"]
 @frozen
 class Finding:
     """
-    Something that was looked at.
+    The result of one check.
 
     Attributes:
-        what: what was looked at.
+        what: what was checked.
 
-        level: ``"good"``; ``"warn"``, which may cost you one day; ``"bad"``, which loses messages or stops work.
+        level: ``"good"``; ``"warn"``: may become a problem; ``"bad"``: loses messages or stops work.
 
         found: what was found.
 
@@ -32,7 +32,7 @@ class Finding:
 
 def refusal(what: str, error: FqError) -> Finding:
     """
-    Return *error*, which asking after *what* ended in, as a finding; what an error says behind its last semicolon is what to do.
+    Return *error*, raised by the check of *what*, as a finding. The text after the last semicolon of an error is the advice.
 
     >>> from fq.errors import BrokerError
     >>> refusal("queues", BrokerError("found a list at {fq}:leases, expected a zset; give fq a namespace of its own"))

@@ -1,4 +1,4 @@
-"""`Host`: the clocks of this machine, and which boot of it this is. A test gives its own."""
+"""`Host`: the clocks of this machine, and an id of its boot. Tests provide their own."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from attrs import field, frozen
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 TIME_NAMESPACE = Path("/proc/self/timens_offsets")
-"""How far the steady clocks of this container are ahead of those of its host; absent where a kernel has no time namespaces."""
+"""How far the steady clocks of this container are ahead of the host's; the file is missing where the kernel has no time namespaces."""
 
 
 def wall_ms() -> int:
@@ -22,7 +22,7 @@ def wall_ms() -> int:
 @cache
 def steady_clock() -> Callable[[], int]:
     """
-    Return the clock that shows the time since the host was booted, ms, suspended or not: the same in all its containers.
+    Return a function that returns the ms since the host was booted, time in suspend included. It is the same in all containers of the host.
 
     Where there is no such clock, it is the wall clock.
     """
@@ -43,7 +43,7 @@ def _namespace_ms() -> int:
 
 @cache
 def boot_id() -> str:
-    """Return what names this boot of the host; ``""`` where the operating system has no such name, or no clock that counts from it."""
+    """Return an id of this boot of the host; ``""`` where the operating system has none, or no clock that counts from the boot."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return ""
     try:
@@ -54,7 +54,7 @@ def boot_id() -> str:
 
 @frozen
 class Host:
-    """Two clocks, both in ms: *wall*, which may be stepped, and *steady*, which counts from *boot*. Without a name for that the wall clock decides."""
+    """Two clocks, in ms: *wall*, which may be stepped, and *steady*, which counts from the boot *boot*. If *boot* is ``""``, the wall clock decides."""
 
     wall: Callable[[], int] = wall_ms
     steady: Callable[[], int] = field(factory=steady_clock)

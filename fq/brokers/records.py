@@ -1,9 +1,8 @@
 """
-What passes between a worker and a broker: plain immutable records, with message bodies as bytes.
+What passes between a worker and a broker: immutable records, with message bodies as bytes.
 
-A broker never encodes or decodes a body, and never asks what an actor is. ``fq.execution.outcome_encoding`` makes these records of outcomes, the same for all
-brokers.
-The protocol itself is in ``fq.brokers.protocol``.
+A broker never encodes or decodes a body, and knows no actors. ``fq.execution.outcome_encoding`` makes these records from outcomes, the same for all
+brokers. The protocol is in ``fq.brokers.protocol``.
 """
 
 from collections.abc import Iterable
@@ -18,9 +17,9 @@ from fq.core.frozen import unchecked_constructor
 @frozen(weakref_slot=False)
 class EnqueueOp:
     """
-    A message on its way to a queue: ready, by the broker's clock, *delay* ms after the commit.
+    Put a message on a queue: ready, by the broker's clock, *delay* ms after the commit.
 
-    *continues*: is it the next part of the workflow of the message whose commit posts it? Then it is cancelled if that message is. It is not kept.
+    *continues*: is it the next part of the workflow of the message whose commit enqueues it? Then it is cancelled if that message is. It is not stored.
     """
 
     message_id: str
@@ -38,9 +37,9 @@ new_enqueue_op = unchecked_constructor(EnqueueOp)
 @frozen
 class DeferredEnqueue:
     """
-    A post whose body is made by the broker as ``head + b"[" + b",".join(values) + b"]" + tail``, with the values of a group's members in order.
+    An enqueue for later, when a group is complete. The broker makes the body: ``head + b"[" + b",".join(values) + b"]" + tail``, the values in member order.
 
-    With a *rest*, its clock, ms since the epoch, and that come after it.
+    If *rest* is not empty, the broker's clock, ms since the epoch, and *rest* follow.
     """
 
     op: EnqueueOp
@@ -50,15 +49,15 @@ class DeferredEnqueue:
 
 
 OPEN_GROUP_TTL_MS = 45 * 24 * 60 * 60 * 1000
-"""How long a group that is open, and a result that waits for one, is kept at most: 45 days, as a member may take by the defaults."""
+"""How long an open group is kept, and a result that waits for one: 45 days, the time that a member may take with the default options."""
 
 
 @frozen(weakref_slot=False)
 class StoreResultOp:
     """
-    Keep *body* as the result of *message_id* for *ttl* ms.
+    Store *body* as the result of *message_id* for *ttl* ms.
 
-    With *hold*, the name of a group that is not complete, it is kept for `OPEN_GROUP_TTL_MS`; when that group is complete, for *ttl* ms from then.
+    *hold* may name a group: while that is not complete, the result is kept for `OPEN_GROUP_TTL_MS`, and from its completion on for *ttl* ms.
     """
 
     message_id: str
@@ -73,12 +72,12 @@ new_store_result_op = unchecked_constructor(StoreResultOp)
 @frozen
 class ArriveOp:
     """
-    Member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
+    Record that member number *member* (0 to size - 1) of *group* has arrived with *value* (JSON).
 
-    The first arrival of a member counts, later ones change nothing. The arrival that makes the group complete posts all of *then*, once; where it brings
-    nothing, what the first that brought something did; as cancelled, if the group is. What is kept of a group goes away *ttl* ms after its latest arrival,
-    of one that is complete after 7 days at the latest; until then, arrivals at a completed group change nothing. Of a group of one that nothing
-    follows, nothing is kept.
+    The first arrival of a member counts; later ones change nothing. The arrival that completes the group enqueues all of *then*, once; if it has no *then*,
+    the first arrival that had one provides it. If the group is cancelled, these messages are cancelled. A group is forgotten *ttl* ms after its latest
+    arrival, a complete one after 7 days at most; until then, arrivals at a complete group change nothing. A group of one member that nothing follows is
+    not stored.
     """
 
     group: str
@@ -94,12 +93,12 @@ Operation: TypeAlias = EnqueueOp | StoreResultOp | ArriveOp
 
 @frozen
 class Ack:
-    """The message is done: forget it."""
+    """The message is done: delete it."""
 
 
 @frozen
 class Reschedule:
-    """Put *post*, which has the same message id, in the message's place; its deliveries count from nought. *fault* is kept for inspection."""
+    """Put *op*, which has the same message id, in the place of the message. Its deliveries are counted from 0. *fault* is kept for inspection."""
 
     op: EnqueueOp
     fault: Fault | None = None
@@ -107,7 +106,7 @@ class Reschedule:
 
 @frozen
 class Bury:
-    """Move the message, with its body as the broker has it, to the dead letters."""
+    """Move the message, with the body that the broker has, to the dead letters."""
 
     fault: Fault
 
@@ -115,9 +114,9 @@ class Bury:
 @frozen
 class Release:
     """
-    Hand the message back, ready at once, in the place in the order that it had.
+    Hand the message back: it is ready at once, in its former place in the order.
 
-    *counted* says if this delivery counts; *interrupted* is told to whoever claims it next.
+    *counted* says whether this delivery counts; the next worker that claims the message is given *interrupted*.
     """
 
     counted: bool = False
@@ -133,9 +132,9 @@ RELEASE = Release()
 @frozen(weakref_slot=False)
 class Commit:
     """
-    All that must happen with one claimed message, together or not at all.
+    Everything that must happen with one claimed message, together or not at all.
 
-    Only the holder of the current *token* may: else the commit is stale and nothing of it is applied.
+    Only the current *token* is valid: otherwise the commit is stale, and nothing of it is applied.
     """
 
     message_id: str
@@ -144,36 +143,36 @@ class Commit:
     disposition: Disposition = ACK
     operations: tuple[Operation, ...] = ()
     checked: bool = field(default=False, init=False, eq=False, repr=False)
-    """Set by ``fq.brokers.validation.checked``, and lost by `attrs.evolve`: then brokers do not validate the commit a second time."""
+    """Set by ``fq.brokers.validation.checked`` and lost by `attrs.evolve`: brokers validate only commits without it."""
 
 
 new_commit = unchecked_constructor(Commit)
 
 
 MAX_CLAIM_BYTES = 2**24
-"""What a claim brings at once stays below 16 MB unless told otherwise."""
+"""The default bound for the bodies of one claim: 16 MB."""
 
 
 def _own(names: Iterable[str]) -> tuple[str, ...]:
-    """Return *names* as what their caller cannot change."""
+    """Return a copy of *names* that their caller cannot change."""
     return tuple(names)
 
 
 @frozen
 class ClaimRequest:
     """
-    What a worker asks for.
+    What a worker wants to claim.
 
     Attributes:
-        worker: who asks; holds the lease of everything that it claims.
+        worker: the name of the worker; it holds the lease of everything that it claims.
 
-        queues: claim from these.
+        queues: the queues to claim from.
 
-        limit: at most so many; 0 to commit only.
+        limit: how many messages at most; 0 to commit only.
 
         lease: how long the worker's lease runs from now, ms, unless renewed.
 
-        max_bytes: the bodies of all that is claimed come to no more than this. The first message may be larger, and is claimed alone then.
+        max_bytes: the most that the bodies of one claim come to. A first message that is larger is claimed alone.
     """
 
     worker: str
@@ -185,7 +184,7 @@ class ClaimRequest:
 
 @frozen(weakref_slot=False)
 class Delivery:
-    """A claimed message: *token* goes into the commit, *deliveries* counts this claim, *received_at* is the broker's clock, ms."""
+    """A claimed message: *token* goes into the commit, *deliveries* includes this claim, *received_at* is the broker's clock, ms."""
 
     message_id: str
     queue_name: str
@@ -201,22 +200,22 @@ new_delivery = unchecked_constructor(Delivery)
 
 
 MAX_IDLE_MS = 60_000
-"""The longest `Turn.idle_for`."""
+"""The most that `Turn.idle_for` says."""
 
 
 @frozen
 class Turn:
     """
-    What came of one turn.
+    The result of one turn.
 
     Attributes:
         deliveries: the messages claimed, by (priority, arrival) within each queue.
 
         stale: ids of the messages whose commit was not applied.
 
-        cancelled: ids of messages that this worker holds and that have been cancelled; each is told at least once.
+        cancelled: ids of messages that this worker holds and that have been cancelled; each is reported at least once.
 
-        idle_for: ms until something that the broker knows of falls due (a delay, a lease): with nothing to do, wait no longer than that.
+        idle_for: ms until the next delay or lease that the broker knows of ends. A worker with nothing to do must not wait longer.
     """
 
     deliveries: tuple[Delivery, ...] = ()
@@ -227,7 +226,7 @@ class Turn:
 
 @frozen
 class QueueStats:
-    """One queue: messages *ready*, *delayed*, *in_flight* and *dead*; *oldest* is how long the oldest ready one has waited, ms."""
+    """One queue: how many messages are *ready*, *delayed*, *in_flight* and *dead*; *oldest* is how long the oldest ready one has waited, ms."""
 
     queue_name: str
     ready: int = 0
@@ -259,7 +258,7 @@ class Status:
 
 @frozen
 class DeadLetter:
-    """A message that failed for good, with *body* as it was sent, and when, ms since the epoch on the broker's clock."""
+    """A message that failed and is not retried: *body* as it was sent, and *died_at*, ms since the epoch on the broker's clock."""
 
     message_id: str
     queue_name: str
@@ -274,7 +273,7 @@ class WorkerStats:
     """
     A worker process with a lease: *lease_left* in ms, and how many messages it holds.
 
-    *queues* are those that it has asked for since it has the lease, by name; none where that is not known.
+    *queues* are those that it has asked for during its lease, by name; empty if the broker does not know them.
     """
 
     worker: str
@@ -285,7 +284,7 @@ class WorkerStats:
 
 @frozen
 class ClaimedMessage:
-    """A message that a worker holds: claimed at *since*, ms since the epoch on the broker's clock."""
+    """A message that a worker holds; it was claimed at *since*, ms since the epoch on the broker's clock."""
 
     message_id: str
     queue_name: str

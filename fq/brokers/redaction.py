@@ -1,4 +1,4 @@
-"""`without_password`: URLs as they may be shown, also where they are mistyped. Pure."""
+"""`without_password`: makes URLs safe to show, mistyped ones included. Pure."""
 
 import re
 
@@ -7,12 +7,12 @@ OPTIONS = re.compile(r"([\w.-]+=[^&]*)(&[\w.-]+=[^&]*)*")
 SCHEME = re.compile(r"[A-Za-z][\w+.-]*(?::/+|//+)|")
 
 PLAIN = re.compile(r"-?\d+(\.\d+)?|true|false|yes|no|none|optional|required", re.IGNORECASE)
-"""Values of options that give nothing away, unless the option is a password by its name."""
+"""Option values that are safe to show, unless the name of the option says that it is a password."""
 
 
 def without_password(url: str) -> str:
     """
-    Return *url* as it may be shown, also where its password has characters that should have been escaped, or it is no URL at all.
+    Return *url* without its secrets, even if its password has unescaped characters, or it is no valid URL.
 
     >>> without_password("redis://fq:secret@example.com:6379/0")
     'redis://fq:***@example.com:6379/0'
@@ -24,7 +24,7 @@ def without_password(url: str) -> str:
     scheme = (SCHEME.match(url) or [""])[0]
     rest = url[len(scheme) :]
     place, _, options = rest.partition("?")
-    # The last @ that may end a login, in case others are part of it.
+    # The last @ that may end a login: the password may contain others.
     end = (place if OPTIONS.fullmatch(options) and "@" in place else rest).rfind("@")
     if end < 0:
         return scheme + _without_secret_options(rest)
@@ -33,7 +33,7 @@ def without_password(url: str) -> str:
 
 
 def _without_secret_options(rest: str) -> str:
-    """Return *rest*, what follows a login, without its fragment, and with only those values of options that give nothing away."""
+    """Return *rest*, the part after a login, without its fragment and without option values that may be secret."""
     place, mark, options = rest.partition("?")
     place, has_fragment, _ = place.partition("#")
     fragment = "#***" if has_fragment else ""

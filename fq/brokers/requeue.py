@@ -1,8 +1,7 @@
 """
-What passes between a broker and the planner of a requeue: the broker shows a `RequeueView` and carries out the `RequeuePlan` that the planner returns.
+What passes between a broker and the planner of a requeue: the broker shows a `RequeueView`, and carries out the `RequeuePlan` that the planner returns.
 
-A broker reads no message. Which groups a dead letter belongs to, and how a message starts afresh, is in message bodies: the planner reads them, see
-``fq.execution.requeue_plan``.
+A broker reads no messages. The planner does: it finds the groups of a dead letter, and lets a message start afresh. See ``fq.execution.requeue_plan``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from fq.brokers.records import DeferredEnqueue, EnqueueOp
 
 @frozen
 class LiveMessage:
-    """A message that waits, or is *running*; *post* is how it would be posted again."""
+    """A message that waits, or is *running*; *op* enqueues it again."""
 
     op: EnqueueOp
     running: bool
@@ -26,7 +25,7 @@ class RequeueView(Protocol):
     """What a broker has at the moment of a requeue."""
 
     def dead_letters(self, message_ids: Sequence[str]) -> Mapping[str, EnqueueOp]:
-        """Return the dead letters of *message_ids*, as they would be posted again."""
+        """Return the dead letters of *message_ids*, as operations that enqueue them again."""
         ...
 
     def live_messages(self, message_ids: Sequence[str]) -> Mapping[str, LiveMessage]:
@@ -34,7 +33,7 @@ class RequeueView(Protocol):
         ...
 
     def open_groups(self, groups: Sequence[str]) -> AbstractSet[str]:
-        """Return those of *groups* at which members have arrived, and which are not complete."""
+        """Return those of *groups* that have arrivals and are not complete."""
         ...
 
 
@@ -55,7 +54,7 @@ class RequeuePlan:
     Attributes:
         enqueues: dead letters to enqueue again.
 
-        taken_letters: other dead letters to delete: their groups will post them.
+        taken_letters: other dead letters to delete: their groups will enqueue them.
 
         taken_messages: waiting messages to delete, for the same reason.
 
@@ -76,9 +75,9 @@ class RequeuePlan:
         return (*self.taken_letters, *(op.message_id for op in self.enqueues))
 
     def count(self, message_ids: Iterable[str]) -> int:
-        """Return how many of *message_ids*, for which this plan was made, it requeues."""
+        """Return how many of *message_ids*, the ids that the plan was made for, it requeues."""
         return len(self.enqueues) + len(set(message_ids).intersection(self.taken_letters))
 
 
 RequeuePlanner: TypeAlias = Callable[[Iterable[str], RequeueView, int], RequeuePlan]
-"""A pure function of the ids of dead letters, the view, and the broker's clock. A broker may call it again when what it showed has changed."""
+"""A pure function of the ids of dead letters, the view, and the broker's clock. A broker calls it again if what it showed has changed."""

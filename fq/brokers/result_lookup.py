@@ -1,4 +1,4 @@
-"""`ResultLookup`: looks for results on behalf of others, in one thread for all of them, so that no event loop blocks and no coroutine needs a thread."""
+"""`ResultLookup`: one thread that looks for results on behalf of all coroutines, so that no event loop blocks and no coroutine needs a thread."""
 
 import asyncio
 import threading
@@ -14,14 +14,14 @@ from fq.runtime.process_id import pid
 
 T = TypeVar("T")
 Promise: TypeAlias = Future[T] | asyncio.Future[T]
-"""What a thread waits for, or a coroutine."""
+"""What a thread or a coroutine waits for."""
 
 IDLE_THREAD_SECONDS = 5.0
-"""How long the thread stays when nothing is asked."""
+"""How long the thread stays when there are no requests."""
 
 
 def resolve_all(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
-    """Let *promises* come true, or fail, from any thread, unless that has been done: those of an event loop in one go."""
+    """Set the result or exception of those *promises* that have none, from any thread; those of one event loop in one go."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[T]]] = {}
     for promise in promises:
         if isinstance(promise, asyncio.Future):
@@ -29,7 +29,7 @@ def resolve_all(promises: Iterable[Promise[T]], with_: T | BaseException) -> Non
         else:
             _resolve((promise,), with_)
     for loop, theirs in loops.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        with suppress(RuntimeError):  # the loop is closed: it has no waiters any more
             loop.call_soon_threadsafe(_resolve, theirs, with_)
 
 
@@ -44,21 +44,21 @@ def _resolve(promises: Iterable[Promise[T]], with_: T | BaseException) -> None:
 
 @define
 class LookupBatch:
-    """What is looked for together: for how long, ms, each result is awaited, and who is to be told that it was looked for. Mutable."""
+    """Mutable: the results of one look: how long each is awaited, ms, and the promises to resolve after the look."""
 
     asked: dict[str, int] = Factory(dict)
     looked: dict[str, list[Promise[None]]] = Factory(dict)
 
     def resolve(self, error: BaseException | None) -> None:
-        """Tell that everything was looked for, or what went wrong."""
+        """Resolve the promises: the look is done, or it raised *error*."""
         resolve_all((each for promises in self.looked.values() for each in promises), error)
 
 
 class ResultLookup:
     """
-    Mutable shell: calls *look*, in its thread, with everything that was asked for since it last did.
+    Mutable shell: calls *look*, in its thread, with all requests since the last call.
 
-    *look* takes, by message id, for how many ms each result is awaited from now on, and delivers what it finds by itself.
+    The argument of *look* maps message ids to how long each result is awaited from now on, ms. It hands over what it finds by itself.
     """
 
     def __init__(self, look: Callable[[Mapping[str, int]], None]) -> None:
@@ -73,9 +73,9 @@ class ResultLookup:
         self._closed = False
 
     def ask(self, message_id: str, timeout: int, looked: Promise[None]) -> None:
-        """Look for the result of *message_id*, awaited for *timeout* ms. That it was *looked* for comes true then, or raises what *look* raises."""
+        """Look for the result of *message_id*, awaited for *timeout* ms. After the look, *looked* is resolved, or raises what *look* raised."""
         if self._pid != pid():
-            self._begin()  # the parent's thread is not here
+            self._begin()  # the parent's thread does not exist in this process
         with self._condition:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="fq-results", daemon=True)
@@ -87,7 +87,7 @@ class ResultLookup:
             self._condition.notify()
 
     def close(self) -> None:
-        """End the thread, after what has been asked; another begins when somebody asks again."""
+        """End the thread after the pending requests; the next request starts another."""
         with self._condition:
             thread, self._closed = self._thread, True
             self._condition.notify()
@@ -100,7 +100,7 @@ class ResultLookup:
             self._answer(taken)
 
     def _taken(self) -> LookupBatch | None:
-        """Return what has been asked, once there is something; None if there is nothing for long: then the thread is at its end."""
+        """Return the pending requests, once there are any; None after a long time without any: then the thread ends."""
         with self._condition:
             self._condition.wait_for(lambda: self._next.asked or self._closed, IDLE_THREAD_SECONDS)
             if not self._next.asked:
@@ -113,10 +113,10 @@ class ResultLookup:
         error: BaseException | None = None
         try:
             self._look(taken.asked)
-        except BaseException as raised:  # whatever it was: a thread that has ended would leave all waiting
+        except BaseException as raised:  # any exception: if the thread ended, all waiters would wait for ever
             error = raised
         if error is None or len(taken.asked) == 1 or isinstance(error, BrokerUnavailable):
             taken.resolve(error)
-        else:  # one of them is to blame
+        else:  # one of them caused it: look for each alone
             for message_id, timeout in taken.asked.items():
                 self._answer(LookupBatch({message_id: timeout}, {message_id: taken.looked[message_id]}))

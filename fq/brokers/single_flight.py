@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Awaits *call*, which blocks, without blocking an event loop: callers that come while it is under way share what it returns, or raises."""
+    """Awaits *call* without blocking an event loop. Callers that come while a call is under way share what it returns or raises."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
@@ -24,7 +24,7 @@ class SingleFlight(Generic[T]):
         """Return what the call returns."""
         here: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._pid != pid():
-            self._pid, self._lock, self._waiting = pid(), threading.Lock(), None  # the parent's thread is not here
+            self._pid, self._lock, self._waiting = pid(), threading.Lock(), None  # the parent's thread does not exist in this process
         with self._lock:
             if self._waiting is None:
                 threading.Thread(target=self._run, name="fq-together", daemon=True).start()
@@ -36,7 +36,7 @@ class SingleFlight(Generic[T]):
         result: T | BaseException
         try:
             result = self._call()
-        except BaseException as error:  # whatever it was: those who wait would wait for ever
+        except BaseException as error:  # any exception: waiters would wait for ever otherwise
             result = error
         with self._lock:
             waiting, self._waiting = self._waiting or [], None

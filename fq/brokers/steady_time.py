@@ -1,9 +1,9 @@
 """
-`Course`: how the time of a broker goes on while the wall clock of its host is stepped. Pure; ``fq.brokers.clock`` and SQLite's table ``meta`` use it.
+`Course`: how the time of a broker goes on while the wall clock of its host is stepped. Pure; used by ``fq.brokers.clock`` and SQLite's table ``meta``.
 
-The host has a steady clock, which nobody can step, and which all its processes share until it is booted again. A course says how far the broker's time is
-ahead of that. When the wall clock is stepped, the broker's time goes on as before, and from then on is drawn towards the wall clock by one part in `SLEW`:
-an hour takes four days, a lease of 15 s is wrong by 0.15 s meanwhile, and a correction of some ms is made good in a second.
+The host has a steady clock, which cannot be stepped, and which all its processes share until the next boot. A course says how far the broker's time is
+ahead of that clock. After a step of the wall clock, the broker's time goes on as before, and approaches the wall clock by one part in `SLEW`:
+an hour takes four days, a lease of 15 s is wrong by 0.15 s meanwhile, and a correction of some ms takes a second.
 """
 
 from attrs import frozen
@@ -12,28 +12,28 @@ SLEW = 100
 """The broker's time gains or loses at most one part in this many."""
 
 STEP_MS = 100
-"""A wall clock that is off by less than this has not been stepped."""
+"""A difference of the wall clock below this is no step."""
 
 SAME_BOOT_MS = 1_000
-"""Two boots whose clocks are as close as this are one, seen from containers that give different names to it."""
+"""Containers may give different ids to one boot: two boots whose clocks differ by less than this are the same."""
 
 NOTICE_MS = 2_000
-"""A change takes effect this much later, so that every process has read of it by then, and all agree at every moment."""
+"""A change takes effect this much later, so that by then every process has read it, and all agree at every moment."""
 
 
 @frozen
 class Course:
     """
-    Where the broker's time is, by the steady clock. All times in ms.
+    The broker's time as a function of the steady clock. All times in ms.
 
     Attributes:
-        boot: which boot of the host the steady clock counts from.
+        boot: the boot of the host that the steady clock counts from.
 
-        base: how far the wall clock was ahead of the steady clock when somebody looked last.
+        base: how far the wall clock was ahead of the steady clock at the latest check.
 
         offset: how far the broker's time is ahead of the steady clock, until *since*.
 
-        since: by the steady clock, from when on the broker's time is drawn from *offset* to *base*.
+        since: the time on the steady clock from which the broker's time moves from *offset* to *base*.
     """
 
     boot: str
@@ -46,7 +46,7 @@ class Course:
         return steady + self._offset(steady)
 
     def seen(self, wall: int, steady: int) -> "Course":
-        """Return the course after a look at the *wall* clock: this one unless that has been stepped."""
+        """Return the course after a check of the *wall* clock: this one unless the wall clock was stepped."""
         base = wall - steady
         if abs(base - self.base) < STEP_MS:
             return self
@@ -54,7 +54,7 @@ class Course:
         return Course(self.boot, base, self._offset(since), since)
 
     def fits(self, boot: str, wall: int, steady: int) -> bool:
-        """Does the course go by the steady clock of *boot*, which shows *steady* when the wall clock shows *wall*?"""
+        """Does the course belong to this boot, whose clocks show *wall* and *steady*?"""
         return self.boot == boot or abs(wall - steady - self.base) < SAME_BOOT_MS
 
     def _offset(self, steady: int) -> int:
@@ -63,5 +63,5 @@ class Course:
 
 
 def begin_course(boot: str, wall: int, steady: int, latest: int = 0) -> Course:
-    """Return the course that begins at the time of the wall clock, or at the *latest* time that was told before the host was booted."""
+    """Return a new course. It begins at the time of the wall clock, or at *latest*, a time from before the boot, if that is later."""
     return Course(boot, wall - steady, max(wall, latest) - steady, steady)

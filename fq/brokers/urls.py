@@ -1,4 +1,4 @@
-"""`broker_from_url`: a broker by its URL. The one place that knows all brokers."""
+"""`broker_from_url`: makes a broker from its URL. The only module that knows all brokers."""
 
 from urllib.parse import parse_qsl, unquote
 
@@ -18,7 +18,7 @@ EXPECTED = (
 REDIS = ("redis", "rediss", "unix")
 
 OPTIONS = ("synchronous", "busy_timeout", "dead_ttl")
-"""What may follow the path of a SQLite URL: ``?synchronous=full&busy_timeout=5000``."""
+"""The options of a SQLite URL: ``?synchronous=full&busy_timeout=5000``."""
 
 
 def broker_from_url(url: str) -> Broker:
@@ -37,7 +37,7 @@ def broker_from_url(url: str) -> Broker:
     """
     scheme, mark, rest = url.partition("://")
     if mark and scheme.partition("+")[0] in REDIS:
-        from fq.brokers.redis import RedisBroker  # nobody else needs what it imports
+        from fq.brokers.redis import RedisBroker  # other brokers do not need what it imports
 
         return RedisBroker(url)
     if mark and scheme == "sqlite":

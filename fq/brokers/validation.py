@@ -1,7 +1,7 @@
 """
-What the brokers written here agree on: which posts can be kept, what a name can be, in which order a turn visits its queues, how a splice is made.
+Rules that fq's brokers share: which records can be kept, what a name may be, in which order a turn visits its queues, how a deferred enqueue gets its body.
 
-Pure functions. A broker of your own may use them or not.
+Pure functions. A broker of your own may use them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,30 +12,30 @@ from fq.brokers.records import ArriveOp, ClaimRequest, Commit, DeferredEnqueue, 
 from fq.errors import MAX_DURATION_MS, BrokerError, ConfigError
 
 MAX_PRIORITY = 2**31 - 1
-"""Priorities lie from minus this to this."""
+"""The highest priority; the lowest is minus this."""
 
 NAME = "a text that is not empty, without NUL and lone surrogates"
 UNDONE = "nothing of this call was applied"
 
 DEAD_TTL_MS = 7 * 24 * 60 * 60 * 1000
-"""How long dead letters are kept unless told otherwise: 7 days, in ms."""
+"""The default time that dead letters are kept: 7 days, in ms."""
 
 
 def group_ttl(arrive_op: ArriveOp, complete: bool) -> int:
     """
-    Return for how long, in ms, the group of *join* is remembered after it: an arrival that made it *complete*, or did not.
+    Return how long, in ms, a group is kept after *arrive_op*, an arrival that made it *complete* or not.
 
-    One that is complete no longer than dead letters, which an operator may let arrive again.
+    A complete group is kept no longer than dead letters, since an operator may requeue its members until then.
     """
     return min(arrive_op.ttl, DEAD_TTL_MS) if complete else arrive_op.ttl
 
 
 def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
     """
-    Let *posts* pass if every one of them can be kept.
+    Accept *ops* if every one of them can be kept.
 
     Raises:
-        BrokerError: one cannot; names it, what was found and what was expected. Nothing of the call may be applied then.
+        BrokerError: one cannot be; names it, what was found and what was expected. Nothing of the call may be applied then.
     """
     for op in ops:
         if not (
@@ -52,7 +52,7 @@ def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
 
 
 def _check_each_field(op: EnqueueOp) -> None:
-    """`check_enqueue_ops` for the few that a quick look does not clear, with what is wrong."""
+    """Check *op* field by field, and say what is wrong. `check_enqueue_ops` calls it only when its quick check fails."""
     _check_bytes(op.message_id, "body", op.body)
     if type(op.priority) is not int or not -MAX_PRIORITY <= op.priority <= MAX_PRIORITY:
         raise _refusal(op.message_id, "priority", op.priority, f"a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}")
@@ -63,7 +63,7 @@ def _check_each_field(op: EnqueueOp) -> None:
 
 def check_commits(commits: Iterable[Commit]) -> None:
     """
-    Let *commits* pass if everything that they would have kept can be.
+    Accept *commits* if all records in them can be kept.
 
     Raises:
         BrokerError: see `check_enqueue_ops`.
@@ -78,18 +78,18 @@ def check_commits(commits: Iterable[Commit]) -> None:
 
 
 def checked(commit: Commit) -> Commit:
-    """Return *commit*, marked so that no broker checks it again; raises as `check_commits` does. Its records must not be mutable."""
+    """Return *commit*, marked so that no broker checks it again; raises as `check_commits` does. The records in it must be immutable."""
     check_commits((commit,))
-    object.__setattr__(commit, "checked", True)  # a fact about the commit, no part of its value
+    object.__setattr__(commit, "checked", True)  # the mark is not part of its value
     return commit
 
 
 def check_names(kind: str, *names: object) -> None:
     """
-    Let *names* pass if every one of them can be one: of a queue, an actor, a worker, or the id of a message; *kind* is what to call them.
+    Accept *names* if every one of them may name a queue, an actor, a worker or a message; *kind* says which, for the error.
 
     Raises:
-        BrokerError: one cannot; says what was found and what was expected. Nothing of the call may be applied then.
+        BrokerError: one may not; says what was found and what was expected. Nothing of the call may be applied then.
     """
     for name in names:
         if not _is_name(name):
@@ -97,14 +97,14 @@ def check_names(kind: str, *names: object) -> None:
 
 
 def check_search(**names: str | None) -> None:
-    """Let *names* pass, by what to call them, where they are given; raises as `check_names` does."""
+    """Check those *names*, given by their kind, that are not None; raises as `check_names` does."""
     for kind, name in names.items():
         if name is not None:
             check_names(kind, name)
 
 
 def check_claim_request(request: ClaimRequest) -> None:
-    """Let *want* pass if what it names can be names; raises as `check_names` does."""
+    """Check the names in *request*; raises as `check_names` does."""
     check_names("worker", request.worker)
     check_names("queue", *request.queues)
 
@@ -147,7 +147,7 @@ def _check_duration(whose: str, name: str, value: object) -> None:
 
 
 def check_settings(**durations: object) -> None:
-    """Raise `ConfigError` unless each of *durations*, which a broker is made with, is one."""
+    """Raise `ConfigError` unless each of *durations*, settings of a broker, is a duration in ms."""
     for name, found in durations.items():
         if type(found) is not int or not 0 <= found <= MAX_DURATION_MS:
             raise ConfigError(
@@ -174,7 +174,7 @@ def _refusal(whose: object, name: str, found: object, expected: str) -> BrokerEr
 
 def rotate(queues: Sequence[str], turns: int) -> list[str]:
     """
-    Return *queues* in the order in which turn number *turns* of a worker visits them: each in its turn comes first, so that no full one starves the rest.
+    Return *queues* in the order in which turn number *turns* of a worker visits them. Each comes first in its turn, so a full queue does not starve the rest.
 
     >>> rotate(("a", "b", "c"), 1)
     ['b', 'c', 'a']
@@ -186,7 +186,7 @@ def rotate(queues: Sequence[str], turns: int) -> list[str]:
 
 def resolve_deferred(deferred: DeferredEnqueue, values: Iterable[bytes], now: int) -> EnqueueOp:
     """
-    Return the post of *splice*, with *values*, in order, and the time *now* in its body.
+    Return the enqueue that *deferred* stands for, with *values*, in order, and the time *now* in its body.
 
     >>> resolve_deferred(DeferredEnqueue(EnqueueOp("m1", "default", "report", 0, 0, b""), b"{args:", b",at:", b"}"), [b"1", b"2"], 7).body
     b'{args:[1,2],at:7}'

@@ -1,7 +1,7 @@
 """
-Waiting, for brokers that live in the same process as those who wait: `WorkSignal` for threads that want work, `ResultWaiters` for those who want a result.
+Waiting in the process of a broker: `WorkSignal` for threads that wait for work, `ResultWaiters` for threads and coroutines that wait for a result.
 
-Mutable shell. Timeouts are the caller's and pass in real time; what falls due, falls due by the broker's clock.
+Mutable shell. Timeouts pass in real time; delays and leases end by the broker's clock.
 """
 
 import asyncio
@@ -20,32 +20,32 @@ from fq.runtime.interrupt_mask import checkpoint, poll_seconds
 T = TypeVar("T")
 
 MAX_HEARD_WORKERS = 1_000
-"""For this many workers `WorkSignal` remembers which wake-ups they have heard; beyond that it forgets, and each returns once too early."""
+"""For how many workers `WorkSignal` remembers which wake-ups they have had. Beyond that it forgets, and each returns once too early."""
 
 MAX_SLEEP_SECONDS = 3_600.0
-"""Nobody sleeps longer than this, in seconds, without looking again."""
+"""The longest sleep, in seconds, before a waiter looks again."""
 
 
 LAST_LOOK_SECONDS = 1.5
-"""For so long a coroutine whose time is over waits for the last look: enough to find that a connection is dead, and to make another."""
+"""How long a coroutine whose timeout has passed waits for the last look: enough to find that a connection is dead, and to make another."""
 
 
 def seconds(timeout: int) -> float:
-    """Return *timeout*, ms, in seconds; one of more than 142,000 years, which is more than a float may hold, as so many."""
+    """Return *timeout*, ms, in seconds, cut to `MAX_DURATION_MS`: a larger number may not fit into a float."""
     return min(timeout, MAX_DURATION_MS) / 1_000
 
 
 def in_ms(left: float) -> int:
-    """Return *left*, in seconds, in ms."""
+    """Return *left*, in seconds, as ms."""
     return max(0, round(left * 1_000))
 
 
 class WorkSignal:
     """
-    Wakes the threads of this process that wait for work: after a change, or because they are asked to return.
+    Wakes the threads of this process that wait for work: after a change, or to make them return.
 
-    `notify_work` wakes the workers that wait now. `wake` and `wake_all` are remembered for each worker until its wait ends, so that of two
-    workers of one process neither can take the other's wake-up. Mutable, and safe to share between threads.
+    `notify_work` wakes the workers that wait now. `wake` and `wake_all` are remembered for each worker until its wait ends, so that two workers of one
+    process cannot take each other's wake-up. Mutable, and safe to share between threads.
     """
 
     def __init__(self) -> None:
@@ -56,32 +56,32 @@ class WorkSignal:
         self._heard: dict[str, int] = {}
 
     def notify_work(self) -> None:
-        """Let all workers that wait look again whether there is something for them."""
+        """Let all waiting workers check again for work."""
         with self._condition:
             self._changes += 1
             self._condition.notify_all()
 
     def wake(self, worker: str) -> None:
-        """End the wait of *worker*, or its next one."""
+        """End the wait of *worker*, or its next one if it does not wait."""
         with self._condition:
             self._woken.add(worker)
             self._condition.notify_all()
 
     def wake_all(self) -> None:
-        """End all waits, and the next one of every other worker."""
+        """End all waits, and the next wait of every worker that does not wait now."""
         with self._condition:
             self._wakes_of_all += 1
             self._condition.notify_all()
 
     def wait(self, worker: str, timeout: int, seconds_left: Callable[[], float]) -> None:
         """
-        Block *worker* until it is woken, *timeout* ms have passed, or *seconds_left* returns no more than 0.
+        Block *worker* until it is woken, *timeout* ms have passed, or *seconds_left* returns 0 or less.
 
-        *seconds_left* is asked first, unless the worker has been woken already, and again after every change.
+        *seconds_left* is called first, unless the worker has been woken already, and again after every change.
         """
         deadline = monotonic() + seconds(timeout)
         while True:
-            changes = self._changes  # read before the look, so that a change after it is not missed
+            changes = self._changes  # read before the check, so that a change after the check is not missed
             left = 0.0 if self._is_woken(worker) else min(seconds_left(), deadline - monotonic())
             with self._condition:
                 if left > 0:
@@ -105,10 +105,10 @@ class WorkSignal:
 
 class ResultWaiters:
     """
-    Who waits for the result of which message: threads and coroutines alike, without a thread for each coroutine.
+    Threads and coroutines that wait for results, by message id, without a thread for each coroutine.
 
-    *find* looks for results: it takes, by message id, for how long each is awaited from now on, ms, none if this is the last look, and returns what it
-    finds. Once somebody waits, `resolve` tells them; the last look, when the time is over, is for what `resolve` was not told of.
+    *find* looks for results. Its argument maps message ids to how long each result is awaited from now on, ms, 0 for the last look; it returns what it
+    finds. While waiters wait, `resolve` hands them results; the last look, after the timeout, finds those that `resolve` was not called for.
     """
 
     def __init__(self, find: Callable[[Mapping[str, int]], Iterable[tuple[str, bytes]]]) -> None:
@@ -123,26 +123,26 @@ class ResultWaiters:
             return list(self._promises)
 
     def look(self, asked: Mapping[str, int]) -> None:
-        """Look for the results of messages, each of which is awaited for so many ms, and deliver what there is."""
+        """Look for the results of messages, each awaited for so long, ms, and hand over those that exist."""
         for message_id, body in self._find(asked):
             self.resolve(message_id, body)
 
     def resolve(self, message_id: str, body: bytes) -> None:
-        """Give *body* to all who wait for the result of *message_id*."""
+        """Hand *body* to all who wait for the result of *message_id*."""
         if message_id in self._promises:
             resolve_all(self._waiting(message_id), body)
 
     def fail(self, error: Exception) -> None:
-        """Raise *error* in all who wait for any result."""
+        """Raise *error* in all waiters."""
         for message_id in self.ids():
             resolve_all(self._waiting(message_id), error)
 
     def close(self) -> None:
-        """End the thread that looks on behalf of coroutines."""
+        """End the thread that looks for results for coroutines."""
         self._lookup.close()
 
     def wait(self, message_id: str, timeout: int) -> bytes | None:
-        """Return the result of a message, which is there or comes within *timeout* ms, or None."""
+        """Return the result of a message if it exists or comes within *timeout* ms, else None."""
         deadline = monotonic() + seconds(timeout)
         future: Future[bytes] = Future()
         with self._registered(message_id, future):
@@ -157,12 +157,12 @@ class ResultWaiters:
                     break
             looked: Future[None] = Future()
             self._lookup.ask(message_id, 0, looked)
-            with suppress(BrokerUnavailable):  # it did not come in time: that the broker is away now is for the next call to find
+            with suppress(BrokerUnavailable):  # the timeout has passed: the next call reports that the broker is unavailable
                 _result_within(looked, LAST_LOOK_SECONDS)
             return _result_within(future, 0)
 
     async def wait_async(self, message_id: str, timeout: int) -> bytes | None:
-        """`wait` for coroutines; what blocks runs in one thread for all of them."""
+        """`wait` for coroutines; blocking calls run in one thread for all of them."""
         deadline, loop = monotonic() + seconds(timeout), asyncio.get_running_loop()
         here: asyncio.Future[bytes] = loop.create_future()
         with self._registered(message_id, here):
@@ -177,7 +177,7 @@ class ResultWaiters:
             return here.result() if here.done() else None
 
     async def _last_look(self, message_id: str, looked: "asyncio.Future[None]", within: float) -> None:
-        """Look for a result that is not awaited any longer, and return when that is done, *within* so many seconds."""
+        """Look once more for a result that is not awaited any longer; return when that is done, or after *within* seconds."""
         self._lookup.ask(message_id, 0, looked)
         looked.add_done_callback(_seen)
         await asyncio.wait((looked,), timeout=within)
@@ -202,20 +202,20 @@ class ResultWaiters:
 
 
 def _pass_error_on(here: "asyncio.Future[bytes]", looked: "asyncio.Future[None]") -> None:
-    """Let *here* raise what looking for it raised."""
+    """Let *here* raise what the look raised."""
     error = looked.exception()
     if error is not None and not here.done():
         here.set_exception(error)
-        here.exception()  # it may be that nobody waits for it any more
+        here.exception()  # its waiter may be gone: then asyncio must not log the error
 
 
 def _seen(future: "asyncio.Future[None]") -> None:
-    """Let what *future* raised be no news."""
+    """Mark the exception of *future* as retrieved, so that asyncio does not log it."""
     future.exception()
 
 
 def _result_within(future: Future[T], within: float) -> T | None:
-    """Return what *future* comes to *within* so many seconds, None if nothing comes."""
+    """Return the result of *future*, or None if there is none *within* so many seconds."""
     deadline = monotonic() + within
     while True:
         left = deadline - monotonic()

@@ -1,4 +1,4 @@
-"""The broker without a store: `MemoryBroker`, in ``broker.py``."""
+"""The broker that keeps everything in this process: `MemoryBroker`, in ``broker.py``."""
 
 from fq.brokers.memory.broker import MemoryBroker
 

@@ -1,4 +1,4 @@
-"""`MemoryBroker`: everything in this process, gone with it. Its rules are in ``fq.brokers.memory.state``; here are the lock and the waiting."""
+"""`MemoryBroker`: everything in this process, and gone with it. Its rules are in ``fq.brokers.memory.state``; this module adds the lock and the waiting."""
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -72,11 +72,11 @@ class MemoryBroker:
         return f"MemoryBroker(clock={self.clock!r})"
 
     def advance(self, ms: int) -> None:
-        """Move the clock *ms* forward, so that delays pass at once."""
+        """Move the clock *ms* forward, so that delays end at once."""
         self.clock.advance(ms)
 
     def until_due(self, worker: str) -> int:
-        """Return how long it is, in ms, until a delayed message or the lease of a worker other than *worker* falls due; 0 if none ever does."""
+        """Return how long it is, in ms, until the next delay, or the lease of a worker other than *worker*, ends; 0 if there is none."""
         with self._lock:
             due = self._state.next_due(worker)
         return 0 if due == float("inf") else max(0, int(due) - self.clock.now)
@@ -297,4 +297,4 @@ class MemoryBroker:
         return self.clock.now
 
     def close(self) -> None:
-        """See `Broker.close`; there is nothing to let go of, and what is kept stays."""
+        """See `Broker.close`; there is no connection to close, and the contents stay."""

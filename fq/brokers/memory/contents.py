@@ -23,10 +23,10 @@ class Contents:
         self._numbers = 0
         self._token = 0
 
-    # Where a message goes.
+    # Messages move.
 
     def enqueue(self, op: EnqueueOp, now: int, cancelled: bool = False) -> bool:
-        """Put *post* on its queue, *cancelled* or not, and return True; return False if a message of its id waits or runs."""
+        """Put the message of *op* on its queue, *cancelled* or not, and return True; return False if a message with its id waits or runs."""
         if op.message_id in self._items:
             return False
         self._numbers += 1
@@ -37,13 +37,13 @@ class Contents:
         return True
 
     def queue(self, name: str) -> Queue:
-        """Return the queue called *name*, a new one if need be."""
+        """Return the queue called *name*; make it if it does not exist."""
         if name not in self._queues:
             self._queues[name] = Queue(name)
         return self._queues[name]
 
     def _enter(self, item: Item, now: int) -> None:
-        """Let *item*, which nobody holds, wait."""
+        """Let *item*, which no worker holds, wait."""
         item.token, item.worker = 0, ""
         if item.cancelled:
             item.due = min(item.due, now)
@@ -55,13 +55,13 @@ class Contents:
             heappush(self._delayed, (item.due, item.number, item))
 
     def _leave(self, item: Item) -> None:
-        """Forget *item*."""
+        """Delete *item*."""
         item.become("")
         item.body = b""  # its entry in a heap may stay there for long
         del self._items[item.message_id]
 
     def promote(self, now: int) -> None:
-        """Make ready what has fallen due."""
+        """Make delayed messages ready that are due."""
         while (due := self._first_due()) is not None and due <= now:
             self._enter(heappop(self._delayed)[2], now)
 
@@ -76,7 +76,7 @@ class Contents:
         return (letter for letter, _ in found if letter.died_at + self._dead_ttl > now)
 
     def _remove_letter(self, message_id: str) -> None:
-        """Take a dead letter out, if it is there."""
+        """Delete a dead letter, if there is one."""
         if message_id in self._dead:
             letter = self._dead.pop(message_id)[0]
             self.queue(letter.queue_name).counts["dead"] -= 1

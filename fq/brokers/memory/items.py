@@ -1,4 +1,4 @@
-"""What a `MemoryState` is made of: items, queues, workers, groups, and values that expire. All mutable; continue with ``fq.brokers.memory.state``."""
+"""The parts of a `MemoryState`: items, queues, workers, groups, and values that expire. All mutable. Go on with ``fq.brokers.memory.state``."""
 
 from bisect import insort
 from collections import Counter
@@ -15,30 +15,30 @@ V = TypeVar("V")
 
 
 class ExpiringMap(Generic[V]):
-    """Mutable: values by key, each until a time of its own."""
+    """Mutable: values by key, each with its own time of expiry."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[V, int]] = {}
-        self._heap: list[tuple[int, str]] = []  # an entry for each key, at or before the time when the value goes; and others
+        self._heap: list[tuple[int, str]] = []  # each key has an entry at or before its expiry; there may be outdated entries
 
     def get(self, key: str, now: int) -> V | None:
-        """Return what is kept for *key*."""
+        """Return the value of *key*, None if it has expired or does not exist."""
         value, until = self._values.get(key, (None, 0))
         return value if until > now else None
 
     def put(self, key: str, value: V, until: int) -> None:
-        """Keep *value* for *key* until then."""
+        """Set the value of *key*, to expire at *until*."""
         if key not in self._values or until < self._values[key][1]:
             heappush(self._heap, (until, key))
         self._values[key] = (value, until)
 
     def pop(self, key: str, now: int) -> V | None:
-        """Forget *key*, and return what was kept for it."""
+        """Delete *key*, and return its value."""
         value, until = self._values.pop(key, (None, 0))
         return value if until > now else None
 
     def expire(self, now: int) -> None:
-        """Forget what is past its time."""
+        """Delete expired values."""
         while self._heap and self._heap[0][0] <= now:
             key = heappop(self._heap)[1]
             until = self._values[key][1] if key in self._values else 0
@@ -50,7 +50,7 @@ class ExpiringMap(Generic[V]):
 
 @define(eq=False)
 class Queue:
-    """Mutable: one queue. Of what is ready, the items of each priority are in a heap of their own; an entry counts only while its item is ready."""
+    """Mutable: one queue. Ready items are in one heap for each priority; an entry counts only while its item is ready."""
 
     name: str
     counts: Counter[str] = field(factory=Counter)
@@ -59,7 +59,7 @@ class Queue:
     _priorities: list[int] = field(factory=list)
 
     def push(self, item: "Item") -> None:
-        """Put *item* among what is ready."""
+        """Add *item* to the ready ones."""
         heap = self._heaps.get(item.priority)
         if heap is None:
             heap = self._heaps[item.priority] = []
@@ -67,7 +67,7 @@ class Queue:
         heappush(heap, (item.due, item.number, item))
 
     def first(self) -> "Item | None":
-        """Return the item that is claimed next; it stays where it is."""
+        """Return the item to claim next, without removing it."""
         while self._priorities:
             if found := self._first_of(self._priorities[0]):
                 return found
@@ -75,7 +75,7 @@ class Queue:
         return None
 
     def pop(self) -> None:
-        """Take the item that `first` returned from among what is ready."""
+        """Remove the item that `first` returned."""
         heappop(self._heaps[self._priorities[0]])
 
     def _first_of(self, priority: int) -> "Item | None":
@@ -85,7 +85,7 @@ class Queue:
         return heap[0][2] if heap else None
 
     def stats(self, now: int) -> QueueStats:
-        """Return what there is to see of it *now*."""
+        """Return its statistics at the time *now*."""
         counts = self.counts
         oldest = now - min((first.due for priority in self._priorities if (first := self._first_of(priority))), default=now)
         return QueueStats(self.name, counts["ready"], counts["delayed"], counts["running"], counts["dead"], oldest, self.paused)
@@ -96,7 +96,7 @@ class Item:
     """
     Mutable: a message that waits or runs.
 
-    *due* and *number* are its arrival: when it is ready, and how many came before it; *since*: when it was claimed.
+    *due* and *number* are its place in the order: when it is ready, and a serial number; it was claimed at *since*.
     """
 
     message_id: str
@@ -116,7 +116,7 @@ class Item:
     cancelled: bool = False
 
     def delivery(self, now: int) -> Delivery:
-        """Return what its holder is given *now*."""
+        """Return the delivery for its worker at the time *now*."""
         interrupted = CANCELLED if self.cancelled else self.interrupted
         return Delivery(
             self.message_id,
@@ -130,13 +130,13 @@ class Item:
         )
 
     def run(self, token: int, worker: str, now: int) -> None:
-        """Be held by *worker* from *now* on, and count one delivery more."""
+        """Let *worker* hold it from *now* on, and count one more delivery."""
         self.become("running")
         self.token, self.worker, self.since = token, worker, now
         self.deliveries += 1
 
     def become(self, state: str) -> None:
-        """Change from one state to another: "ready", "delayed", "running", or "" for gone."""
+        """Change the state: "ready", "delayed", "running", or "" for deleted."""
         self.queue.counts[self.state] -= 1
         self.queue.counts[state] += 1
         self.state = state
@@ -145,9 +145,9 @@ class Item:
 @define(eq=False)
 class Worker:
     """
-    Mutable: a worker, until when its lease runs, how many turns it has had, and which queues it has asked for in them.
+    Mutable: a worker: until when its lease runs, how many turns it has had, which queues it has asked for, and the messages that it holds.
 
-    Also what it *holds* (`held`), and what of that it has not been told is cancelled.
+    *untold* are ids of cancelled messages that it holds and has not been told about.
     """
 
     until: int = 0
@@ -157,16 +157,16 @@ class Worker:
     untold: list[str] = field(factory=list)
 
     def stats(self, name: str, now: int) -> WorkerStats:
-        """Return what there is to see *now* of it, which is called *name*."""
+        """Return its statistics at the time *now*; *name* is its name."""
         return WorkerStats(name, max(0, self.until - now), len(self.held), tuple(sorted(self.queues)))
 
 
 @define(eq=False)
 class GroupState:
     """
-    Mutable: the values that have arrived, by member, and what comes *then*, if a member has brought it; neither any more once it is *complete*.
+    Mutable: the values that have arrived, by member, and what comes *then*, if a member has brought it. Both are empty once the group is *complete*.
 
-    What comes after it may be *cancelled* before.
+    If the group is *cancelled*, what comes after it is enqueued as cancelled.
     """
 
     values: dict[int, bytes] = field(factory=dict)

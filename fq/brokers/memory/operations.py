@@ -1,4 +1,4 @@
-"""`Operators`: what operators ask of a `MemoryBroker`. Only `purge` and `queue_stats` look at more than they change. Go on with ``fq.brokers.memory.state``."""
+"""`Operators`: the calls of operators to a `MemoryBroker`. Only `purge` and `queue_stats` read more than they change. Next: ``fq.brokers.memory.state``."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,7 +11,7 @@ from fq.brokers.requeue import LiveMessage, RequeuePlanner
 
 
 class Operators(Contents):
-    """See `Broker` for what each call is for."""
+    """See `Broker` for the purpose of each call."""
 
     def result(self, message_id: str, now: int) -> bytes | None:
         """Return the result of a message."""
@@ -27,12 +27,12 @@ class Operators(Contents):
         return Status(message_id, "unknown" if self.result(message_id, now) is None else "done")
 
     def claimed_by(self, worker: str) -> Iterator[ClaimedMessage]:
-        """Return what a worker holds, those claimed first first."""
+        """Return the messages that a worker holds, in the order in which it claimed them."""
         for item in self._workers.get(worker, Worker()).held.values():
             yield ClaimedMessage(item.message_id, item.queue.name, item.actor_name, worker, item.since)
 
     def cancel(self, message_ids: Iterable[str], groups: Iterable[str], now: int) -> int:
-        """Let messages, and what comes after *groups*, end without being run, and return how many of the messages there are."""
+        """Cancel messages, and what comes after *groups*; return how many of the messages there are."""
         for name in groups:
             group = self._groups.get(name, now)
             if group is None:
@@ -67,7 +67,7 @@ class Operators(Contents):
         return planned.count(chosen)
 
     def to_enqueue_op(self, letter: DeadLetter) -> EnqueueOp:
-        """Return *letter* as it would be posted again."""
+        """Return *letter* as an operation that enqueues it again."""
         return EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, self._dead[letter.message_id][1], 0, letter.body)
 
     def live_messages(self, message_ids: Iterable[str]) -> dict[str, LiveMessage]:
@@ -81,11 +81,11 @@ class Operators(Contents):
         }
 
     def open_groups(self, groups: Iterable[str], now: int) -> set[str]:
-        """Return those of *groups* at which members have arrived, and which are not complete."""
+        """Return those of *groups* that have arrivals and are not complete."""
         return {name for name in groups if (group := self._groups.get(name, now)) and not group.complete}
 
     def discard(self, message_ids: Iterable[str], now: int) -> int:
-        """Delete dead letters and waiting messages, and return how many there were."""
+        """Delete dead letters and waiting messages, and return how many."""
         ids = dict.fromkeys(message_ids)
         letters = list(self.dead_letters(ids, now))
         for letter in letters:
@@ -96,14 +96,14 @@ class Operators(Contents):
         return len(letters) + len(waiting)
 
     def purge(self, queue: str) -> int:
-        """Delete what waits in *queue*, and return how many messages that was."""
+        """Delete the messages that wait in *queue*, and return how many."""
         waiting = [item for item in self._items.values() if item.queue.name == queue and item.state != "running"]
         for item in waiting:
             self._leave(item)
         return len(waiting)
 
     def queue_stats(self, now: int) -> Iterator[QueueStats]:
-        """Return all queues that hold, or have held, anything."""
+        """Return all queues that hold messages or have held any."""
         for name in sorted(name for name, queue in self._queues.items() if queue.counts or queue.paused):
             yield self._queues[name].stats(now)
 

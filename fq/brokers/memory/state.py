@@ -1,4 +1,4 @@
-"""`MemoryState`: the rules of a `MemoryBroker`, without locks or waiting: what time does, workers, commits. Mutable; told the time by whoever calls."""
+"""`MemoryState`: the rules of a `MemoryBroker`, without locks or waiting: time, workers, commits. Mutable; the caller passes the time."""
 
 from collections.abc import Collection, Mapping
 
@@ -22,12 +22,12 @@ from fq.brokers.validation import group_ttl, resolve_deferred, rotate
 
 
 class MemoryState(Operators):
-    """All that is kept."""
+    """Everything that the broker keeps."""
 
-    # What time does.
+    # Time passes.
 
     def promote_and_reclaim(self, now: int) -> None:
-        """Make ready what has fallen due, take back what expired leases hold, and forget what is past its time."""
+        """Make delayed messages ready that are due, take back what expired leases hold, and delete what has expired."""
         self.promote(now)
         for name in [name for name, worker in self._workers.items() if worker.until <= now]:
             self.release(name, {}, None, now)
@@ -37,15 +37,15 @@ class MemoryState(Operators):
         self._groups.expire(now)
 
     def next_due(self, worker: str) -> float:
-        """Return when the next delayed message or the lease of a worker other than *worker* falls due; infinity for never."""
+        """Return when the next delay, or the lease of a worker other than *worker*, ends; infinity if there is none."""
         due = self._first_due()
         leases = (other.until for name, other in self._workers.items() if name != worker)
         return min(float("inf") if due is None else due, min(leases, default=float("inf")))
 
-    # What workers do.
+    # Workers claim.
 
     def register_turn(self, name: str, until: int) -> None:
-        """Let the lease of the worker called *name* run until then, and count one turn more."""
+        """Renew the lease of the worker called *name* until *until*, and count one more turn."""
         worker = self._workers.setdefault(name, Worker())
         worker.until = until
         worker.turns += 1
@@ -55,12 +55,12 @@ class MemoryState(Operators):
         self._workers[request.worker].queues.update(request.queues)
 
     def renew(self, name: str, until: int) -> None:
-        """Let the lease of the worker called *name* run until then, if it still has one."""
+        """Renew the lease of the worker called *name* until *until*, if it still has one."""
         if name in self._workers:
             self._workers[name].until = until
 
     def release(self, name: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> int:
-        """Forget the worker called *name*, take back what it holds, and return how many messages that was."""
+        """Delete the worker called *name*, take back what it holds, and return how many messages that was."""
         worker = self._workers.pop(name, Worker())
         for item in worker.held.values():
             item.interrupted = interrupted.get(item.message_id, "")
@@ -69,11 +69,11 @@ class MemoryState(Operators):
         return len(worker.held)
 
     def may_claim(self, request: ClaimRequest) -> bool:
-        """Is anything ready that *want* asks for?"""
+        """Is anything ready that *request* asks for?"""
         return any(queue.counts["ready"] for queue in map(self.queue, request.queues) if not queue.paused)
 
     def claim(self, request: ClaimRequest, now: int) -> tuple[Delivery, ...]:
-        """Return what *want* asks for, held by its worker from now on."""
+        """Return what *request* asks for; its worker holds it from now on."""
         worker, left = self._workers[request.worker], request.max_bytes
         self._token += 1
         claimed: list[Delivery] = []
@@ -89,12 +89,12 @@ class MemoryState(Operators):
         return tuple(claimed)
 
     def take_cancelled(self, worker: str) -> tuple[str, ...]:
-        """Return what a worker holds that has been cancelled, each once."""
+        """Return, once, the ids of the cancelled messages that a worker holds."""
         held, untold = self._workers[worker].held, self._workers[worker].untold
         self._workers[worker].untold = []
         return tuple(message_id for message_id in untold if message_id in held)
 
-    # What commits do.
+    # Workers commit.
 
     def commit(self, commit: Commit, now: int) -> bool:
         """Apply *commit* if its token is current, and return whether it is."""

@@ -46,7 +46,7 @@ class PostOffice:
         self._thread.start()
 
     def post(self, ops: Sequence[EnqueueOp]) -> "asyncio.Future[None]":
-        """Return the future, in the running loop, of *posts* being sent; it raises what *send* raises. Nothing may be posted after `close`."""
+        """Return the future, in the running loop, of *ops* being sent; it raises what *send* raises. Nothing may be posted after `close`."""
         loop = asyncio.get_running_loop()
         sent: asyncio.Future[None] = loop.create_future()
         tray = self._trays.get(loop)

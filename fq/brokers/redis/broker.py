@@ -95,7 +95,7 @@ class RedisBroker:
         return self._local
 
     def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
-        """Put *posts* on their queues, all or none, in one round trip."""
+        """Put *ops* on their queues, all or none, in one round trip."""
         ops = tuple(ops)
         check_enqueue_ops(ops)
         return self._here.sender.send(ops)

@@ -46,7 +46,7 @@ class Local:
         ear.hear(channel, self._server.line.patience if within is None else within)
 
     async def post(self, ops: Sequence[EnqueueOp]) -> None:
-        """Send *posts*, together with what other coroutines send at the same time."""
+        """Send *ops*, together with what other coroutines send at the same time."""
         with self._lock:
             if self._post_office is None:
                 self._post_office = PostOffice(self.sender.send)

@@ -49,7 +49,7 @@ class Heads:
         self._known: dict[tuple[int, str, str], bytes] = {}
 
     def of(self, op: EnqueueOp) -> bytes:
-        """Return the head of the record of *post*."""
+        """Return the head of the record of *op*."""
         key = (op.priority, op.queue_name, op.actor_name)
         head = self._known.get(key)
         if head is None:
@@ -102,7 +102,7 @@ class Sheet:
 
 
 def posts_written(sheet: Sheet, ops: Sequence[EnqueueOp]) -> list[Argument]:
-    """Return the arguments of *posts*, those that differ only in id and body in one group."""
+    """Return the arguments of *ops*, those that differ only in id and body in one group."""
     arguments: list[Argument] = []
     append = arguments.append
     last: tuple[str, str, int, int] | None = None

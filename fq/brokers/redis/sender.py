@@ -54,7 +54,7 @@ class Sender:
         self._numbers = count(1)
 
     def send(self, ops: Sequence[EnqueueOp]) -> int:
-        """Send *posts*, which have been checked, in one round trip, and return how many messages are new."""
+        """Send *ops*, which have been checked, in one round trip, and return how many messages are new."""
         if not ops:
             return 0
         mark, failed = self._mark(), self._server.line.failed
@@ -71,7 +71,7 @@ class Sender:
         return new
 
     def begin(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
-        """Begin to send *posts*, one at least; what is returned must be called, and waits for the end of that."""
+        """Begin to send *ops*, one at least; what is returned must be called, and waits for the end of that."""
         mark, failed = self._mark(), self._server.line.failed
         waits = self._server.begin("enqueue", *self._written(ops, mark))
 

@@ -1,17 +1,17 @@
 """
-The broker in a SQLite file, the default of fq: no server, many processes, outlives them all.
+The broker in a SQLite file, the default of fq: no server, many processes, and messages outlive them all.
 
-Made of these, in reading order:
+In reading order:
 
-- ``schema.py``: the tables, and what a file must be to hold them;
-- ``turn.py``: a turn, the heart of it all, in its order; its parts are ``claims.py``, ``commits.py`` (with ``posts.py`` and ``groups.py``),
-  ``cancels.py`` and ``maintenance.py``;
-- ``bulk.py``: many rows in one statement, and why that matters so much;
-- ``database.py``: one connection and its transactions; ``faults.py``: errors that say what to do; ``forks.py``: why no connection crosses a fork;
-- ``filecheck.py``: is the file still the one at the path, and whole; ``meta.py``: what the file says of itself for that, and what time it is;
-- ``listening.py``: who waits, and how they hear; ``poller.py`` and ``filewatch.py``: of what other processes do;
-- ``inspection.py`` and ``checkup.py``: what operators ask for; ``wholefile.py`` and ``copies.py``: copying and shrinking;
-- ``broker.py``: `SqliteBroker`, which puts them together.
+- ``schema.py``: the tables, and the requirements on a file;
+- ``turn.py``: a turn, in order; its parts are ``claims.py``, ``commits.py`` (with ``enqueue.py``, ``groups.py`` and ``group_followups.py``),
+  ``cancellation.py`` and ``maintenance.py``; ``turn_recovery.py``: a turn whose file was moved while it ran;
+- ``bulk_sql.py``: many rows in one statement, and why that matters;
+- ``database.py``: one connection and its transactions; ``errors.py``: errors that say what to do; ``fork_safety.py``: no connection crosses a fork;
+- ``file_check.py``: is the file still the one at its path, and whole; ``file_state.py``: the identity and the clock that a file stores;
+- ``listener.py``: waiting for work and results; ``change_poller.py`` and ``inotify.py``: noticing what other processes write;
+- ``inspection.py``, ``requeue.py`` and ``diagnostics.py``: for operators; ``whole_file.py`` and ``backup.py``: copying and shrinking;
+- ``broker.py``: `SqliteBroker`, which puts the parts together.
 """
 
 from fq.brokers.sqlite.broker import SqliteBroker

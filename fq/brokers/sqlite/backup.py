@@ -1,4 +1,4 @@
-"""Copying a database while it is in use, and giving back the room that a backlog has left in it."""
+"""Copies a database in use, and returns free room in its file to the disk."""
 
 import os
 import sqlite3
@@ -15,19 +15,19 @@ from fq.brokers.sqlite.file_state import assign_new_identity
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 
 PAGES_PER_STEP = 10_000
-"""How many pages are copied before an interrupt is heard."""
+"""How many pages are copied between two checks for an interrupt."""
 
 
 @frozen
 class Room:
-    """How large a database is, and how much of that is *free*, in bytes."""
+    """The *size* of a database, and how much of it is *free*, in bytes."""
 
     size: int
     free: int
 
 
 def room(connection: sqlite3.Connection) -> Room:
-    """Return how much room there is in the database."""
+    """Return the size of the database, and how much of it is free."""
     pages, free, size = connection.execute(
         "SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
     ).fetchone()
@@ -36,12 +36,12 @@ def room(connection: sqlite3.Connection) -> Room:
 
 def back_up(connection: sqlite3.Connection, path: str, target: str) -> None:
     """
-    Copy the database at *path*, as *connection* sees it in its transaction, to *target*, which is as it was until the copy is whole and on the disk.
+    Copy the database at *path*, as *connection* sees it in its transaction, to *target*. *target* does not change until the copy is whole and on the disk.
 
     Raises:
-        ConfigError: there can be no copy there.
+        ConfigError: the copy cannot be there.
 
-        BrokerError: the copy is not sound, or there is no room for it.
+        BrokerError: the copy is damaged, or there is no room for it.
     """
     _check_target(path, target)
     with _part(target) as part:
@@ -71,7 +71,7 @@ def _check_target(path: str, target: str) -> None:
 
 @contextmanager
 def _part(target: str) -> Iterator[str]:
-    """Return where to put a copy until it is whole: a new file beside *target*, for its owner alone, of which nothing stays."""
+    """Return the path of a new file beside *target*, which only its owner can read, for the unfinished copy; delete what is left of it at the end."""
     part = f"{target}.{token_hex(4)}.part"
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -103,14 +103,14 @@ def _flush(path: str, mode: int) -> None:
 
 def shrink(connection: sqlite3.Connection, path: str, patience: int) -> Room:
     """
-    Write the database anew without what is free in it, and return how large it is then. Nobody else writes meanwhile.
+    Rewrite the database without its free room, and return its new size. Other connections cannot write meanwhile.
 
     Raises:
-        BrokerUnavailable: others use it so that it cannot be done within *patience* ms.
+        BrokerUnavailable: others use it, and it could not be done within *patience* ms.
     """
     deadline = monotonic() + patience / 1_000
     connection.execute(f"PRAGMA busy_timeout = {patience}")
-    connection.execute("PRAGMA temp_store = FILE")  # what remains may not fit into memory
+    connection.execute("PRAGMA temp_store = FILE")  # the copy may not fit into memory
     connection.execute("VACUUM")
     while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         if monotonic() >= deadline:

@@ -1,4 +1,4 @@
-"""`SqliteBroker`: the broker in a file. Two connections a process: one writes, one reads and listens. The parts are listed in the package."""
+"""`SqliteBroker`: the broker in a file. Each process has two connections: one writes, one reads and listens. The package lists the parts."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -37,31 +37,31 @@ from fq.errors import ConfigError
 from fq.runtime.interrupt_mask import shields
 
 BUSY_TIMEOUT_MS = 15_000
-"""How long a call waits while other processes write unless told otherwise, ms."""
+"""How long a call waits by default while other processes write."""
 
 
 @shields(*CALLED_BY_ACTORS, "now")
 class SqliteBroker(WholeFile, AsyncInThreads):
     """
-    A broker in a SQLite file, for any number of processes of one machine. Mutable, and safe to share between threads and to take across a fork.
+    A broker in a SQLite file, for any number of processes of one machine. Mutable; safe to share between threads, and across a fork.
 
     >>> print(SqliteBroker("/var/lib/shop/jobs.db"))
     sqlite:////var/lib/shop/jobs.db
 
     Args:
-        path: of the file, which is made if it is not there, in a folder that is. A relative path is meant from the current folder.
+        path: the file. It is created if it does not exist, in a folder that must. A relative path starts at the current folder.
 
-        synchronous: with ``"NORMAL"``, what was committed survives the death of any process, and a loss of power may undo the last moments, wholly;
-            with ``"FULL"`` it survives that, too, for a flush to the disk per call.
+        synchronous: with ``"NORMAL"``, a commit survives the death of any process; a loss of power may undo the latest commits, each wholly. With ``"FULL"``
+            commits survive that, too, and each call flushes the disk.
 
         busy_timeout: how long a call waits while other processes write, ms, before it raises `BrokerUnavailable`.
 
         dead_ttl: how long dead letters are kept, ms. Default 7 days.
 
-        clock: tells the time; the host's unless given, without the steps of its wall clock, and agreed on by all processes that use the file.
+        clock: by default the host's clock, without the steps of its wall clock; all processes that use the file agree on it.
 
     Raises:
-        ConfigError: a *synchronous* that SQLite does not have, a path with a NUL character, or a duration that is none.
+        ConfigError: a value of *synchronous* that SQLite does not have, a NUL in the path, or an invalid duration.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class SqliteBroker(WholeFile, AsyncInThreads):
     def __repr__(self) -> str:
         return f"SqliteBroker({self.path!r})"
 
-    # Messages come and go.
+    # Sending and committing.
 
     def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
@@ -166,7 +166,7 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         check_names("message_id", message_id)
         return await self._listener.await_result(message_id, timeout)
 
-    # What operators ask for.
+    # For operators.
 
     def status(self, message_id: str) -> Status:
         """See `Broker.status`."""
@@ -255,7 +255,7 @@ class SqliteBroker(WholeFile, AsyncInThreads):
 
     def diagnose(self) -> tuple[Finding, ...]:
         """See `Broker.diagnose`."""
-        is_new = not Path(self.path).exists()  # before it is opened, which makes it
+        is_new = not Path(self.path).exists()  # before it is opened, which creates it
         with self._reader.reading() as connection:
             return diagnose(connection, self.path, self._settings.synchronous, is_new)
 
@@ -275,7 +275,7 @@ class SqliteBroker(WholeFile, AsyncInThreads):
             await self._clock_read.result()
         return self.clock.now
 
-    # Connections come and go.
+    # Connections.
 
     def close(self) -> None:
         """See `Broker.close`."""
@@ -283,17 +283,17 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         self._reader.close()
 
     def before_fork(self) -> None:
-        """Close both connections, and keep other threads from opening them."""
+        """Close both connections, and prevent other threads from opening them."""
         self._writer.before_fork()
         self._reader.before_fork()
 
     def after_fork_in_parent(self) -> None:
-        """Let other threads go on."""
+        """Let other threads continue."""
         self._reader.after_fork_in_parent()
         self._writer.after_fork_in_parent()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: those who waited are in the parent."""
+        """Start afresh: waiters are in the parent."""
         self._writer.after_fork_in_child()
         self._reader.after_fork_in_child()
         self._listener.after_fork_in_child()

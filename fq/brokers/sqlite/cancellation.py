@@ -1,7 +1,7 @@
 """
-Cancelling. A cancelled message has a mark until it ends; the table of marks is empty nearly always, and then nothing here is called by a turn.
+Cancelling. A cancelled message has a mark until it ends. The table of marks is nearly always empty, and then a turn calls nothing here.
 
-The functions here are called inside a transaction. None that a turn calls looks at all marks: there may be a whole workflow's.
+Call these functions inside a transaction. Those that a turn calls never read all marks: there may be as many as a workflow has messages.
 """
 
 import sqlite3
@@ -61,19 +61,19 @@ def unknown_ids(connection: sqlite3.Connection, message_ids: Iterable[str]) -> s
 
 
 def unmark_ended(connection: sqlite3.Connection, message_ids: Iterable[str]) -> None:
-    """When *message_ids* have ended, and before others can have their ids: take away their marks."""
+    """Delete the marks of messages that have ended, before other messages can have their ids."""
     connection.execute(FORGET_ENDED, (to_json(list(message_ids)),))
 
 
 def unmark_deleted(connection: sqlite3.Connection) -> None:
-    """When messages were deleted: take away their marks."""
+    """Delete the marks of deleted messages."""
     connection.execute(FORGET)
 
 
 def mark_cancelled(
     connection: sqlite3.Connection, worker: str, deliveries: Sequence[Delivery]
 ) -> tuple[tuple[Delivery, ...], tuple[str, ...]]:
-    """After a claim: return *deliveries* with those that are cancelled saying so, and the ids of what *worker* held before and has not been told of."""
+    """Return *deliveries* with the cancelled ones marked, and the ids of cancelled messages that *worker* held before and has not been told about."""
     untold = {message_id for (message_id,) in connection.execute(UNTOLD, (worker,)).fetchall()}
     if untold:
         connection.execute(TOLD, (to_json(list(untold)),))

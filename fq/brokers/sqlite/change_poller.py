@@ -1,9 +1,9 @@
 """
-`ChangePoller`: hears, within a few ms, of what other processes have written.
+`ChangePoller`: notices within a few ms what other processes write.
 
-SQLite cannot call anybody. What it has is a number that changes with the database, ``PRAGMA data_version``. One thread of a process looks at it, as long
-as somebody waits, and tells all; nobody else polls. Where the kernel tells of writes to the log, that thread sleeps until there is one, and looks
-otherwise only once in a while; else it looks every `POLL_SECONDS`.
+SQLite sends no notifications. It has a number that changes with the database, ``PRAGMA data_version``. One thread of the process polls it while there are
+waiters, and tells them all. Where the kernel reports writes to the log (inotify), the thread sleeps until there is one, with a rare look in between;
+elsewhere it looks every `POLL_SECONDS`.
 """
 
 import threading
@@ -17,28 +17,28 @@ from fq.errors import FqError
 from fq.runtime.watched_threads import watched_thread
 
 POLL_SECONDS = 0.008
-"""How long between two looks where the kernel does not tell, in seconds: half of that is how late one hears of a change."""
+"""The time between two looks where the kernel reports nothing; a change is noticed half of that later on average."""
 
 MIN_BACKOFF_SECONDS = 0.000_5
 MAX_BACKOFF_SECONDS = 1.0
-"""How long before the first look after a write that has not changed anything yet, and between the last ones, in seconds."""
+"""The time before the first look after a write that has changed nothing yet, and the longest time between later looks."""
 
 COOLDOWN_SECONDS = 0.004
-"""How long to rest after a change, in seconds, however much is written."""
+"""The least pause after a change, however much is written."""
 
 COOLDOWN_FACTOR = 4
-"""Telling everybody may take no more than one part in so many of a processor's time."""
+"""After a change, the pause is this many times as long as the call of *on_change* took, which bounds the load of many changes."""
 
 IDLE_THREAD_SECONDS = 5.0
-"""How long the thread stays when nobody waits, in seconds."""
+"""How long the thread stays when there are no waiters."""
 
 
 class ChangePoller:
     """
-    Mutable: calls *on_change* when *version* has changed, as long as somebody is `watching`.
+    Mutable: calls *on_change* when *version* has changed, while a caller is `watching`.
 
-    *version* returns how often the database was opened, and its ``data_version``; *path* is where it is. An error of *version*
-    counts as a change, so that those who wait look for themselves and meet it, too.
+    *version* returns how often the database was opened, and its ``data_version``; *path* is that of the database. If *version* raises, that counts as a
+    change, so that waiters look by themselves and meet the error, too.
     """
 
     def __init__(self, version: Callable[[], tuple[int, int]], on_change: Callable[[], None], path: str) -> None:
@@ -52,7 +52,7 @@ class ChangePoller:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Let *on_change* be called, until the end of the block, for all changes from its beginning on."""
+        """Let *on_change* be called for every change from here to the end of the block."""
         with self._condition:
             if self._thread is None:
                 self._start()
@@ -65,8 +65,8 @@ class ChangePoller:
                 self._watching -= 1
 
     def _start(self) -> None:
-        """Start the thread; if there is none to be had just now, the next one who waits tries again."""
-        self._seen = None  # the first look counts as a change: it is the thread's, so that no event loop waits for the disk
+        """Start the thread; if the system has none to spare, the next waiter tries again."""
+        self._seen = None  # the first look counts as a change; the thread does it, so that no event loop waits for the disk
         thread = watched_thread("fq-sqlite-poller", self._run)
         thread.start()
         self._thread = thread
@@ -82,7 +82,7 @@ class ChangePoller:
             self._schedule.wait(opened=seen[0], changed=seen != before)
 
     def _is_needed(self) -> bool:
-        """Wait until somebody is watching; False if nobody has been for long: then the thread is at its end."""
+        """Wait until a caller is watching; return False if there was none for long: then the thread ends."""
         with self._condition:
             if self._watching:
                 return True
@@ -99,21 +99,21 @@ class ChangePoller:
 
 
 class PollSchedule:
-    """Mutable: when to look again. A write is heard a moment before it shows, so looks follow it at growing distances."""
+    """Mutable: when to look again. inotify reports a write a moment before it shows, so looks follow it at growing intervals."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._watch: FileWatch | None = None
         self._opened = 0
         self._gap = POLL_SECONDS
-        self._blind = False  # a change came without a write having been heard of
+        self._blind = False  # a change came without a report of a write
 
     def restart(self) -> None:
-        """Expect a change: there has been time for one."""
+        """Expect a change soon."""
         self._gap = MIN_BACKOFF_SECONDS
 
     def wait(self, opened: int, changed: bool) -> None:
-        """Wait until it is time for the next look. The database has been *opened* so often, and the last look found it *changed*, or not."""
+        """Wait until the next look. The database has been *opened* so often, and the last look found it *changed*, or not."""
         if changed and self._watch is not None and self._gap >= MAX_BACKOFF_SECONDS:
             self._blind = True
         if opened != self._opened:

@@ -1,4 +1,4 @@
-"""The worker's side of a turn: its lease, what is known before, what time has done meanwhile, and the claim itself. All inside one transaction."""
+"""The worker's side of a turn: its lease, the snapshot, what time has changed, and the claim. All inside one transaction."""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.brokers.validation import rotate
 
 MAX_ROWS_PER_TURN = 1_000
-"""At most so many messages become ready, or are taken back, in one turn; the rest in the next."""
+"""How many messages one turn makes ready, or takes back, at most; the next turn goes on."""
 
 NEVER = 2**62
 
@@ -67,7 +67,7 @@ OUTLOOK = f"""
         WHERE EXISTS (SELECT 1 FROM messages WHERE state = {READY} AND queue = value)
         AND NOT EXISTS (SELECT 1 FROM queues WHERE name = value AND paused))
 """
-"""For a worker without work: what `NEXT_DUE` says, and whether any of its queues has something ready."""
+"""For a worker without work: the columns of `NEXT_DUE`, and whether any of its queues has a ready message."""
 
 _HELD = f"state = {RUNNING} AND worker = ?2"
 
@@ -105,7 +105,7 @@ PUT_BACK = f"""
 
 @frozen
 class TurnSnapshot:
-    """What is known at the start of a turn: token and ``seq`` of the running messages asked for, and what there is to do."""
+    """The state at the start of a turn: token and ``seq`` of those messages to commit that run, and what there is to do."""
 
     running: dict[str, tuple[int, int]]
     paused: frozenset[str]
@@ -117,23 +117,23 @@ class TurnSnapshot:
 
 
 def register_turn(connection: sqlite3.Connection, request: ClaimRequest, now: int) -> None:
-    """Let the lease of a worker begin anew, and count one turn more, which asks for these queues."""
+    """Renew the lease of a worker, and count one more turn, which asks for these queues."""
     connection.execute(REGISTER, (request.worker, now + request.lease, _listed(request.queues)))
 
 
 @lru_cache(1_024)
 def _listed(queues: tuple[str, ...]) -> str:
-    """Return *queues* as they are kept, each once and by name; remembered, since a worker asks for the same ones in every turn."""
+    """Return *queues* as the table stores them, distinct and sorted; cached, since a worker asks for the same queues in every turn."""
     return to_json(sorted(set(queues)))
 
 
 def renew(connection: sqlite3.Connection, workers: Sequence[str], until: int) -> None:
-    """Let the leases of *workers* run *until* then, where they still have one."""
+    """Let the leases of those *workers* that have one run until *until*."""
     connection.execute("UPDATE workers SET lease_until = ? WHERE name IN (SELECT value FROM json_each(?))", (until, to_json(list(workers))))
 
 
 def release(connection: sqlite3.Connection, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
-    """Forget *worker*, take back all that it holds, and return how many messages that was."""
+    """Delete *worker*, take back all that it holds, and return how many messages that was."""
     if counted is not None:
         connection.execute(UNCOUNT, (to_json(list(counted)), worker))
     first = connection.execute(RELEASE_INTERRUPTED, (to_json(list(interrupted.items())), worker)).rowcount
@@ -143,7 +143,7 @@ def release(connection: sqlite3.Connection, worker: str, interrupted: Mapping[st
 
 
 def read_snapshot(connection: sqlite3.Connection, message_ids: Iterable[str], worker: str, now: int) -> TurnSnapshot:
-    """Look around before the turn of *worker* that commits *message_ids*."""
+    """Return the state before *worker* commits *message_ids*."""
     row = connection.execute(READ_SNAPSHOT, (to_json(list(message_ids)), now, worker)).fetchone()
     running, paused, has_due, has_expired_leases, turns, latest_token, has_cancelled = row
     held = {message_id: (token, seq) for message_id, token, seq in from_json(running)}
@@ -153,7 +153,7 @@ def read_snapshot(connection: sqlite3.Connection, message_ids: Iterable[str], wo
 
 
 def promote_and_reclaim(connection: sqlite3.Connection, snapshot: TurnSnapshot, now: int) -> bool:
-    """Make ready what has fallen due, take back what expired leases hold, up to a bound, and return whether the bound was met."""
+    """Make delayed messages ready that are due, take back what expired leases hold, both up to a bound, and return whether the bound was reached."""
     promoted = connection.execute(PROMOTE, (now,)).rowcount if snapshot.has_due else 0
     reclaimed = 0
     if snapshot.has_expired_leases:
@@ -163,7 +163,7 @@ def promote_and_reclaim(connection: sqlite3.Connection, snapshot: TurnSnapshot, 
 
 
 def claim(connection: sqlite3.Connection, request: ClaimRequest, snapshot: TurnSnapshot, now: int) -> tuple[Delivery, ...]:
-    """Return what *want* asks for, held by its worker from now on."""
+    """Return what *request* asks for; its worker holds it from now on."""
     token = snapshot.latest_token + 1
     queues = [queue for queue in rotate(request.queues, snapshot.turns) if queue not in snapshot.paused]
     claimed = 0
@@ -177,11 +177,11 @@ def claim(connection: sqlite3.Connection, request: ClaimRequest, snapshot: TurnS
 
 
 def _deliveries(connection: sqlite3.Connection, request: ClaimRequest, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
-    """Return what has been claimed with *token*, and put back what is too much of it."""
+    """Return what has been claimed with *token*, and put back what exceeds the byte limit of *request*."""
     found, bodies = connection.execute(READ_CLAIMED, (request.worker, token)).fetchone()
     rows = from_json(found)
     places = {queue: place for place, queue in enumerate(queues)}
-    sizes = [row[0] or 0 for row in rows]  # without those of large bodies
+    sizes = [row[0] or 0 for row in rows]  # 0 for large bodies
     claimed = [
         (places[queue], priority, due, seq, size, Delivery(message_id, queue, actor, body, token, deliveries, now, interrupted))
         for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
@@ -213,6 +213,6 @@ def _body(connection: sqlite3.Connection, seq: int) -> bytes:
 
 
 def next_due(connection: sqlite3.Connection, worker: str) -> int:
-    """Return when the next delayed message, or the lease of a worker other than *worker*, falls due; `NEVER` if there is none."""
+    """Return when the next delay, or the lease of a worker other than *worker*, ends; `NEVER` if there is none."""
     due, until = connection.execute(NEXT_DUE, (NEVER, worker)).fetchone()
     return int(min(due, until))

@@ -1,7 +1,7 @@
 """
-Commits: `plan_commits` decides, purely, which are stale and what the others come to; `apply_dispositions` and `change` do it, all of a kind in one statement.
+Commits: `plan_commits`, a pure function, finds the stale ones and sorts the others by what they do; `apply_dispositions` and `apply_operations` do it.
 
-Dispositions come first, then changes, in the order of the commits.
+Each kind takes one statement. Dispositions come first, then operations, in the order of the commits.
 """
 
 import json
@@ -43,9 +43,9 @@ RESCHEDULE = f"""
 @define
 class CommitPlan:
     """
-    Mutable while it is made: what the commits of a turn come to. Messages are named by their ``seq``.
+    Mutable while it is made: what the commits of a turn do. Messages are named by their ``seq``.
 
-    *ended* are the ids of those cancelled ones that are done or dead. With each of the *changes* goes whether it continues the workflow of a cancelled message.
+    *ended* are the ids of those cancelled messages that are done or dead. Each of the *operations* comes with: does it continue a cancelled workflow?
     """
 
     stale: list[str] = field(factory=list)
@@ -60,9 +60,9 @@ class CommitPlan:
 
 def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> CommitPlan:
     """
-    Sort *commits*, given the token and the ``seq`` of the messages that run, and which of these are *cancelled*.
+    Plan *commits*, given the token and the ``seq`` of the *running* messages, and which of these are *cancelled*.
 
-    Of two commits of one message, the second is stale.
+    The second of two commits of one message is stale.
     """
     left = dict(running)
     result = CommitPlan()
@@ -94,9 +94,9 @@ def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int
 
 def _in_order(operation: EnqueueOp | ArriveOp, running: Collection[str]) -> list[EnqueueOp | ArriveOp]:
     """
-    Return *change* without what it would post in vain: what is *running* still, and ends only with a later commit of the same turn.
+    Return *operation* without enqueues that change nothing: of messages that are *running* still, and end only with a later commit of the same turn.
 
-    It could not tell by itself, since all dispositions are applied before any change.
+    The statement cannot find them, since all dispositions are applied before all operations.
     """
     if isinstance(operation, EnqueueOp):
         return [] if operation.message_id in running else [operation]
@@ -106,7 +106,7 @@ def _in_order(operation: EnqueueOp | ArriveOp, running: Collection[str]) -> list
 
 
 def apply_dispositions(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> None:
-    """Do what the commits say of the messages themselves. *known* are queues that are listed."""
+    """Apply the dispositions of messages. *known* are queues that are in the table of queues."""
     if plan.buried:
         letters = [(seq, bury.fault.type, fault_to_json(bury.fault)) for seq, bury in plan.buried]
         connection.execute(BURY, (now, to_json(letters)))
@@ -121,7 +121,7 @@ def apply_dispositions(connection: sqlite3.Connection, plan: CommitPlan, now: in
 
 
 def apply_operations(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> bool:
-    """Do what else the commits say, and return whether anything was posted as cancelled. *known* are queues that are listed."""
+    """Apply the operations, and return whether any message was enqueued as cancelled. *known* are queues that are in the table of queues."""
     store_results(connection, plan.store_ops, now)
     if not plan.operations:
         return False
@@ -148,7 +148,7 @@ def _fields(seq: int, reschedule: Reschedule, now: int) -> tuple[int | str | Non
 def _enqueue_ops(
     connection: sqlite3.Connection, operations: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int
 ) -> list[tuple[EnqueueOp, bool]]:
-    """Return all that is to be posted: posts, and what follows the groups that become complete, each in its place in the order; is it cancelled?"""
+    """Return all messages to enqueue, in order, those that follow completed groups included; each with: is it cancelled?"""
     arrive_ops = [operation for operation, _ in operations if isinstance(operation, ArriveOp)]
     completed = apply_arrivals(connection, arrive_ops, now)
     positions = iter(range(len(arrive_ops)))
@@ -163,10 +163,10 @@ def _enqueue_ops(
 
 
 def fault_to_json(fault: Fault) -> str:
-    """Return *fault* as it is kept: ASCII, so that no strange character of an error can be in the way."""
+    """Return *fault* as the table stores it: in ASCII, so that no character of an error makes trouble."""
     return json.dumps(fault.as_json())
 
 
 def fault_from_json(text: str | None) -> Fault | None:
-    """Return the fault that is kept as *text*."""
+    """Return the fault that the table stores as *text*."""
     return None if text is None else Fault.from_json(json.loads(text))

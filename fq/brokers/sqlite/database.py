@@ -1,4 +1,4 @@
-"""`Database`: one connection to a SQLite file, opened when it is first needed, and transactions that wait for their turn."""
+"""`Database`: one connection to a SQLite file, opened at its first use, and its transactions."""
 
 import os
 import sqlite3
@@ -27,18 +27,18 @@ Row: TypeAlias = "tuple[Any, ...]"
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
 SQLITE_LOCK_WAIT_MS = 50
-"""How long SQLite itself waits for a lock before it is asked again, ms: its sleeps grow to 100 ms, too long to catch a lock that is free for one."""
+"""How long SQLite itself waits for a lock before fq asks again. Its own sleeps grow to 100 ms: too long to catch a lock that is free for 1 ms."""
 
 MARK_SECONDS = 1.0
-"""How often to write down what time it is, and how much of the log is in the main file, in seconds, while something is written."""
+"""How often the time, and how much of the log is in the main file, are written down while there are writes."""
 
 PRAGMAS = (
     f"busy_timeout = {SQLITE_LOCK_WAIT_MS}",
     "temp_store = MEMORY",
     "cache_size = -16000",  # 16 MB
     "wal_autocheckpoint = 4000",  # copying the log back costs two flushes: do it every 16 MB, not every 4
-    "journal_size_limit = 67108864",  # a log that a burst has blown up shrinks to this again
-    "secure_delete = OFF",  # wiping what is deleted costs more than deleting it
+    "journal_size_limit = 67108864",  # after a burst, the log shrinks to this again
+    "secure_delete = OFF",  # wiping deleted rows costs more than deleting them
 )
 
 
@@ -49,7 +49,7 @@ def _check_synchronous(_: object, __: object, found: str) -> None:
 
 @frozen
 class Settings:
-    """Where a database is (an absolute path), how safely it writes, and how long it waits for a lock, ms."""
+    """The absolute path of a database, its synchronous mode, and how long to wait for a lock, ms."""
 
     path: str
     synchronous: str = field(validator=_check_synchronous)
@@ -60,8 +60,8 @@ class Database:
     """
     Mutable: one connection, used by one thread at a time.
 
-    It is opened when it is needed, and opened again after `close`, after a fork, when the file has been replaced by another database of fq's, and after an
-    error that may be the file's fault. See ``fq.brokers.sqlite.fork_safety`` for `before_fork` and what follows it. It lets *clock* agree with other processes.
+    It is opened when needed, and opened again after `close`, after a fork, when the file has been replaced by another database of fq, and after an error that
+    may be the file's fault. See ``fq.brokers.sqlite.fork_safety`` for the methods about forks. It keeps *clock* in agreement with other processes.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -70,7 +70,7 @@ class Database:
         self._file = FileCheck(settings.path)
         self._fence = False
         self._began = self._read_clock_at = self._mark_at = 0.0
-        self.known: set[str] = set()  # queues that are listed; forgotten whenever that is not sure
+        self.known: set[str] = set()  # names in the table of queues; cleared whenever that is not certain
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._opened = 0
@@ -82,24 +82,24 @@ class Database:
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """
-        Do all that is done with the connection, or nothing of it. Nobody else writes meanwhile.
+        Run a transaction that writes, wholly or not at all. Other connections cannot write meanwhile.
 
         Raises:
-            BrokerError, ConfigError: what is wrong with the database, and what to do about it. Nothing was done then.
+            BrokerError, ConfigError: what is wrong with the database, and what to do about it. Nothing was changed.
         """
         return _Transaction(self, _begin_write, commits=True)
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Read, with several statements, what is in the database at one moment."""
+        """Run a transaction that reads: all its statements see the database at one moment."""
         return _Transaction(self, _begin_snapshot)
 
     def alone(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Use the connection outside of a transaction: for what SQLite does only there."""
+        """Use the connection outside of a transaction, for statements that SQLite allows only there."""
         return _Transaction(self, lambda connection: connection)
 
     @property
     def file(self) -> FileKey:
-        """Which file was opened last."""
+        """The file that was opened last."""
         return self._file.key
 
     def query(self, statement: str, parameters: Sequence[int | str] = ()) -> list[Row]:
@@ -108,27 +108,27 @@ class Database:
             return rows
 
     def version(self) -> tuple[int, int]:
-        """Return what differs from the last time if another connection has changed the database since."""
+        """Return a value that is different whenever another connection has changed the database."""
         return self._opened, self.query("PRAGMA data_version")[0][0]
 
     def close(self) -> None:
-        """Close the connection; the next call opens another, and makes the file if it is gone by then."""
+        """Close the connection; the next call opens another, and creates the file if it is gone."""
         with self._lock:
             self._disconnect()
             self._file.forget()
 
     @property
     def clock_was_read(self) -> bool:
-        """Has the clock been made to agree with those of other processes a moment ago?"""
+        """Was the clock read from the file a moment ago?"""
         return monotonic() < self._read_clock_at
 
     def read_clock(self) -> None:
-        """Let the clock agree with those of other processes, unless it has done so a moment ago."""
+        """Let the clock agree with other processes, unless it was read a moment ago."""
         if not self.clock_was_read:
             self.query("SELECT 1")
 
     def _enter(self, begin: Callable[[sqlite3.Connection], T], commits: bool) -> T:
-        """Begin, which may take its time while others write."""
+        """Begin a transaction; this waits while others write."""
         began = monotonic()
         self._lock.acquire()
         try:
@@ -171,7 +171,7 @@ class Database:
             sleep(0.001)
 
     def _connected(self) -> sqlite3.Connection:
-        """Return a connection to the file that is at the path now, in this process."""
+        """Return a connection, made in this process, to the file that is at the path now."""
         try:
             if self._connection is not None and (self._pid != os.getpid() or self._is_another_file(self._connection)):
                 self._disconnect()
@@ -214,11 +214,11 @@ class Database:
         return connection
 
     def _is_another_file(self, connection: sqlite3.Connection) -> bool:
-        """Has somebody moved, deleted or replaced the file? Looked at once in a while."""
+        """Was the file moved, deleted or replaced? Checked now and then."""
         return self._file.is_due(self._began) and not self._file.is_there(connection)
 
     def _write_marks(self, connection: sqlite3.Connection) -> None:
-        """Before all else that a transaction writes: say what must be known of the file, if that has not been said a moment ago."""
+        """Before the other writes of a transaction: write the marks and the time, unless that was done a moment ago."""
         if self._fence:
             file_state.fence(connection)
         if self._file.unmarked or self._began >= self._mark_at:
@@ -227,7 +227,7 @@ class Database:
             file_state.store_clock(connection, self._clock)
 
     def _check_written(self, connection: sqlite3.Connection) -> None:
-        """After a commit: what it wrote counts if the file is still the one at the path."""
+        """After a commit: it counts only if the file is still the one at the path."""
         self._fence = self._file.unmarked = False
         try:
             self._file.after_write(connection)
@@ -253,23 +253,23 @@ class Database:
             abandon(connection)
 
     def before_fork(self) -> None:
-        """Close the connection, and keep other threads from opening another."""
+        """Close the connection, and prevent other threads from opening another."""
         self._forking = self._lock.acquire(timeout=self._settings.busy_timeout / 1_000 + 1)
         if self._forking:
             self._disconnect()
 
     def after_fork_in_parent(self) -> None:
-        """Let other threads go on."""
+        """Let other threads continue."""
         if self._forking:
             self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew."""
+        """Start afresh."""
         self._lock = threading.Lock()
 
 
 class _Transaction(Generic[T]):
-    """Mutable: the connection of *database*, for as long as the context lasts. A generator would cost a send twice as much."""
+    """Mutable: the connection of *database* for the length of a context. A generator would double the cost of a send."""
 
     __slots__ = ("_begin", "_commits", "_database")
 

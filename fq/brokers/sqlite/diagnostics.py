@@ -1,4 +1,4 @@
-"""What ``fq doctor`` has to say about a SQLite database and the disk that it is on."""
+"""What ``fq doctor`` reports about a SQLite database and its disk."""
 
 import shutil
 import sqlite3
@@ -12,20 +12,20 @@ from fq.brokers.sqlite.errors import code
 from fq.brokers.sqlite.file_check import log_of
 
 LOW_DISK_BYTES = 1024**3
-"""Less free space than this, in bytes, is worth a word."""
+"""Less free space than this, in bytes, is reported."""
 
 LARGE_LOG_BYTES = 2**28
-"""A larger log than this, in bytes, has not begun anew for long: it is cut back to a quarter of that whenever it does."""
+"""A log of more bytes than this has not been reset for long: at each reset it is cut to a quarter of this."""
 
 LARGE_FREE_BYTES = 2**28
-"""More than this left free in the file, in bytes, is worth a word, if it is most of it."""
+"""More free bytes in the file than this are reported if they are most of it."""
 
 CHECK_SECONDS = 5
-"""How long to look for damage."""
+"""How long to check for damage."""
 
 
 def diagnose(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool) -> tuple[Finding, ...]:
-    """Return what there is to say; *is_new*: the file was not there until somebody asked."""
+    """Return the findings; *is_new*: the file did not exist before this call."""
     return (
         _file(path, is_new),
         _rights(path),
@@ -63,7 +63,7 @@ def _rights(path: str) -> Finding:
 
 
 def _soundness(connection: sqlite3.Connection, path: str) -> Finding:
-    """Look for damage, for a bounded time."""
+    """Check for damage, for a bounded time."""
     deadline = monotonic() + CHECK_SECONDS
     connection.set_progress_handler(lambda: monotonic() > deadline, 1_000)
     try:

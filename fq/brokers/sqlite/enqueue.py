@@ -1,4 +1,4 @@
-"""Putting posts on their queues, and keeping results: plain inserts, one or thousands."""
+"""Enqueueing messages and storing results: plain inserts, one or thousands."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ RELEASE_RESULTS = (
 
 
 def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known: set[str]) -> None:
-    """Let *queues* be listed from now on. *known* are queues that are, and grows."""
+    """Add *queues* to the table of queues. *known* are queues that are in it, and grows."""
     if new := queues - known:
         connection.execute(INSERT_QUEUES, (to_json(sorted(new)),))
         known |= new
@@ -47,9 +47,9 @@ def list_queues(connection: sqlite3.Connection, queues: AbstractSet[str], known:
 
 def insert(connection: sqlite3.Connection, ops: Sequence[EnqueueOp], now: int, known: set[str]) -> int:
     """
-    Put *posts* on their queues, except those whose messages wait or run already, and return how many are new.
+    Put messages on their queues, except those that wait or run already, and return how many are new.
 
-    *known* are queues that are listed.
+    *known* are queues that are in the table of queues.
     """
     if len(ops) == 1 and ops[0].queue_name in known:
         body, fields = _row(ops[0], now)
@@ -60,7 +60,7 @@ def insert(connection: sqlite3.Connection, ops: Sequence[EnqueueOp], now: int, k
 
 
 def store_results(connection: sqlite3.Connection, store_ops: Sequence[StoreResultOp], now: int) -> None:
-    """Keep results; a later one takes the place of an earlier one."""
+    """Store results; a later result of a message replaces an earlier one."""
     for rows, bodies in pack_rows((kept.body, (kept.message_id, now + kept.ttl)) for kept in store_ops):
         connection.execute(STORE_RESULTS, (rows, bodies))
     if any(kept.hold for kept in store_ops):
@@ -70,7 +70,7 @@ def store_results(connection: sqlite3.Connection, store_ops: Sequence[StoreResul
 
 
 def release_results(connection: sqlite3.Connection, groups: AbstractSet[str], now: int) -> None:
-    """Let the time run of results that wait for *groups*."""
+    """Start the ttl of the results that wait for *groups*."""
     if groups:
         connection.execute(RELEASE_RESULTS, (now, to_json(list(groups))))
 

@@ -1,4 +1,4 @@
-"""Errors of SQLite, told so that one knows what to do: which file, what was found, what was expected."""
+"""Errors of SQLite as errors of fq, which say what to do: which file, what was found, what was expected."""
 
 import os
 import sqlite3
@@ -16,14 +16,14 @@ REOPEN_AFTER = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PROTOCOL,
 }
-"""After one of these a connection is not used again: the next call opens the file anew, as it is then."""
+"""After one of these errors the connection is closed: the next call opens the file again."""
 
 
 UNKNOWN_OBSTACLE = "found that it cannot be opened for writing, expected a file that can; look at its owner, its folder and its mount"
 
 
 def code(error: sqlite3.Error) -> int:
-    """Return the primary result code of *error*; 0 if it is not SQLite's but the module's own."""
+    """Return the primary result code of *error*; 0 if it comes from the Python module."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -36,7 +36,7 @@ def translate(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
                 f"{where}: found it locked by another process for longer than busy_timeout={busy_timeout} ms; "
                 f"end the process that keeps a transaction open (a database browser?): try `fuser {path}`"
             )
-        case sqlite3.SQLITE_FULL:  # it goes by: an outcome that finds no room waits for it
+        case sqlite3.SQLITE_FULL:  # temporary: outcomes wait until there is room
             return BrokerUnavailable(
                 f"{where}: found no room for more ({error}), nothing of this call was applied; free some space and try again"
             )
@@ -64,17 +64,17 @@ def translate(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
 
 def check_path(path: str) -> None:
     """
-    Let *path* pass if a database may be there. SQLite would leave files behind where it can only read.
+    Accept *path* if a database can be there. Without this check SQLite would leave files behind where it can only read.
 
     Raises:
-        ConfigError: what stands in the way, and what to do about it.
+        ConfigError: says what prevents it, and what to do about it.
     """
     if obstacle := _obstacle(Path(path)):
         raise ConfigError(f"SQLite database {path}: {obstacle}")
 
 
 def _obstacle(path: Path) -> str:
-    """Say what stands in the way of reading and writing *path*, ``""`` if nothing seems to."""
+    """Say what prevents reading and writing *path*, ``""`` if nothing seems to."""
     folder = path.parent
     if path.is_dir():
         return "found a folder, expected a file; name a file in it"
@@ -91,5 +91,5 @@ def _obstacle(path: Path) -> str:
 
 
 def _may(path: Path, mode: int) -> bool:
-    """May this process, as it is now, use *path* so?"""
+    """Is this process allowed to use *path* in *mode*?"""
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

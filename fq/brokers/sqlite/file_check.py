@@ -1,9 +1,9 @@
 """
 `FileCheck`: is the file that a connection has open still the one at its path, and is it whole?
 
-Whoever moves, deletes or restores a file under a process that has it open is not heard by SQLite. What is written then is lost, or ruins both files. So
-whatever has been written is acknowledged only while the file is where it was; and whenever the main file has changed (a log was copied back into it, or
-something else has written to it) it is held against what its log says of it.
+SQLite does not notice when the file is moved, deleted or restored while it is open. Writes are lost then, or damage both files. So a write is
+acknowledged only if the file is still at its path; and whenever the main file has changed (its log was copied back into it, or something else has written
+to it), it is compared with its log.
 """
 
 import os
@@ -20,26 +20,26 @@ from fq.runtime.logger import logger
 log = logger("fq.sqlite")
 
 CHECK_SECONDS = 0.05
-"""How often to look before something is done, in seconds; after a write it is done every time."""
+"""How often to check before a call; after a write it is checked every time."""
 
 REREAD_ATTEMPTS = 20
 REREAD_PAUSE_SECONDS = 0.05
-"""How often, and after how many seconds each, a main file is read again that does not fit its log, since it may be being written to just now."""
+"""How often, and at what interval, a main file that does not fit its log is read again: it may be being written just now."""
 
 FileKey = tuple[int, int]
 
 NO_FILE: FileKey = (0, 0)
 
 _refused: dict[FileKey, str] = {}
-"""Files that this process will not open again, and why."""
+"""Files that this process refuses to open again, and why."""
 
 
 class AppliedElsewhereError(BrokerUnavailable):
-    """What was called has been done, in a file that was moved, deleted or replaced at that moment: perhaps it comes back."""
+    """The call was applied, to a file that was moved, deleted or replaced at that moment. It may come back."""
 
 
 class FileCheck:
-    """Mutable: knows the file that was opened at *path* last."""
+    """Mutable: knows the file that was opened last at *path*."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -47,20 +47,20 @@ class FileCheck:
         self._base: tuple[int, int] | None = None
         self._look_at = 0.0
         self.is_suspect = False  # closing it might write to it
-        self.in_main_file = 0  # marks, when it was read last
-        self.unmarked = True  # the main file has changed since this process made a mark
+        self.in_main_file = 0  # how many marks it had when it was read last
+        self.unmarked = True  # the main file has changed since this process wrote a mark
 
     @property
     def key(self) -> FileKey:
-        """Which file was opened last."""
+        """The file that was opened last."""
         return self._key
 
     def before_open(self) -> FileKey:
         """
-        Return which file is at the path; let it pass if it may be opened; make an empty file there if nothing has been, readable for its owner alone.
+        Return the key of the file at the path, if it may be opened. If there has never been one, create an empty file that only its owner can read.
 
         Raises:
-            BrokerUnavailable: the file that was there is gone, or lost its log, or is one to be left alone.
+            BrokerUnavailable: the former file is gone, or has lost its log, or is refused.
         """
         key, _ = self._stat()
         self._refuse(key)
@@ -81,10 +81,10 @@ class FileCheck:
 
     def opened(self, connection: sqlite3.Connection, key: FileKey) -> bool:
         """
-        Take note of the file that *connection* has just opened, *key* before that, and return whether it is another one than an earlier one.
+        Note the file that *connection* has just opened; *key* is the file from before. Return whether it is another file than the one opened earlier.
 
         Raises:
-            BrokerUnavailable: it has been moved, deleted or replaced meanwhile, or is not whole.
+            BrokerUnavailable: the file was moved, deleted or replaced meanwhile, or is not whole.
         """
         found, base = self._stat()
         if found != key:
@@ -94,11 +94,11 @@ class FileCheck:
         return before not in (NO_FILE, key)
 
     def forget(self) -> None:
-        """Whatever is found at the path next is welcome."""
+        """Accept any file at the path next time."""
         self._key = NO_FILE
 
     def is_due(self, now: float) -> bool:
-        """Is it time to look?"""
+        """Is it time for a check?"""
         if now < self._look_at:
             return False
         self._look_at = now + CHECK_SECONDS
@@ -109,7 +109,7 @@ class FileCheck:
         Is the file of *connection* still the one at the path?
 
         Raises:
-            BrokerUnavailable: it is, but somebody has written over it.
+            BrokerUnavailable: it is, but something has written over it.
         """
         self._refuse(self._key)
         key, base = self._stat()
@@ -122,10 +122,10 @@ class FileCheck:
 
     def after_write(self, connection: sqlite3.Connection) -> None:
         """
-        Let pass what *connection* has just committed.
+        Accept what *connection* has just committed.
 
         Raises:
-            BrokerUnavailable: it went into a file that is not at the path any more (`AppliedElsewhereError`), or not whole.
+            BrokerUnavailable: it went to a file that is no longer at the path (`AppliedElsewhereError`), or is not whole.
         """
         if not (self._is_unchanged() or self.is_there(connection)):
             raise AppliedElsewhereError(
@@ -133,11 +133,11 @@ class FileCheck:
             )
 
     def _compare(self, connection: sqlite3.Connection) -> None:
-        """Hold the main file against what the log says of it; one that does not fit may be being written to just now, and is read again."""
+        """Compare the main file with its log. If it does not fit, it may be being written just now, and is read again."""
         self.is_suspect = True
         for left in reversed(range(REREAD_ATTEMPTS)):
             found, expected = self._in_main_file(), file_state.read_marks(connection)
-            if found is None and expected.behind == 0:  # all that there is of it is in the log
+            if found is None and expected.behind == 0:  # the database is still wholly in the log
                 self.in_main_file = 0
                 break
             if found is not None and found.id == expected.id and found.marks >= expected.behind:
@@ -149,7 +149,7 @@ class FileCheck:
         self.is_suspect, self.unmarked = False, True
 
     def _suspect(self, is_readable: bool) -> None:
-        self._base = None  # look again next time
+        self._base = None  # check again next time
         if not is_readable:
             raise BrokerUnavailable(
                 f"SQLite database {self._path}: found that something else is writing over it; try again when that is done"
@@ -162,22 +162,22 @@ class FileCheck:
         self._refuse(self._key)
 
     def _in_main_file(self) -> file_state.Marks | None:
-        """Return the marks in the main file as it is without its log, None if there are none. SQLite keeps no locks for this, and loses none by it."""
+        """Return the marks in the main file without its log, None if there are none. SQLite takes no locks for this, and so releases none."""
         with suppress(sqlite3.Error), closing(sqlite3.connect(uri(self._path, "mode=ro&immutable=1"), uri=True)) as connection:
             return file_state.read_marks(connection)
         return None
 
     def _is_unchanged(self) -> bool:
-        """Is the file as it was at the last look? Every write asks."""
+        """Is the file as at the last check? Called for every write."""
         try:
-            found = os.stat(self._path)  # noqa: PTH116  # a Path costs more than the look itself
+            found = os.stat(self._path)  # noqa: PTH116  # a Path costs more than the call itself
         except OSError:
             return False
         return (found.st_mtime_ns, found.st_size) == self._base and (found.st_dev, found.st_ino) == self._key and not _refused
 
     def _stat(self) -> tuple[FileKey, tuple[int, int]]:
         with suppress(OSError):
-            found = os.stat(self._path)  # noqa: PTH116  # a Path costs more than the look itself
+            found = os.stat(self._path)  # noqa: PTH116  # a Path costs more than the call itself
             return (found.st_dev, found.st_ino), (found.st_mtime_ns, found.st_size)
         return NO_FILE, (0, 0)
 
@@ -188,20 +188,20 @@ class FileCheck:
 
 
 def log_of(path: str) -> str:
-    """Return where the write-ahead log of the database at *path* is: beside the file itself, if that is a link."""
+    """Return the path of the write-ahead log of the database at *path*. If that is a link, the log is beside its target."""
     return f"{os.path.realpath(path)}-wal"
 
 
 def uri(path: str, options: str) -> str:
-    """Return the URI by which SQLite opens *path* with these *options*."""
+    """Return the URI that opens *path* with these *options*."""
     return f"file://{quote(path)}?{options}"
 
 
 def _make(path: str) -> None:
     """
-    Make an empty file that nobody but its owner may read; its log gets the same rights. What is in the way of that, SQLite finds out.
+    Create an empty file that only its owner can read; its log gets the same mode. If that fails, SQLite reports why.
 
-    Closing a descriptor of it could let go of locks that a connection of this process holds, so none is opened where the system allows it.
+    Closing a descriptor of the file could release locks of a connection of this process, so none is opened where the system allows that.
     """
     with suppress(OSError):
         try:

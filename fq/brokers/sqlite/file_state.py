@@ -1,7 +1,7 @@
 """
-What a file says of itself, one row: which database it is, how far its main file is behind its log, and what time it is.
+One row that a file keeps about itself: its id, how far its main file is behind its log, and the time.
 
-The functions here are called with the connection of a `Database`. The table is not part of the version of the others: an fq that does not know it works on.
+The functions here take the connection of a `Database`. The schema version does not count this table: an fq that does not know it works all the same.
 """
 
 import sqlite3
@@ -27,7 +27,7 @@ TABLE = (
     """,
     "INSERT OR IGNORE INTO meta (row, id) VALUES (1, lower(hex(randomblob(16))))",
 )
-"""`marks` grows with every mark, `behind` is what it was in the main file then; the rest is the clock: a `Course`, and the latest time that was told."""
+"""`marks` grows with each mark, `behind` is how many the main file had then; the others are the clock: a `Course`, and the latest time."""
 
 READ_MARKS = "SELECT id, marks, behind FROM meta"
 
@@ -41,12 +41,12 @@ NEW_IDENTITY = (
     "UPDATE meta SET id = lower(hex(randomblob(16)))",
     "UPDATE tokens SET latest = latest + 1 + (random() & 0xFFFFFFFFFF)",
 )
-"""What makes a copy another database than the one that it was copied from."""
+"""Make a copy another database than its original."""
 
 
 @frozen
 class Marks:
-    """Which database it is, how many marks were made in it, and how many of them were in the main file at the last one."""
+    """The id of the database, how many marks were written to it, and how many of them the main file had at the latest one."""
 
     id: str
     marks: int
@@ -59,31 +59,31 @@ def read_marks(connection: sqlite3.Connection) -> Marks:
 
 
 def add_mark(connection: sqlite3.Connection, in_main_file: int) -> None:
-    """Make one mark more, of which *in_main_file* are in the main file by now."""
+    """Write one more mark; the main file has *in_main_file* of them by now."""
     connection.execute(MARK, (in_main_file,))
 
 
 def read_clock(connection: sqlite3.Connection, clock: Clock) -> None:
-    """Let *clock* go by the course that all processes go by."""
+    """Let *clock* follow the course that all processes follow."""
     if isinstance(clock, SystemClock):
         clock.share(*_kept(connection))
 
 
 def store_clock(connection: sqlite3.Connection, clock: Clock) -> None:
-    """Do the same, and keep what *clock* has found out about the host meanwhile; in a transaction that writes."""
+    """Do the same, and store what *clock* has found out about the host; inside a transaction that writes."""
     if isinstance(clock, SystemClock):
         course = clock.share(*_kept(connection))
         connection.execute(STORE_CLOCK, (course.boot, course.base, course.offset, course.since, clock.unadvanced))
 
 
 def assign_new_identity(connection: sqlite3.Connection) -> None:
-    """Make the database another one: no claim of the one it is a copy of is current in it."""
+    """Make this another database: no claim of the original is current in it."""
     for statement in NEW_IDENTITY:
         connection.execute(statement)
 
 
 def fence(connection: sqlite3.Connection) -> None:
-    """Let no claim that is made from now on have the token of one that was made in another file at the same path."""
+    """Let no future claim have the token of a claim in another file at the same path."""
     connection.execute(NEW_IDENTITY[1])
 
 

@@ -1,8 +1,8 @@
 """
-What happens to connections when the process forks.
+Connections and forks.
 
-SQLite cannot bear a connection in a forked child, nor even the locks of one: the child believes that it holds them, and does not. So connections are
-closed just before a fork and opened again when they are next needed, on either side.
+SQLite does not work over a connection that was copied by a fork, and the child does not hold the locks that the connection says it has. So connections are
+closed before a fork, and opened again when they are needed, in the parent and in the child.
 """
 
 import ctypes
@@ -13,31 +13,31 @@ from weakref import WeakSet
 
 
 class ForkSafe(Protocol):
-    """What has something to do before and after a fork."""
+    """An object that must act before and after a fork."""
 
     def before_fork(self) -> None:
-        """Let go of connections, and keep other threads from opening them."""
+        """Close connections, and prevent other threads from opening them."""
 
     def after_fork_in_parent(self) -> None:
-        """Let other threads go on."""
+        """Let other threads continue."""
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: there are no other threads here."""
+        """Start afresh: there are no other threads here."""
 
 
 _registered: "WeakSet[ForkSafe]" = WeakSet()
 
 
 def register(one: ForkSafe) -> None:
-    """Tell *one*, as long as it lives, of every fork."""
+    """Call the methods of *one* at every fork, while it lives."""
     _registered.add(one)
 
 
 def abandon(connection: sqlite3.Connection) -> None:
     """
-    Keep *connection*, which a fork that Python was not told of has copied from the parent, from ever being closed here.
+    Never close *connection*, which was copied from the parent by a fork that Python did not make.
 
-    Closing it could delete the parent's log. One reference too many outlives even the end of the interpreter, unlike a list of them.
+    Closing it could delete the parent's log. An extra reference keeps it even past the end of the interpreter, which a list would not.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
@@ -57,5 +57,5 @@ def _after_in_child() -> None:
         one.after_fork_in_child()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

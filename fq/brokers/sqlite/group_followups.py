@@ -1,4 +1,4 @@
-"""What comes after a group, kept from the first arrival that brings it to the last. All inside one transaction."""
+"""What follows a group, stored from the first arrival that has it until the last. All inside one transaction."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ FORGET = "DELETE FROM followups WHERE group_name IN (SELECT value FROM json_each
 
 
 def store_followups(connection: sqlite3.Connection, followups: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> None:
-    """Keep what comes after groups, each of which is named with it, and of which nothing is kept yet."""
+    """Store what follows groups, given by group. Nothing may be stored for them yet."""
     for rows, bodies in pack_rows(_rows(followups)):
         connection.execute(WRITE, (rows, bodies))
 
@@ -35,7 +35,7 @@ def _rows(followups: Iterable[tuple[str, tuple[DeferredEnqueue, ...]]]) -> Itera
 
 
 def take_followups(connection: sqlite3.Connection, group: str) -> tuple[DeferredEnqueue, ...]:
-    """Return what comes after *group*, and forget it."""
+    """Return what follows *group*, and delete it."""
     found, bodies = connection.execute(READ, (group,)).fetchone()
     rows = from_json(found)
     then = []

@@ -1,7 +1,7 @@
 """
-Groups: who has arrived, and what to post when all have.
+Groups: which members have arrived, and what to enqueue when all have.
 
-`plan_arrivals` is a pure function of what is known of the groups; `apply_arrivals` reads that and writes down the plan, for all arrivals of a turn together.
+`plan_arrivals` is a pure function of the state of the groups; `apply_arrivals` reads that state and writes the plan, for all arrivals of a turn together.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ from fq.brokers.sqlite.group_followups import store_followups, take_followups
 from fq.brokers.validation import group_ttl
 
 COMPLETE, CANCELLED = 1, 2
-"""What the column ``complete`` says, added up. To an older fq a cancelled group is complete, and so nothing comes after it."""
+"""The flags of the column ``complete``, added up. An older fq takes a cancelled group for complete, so nothing follows it."""
 
 _OF_NAMES = "IN (SELECT value FROM json_each(?))"
 
@@ -55,7 +55,7 @@ READ_VALUES = """
 
 @frozen
 class Progress:
-    """How far a group is: how many members have *arrived*, whether it is *complete* then or *cancelled*, and *until* when that is kept."""
+    """The state of a group: how many members have *arrived*, whether it is *complete* or *cancelled*, and *until* when it is kept."""
 
     arrived: int = 0
     complete: bool = False
@@ -66,10 +66,10 @@ class Progress:
 @frozen
 class Arrivals:
     """
-    What comes of some joins.
+    The plan of some arrivals.
 
-    That is the *counted* ones, the positions of the *last* ones, each of which completes its group, the groups after them, and those of one that nothing
-    follows, of which nothing is kept: they are *alone*.
+    *counted* are those that change something, *last* the positions of those that complete a group, *groups* the state afterwards. A group of one member that
+    nothing follows is not stored: *alone* are the names of such groups.
     """
 
     counted: tuple[ArriveOp, ...]
@@ -81,7 +81,7 @@ class Arrivals:
 def plan_arrivals(
     arrive_ops: Sequence[ArriveOp], groups: Mapping[str, Progress], present: AbstractSet[tuple[str, int]], now: int
 ) -> Arrivals:
-    """Decide what comes of *joins*, in their order, given the *groups* so far and which of these members were *present* already."""
+    """Plan *arrive_ops*, in order, given the state of the *groups* and which of these members were *present* already."""
     after = dict(groups)
     seen = set(present)
     counted: list[ArriveOp] = []
@@ -113,7 +113,7 @@ class CompletedGroup:
 
 
 def cancel_groups(connection: sqlite3.Connection, groups: Sequence[str], now: int) -> None:
-    """Let what comes after *groups* be cancelled, where they are not complete already."""
+    """Cancel what follows those of *groups* that are not complete."""
     names = to_json(list(groups))
     _forget(connection, names, now)
     connection.execute(CANCEL_GROUPS, (now + OPEN_GROUP_TTL_MS, names))
@@ -126,7 +126,7 @@ def _forget(connection: sqlite3.Connection, names: str, now: int) -> None:
 
 
 def apply_arrivals(connection: sqlite3.Connection, arrive_ops: Sequence[ArriveOp], now: int) -> dict[int, CompletedGroup]:
-    """Let the members arrive, and return, by the positions of the joins that completed a group, what it has gathered."""
+    """Let members arrive, and return the groups that they complete, by the position of the operation that completes each."""
     if not arrive_ops:
         return {}
     names = to_json(sorted({arrive_op.group for arrive_op in arrive_ops}))
@@ -149,7 +149,7 @@ def _state(group: Progress) -> int:
 
 
 def _brought(connection: sqlite3.Connection, counted: Sequence[ArriveOp], names: str) -> dict[str, tuple[DeferredEnqueue, ...]]:
-    """Return what comes after groups of which nothing was kept so far, as the first of the *counted* that has any brings it."""
+    """Return what follows groups that had nothing stored, from the first of the *counted* operations that has it."""
     bringing = [arrive_op for arrive_op in reversed(counted) if arrive_op.then]
     if not bringing:
         return {}

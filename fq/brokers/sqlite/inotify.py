@@ -1,7 +1,7 @@
 """
-`FileWatch`: hearing from the kernel that somebody has written to a file.
+`FileWatch`: reports of the kernel that a file was written to.
 
-Linux only (inotify); elsewhere, and where a file system does not tell, ``fq.brokers.sqlite.change_poller`` looks for itself.
+Linux only (inotify). Elsewhere, and where a file system makes no reports, ``fq.brokers.sqlite.change_poller`` polls.
 """
 
 import ctypes
@@ -14,10 +14,10 @@ READ_BYTES = 65_536
 
 class FileWatch:
     """
-    Mutable: hears of writes to the file at *path*, by any process of this machine, from now on.
+    Mutable: reports of writes to the file at *path*, by any process of this machine, from now on.
 
     Raises:
-        OSError: there is nothing to hear with.
+        OSError: there is no inotify here, or it cannot watch the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -36,7 +36,7 @@ class FileWatch:
             os.close(self._fd)
 
     def wait(self, seconds: float) -> bool:
-        """Block until there has been a write, or *seconds* have passed, and return whether there has."""
+        """Block until there was a write, or *seconds* have passed, and return whether there was one."""
         if not self._events.poll(seconds * 1_000):
             return False
         os.read(self._fd, READ_BYTES)

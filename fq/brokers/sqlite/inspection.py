@@ -1,4 +1,4 @@
-"""What operators ask for: where a message is, how full the queues are, which workers live, what died, and what to do with it."""
+"""The calls of operators: the state of messages, queues and workers, dead letters, and deleting."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -35,13 +35,13 @@ def status(connection: sqlite3.Connection, message_id: str, now: int, dead_ttl: 
 
 
 def kept(connection: sqlite3.Connection, message_ids: Sequence[str], now: int) -> set[str]:
-    """Return those of *message_ids* of which a result is kept."""
+    """Return those of *message_ids* that have a result."""
     statement = "SELECT json_group_array(message_id) FROM json_each(?) CROSS JOIN results WHERE message_id = value AND until > ?"
     return set(from_json(connection.execute(statement, (to_json(list(message_ids)), now)).fetchone()[0]))
 
 
 def queues(connection: sqlite3.Connection, now: int, dead_ttl: int) -> tuple[QueueStats, ...]:
-    """Return all queues. What is due counts as ready, whether or not a turn has come by to make it so."""
+    """Return all queues. A delayed message that is due counts as ready, even before a turn makes it so."""
     ready = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {READY} GROUP BY queue")
     delayed = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {DELAYED} AND due > ? GROUP BY queue", now)
     due = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {DELAYED} AND due <= ? GROUP BY queue", now)
@@ -67,7 +67,7 @@ def _counts(connection: sqlite3.Connection, statement: str, *parameters: int) ->
 
 
 def _waiting(connection: sqlite3.Connection, statement: str, *parameters: int) -> dict[str, tuple[int, int]]:
-    """Return, by queue, how many messages there are, and since when the oldest of them has been ready."""
+    """Return, by queue, how many messages there are, and when the oldest of them became ready."""
     return {queue: (count, since) for queue, count, since in connection.execute(statement, parameters).fetchall()}
 
 
@@ -83,7 +83,7 @@ def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]
 
 
 def claimed_by(connection: sqlite3.Connection, worker: str, limit: int) -> tuple[ClaimedMessage, ...]:
-    """Return what *worker* holds, those claimed first first."""
+    """Return the messages that *worker* holds, in the order in which it claimed them."""
     rows = connection.execute(
         f"SELECT message_id, queue, actor, worker, claimed FROM messages WHERE state = {RUNNING} AND worker = ? ORDER BY token, seq LIMIT ?",
         (worker, limit),
@@ -94,7 +94,7 @@ def claimed_by(connection: sqlite3.Connection, worker: str, limit: int) -> tuple
 def dead_letters(
     connection: sqlite3.Connection, queue: str | None, actor: str | None, error: str | None, limit: int, since: int, until: int | None
 ) -> tuple[DeadLetter, ...]:
-    """Return dead letters that died after *since*, and no later than *until* if that is given, the latest first."""
+    """Return dead letters that died after *since*, and no later than *until* if given, the latest first."""
     rows = connection.execute(
         """
         SELECT message_id, queue, actor, body, fault, died_at FROM dead
@@ -110,7 +110,7 @@ def dead_letters(
 
 
 def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: int) -> int:
-    """Delete dead letters and waiting messages, and return how many there were."""
+    """Delete dead letters and waiting messages, and return how many."""
     ids = to_json(list(message_ids))
     letters = connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (ids, since)).rowcount
     waiting = connection.execute(f"DELETE FROM messages WHERE {_OF_IDS} AND state <> {RUNNING}", (ids,)).rowcount
@@ -119,7 +119,7 @@ def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: i
 
 
 def purge(connection: sqlite3.Connection, queue: str) -> int:
-    """Delete what waits in *queue*, and return how many messages that was."""
+    """Delete the messages that wait in *queue*, and return how many."""
     statement = "DELETE FROM messages WHERE state = {} AND queue = ?"
     count = sum(connection.execute(statement.format(state), (queue,)).rowcount for state in (READY, DELAYED))
     unmark_deleted(connection)
@@ -127,5 +127,5 @@ def purge(connection: sqlite3.Connection, queue: str) -> int:
 
 
 def set_paused(connection: sqlite3.Connection, queue: str, paused: bool) -> None:
-    """Let workers claim from *queue*, or not."""
+    """Allow or stop claims from *queue*."""
     connection.execute("INSERT INTO queues VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused", (queue, int(paused)))

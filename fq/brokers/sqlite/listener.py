@@ -1,4 +1,4 @@
-"""`Listener`: everybody of this process who waits for work or for results, and how they hear of it, whoever brings it about."""
+"""`Listener`: the threads and coroutines of this process that wait for work or for results."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ class Listener:
     """
     Mutable: waits on behalf of callers.
 
-    It reads through *reader*, which must be another connection than the one that writes; *path* is that of the database.
+    It reads through *reader*, which must not be the connection that writes; *path* is that of the database.
     """
 
     def __init__(self, reader: Database, clock: Clock, path: str) -> None:
@@ -36,19 +36,19 @@ class Listener:
         self._poller = ChangePoller(self._reader.version, self._hear, self._path)
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: those who waited, and the thread that listened, are in the parent."""
+        """Start afresh: the waiters, and the thread that listened, are in the parent."""
         self._begin()
 
     def notify_work(self) -> None:
-        """Tell who waits for work that there may be some."""
+        """Let workers that wait check for work."""
         self._signal.notify_work()
 
     def wake(self) -> None:
-        """Send away who waits for work."""
+        """End all waits for work."""
         self._signal.wake_all()
 
     def kept(self, store_ops: Iterable[StoreResultOp]) -> None:
-        """Tell who waits for one of these results."""
+        """Hand these results to those who wait for them."""
         for store_op in store_ops:
             self._waiters.resolve(store_op.message_id, store_op.body)
 
@@ -73,14 +73,14 @@ class Listener:
             return await self._waiters.wait_async(message_id, timeout)
 
     def _seconds_left(self, request: ClaimRequest) -> float:
-        """Return how long there will be nothing to claim, in seconds, as far as is known."""
+        """Return for how long there is nothing to claim, in seconds, as far as is known."""
         if request.limit <= 0:
             return float("inf")
         due, until, is_ready = self._reader.query(OUTLOOK, (NEVER, request.worker, to_json(request.queues)))[0]
         return 0.0 if is_ready else self._clock.seconds_until(min(due, until))
 
     def _hear(self) -> None:
-        """Something has changed, here or in another process."""
+        """The database has changed, here or in another process."""
         self._signal.notify_work()
         if ids := self._waiters.ids():
             try:

@@ -1,12 +1,12 @@
-"""`Maintenance`: deleting what is past its time, a little now and then, so that no turn takes long and no table grows for ever."""
+"""`Maintenance`: deletes expired rows, a few at a time, so that no turn takes long and no table grows for ever."""
 
 import sqlite3
 
 MAX_ROWS_PER_STEP = 1_000
-"""At most so many rows of a table go at once; if there were more, the next turn goes on."""
+"""How many rows of a table are deleted at once, at most; the next turn goes on."""
 
 INTERVAL_MS = 1_000
-"""How often to look, in ms."""
+"""How often to look for expired rows."""
 
 _SOME = f"LIMIT {MAX_ROWS_PER_STEP}"
 
@@ -31,14 +31,14 @@ EXPIRED_LETTERS = f"DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE di
 
 
 class Maintenance:
-    """Mutable: remembers when to look again."""
+    """Mutable: remembers when to run next."""
 
     def __init__(self, dead_ttl: int) -> None:
         self._dead_ttl = dead_ttl
         self._next_run = 0
 
     def run(self, connection: sqlite3.Connection, now: int) -> bool:
-        """Delete some of what is past its time at *now*, if it is time to look, and return whether there may be more."""
+        """Delete some of what has expired at *now*, if it is time to, and return whether there may be more."""
         if now < self._next_run:
             return False
         deleted = [connection.execute(step, (now,)).rowcount for step in STEPS]

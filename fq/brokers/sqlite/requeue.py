@@ -60,7 +60,7 @@ class _View:
 
 
 def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], plan: RequeuePlanner, now: int, since: int, known: set[str]) -> int:
-    """Carry out the *plan* for dead letters that died after *since*, and return how many it requeued."""
+    """Carry out *plan* for dead letters that died after *since*, and return how many it requeued."""
     planned = plan(message_ids, _View(connection, now, since), now)
     if planned.taken_messages:
         connection.execute(TAKE_BACK, (to_json(list(planned.taken_messages)),))

@@ -1,4 +1,4 @@
-"""The tables of a SQLite broker, and what a file must be to hold them."""
+"""The tables of a SQLite broker, and the requirements on a file."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from fq.brokers.sqlite import file_state
 from fq.errors import ConfigError
 
 OLDEST_SQLITE = (3, 35, 0)
-"""The first release with RETURNING."""
+"""The first release of SQLite that has RETURNING."""
 
 APPLICATION = 0x66710001
-"""What says in a file's header that it is one of fq's."""
+"""The mark of fq in the header of a file."""
 
 VERSION = 3
-"""The version of the tables below, kept in the file's ``user_version``."""
+"""The version of these tables; the file has it in ``user_version``."""
 
 DELAYED, READY, RUNNING = 0, 1, 2
-"""The states of a message, as they are kept."""
+"""The states of a message in the tables."""
 
 WORKFLOWS = (
     "CREATE INDEX results_held ON results (hold) WHERE hold <> ''",
-    # What comes after a group: posts, and their bodies, which are cut open where the values go, and where the time goes.
+    # What follows a group: enqueues, with their bodies, which are cut where the values go, and where the time goes.
     """
     CREATE TABLE followups (
         group_name TEXT NOT NULL, number INTEGER NOT NULL, message_id TEXT NOT NULL, queue TEXT NOT NULL, actor TEXT NOT NULL, priority INTEGER NOT NULL,
@@ -30,8 +30,8 @@ WORKFLOWS = (
 )
 
 TABLES = (
-    # A message that waits or runs. Its arrival is (due, seq). A partial index for each state, so that a change of state costs two index entries
-    # and nothing has to be searched for. `token` is 0 unless it runs.
+    # A message that waits or runs. Its place in the order is (due, seq). There is a partial index for each state: a change of state costs two index
+    # entries, and nothing has to be searched for. `token` is 0 unless it runs.
     """
     CREATE TABLE messages (
         seq         INTEGER PRIMARY KEY,
@@ -55,7 +55,7 @@ TABLES = (
     f"CREATE INDEX messages_ready ON messages (queue, priority, due) WHERE state = {READY}",
     f"CREATE INDEX messages_running ON messages (worker, token) WHERE state = {RUNNING}",
     "CREATE TABLE queues (name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
-    # `queues` are those that the worker has asked for, as JSON, each once and by name.
+    # `queues` are those that the worker has asked for, as JSON, distinct and sorted.
     """
     CREATE TABLE workers (
         name        TEXT PRIMARY KEY,
@@ -64,12 +64,12 @@ TABLES = (
         queues      TEXT NOT NULL DEFAULT '[]'
     ) WITHOUT ROWID
     """,
-    # Marks of cancelled messages, until they end; `told` is the token of the claim whose worker has been told.
+    # Marks of cancelled messages, until they end; `told` is the token of the claim whose worker knows.
     "CREATE TABLE cancelled (message_id TEXT PRIMARY KEY, told INTEGER NOT NULL) WITHOUT ROWID",
     # The latest token; one row.
     "CREATE TABLE tokens (latest INTEGER NOT NULL)",
     "INSERT INTO tokens VALUES (0)",
-    # A result that waits for the end of its workflow is kept for `ttl` ms from when the group `hold` is complete.
+    # A result that waits for the end of its workflow is kept for `ttl` ms after the group `hold` is complete.
     """
     CREATE TABLE results (
         message_id TEXT PRIMARY KEY, until INTEGER NOT NULL, body BLOB NOT NULL, hold TEXT NOT NULL DEFAULT '', ttl INTEGER NOT NULL DEFAULT 0
@@ -80,7 +80,7 @@ TABLES = (
     "CREATE TABLE groups (name TEXT PRIMARY KEY, arrived INTEGER NOT NULL, complete INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX groups_until ON groups (until)",
     "CREATE TABLE members (group_name TEXT NOT NULL, member INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (group_name, member)) WITHOUT ROWID",
-    # `error` is the type of the fault, by which letters are asked for; `fault` is all of it, as JSON.
+    # `error` is the type of the fault, for searches; `fault` is all of it, as JSON.
     """
     CREATE TABLE dead (
         seq         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -105,12 +105,12 @@ UPGRADES = {
         *WORKFLOWS,
     ),
 }
-"""By version, what makes its tables those of the next one. What an older fq does with a file that it has open must go on working."""
+"""By version, the statements that upgrade its tables to the next. An older fq that has the file open must go on working."""
 
 
 def check_library() -> None:
     """
-    Let the SQLite library pass if it is new enough.
+    Accept the SQLite library if it is new enough.
 
     Raises:
         ConfigError: it is not.
@@ -124,16 +124,16 @@ def check_library() -> None:
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
     """
-    Make the tables where there are none, and of older ones those of today.
+    Create the tables if there are none, and upgrade older ones.
 
     Raises:
-        ConfigError: the file is another application's, or a newer fq's.
+        ConfigError: the file belongs to another application, or to a newer fq.
     """
     if _version(connection, path) == VERSION and _has_meta(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in (*_missing(_version(connection, path)), *file_state.TABLE):  # none if somebody was faster
+        for statement in (*_missing(_version(connection, path)), *file_state.TABLE):  # none if another process was faster
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -144,7 +144,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _missing(version: int) -> Sequence[str]:
-    """Return what makes tables of *version*, 0 for none, those of today."""
+    """Return the statements that upgrade tables of *version*, 0 for none, to those of today."""
     return [statement for old in range(version, VERSION) for statement in UPGRADES[old]] if version else TABLES
 
 

@@ -1,4 +1,4 @@
-"""A turn, from its first statement to its last: the order of the parts is the point of this page. All inside one transaction."""
+"""A turn from its first statement to its last. The order of the parts matters. All inside one transaction."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from fq.brokers.sqlite.maintenance import Maintenance
 
 @frozen
 class TurnResult:
-    """What a turn came to, the results that it kept, and whether others may find something *new* to claim."""
+    """The result of a turn, the results of messages that it stored, and whether other workers may find something *new* to claim."""
 
     turn: Turn
     results: tuple[StoreResultOp, ...]
@@ -25,9 +25,9 @@ def run_turn(
     connection: sqlite3.Connection, commits: Sequence[Commit], request: ClaimRequest, now: int, maintenance: Maintenance, known: set[str]
 ) -> TurnResult:
     """
-    Do all that a turn does at *now*; *known* are queues that are listed.
+    Run a turn at the time *now*. *known* are queues that are in the table of queues.
 
-    The worker's own lease comes first, so that it never takes back what it holds itself; then its commits, while their tokens are still current.
+    The worker's own lease is renewed first, so that the turn does not take back what the worker holds; its commits come next, while their tokens are current.
     """
     register_turn(connection, request, now)
     snapshot = read_snapshot(connection, [commit.message_id for commit in commits], request.worker, now)
@@ -35,7 +35,7 @@ def run_turn(
     plan = plan_commits(commits, snapshot.running, cancelled_ids)
     apply_dispositions(connection, plan, now, known)
     if cancelled_ids:
-        cancel(connection, cancelled_ids.difference(plan.ended), now)  # what was put off is ready at once
+        cancel(connection, cancelled_ids.difference(plan.ended), now)  # what was rescheduled is ready at once
         unmark_ended(connection, cancelled_ids.intersection(plan.ended))
     has_cancelled = apply_operations(connection, plan, now, known) or snapshot.has_cancelled
     more = promote_and_reclaim(connection, snapshot, now)

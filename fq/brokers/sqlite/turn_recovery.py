@@ -1,7 +1,7 @@
 """
-`TurnRunner`: takes turns, and remembers one whose worker was told that it failed although it was applied: to a file that was moved away at that moment.
+`TurnRunner`: runs turns. A turn may fail for its worker although it was applied: to a file that was moved away at that moment. It remembers such turns.
 
-If that file is back at the worker's next turn, the worker hears what came of both: its outcomes are not too late, and what it claimed is not stranded.
+If that file is back at the worker's next turn, the worker is told the result of both: its commits are not stale, and what it claimed is not stranded.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ NO_RESULT = TurnResult(Turn(), (), new=False)
 
 @frozen
 class _UnreportedTurn:
-    """What a turn came to that was applied to *file*, and which commits, by message and token, it *applied*."""
+    """The result of a turn that was applied to *file*, and the commits, by message and token, that it *applied*."""
 
     file: FileKey
     result: TurnResult
@@ -30,7 +30,7 @@ class _UnreportedTurn:
 
 
 class TurnRunner:
-    """Mutable: all that is *unheard*, by worker."""
+    """Mutable: remembers unreported turns, by worker."""
 
     def __init__(self, writer: Database, clock: Clock, maintenance: Maintenance) -> None:
         self._writer = writer
@@ -39,7 +39,7 @@ class TurnRunner:
         self._unreported: dict[str, _UnreportedTurn] = {}
 
     def run(self, commits: Sequence[Commit], request: ClaimRequest) -> TurnResult:
-        """Do all that a turn does, or nothing of it."""
+        """Run a turn, wholly or not at all."""
         result = NO_RESULT
         try:
             with self._writer.writing() as connection:
@@ -56,7 +56,7 @@ class TurnRunner:
         return result
 
     def _with_unreported(self, connection: sqlite3.Connection, result: TurnResult, commits: Sequence[Commit], worker: str) -> TurnResult:
-        """Return *taken* with what is true still of the turn that *worker* has not heard of."""
+        """Return *result* with what is still true of the turn that *worker* was not told about."""
         unreported = self._unreported.get(worker)
         if unreported is None or unreported.file != self._writer.file:
             return result

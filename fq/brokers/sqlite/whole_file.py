@@ -1,4 +1,4 @@
-"""`WholeFile`: what a `SqliteBroker` does with its file as a whole, on a connection of its own, so that no other call waits for it."""
+"""`WholeFile`: what a `SqliteBroker` does with its whole file, on a connection of its own, so that other calls do not wait for it."""
 
 import os
 from collections.abc import Iterator
@@ -18,27 +18,27 @@ class WholeFile:
 
     def backup(self, target: str | os.PathLike[str]) -> None:
         """
-        Copy the database to *target*, one whole file, while others use it; what was there is replaced when the copy is whole.
+        Copy the database to *target*, as one file, while others use it. A file at *target* is replaced once the copy is whole.
 
         Raises:
-            BrokerError, ConfigError: why there is no copy; *target* is as it was.
+            BrokerError, ConfigError: why there is no copy; *target* has not changed.
         """
         with self._own_connection() as database, database.reading() as connection:
             back_up(connection, self.path, os.path.abspath(target))  # noqa: PTH100  # links stay as they are
 
     def room(self) -> Room:
-        """Return how large the database is, and how much of that is free."""
+        """Return the size of the database, and how much of it is free."""
         with self._own_connection() as database, database.reading() as connection:
             return room(connection)
 
     def shrink(self) -> Room:
-        """Give back to the disk what is free in the file, and return how large it is then; others that write wait for it."""
+        """Return free room in the file to the disk, and return the new size; other connections wait to write."""
         with self._own_connection() as database, database.alone() as connection:
             return shrink(connection, self.path, self._settings.busy_timeout)
 
     @contextmanager
     def _own_connection(self) -> Iterator[Database]:
-        """Return a database of its own for what takes long, so that no other call waits for it."""
+        """Return a database for long work, so that other calls do not wait for it."""
         database = Database(self._settings, self.clock)
         try:
             yield database
