@@ -148,9 +148,9 @@ class App:
         """
         self.registry.edit_stack(change)
 
-    def singleton(self, kind: Callable[["App"], T]) -> T:
-        """Return ``kind(app)``, which is called once for each app. Layers use it for what they share."""
-        return self.registry.singleton(kind)
+    def singleton(self, factory: Callable[["App"], T]) -> T:
+        """Return ``factory(app)``, which is called once for each app. Layers use it for what they share."""
+        return self.registry.singleton(factory)
 
     def get_actor(self, name: str) -> AnyActor:
         """

@@ -43,7 +43,7 @@ class GroupHandle(Handle[R_co]):
     def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.get`."""
         remaining_ms, values = start_deadline(to_ms(timeout)), list[object]()
-        for part in self.awaited():
+        for part in self.parts_to_await():
             if (error := self._collect(part.get(remaining_ms()), values)) is not None:
                 return Failure(error)
         return self._group_result(values)
@@ -51,7 +51,7 @@ class GroupHandle(Handle[R_co]):
     async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
         """See `Handle.aget`."""
         remaining_ms, values = start_deadline(to_ms(timeout)), list[object]()
-        for part in self.awaited():
+        for part in self.parts_to_await():
             if (error := self._collect(await part.aget(remaining_ms()), values)) is not None:
                 return Failure(error)
         return self._group_result(values)
@@ -76,7 +76,7 @@ class GroupHandle(Handle[R_co]):
         for part in (*self.before, *self.members):
             yield from part.group_ids()
 
-    def awaited(self) -> tuple[Handle[object], ...]:
+    def parts_to_await(self) -> tuple[Handle[object], ...]:
         """Return the members; for an empty group, the step before."""
         return self.members or self.before[-1:]
 

@@ -167,7 +167,7 @@ class Handle(ABC, Generic[R_co]):
             ResultNotStored: an actor stores no results, so its completion cannot be observed.
         """
         remaining_ms = start_deadline(to_ms(timeout))
-        for part in self.awaited():
+        for part in self.parts_to_await():
             result = part.get(remaining_ms())
             error = None if is_successful(result) else result.failure()
             if isinstance(error, TimedOut | Missing):
@@ -175,13 +175,13 @@ class Handle(ABC, Generic[R_co]):
             if isinstance(error, NotStored):
                 _raise(part, error)
 
-    def awaited(self) -> tuple["Handle[object]", ...]:
+    def parts_to_await(self) -> tuple["Handle[object]", ...]:
         """Return the handles that must have an outcome for this one to be completed."""
         return (self,)
 
     def leaves(self) -> tuple["Handle[object]", ...]:
         """Return the handles of the single calls that must have an outcome for this one to be completed."""
-        return tuple(leaf for part in self.awaited() for leaf in ((part,) if part is self else part.leaves()))
+        return tuple(leaf for part in self.parts_to_await() for leaf in ((part,) if part is self else part.leaves()))
 
     @property
     def completed(self) -> bool:
@@ -191,7 +191,7 @@ class Handle(ABC, Generic[R_co]):
         Raises:
             ResultNotStored: an actor stores no results, so its completion cannot be observed.
         """
-        parts = self.awaited()
+        parts = self.parts_to_await()
         return all(map(completion_check(self.app, parts), parts))
 
     @property

@@ -9,6 +9,6 @@ T = TypeVar("T")
 class Host(Protocol):
     """An app, as its layers see it: it holds what they share."""
 
-    def singleton(self, kind: Callable[[Any], T], /) -> T:
-        """Return ``kind(app)``, which is called once in an app."""
+    def singleton(self, factory: Callable[[Any], T], /) -> T:
+        """Return ``factory(app)``, which is called once in an app."""
         ...

@@ -109,11 +109,11 @@ class Registry:
         """Will the result of *call* be stored?"""
         return call.options.get("store_results", self.plan(call.actor.name).stores_results) is True
 
-    def singleton(self, kind: Callable[..., T]) -> T:
+    def singleton(self, factory: Callable[..., T]) -> T:
         """See `App.singleton`."""
-        if kind not in self._singletons:
-            self._singletons[kind] = kind(self._owner)
-        return cast(T, self._singletons[kind])
+        if factory not in self._singletons:
+            self._singletons[factory] = factory(self._owner)
+        return cast(T, self._singletons[factory])
 
     def apply_send_layers(self, enqueue: Enqueue) -> Enqueue:
         """Return *enqueue* as the layers of its actor change it."""
