@@ -119,7 +119,7 @@ def grip(seconds: int) -> int:
 
 @app.actor(max_retries=0, max_deliveries=1_000)
 def leak(megabytes: int) -> int:
-    """Keep memory for good."""
+    """Keep memory until the process ends."""
     _kept.append(bytearray(os.urandom(1024)) * 1024 * megabytes)
     return megabytes
 

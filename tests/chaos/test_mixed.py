@@ -42,7 +42,7 @@ KEPT = 7_200_000
 """Results are kept for longer than any run, ms."""
 
 CROWDED = 2_000
-"""With so many messages waiting, no more are sent: the faults are to be survived, not the load."""
+"""While more messages than this wait, no more are sent: this is a test of faults, not of load."""
 
 
 Outage = Callable[[], AbstractContextManager[None]]
@@ -69,7 +69,7 @@ class Storm:
     faults: dict[str, int] = field(factory=dict)
 
     def rage(self, seconds: float) -> None:
-        """Send, and do harm, for so many *seconds*; then let the worker finish and stop."""
+        """Send, and do harm, for this many *seconds*; then let the worker finish and stop."""
         self.begin()
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -35,7 +35,7 @@ KEPT = 7_200_000
 """Results are kept for longer than any run, ms."""
 
 CROWDED = 300
-"""With so many messages waiting, no more are sent: the faults are to be survived, not the load."""
+"""While more messages than this wait, no more are sent: this is a test of faults, not of load."""
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_worker_that_watches_reloads_when_a_file_changes_and_not_when_it_is_re
     process = rig.start("--processes", "1", "--watch", str(folder), app="watched:app")
     try:
         first = pid.send().get(20_000).unwrap()
-        time.sleep(1.5)  # the watcher is a process of its own, which tells nobody when it has begun
+        time.sleep(1.5)  # the watcher is a process of its own, and does not say when it has begun
         (folder / "watched.py").read_text()
         time.sleep(0.5)
         assert pid.send().get(20_000).unwrap() == first

@@ -131,7 +131,7 @@ def test_leases_are_renewed_while_the_new_code_is_tried_and_last_while_it_is_imp
     changing.start("--heartbeat", "500")
     handle = grip.send(7)
     wait_until(lambda: changing.rig.runs("grip"), what="the first run")
-    with changing.rig.worker("--processes", "1", "--heartbeat", "500"):  # it takes what nobody holds
+    with changing.rig.worker("--processes", "1", "--heartbeat", "500"):  # it takes what no other worker holds
         changing.change("time.sleep(1.5)")
         changing.says("drains")
         assert handle.get(30_000) == Success(0)

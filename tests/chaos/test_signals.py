@@ -34,7 +34,7 @@ def test_a_worker_that_is_told_to_stop_while_it_imports_the_app_ends_at_once(rig
     assert not file.exists()
 
 
-def test_who_takes_the_place_of_a_quiet_child_is_quiet_too_also_after_a_reload(app: App, rig: Rig) -> None:
+def test_the_replacement_of_a_quiet_child_is_quiet_too_also_after_a_reload(app: App, rig: Rig) -> None:
     from tests.chaos.tasks import pid
 
     with rig.worker("--processes", "1") as process:
@@ -46,7 +46,7 @@ def test_who_takes_the_place_of_a_quiet_child_is_quiet_too_also_after_a_reload(a
         wait_until(lambda: [heir for heir in children(process) if heir.pid != child.pid], what="the replacement")
         assert not is_successful(pid.send().get(1_500))
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: rig.log().count("1 processes") == 2, what="the reload")
+        wait_until(lambda: rig.log().count(": 1 process, ") == 2, what="the reload")
         handle = pid.send()
         assert not is_successful(handle.get(1_500))
         process.send_signal(signal.SIGUSR2)

@@ -1,4 +1,4 @@
-"""Standard output and standard error that are full, closed, or read by nobody: that costs what was written there, and no work."""
+"""Standard output and standard error that are full, closed, or without a reader: what is written there is lost, and no work is."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def test_a_worker_whose_log_has_lost_its_reader_works_reloads_and_stops(app: App
     assert process.wait(20) == 0
 
 
-def test_a_log_that_nobody_reads_does_not_hold_up_the_supervisor(app: App, rig: Rig) -> None:
+def test_a_log_without_a_reader_does_not_hold_up_the_supervisor(app: App, rig: Rig) -> None:
     from tests.chaos.tasks import say
 
     process, reader, writer = piped(rig, "--heartbeat", "500")

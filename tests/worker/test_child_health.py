@@ -1,4 +1,4 @@
-"""What the supervisor makes of a child, as a function of what is known of it."""
+"""What a child needs, as a function of what is known of it."""
 
 import pytest
 from attrs import evolve
@@ -20,7 +20,7 @@ def known(snapshot: Snapshot, **more: object) -> ChildHealth:
     return evolve(FRESH, snapshot=snapshot, **more)
 
 
-def test_a_child_that_gives_signs_of_life_is_well() -> None:
+def test_a_child_with_heartbeats_is_healthy() -> None:
     assert diagnose(FRESH, SETTINGS) == Diagnosis.HEALTHY
     assert diagnose(known(Snapshot(NOW - 0.1, 5, (BUSY,))), SETTINGS) == Diagnosis.HEALTHY
 
@@ -36,7 +36,7 @@ def test_one_that_has_not_booted_is_waited_for_until_the_boot_timeout_and_for_th
     assert diagnose(evolve(unborn, started_at=NOW - limit - 0.1, stopped=True), settings) == Diagnosis.HEALTHY
 
 
-def test_one_that_runs_nothing_and_is_silent_for_three_leases_is_wedged() -> None:
+def test_a_child_that_runs_nothing_and_is_silent_for_three_leases_is_unresponsive() -> None:
     assert diagnose(known(Snapshot(NOW - LEASES + 0.1, 5, ())), SETTINGS) == Diagnosis.HEALTHY
     assert diagnose(known(Snapshot(NOW - LEASES - 0.1, 5, ())), SETTINGS) == Diagnosis.UNRESPONSIVE
 
@@ -75,21 +75,21 @@ def test_a_stopped_child_overruns_nothing() -> None:
     assert diagnose(known(late, stopped=True), SETTINGS) == Diagnosis.HEALTHY
 
 
-def test_one_that_has_done_its_share_or_grown_too_large_is_worn_out() -> None:
+def test_a_child_that_has_finished_enough_or_grown_too_large_is_due_for_recycling() -> None:
     assert diagnose(known(Snapshot(NOW, 99, ())), SETTINGS) == Diagnosis.HEALTHY
     assert diagnose(known(Snapshot(NOW, 100, ())), SETTINGS) == Diagnosis.DUE_FOR_RECYCLING
     assert diagnose(known(Snapshot(NOW, 5, ()), memory=SETTINGS.max_memory_per_child), SETTINGS) == Diagnosis.HEALTHY
     assert diagnose(known(Snapshot(NOW, 5, ()), memory=10**12), SETTINGS) == Diagnosis.DUE_FOR_RECYCLING
 
 
-def test_one_that_is_too_large_before_it_has_finished_anything_is_no_better_replaced() -> None:
+def test_a_child_that_is_too_large_before_its_first_message_is_not_replaced() -> None:
     assert diagnose(known(Snapshot(0.0, 0, ()), memory=10**12, started_at=NOW), SETTINGS) == Diagnosis.HEALTHY, "it boots"
     assert diagnose(known(Snapshot(NOW, 0, ()), memory=10**12), SETTINGS) == Diagnosis.OVERSIZED_AT_BOOT
     assert diagnose(known(Snapshot(NOW, 0, (BUSY,)), memory=10**12), SETTINGS) == Diagnosis.HEALTHY, "its first message may be to blame"
     assert diagnose(known(Snapshot(NOW, 1, ()), memory=10**12), SETTINGS) == Diagnosis.DUE_FOR_RECYCLING
 
 
-def test_without_such_settings_nobody_wears_out() -> None:
+def test_without_such_settings_no_child_is_recycled() -> None:
     assert diagnose(known(Snapshot(NOW, 10**9, ()), memory=10**15), WorkerSettings(heartbeat=1_000)) == Diagnosis.HEALTHY
 
 

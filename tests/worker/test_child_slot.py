@@ -1,4 +1,4 @@
-"""Who has a place, and when the next comes: children that die young make the next wait, wherever they were."""
+"""When the next child of a slot starts: children that die soon delay their replacements."""
 
 from fq.worker.scoreboard import Scoreboard
 from fq.worker.supervisor.child import ChildProcess
@@ -74,7 +74,7 @@ def test_one_that_could_not_be_started_is_tried_again_after_a_pause() -> None:
     assert slot.wants_child(NOW + restart_delay(1))
 
 
-def test_who_has_retired_is_none_of_its_business() -> None:
+def test_the_exit_of_a_draining_child_changes_nothing() -> None:
     slot = ChildSlot(child())
     slot.child_exited(child(), NOW)
 

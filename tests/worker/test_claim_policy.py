@@ -17,7 +17,7 @@ from tests.wait_until import wait_until
 
 
 class Gate:
-    """Actors that wait until they may go on, and who waits."""
+    """Actors that wait until they may go on."""
 
     def __init__(self) -> None:
         self.running: list[int] = []

@@ -67,7 +67,7 @@ async def awaits_what_was_cancelled() -> int:
 
 
 @pytest.mark.parametrize("actor", [raises, awaits_what_was_cancelled])
-def test_a_cancellation_that_nobody_asked_for_is_a_failure_like_any_other(app: App, actor: Callable[[], Awaitable[int]]) -> None:
+def test_a_cancellation_that_no_other_code_asked_for_is_a_failure_like_any_other(app: App, actor: Callable[[], Awaitable[int]]) -> None:
     runs: list[int] = []
 
     async def counted() -> int:

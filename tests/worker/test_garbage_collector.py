@@ -1,4 +1,4 @@
-"""A worker process lets the garbage collector look less often, unless the app has said how often."""
+"""In a worker process the garbage collector looks less often, unless the app has set a threshold."""
 
 import gc
 
@@ -17,7 +17,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 @pytest.mark.parametrize("usual", [700, 2_000])
-def test_it_is_calmed_where_nobody_has_set_it(calls: list[object], monkeypatch: pytest.MonkeyPatch, usual: int) -> None:
+def test_it_looks_less_often_unless_the_app_has_set_a_threshold(calls: list[object], monkeypatch: pytest.MonkeyPatch, usual: int) -> None:
     monkeypatch.setattr(gc, "get_threshold", lambda: (usual, 10, 10))
     relax_garbage_collector()
 

@@ -1,4 +1,4 @@
-"""Interrupts strike actors, and nothing else: neither what comes before their call, nor what they call of fq's."""
+"""Interrupts hit actors, and nothing else: neither what comes before their call, nor what they call of fq's own."""
 
 import logging
 import sys
@@ -172,7 +172,7 @@ def test_what_else_goes_wrong_in_a_finalizer_is_reported_as_before(interrupter: 
     assert len(reported) == 1
 
 
-def test_threads_that_nobody_interrupts_have_no_shield() -> None:
+def test_threads_that_run_no_actor_have_no_mask() -> None:
     assert shielded(lambda: current.shield)() is None
     checkpoint()
 

@@ -1,4 +1,4 @@
-"""One outcome that the broker refuses keeps no other waiting: it alone fails, and those who wait for it are told."""
+"""One outcome that the broker refuses does not hold up the others: it alone fails, and what waits for it hears of the failure."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -181,7 +181,7 @@ def test_an_error_that_is_none_of_the_brokers_own_blames_the_outcome_that_raises
     assert (results[0].failure().type, results[1]) == ("OverflowError", Success("a"))
 
 
-def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_and_keeps_nobody_waiting(
+def test_a_message_of_an_unknown_actor_that_cannot_be_put_off_is_a_dead_letter_and_holds_up_no_other(
     broker: Choosy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker.error = BrokerUnavailable("connection reset by peer")

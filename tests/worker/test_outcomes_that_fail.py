@@ -1,4 +1,4 @@
-"""What a worker does with an outcome that it cannot take: the message ends as a dead letter, and is not run again and again."""
+"""An outcome that cannot be encoded or reported: the message ends as a dead letter, and is not run again and again."""
 
 from collections.abc import Callable
 

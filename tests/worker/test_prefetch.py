@@ -11,7 +11,7 @@ def test_a_fast_worker_asks_for_what_it_finishes_within_the_window() -> None:
     assert Prefetch(rate=4.0).room(free=2, backlog=10) == 2 + 4 * WINDOW_MS - 10
 
 
-def test_nobody_asks_for_more_than_the_most() -> None:
+def test_a_claim_never_asks_for_more_than_the_maximum() -> None:
     assert Prefetch(rate=1e6).room(free=8, backlog=0) == MAX_CLAIM
 
 

@@ -1,4 +1,4 @@
-"""What one program leaves to the next one in the same process."""
+"""What one program hands over to the next one in the same process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What could not be started for want of threads or files is started when there are some."""
+"""What could not be started, because the machine had no thread or file left, is started when there are some."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A worker that is told to stop while its broker is away."""
+"""A worker that stops while its broker is away."""
 
 import pytest
 

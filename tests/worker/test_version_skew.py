@@ -52,7 +52,7 @@ def test_an_argument_of_the_next_release_waits_for_a_worker_of_it(broker: Broker
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-def test_when_nobody_takes_them_it_is_a_failure_that_all_hear_of(silent: None, colour: str) -> None:
+def test_a_message_that_no_worker_can_run_fails_and_its_group_and_callbacks_hear_of_it(silent: None, colour: str) -> None:
     broker = MemoryBroker(clock=ManualClock())
     old, new = App(broker=broker), App(broker=broker)
     told: list[object] = []

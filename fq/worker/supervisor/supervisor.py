@@ -180,7 +180,9 @@ class Supervisor:
     def _recycle(self, child: ChildProcess, now: float) -> None:
         for slot in self._slots:
             if slot.wants_successor(child, now) and not self._stop_requests:
-                log.info("worker process %d has reached a --max-…-per-child: starting its successor", child.pid)
+                log.info(
+                    "worker process %d has reached its --max-tasks-per-child or --max-memory-per-child: starting its successor", child.pid
+                )
                 slot.successor = self._start(slot)
 
     def _warn_of_memory(self, child: ChildProcess) -> None:

@@ -1,4 +1,4 @@
-"""Children that others have taken the place of: they finish what runs, however long that takes, and only a stop of the worker hurries them."""
+"""Children that drain: they finish what runs, however long that takes, and only a stop of the worker hurries them."""
 
 import signal
 import time
@@ -22,7 +22,7 @@ def reload(app: App, rig: Rig, process: Popen[bytes]) -> None:
 
 
 def replaced(app: App, rig: Rig, order: Callable[[], object]) -> None:
-    """Return when, after *order*, the child that answered before has been told to retire, and another answers."""
+    """Return when, after *order*, the child that answered before drains, and another answers."""
     from tests.chaos.tasks import pid
 
     first = pid.send().get(20_000).unwrap()
@@ -32,7 +32,7 @@ def replaced(app: App, rig: Rig, order: Callable[[], object]) -> None:
 
 
 def recycle(app: App, rig: Rig, process: Popen[bytes]) -> None:
-    """Have the child do its share, and return when another answers."""
+    """Let the child run as many messages as it may, and return when another answers."""
     from tests.chaos.tasks import pid
 
     replaced(app, rig, lambda: app.send_many(pid.call() for _ in range(20)))
@@ -63,7 +63,7 @@ def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_wou
 
 
 @pytest.mark.parametrize(("replace", "options"), [(reload, ()), (recycle, RECYCLED)])
-def test_one_stop_does_not_count_as_the_second_of_a_child_that_retires(
+def test_one_stop_does_not_count_as_the_second_of_a_draining_child(
     app: App, rig: Rig, replace: Callable[..., None], options: tuple[str, ...]
 ) -> None:
     from tests.chaos.tasks import gate_of, wait_at_gate
@@ -106,7 +106,7 @@ def test_a_second_stop_ends_children_that_retire_at_once(app: App, rig: Rig) -> 
     assert handle.status().state == "ready"
 
 
-def test_a_child_that_retires_ends_when_its_supervisor_is_killed(app: App, rig: Rig, tmp_path: Path) -> None:
+def test_a_draining_child_ends_when_its_supervisor_is_killed(app: App, rig: Rig, tmp_path: Path) -> None:
     from tests.chaos.tasks import nap
 
     process = rig.start("--processes", "1", "--threads", "2", "--heartbeat", "500")
