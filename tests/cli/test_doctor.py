@@ -105,7 +105,7 @@ def test_without_an_app_it_is_the_default_broker_that_is_looked_at(fq: Fq, proje
 
     assert code == 0
     assert findings["broker"]["found"] == f"sqlite:///{project}/fq.db, the default, because $FQ_URL is not set"
-    assert findings["database"]["found"] == f"{project}/fq.db was not there, an empty one has been made"
+    assert findings["database"]["found"] == f"{project}/fq.db did not exist: an empty database was created"
     assert findings["workers"]["advice"] == "fq worker APP"
 
 

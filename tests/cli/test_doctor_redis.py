@@ -131,7 +131,7 @@ def test_settings_that_are_not_told_are_worth_a_warning_where_nothing_else_tells
 
     assert code == 0
     assert levels(findings, "server", "role", "eviction", "memory", "persistence", "keys") == ["good"] * 4 + ["warn", "good"]
-    assert findings["persistence"]["found"] == "no append-only file; if there are snapshots, the server does not tell"
+    assert findings["persistence"]["found"] == "no append-only file; the server does not reveal whether it takes snapshots"
 
 
 def test_a_server_that_says_nothing_of_itself_is_bad_and_its_queues_are_looked_at_all_the_same(look: Look, server: Server) -> None:
@@ -214,8 +214,8 @@ def test_messages_whose_workers_are_gone_are_bad(look: Look, server: Server) -> 
 def test_clocks_that_differ_are_worth_a_warning() -> None:
     ahead, behind, together = clock(10 * MINUTE, 5 * MINUTE), clock(5 * MINUTE, 10 * MINUTE), clock(MINUTE + 200, MINUTE)
 
-    assert (ahead.level, ahead.found) == ("warn", "the server's is 300000 ms ahead of this host's")
-    assert (behind.level, behind.found) == ("warn", "the server's is 300000 ms behind this host's")
+    assert (ahead.level, ahead.found) == ("warn", "the server's clock is 300000 ms ahead of this host's")
+    assert (behind.level, behind.found) == ("warn", "the server's clock is 300000 ms behind this host's")
     assert together.level == "good"
 
 
@@ -237,4 +237,4 @@ def test_what_neither_info_nor_config_tells_is_worth_a_warning() -> None:
     told = {finding.what: finding for finding in diagnose({"redis_version": "7.0.0", "aof_enabled": "1"}, {}, "redis://h")}
 
     assert told["eviction"].level == "warn"
-    assert told["persistence"].found.startswith("append-only file, appendfsync not told")
+    assert told["persistence"].found.startswith("append-only file, appendfsync unknown")

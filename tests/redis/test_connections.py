@@ -101,7 +101,7 @@ def test_tls(certificate: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ("certificate verify failed: certificate has expired (_ssl.c:1006)", "have the server's certificate renewed"),
+        ("certificate verify failed: certificate has expired (_ssl.c:1006)", "renew the server's certificate"),
         ("certificate verify failed: certificate is not yet valid (_ssl.c:1006)", "compare the clock of this host"),
         ("certificate verify failed: Hostname mismatch, certificate is not valid for 'db1'. (_ssl.c:1006)", "connect by a name"),
         ("certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)", "?ssl_ca_certs="),

@@ -133,4 +133,4 @@ def test_a_port_where_something_else_answers_is_called_so() -> None:
                 broker.close()
         return None
 
-    assert "something else than Redis answers there: check host and port" in str(asyncio.run(serve()))
+    assert "the answer is not from Redis: check host and port" in str(asyncio.run(serve()))

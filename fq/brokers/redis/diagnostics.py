@@ -1,4 +1,4 @@
-"""What ``fq doctor`` has to say about a Redis or Valkey server."""
+"""Findings of ``fq doctor`` about a Redis or Valkey server."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -61,14 +61,14 @@ def _version(info: Mapping[str, str], name: str) -> Finding:
 
 def _role(info: Mapping[str, str]) -> Finding:
     if info.get("role", "master") != "master":
-        return Finding("role", "bad", "a replica, which nothing can be written to", "give the URL of the primary, or use redis+sentinel://")
-    return Finding("role", "good", f"primary with {info.get('connected_slaves', '0')} replicas")
+        return Finding("role", "bad", "a replica, which accepts no writes", "give the URL of the primary, or use redis+sentinel://")
+    return Finding("role", "good", f"primary, connected replicas: {info.get('connected_slaves', '0')}")
 
 
 def _eviction(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
     policy = settings.get("maxmemory-policy") or info.get("maxmemory_policy", "")
     if not policy:
-        return Finding("eviction", "warn", "the server does not tell its maxmemory-policy", "see to it that it is noeviction")
+        return Finding("eviction", "warn", "the server does not reveal its maxmemory-policy", "make sure that it is noeviction")
     if policy == "noeviction":
         return Finding("eviction", "good", "noeviction")
     return Finding(
@@ -86,24 +86,24 @@ def _memory(info: Mapping[str, str]) -> Finding:
 
 def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
     if info.get("aof_enabled") == "1":
-        pace = settings.get("appendfsync", "not told")
+        pace = settings.get("appendfsync", "unknown")
         found = f"append-only file, appendfsync {pace}"
         return Finding(
-            "persistence", "good", found if pace == "always" else f"{found}: a crash of the server's machine loses up to a second or so"
+            "persistence", "good", found if pace == "always" else f"{found}: a crash of the server's machine loses up to about a second"
         )
     if settings.get("save"):
         return Finding(
             "persistence",
             "warn",
-            f"snapshots only ({settings['save']}): a crash of the server loses what came since the last",
+            f"snapshots only ({settings['save']}): a crash of the server loses everything since the latest snapshot",
             "CONFIG SET appendonly yes",
         )
     if not settings:
         return Finding(
             "persistence",
             "warn",
-            "no append-only file; if there are snapshots, the server does not tell",
-            "see to it that appendonly is yes",
+            "no append-only file; the server does not reveal whether it takes snapshots",
+            "make sure that appendonly is yes",
         )
     return Finding("persistence", "warn", "none: a restart of the server loses everything", "CONFIG SET appendonly yes")
 
@@ -111,7 +111,7 @@ def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> Findin
 def clock(server_now: int, host_now: int) -> Finding:
     """Return what there is to say about the server's clock beside that of this host, both in ms."""
     skew = server_now - host_now
-    found = f"the server's is {abs(skew)} ms {'ahead of' if skew > 0 else 'behind'} this host's"
+    found = f"the server's clock is {abs(skew)} ms {'ahead of' if skew > 0 else 'behind'} this host's"
     if abs(skew) > SKEW:
-        return Finding("clock", "warn", found, "run NTP on both; fq goes by the server's clock, so nothing breaks")
+        return Finding("clock", "warn", found, "run NTP on both hosts; fq uses the server's clock, so nothing breaks")
     return Finding("clock", "good", found)

@@ -5,7 +5,7 @@ AUTHORITY = (
 )
 
 ADVICE = {
-    "certificate has expired": "have the server's certificate renewed",
+    "certificate has expired": "renew the server's certificate",
     "certificate is not yet valid": "compare the clock of this host with the dates in the server's certificate",
     "mismatch, certificate is not valid for": "connect by a name that is in the server's certificate, or have one made for this name",
     "self-signed certificate": AUTHORITY,
@@ -19,11 +19,11 @@ ADVICE = {
     "wrong version number": "the server does not speak TLS on this port: use redis://, or the port with TLS",
     "used memory >": "the server's memory is full: let workers drain it, or raise maxmemory",
     "WRONGTYPE": "something else writes to these keys: give fq a namespace of its own",
-    "MISCONF": "the server cannot save to its disk: make room there",
+    "MISCONF": "the server cannot save to its disk: free some space there",
     "unknown command": "fq needs Redis 6.2 or Valkey 7.2, or later",
     "read only replica": "this is a replica: name its master, or use redis+sentinel://",
-    "loading the dataset": "it is still reading its data after a start: wait for it",
-    "as reply type byte": "something else than Redis answers there: check host and port",
+    "loading the dataset": "it is still loading its data after a start: wait for it",
+    "as reply type byte": "the answer is not from Redis: check host and port",
     "slot not served": "a node of the cluster is missing: see CLUSTER NODES",
 }
 """What to do about an error whose text has these words."""

@@ -41,7 +41,7 @@ def diagnose(connection: sqlite3.Connection, path: str, synchronous: str, is_new
 def _file(path: str, is_new: bool) -> Finding:
     if is_new:
         return Finding(
-            "database", "warn", f"{path} was not there, an empty one has been made", "see if it is the file that workers and producers use"
+            "database", "warn", f"{path} did not exist: an empty database was created", "check that workers and producers use this file"
         )
     return Finding("database", "good", f"{path}, {_megabytes(Path(path).stat().st_size)}, SQLite {sqlite3.sqlite_version}")
 
@@ -50,14 +50,16 @@ def _journal(connection: sqlite3.Connection) -> Finding:
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal":
         return Finding("journal", "good", "write-ahead log")
-    return Finding("journal", "bad", f"mode {mode}", "keep the file on a local disk: a write-ahead log does not work over a network")
+    return Finding(
+        "journal", "bad", f"mode {mode}", "keep the file on a local disk: the write-ahead log does not work on network file systems"
+    )
 
 
 def _rights(path: str) -> Finding:
     mode = stat.S_IMODE(Path(path).stat().st_mode)
     if mode & 0o007:
         return Finding(
-            "rights", "warn", f"mode {mode:o}: every user of this machine may read messages, or write some", f"chmod o= {path} {path}-*"
+            "rights", "warn", f"mode {mode:o}: every user of this machine can read or write messages", f"chmod o= {path} {path}-*"
         )
     return Finding("rights", "good", f"mode {mode:o}")
 
@@ -71,14 +73,19 @@ def _soundness(connection: sqlite3.Connection, path: str) -> Finding:
     except sqlite3.OperationalError as error:
         if code(error) != sqlite3.SQLITE_INTERRUPT:
             raise
-        return Finding("soundness", "good", f"no damage found in {CHECK_SECONDS} s, the rest has not been looked at")
+        return Finding("soundness", "good", f"no damage found in {CHECK_SECONDS} s; the rest was not checked")
     except sqlite3.DatabaseError as error:
         found = [str(error)]
     finally:
         connection.set_progress_handler(None, 0)
     if found == ["ok"]:
         return Finding("soundness", "good", "no damage found")
-    return Finding("soundness", "bad", "; ".join(found), f"stop all, restore a copy, or rescue it with `sqlite3 {path} .recover`")
+    return Finding(
+        "soundness",
+        "bad",
+        "; ".join(found),
+        f"stop all workers and producers, then restore a copy, or rescue the data with `sqlite3 {path} .recover`",
+    )
 
 
 def _log(path: str) -> Finding:
@@ -88,16 +95,16 @@ def _log(path: str) -> Finding:
         return Finding(
             "log",
             "warn",
-            f"{_megabytes(size)} of write-ahead log: somebody reads for so long that it cannot begin anew",
+            f"{_megabytes(size)} of write-ahead log: a long transaction of a reader keeps it from being reset",
             f"end the process that keeps a transaction open (a database browser?): try `fuser {path}`",
         )
     return Finding("log", "good", f"{_megabytes(size)} of write-ahead log")
 
 
 def _room(found: Room) -> Finding:
-    text = f"{_megabytes(found.free)} of {_megabytes(found.size)} are free for what comes"
+    text = f"{_megabytes(found.free)} of {_megabytes(found.size)} are free space in the file"
     if found.free > LARGE_FREE_BYTES and found.free > found.size // 2:
-        return Finding("room", "warn", text, "give it back to the disk when there is little to do: fq shrink APP")
+        return Finding("room", "warn", text, "give it back to the disk when the load is low: fq shrink APP")
     return Finding("room", "good", text)
 
 
@@ -106,17 +113,17 @@ def _durability(synchronous: str) -> Finding:
         return Finding(
             "durability",
             "good",
-            "synchronous=NORMAL: a loss of power may undo the last moments, wholly; the death of a process undoes nothing",
+            "synchronous=NORMAL: a power loss may undo the latest commits, each as a whole; a killed process loses none",
         )
     if synchronous == "OFF":
-        return Finding("durability", "bad", "synchronous=OFF: a loss of power may destroy the file", "set synchronous to NORMAL or FULL")
-    return Finding("durability", "good", f"synchronous={synchronous}: what was committed survives a loss of power")
+        return Finding("durability", "bad", "synchronous=OFF: a power loss may destroy the file", "set synchronous to NORMAL or FULL")
+    return Finding("durability", "good", f"synchronous={synchronous}: committed messages survive a power loss")
 
 
 def _disk(path: str) -> Finding:
     free = shutil.disk_usage(Path(path).parent).free
     if free < LOW_DISK_BYTES:
-        return Finding("disk", "warn", f"{_megabytes(free)} free", "make room: on a full disk nothing can be sent or committed")
+        return Finding("disk", "warn", f"{_megabytes(free)} free", "free some space: on a full disk nothing can be sent or committed")
     return Finding("disk", "good", f"{_megabytes(free)} free")
 
 

@@ -169,4 +169,4 @@ def test_a_checkup_looks_for_damage_for_a_bounded_time(broker: SqliteBroker, mon
     (found,) = [finding for finding in broker.diagnose() if finding.what == "soundness"]
 
     assert found.level == "good"
-    assert "the rest has not been looked at" in found.found
+    assert "the rest was not checked" in found.found
