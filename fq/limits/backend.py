@@ -1,4 +1,4 @@
-"""`limiter_backend`: the `Limits` of an app, a broker or a URL. Nothing is set up: they use the broker's own connections, and its clock."""
+"""`limiter_backend`: the `Limits` of an app, a broker or a URL. There is nothing to set up: they use the broker's connections and clock."""
 
 import threading
 from functools import cache
@@ -29,7 +29,7 @@ _lock = threading.Lock()
 
 def limiter_backend(where: Backend) -> Limits:
     """
-    Return what limiters of *where* work with: the same for an app, its broker and, among themselves, for equal URLs.
+    Return what limiters of *where* work with: the same for an app and its broker, and the same for equal URLs.
 
     >>> from fq import App
     >>> app = App("memory://")
@@ -37,7 +37,7 @@ def limiter_backend(where: Backend) -> Limits:
     True
 
     Raises:
-        ConfigError: it is neither an app, nor a broker that has a `KeepsLimits.limit_store`, nor a URL of one.
+        ConfigError: it is neither an app, nor a broker that has a `KeepsLimits.limit_store`, nor the URL of a broker.
     """
     if isinstance(where, Limits):
         return where

@@ -18,7 +18,7 @@ from fq.limits.limits import Limits
 
 
 class BarrierNotFound(FqError, LookupError):
-    """Somebody came to a barrier that was not created, or has gone."""
+    """There is no such barrier: it was not created, or has expired."""
 
 
 @frozen
@@ -35,9 +35,9 @@ class Barrier:
     Attributes:
         backend: an app, a broker or its URL.
 
-        key: names the barrier.
+        key: the name of the barrier.
 
-        ttl: how long it stays after the latest party has come, ms or timedelta. Default 15 minutes.
+        ttl: how long it stays after the latest arrival, ms or timedelta. Default 15 minutes.
     """
 
     backend: Limits = field(converter=limiter_backend, eq=False, repr=False)
@@ -46,7 +46,7 @@ class Barrier:
 
     def create(self, parties: int) -> bool:
         """
-        Make the barrier for so many *parties*; return False, and change nothing, if there is one under this key.
+        Create the barrier for *parties*. If one exists under this key, change nothing and return False.
 
         Raises:
             OptionError: *parties* is not a whole number from 1.
@@ -57,10 +57,10 @@ class Barrier:
 
     def wait(self, *, block: bool = True, timeout: Duration | None = None, party: str | None = None) -> bool:
         """
-        Come to the barrier, and return whether all have come: when the last one does, or at once without *block*.
+        Come to the barrier, and return whether all have come: once the last one has, or at once without *block*.
 
-        *timeout* is in ms or a timedelta, the barrier's ttl unless given. A *party* counts once, however often it comes. Unless given it is
-        the message inside an actor, so that another delivery of it adds nothing; elsewhere every call is a party of its own.
+        *timeout* is in ms or a timedelta; by default it is the barrier's ttl. A *party* counts once, however often it comes. By default it is the
+        message inside an actor, so that another delivery of the message adds nothing; elsewhere every call is a party of its own.
 
         Raises:
             BarrierNotFound: there is no such barrier.
@@ -69,7 +69,7 @@ class Barrier:
         return open_ or (block and self._wait(timeout))
 
     async def await_(self, *, block: bool = True, timeout: Duration | None = None, party: str | None = None) -> bool:
-        """`wait` for coroutines; each that blocks has a thread of its own meanwhile."""
+        """`wait` for coroutines; each call that blocks has a thread of its own."""
         open_ = await asyncio.to_thread(self._arrive, _party(party))
         return open_ or (block and await _in_own_thread(lambda: self._wait(timeout)))
 
@@ -96,7 +96,7 @@ def _party(given: str | None) -> str:
 
 
 async def _in_own_thread(work: Callable[[], bool]) -> bool:
-    """Return what *work* returns, which may take long: the few threads that a loop has for short calls are not for it."""
+    """Return what *work* returns, from a thread of its own: it may take long, and a loop has few threads for short calls."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bool] = loop.create_future()
 
@@ -110,7 +110,7 @@ async def _in_own_thread(work: Callable[[], bool]) -> bool:
             result = work()
         except BaseException as error:
             result = error
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: it has no waiters any more
             loop.call_soon_threadsafe(settle, result)
 
     threading.Thread(target=run, name="fq-barrier", daemon=True).start()

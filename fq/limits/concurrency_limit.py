@@ -1,4 +1,4 @@
-"""`ConcurrencyLimit`: so many messages at once, in all processes."""
+"""`ConcurrencyLimit`: a limit on messages that run at once, in all processes."""
 
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ class ConcurrencyLimit(LimitLayer):
     """
     At most *limit* messages run at once.
 
-    One too many is put back, to come again when a slot can be free: no attempt is used up, no worker waits, nobody is overtaken for ever.
+    A message that finds no slot is put back until one can be free: that uses up no attempt, blocks no worker, and keeps its place in the line.
     A slot belongs to its message: if the process dies, the message's next delivery takes it over.
 
     >>> from fq import App, Outcome, concurrency_limit
@@ -30,18 +30,17 @@ class ConcurrencyLimit(LimitLayer):
     >>> layer.wrap(meanwhile)(message("report", message_id="m1")).result.failure()
     Retry(message=..., delay=..., error=None)
 
-    Its place is inside Retries, where it goes by itself, and outside `RateLimit`.
+    Its default place is inside Retries and outside `RateLimit`.
 
     Attributes:
-        limit: how many.
+        limit: how many messages at once.
 
-        ttl: how long a slot outlives a process that died with it, ms; that of a running message is renewed every third of it. Default
-            15 minutes.
+        ttl: how long a slot outlives a process that died with it, ms; the slot of a running message is renewed every third of it. Default 15 minutes.
 
-        key: what is limited together, in all processes: a text, or a function of the message: ``lambda message: message.kwargs["tenant"]``.
-            Unless given, the actor's name.
+        key: messages with the same key share the limit, in all processes: a text, or a function of the message: ``lambda message: message.kwargs["tenant"]``.
+            Default: the actor's name.
 
-        backend: where it is counted: an app, a broker or its URL; the broker of the app that the layer is in, unless given.
+        backend: where slots are counted: an app, a broker or its URL. Default: the broker of the layer's app.
     """
 
     limit: int = field(validator=positive_int)
@@ -55,7 +54,7 @@ class ConcurrencyLimit(LimitLayer):
         return Slots(self.limit, self.ttl)
 
     def wrap(self, next: Handler) -> Handler:
-        """Return *next* for those messages for which there is a slot, which they hold meanwhile."""
+        """Return *next* for messages that get a slot, which they hold while it runs."""
 
         def handler(message: Message) -> Outcome:
             slot = self.enter(message)
@@ -72,7 +71,7 @@ class ConcurrencyLimit(LimitLayer):
         return handler
 
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
-        """Return the same for async actors."""
+        """The same for async actors."""
 
         async def handler(message: Message) -> Outcome:
             slot = await self.aenter(message)
@@ -90,10 +89,10 @@ class ConcurrencyLimit(LimitLayer):
 
 
 def has_run(outcome: Outcome) -> bool:
-    """Has the actor run? A message that a limit further inside has put back says nothing about how long slots are held."""
+    """Has the actor run? If a limit further inside has put the message back, its time says nothing about how long slots are held."""
     return is_successful(outcome.result) or not (isinstance(setback := outcome.result.failure(), Retry) and setback.error is None)
 
 
 def concurrency_limit(*, limit: int, ttl: Duration = 900_000, key: MessageKey = None, backend: Backend | None = None) -> ConcurrencyLimit:
-    """Return a `ConcurrencyLimit` layer; *ttl* in ms or as timedelta."""
+    """Return a `ConcurrencyLimit` layer; *ttl* is in ms or a timedelta."""
     return ConcurrencyLimit(limit=limit, ttl=ttl, key=key, backend=backend)

@@ -1,9 +1,9 @@
 """
-`EndedHolders`: gives back the slots of messages that have ended, or run no longer, without having given them back. Mutable shell.
+`EndedHolders`: gives back the slots of messages that have ended, or no longer run, without giving them back. Mutable shell.
 
-A slot belongs to its message. A process that dies leaves it behind, and the message may then end without reaching its limit again: as poison, expired,
-cancelled, discarded, or after a hard kill. Nothing is done for that when a message ends, which would cost every message something; the
-holders are looked at when another message is refused.
+A slot belongs to its message. A process that dies leaves the slot behind, and the message may then end without reaching its limit again: as poison,
+expired, cancelled, discarded, or after a hard kill. The end of a message does not check for this, which would cost every message something; the holders
+are checked when another message is refused.
 """
 
 import threading
@@ -19,31 +19,31 @@ from fq.runtime.logger import logger
 log = logger("fq.limits")
 
 OF_CLAIMED_MESSAGE = "m"
-"""Ends the token of a slot whose owner is a message that was claimed from the broker that keeps the slot: when that broker knows it no more, it has ended."""
+"""Ends the token of a slot whose owner was claimed from the broker that keeps the slot. If that broker does not know the message any more, it has ended."""
 
 OF_SOME_MESSAGE = "o"
-"""Ends the token of a slot whose owner is a message, but perhaps one of another broker."""
+"""Ends the token of a slot whose owner is a message, perhaps of another broker."""
 
 LOOK_AGAIN_SECONDS = 1.0
-"""The holders of a key are looked at no more often than this by a process."""
+"""A process checks the holders of a key no more often than this."""
 
 MAX_HOLDERS = 16
-"""How many holders are looked at each time: those that lapse first, since a slot that is in use is renewed."""
+"""How many holders are checked each time: those that expire first, since a slot in use is renewed."""
 
 MAX_KEYS = 1_000
 
 
 class EndedHolders:
-    """Looks at the holders of slots in *store*, whose messages are in *broker*."""
+    """Checks the holders of slots in *store*; their messages are in *broker*."""
 
     def __init__(self, store: LimitStore, broker: Broker) -> None:
         self._store = store
-        self._broker = ref(broker)  # which owns the limits, and not they it
+        self._broker = ref(broker)  # the broker owns the limits: a strong reference would be a circle
         self._looked: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def give_back(self, key: str) -> bool:
-        """Give back the slots of *key* whose messages have ended, or run no longer; was there any? A broker that cannot be asked is left alone."""
+        """Give back the slots of *key* whose messages have ended, or no longer run; were there any? Does nothing if the broker cannot be reached."""
         broker = self._broker()
         if broker is None or not self._may_look(key):
             return False
@@ -74,7 +74,7 @@ class EndedHolders:
 
 def is_over(slot: Slot, state: str) -> bool:
     """
-    Has the message that owns *slot* ended, or been put back, when its broker says that its *state* is this?
+    Has the message that owns *slot* ended, or been put back, if its broker says that it is in this *state*?
 
     >>> slot = Slot("mail", "m1", "0f" + OF_CLAIMED_MESSAGE)
     >>> is_over(slot, "running"), is_over(slot, "delayed"), is_over(slot, "unknown")

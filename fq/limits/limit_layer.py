@@ -1,4 +1,4 @@
-"""`LimitLayer`: what the two layers that limit have in common. Go on with ``fq.limits.rate_limit``."""
+"""`LimitLayer`: the common part of the two layers that limit messages. Go on with ``fq.limits.rate_limit``."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fq.app.app import App
 
 MessageKey = str | Callable[[Message], str] | None
-"""What is limited together: a text, a function of the message, or None for its actor."""
+"""Messages with the same key share a limit: a text, a function of the message, or None for the name of the actor."""
 
 
 def _backend(where: Backend | None) -> Limits | None:
@@ -40,9 +40,9 @@ def _check(_: object, __: "Attribute[MessageKey]", found: object) -> None:
 @frozen(kw_only=True)
 class LimitLayer(Middleware):
     """
-    A layer that lets a message pass if there is a slot for it; otherwise it is put back, to come again when there can be one.
+    A layer that lets a message pass if there is a slot for it, and otherwise puts it back until there can be one.
 
-    Such a layer asks the broker, so it is no pure function of the message, as others are. Outside an app it needs a *backend*.
+    It asks the broker, so unlike other layers it is no pure function of the message. Outside an app it needs a *backend*.
     """
 
     key: MessageKey = field(default=None, validator=_check)
@@ -53,7 +53,7 @@ class LimitLayer(Middleware):
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
-        """A limit is its key's, which many messages share: none of them may change it."""
+        """Many messages share the limit of a key: none of them may override it."""
         return frozenset()
 
     @property
@@ -64,33 +64,33 @@ class LimitLayer(Middleware):
     @property
     def limits(self) -> Limits:
         """
-        Where slots are counted.
+        The `Limits` that count slots.
 
         Raises:
-            ConfigError: nowhere.
+            ConfigError: the layer is in no app, and has no backend.
         """
         if self.backend is not None:
             return self.backend
         if self.home is None:
             raise ConfigError(f"found {self!r} in no app and without a backend, expected one of them: write backend=app")
-        return limiter_backend(self.home)  # whose broker may be another one in a test
+        return limiter_backend(self.home)  # a test may lend the app another broker
 
     def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
-        """Return this layer as it is in *app*, whose broker it uses unless it names a backend itself."""
+        """Return this layer for *app*: it uses the app's broker unless it has a backend of its own."""
         if self.backend is not None:
             return self
         home = app.singleton(_app)
-        limiter_backend(home)  # says at once if it has no limiters
+        limiter_backend(home)  # raises at once if the broker has no limiters
         return evolve(self, home=home)
 
     def key_of(self, message: Message) -> str:
-        """Return what *message* is limited under."""
+        """Return the key of *message*."""
         key = self.key(message) if callable(self.key) else self.key or message.actor_name
         check_key(key)
         return key
 
     def enter(self, message: Message) -> Slot | Refused:
-        """Return the slot that *message* has got, or when there can be one."""
+        """Take a slot for *message*, and return it, or when there can be one."""
         is_claimed = self.backend is None and message.received_at > 0
         return self.limits.take_in_turn(self.key_of(message), self.terms, message.message_id, message.priority, is_claimed=is_claimed)
 
@@ -100,5 +100,5 @@ class LimitLayer(Middleware):
 
 
 def retry_later(message: Message, refused: Refused) -> Outcome:
-    """Return the outcome of a message that was refused: again later, and no attempt is used up."""
+    """Return the outcome of a refused message: a retry that uses up no attempt."""
     return Outcome(Failure(Retry(message, refused.retry_in)))

@@ -1,7 +1,7 @@
 """
-Limiters, for use inside actors and anywhere else: `ConcurrentRateLimiter`, `BucketRateLimiter`, `WindowRateLimiter`.
+Limiters, for use inside actors and elsewhere: `ConcurrentRateLimiter`, `BucketRateLimiter`, `WindowRateLimiter`.
 
-Limiters are values. Those of one class with the same backend and key share their slots, in all processes.
+Limiters are values. Limiters of one class with the same backend and key share their slots, in all processes.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -21,9 +21,9 @@ from fq.limits.limits import Limits
 
 class NoSlot(RateLimitExceeded, Snooze):
     """
-    What `acquire` raises: no slot was free. *retry_in* says in how many ms one can be.
+    Raised by `acquire`: no slot was free. One can be in *retry_in* ms.
 
-    It is a `Snooze`, too: an actor that lets it pass runs again after *delay*, which is a little later, and no attempt is used up.
+    It is also a `Snooze`: an actor that does not catch it runs again after *delay*, which is a little later, and uses up no attempt.
     """
 
     def __init__(self, key: str, retry_in: int, delay: int) -> None:
@@ -45,7 +45,7 @@ def valid_key(_: object, __: "Attribute[str]", found: object) -> None:
 
 @frozen
 class RateLimiter:
-    """What all limiters do. *backend* is an app, a broker or its URL; *key* names what is limited."""
+    """The common part of all limiters. *backend* is an app, a broker or its URL; *key* names what is limited."""
 
     backend: Limits = field(converter=limiter_backend, eq=False, repr=False)
     key: str = field(validator=valid_key)
@@ -58,12 +58,12 @@ class RateLimiter:
     @contextmanager
     def acquire(self, *, raise_on_failure: bool = True) -> Iterator[bool]:
         """
-        Hold a slot as long as the context lasts, and yield True.
+        Hold a slot during the context, and yield True.
 
-        Where none is free: raise, or, without *raise_on_failure*, yield False.
+        If none is free: raise, or yield False without *raise_on_failure*.
 
         Raises:
-            RateLimitExceeded: no slot is free; its *retry_in* says in how many ms one can be. An actor may let it pass, see `NoSlot`.
+            RateLimitExceeded: no slot is free; one can be in *retry_in* ms. An actor need not catch it, see `NoSlot`.
 
             BrokerError: the backend cannot be used.
         """
@@ -89,7 +89,7 @@ class RateLimiter:
             yield self._refused(slot, raise_on_failure)
 
     def _refused(self, refused: Refused, raise_on_failure: bool) -> bool:
-        """Raise if that is wanted; actors that were refused together come back spread over as much time again as they have to wait."""
+        """Raise, or return False. Actors that were refused together come back at different times, within twice the time until a slot can be free."""
         if raise_on_failure:
             message = get_current_message()
             who = (message.message_id, message.received_at) if message else ()
@@ -108,10 +108,9 @@ class ConcurrentRateLimiter(RateLimiter):
     False
 
     Attributes:
-        limit: how many. Default 1.
+        limit: how many at once. Default 1.
 
-        ttl: how long a slot outlives a process that died with it, ms or timedelta; a slot that is held is renewed every third of it.
-            Default 15 minutes.
+        ttl: how long a slot outlives a process that died with it, ms or timedelta; a held slot is renewed every third of it. Default 15 minutes.
     """
 
     limit: int = field(default=1, kw_only=True, validator=positive_int)
@@ -126,7 +125,7 @@ class ConcurrentRateLimiter(RateLimiter):
 @frozen
 class BucketRateLimiter(RateLimiter):
     """
-    At most *limit* in each bucket of time: 10:00:00 to 10:00:59, 10:01:00 to 10:01:59. Where two meet, twice as many may fall together.
+    At most *limit* in each bucket of time: 10:00:00 to 10:00:59, 10:01:00 to 10:01:59. Around the end of a bucket, up to twice as many may fall together.
 
     >>> from datetime import timedelta
     >>> limiter = BucketRateLimiter("memory://", "search", limit=2, bucket=timedelta(days=1))
@@ -135,9 +134,9 @@ class BucketRateLimiter(RateLimiter):
     True
 
     Attributes:
-        limit: how many. Default 1.
+        limit: how many in a bucket. Default 1.
 
-        bucket: how long a bucket is, ms or timedelta. They begin at multiples of that since the epoch, by the broker's clock. Default 1 s.
+        bucket: the length of a bucket, ms or timedelta. Buckets begin at multiples of it since the epoch, by the broker's clock. Default 1 s.
     """
 
     limit: int = field(default=1, kw_only=True, validator=positive_int)
@@ -150,7 +149,7 @@ class BucketRateLimiter(RateLimiter):
 
 
 def _window(found: Duration) -> int:
-    if type(found) is int and 0 < found < 100:  # who comes from Dramatiq may mean seconds
+    if type(found) is int and 0 < found < 100:  # a user of Dramatiq may mean seconds
         raise OptionError(
             f"window: found {found}, expected ms, at least 100, or a timedelta; for {found} s write timedelta(seconds={found})"
         )
@@ -160,7 +159,7 @@ def _window(found: Duration) -> int:
 @frozen
 class WindowRateLimiter(RateLimiter):
     """
-    At most *limit* in any stretch of time as long as *window*.
+    At most *limit* in any period as long as *window*.
 
     >>> from datetime import timedelta
     >>> limiter = WindowRateLimiter("memory://", "maps", limit=2, window=timedelta(minutes=1))
@@ -172,9 +171,9 @@ class WindowRateLimiter(RateLimiter):
     False
 
     Attributes:
-        limit: how many. Default 1.
+        limit: how many in a window. Default 1.
 
-        window: ms or timedelta. A number below 100 is refused, since in Dramatiq it is seconds. Default 1 s.
+        window: ms or timedelta. A number below 100 is refused, since in Dramatiq it is in seconds. Default 1 s.
     """
 
     limit: int = field(default=1, kw_only=True, validator=positive_int)

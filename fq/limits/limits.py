@@ -1,4 +1,4 @@
-"""`Limits`: slots taken and given back, by threads and coroutines alike. Mutable shell: it knows what this process holds."""
+"""`Limits`: takes slots and gives them back, for threads and coroutines. Mutable shell: it knows what this process holds."""
 
 import asyncio
 import secrets
@@ -24,7 +24,7 @@ log = logger("fq.limits")
 @shields("take", "take_in_turn", "give_back")
 class Limits:
     """
-    What limiters and barriers work with, on top of *store*; `limiter_backend` returns the one of an app or a broker.
+    The base of limiters and barriers, on top of *store*; `limiter_backend` returns the one of an app or a broker.
 
     >>> from fq.limits import Slots, limiter_backend
     >>> limits, one = limiter_backend("memory://"), Slots(1, ttl=1_000)
@@ -43,7 +43,7 @@ class Limits:
         """
         Take a slot of *key*, if one is free.
 
-        Inside an actor it belongs to the message: should the process die, the message's next delivery takes it over.
+        Inside an actor it belongs to the message: if the process dies, the message's next delivery takes it over.
         """
         message = get_current_message()
         if message is None:
@@ -52,16 +52,16 @@ class Limits:
 
     def take_in_turn(self, key: str, limit: Limit, owner: str, priority: int = 0, *, is_claimed: bool = False) -> Slot | Refused:
         """
-        Take a slot of *key* for the message *owner*, if one is free and it is its turn. If it is refused, it stands in line, and is expected back.
+        Take a slot of *key* for the message *owner*, if one is free and it is its turn. If it is refused, it gets a place in the line, and is expected back.
 
-        *is_claimed*: it is one that a worker has claimed from the very broker that keeps the slots.
+        *is_claimed*: has a worker claimed the message from the broker that keeps the slots?
         """
         return self._take_for(
             _SlotWanted(key, limit, owner, priority, OF_CLAIMED_MESSAGE if is_claimed else OF_SOME_MESSAGE, queues_up=True)
         )
 
     def give_back(self, slot: Slot, learn: bool = True) -> None:
-        """Give *slot* back, and *learn* for how long slots are held. Too late, or twice, harms nobody; what cannot be given back lapses."""
+        """Give *slot* back, and *learn* how long slots are held. This may be late or repeated; a slot that cannot be given back expires."""
         if not slot.ttl:
             return
         self._renewal.drop(slot)
@@ -72,7 +72,7 @@ class Limits:
             log.warning("a slot of %s could not be given back, and lapses in at most %d ms: %s", slot.key, slot.ttl, error)
 
     async def atake(self, take: Callable[[], Slot | Refused]) -> Slot | Refused:
-        """Return what *take*, one of the methods above, returns in a thread. Who is cancelled meanwhile holds no slot afterwards."""
+        """Run *take*, one of the methods above, in a thread. If the caller is cancelled meanwhile, the slot is given back."""
         handover = _Handover(take, self.give_back)
         loop = asyncio.get_running_loop()
         try:
@@ -82,12 +82,12 @@ class Limits:
             raise
 
     async def agive_back(self, slot: Slot, learn: bool = True) -> None:
-        """`give_back` for coroutines. It is done even if who waits for it is cancelled."""
+        """`give_back` for coroutines. It is done even if the caller is cancelled."""
         if slot.ttl:
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.give_back, slot, learn))
 
     def _take_for(self, wanted: "_SlotWanted") -> Slot | Refused:
-        """Take a slot under the name of its owner, which may have only one such in this process: others that it takes are another's."""
+        """Take a slot under the name of its owner. An owner has only one such slot in this process: for others, the attempt is the owner."""
         name = wanted.limit.name(wanted.key)
         if not isinstance(wanted.limit, Slots):
             return self._take(wanted)
@@ -113,7 +113,7 @@ class Limits:
         if slot.ttl:
             try:
                 self._renewal.hold(slot)
-            except RuntimeError:  # no thread to spare: a slot that is not renewed would lapse under whoever holds it
+            except RuntimeError:  # there is no thread to spare: without renewal the slot would expire while it is held
                 self.give_back(slot)
                 raise
         return slot
@@ -128,7 +128,7 @@ class Limits:
 
 @frozen
 class _SlotWanted:
-    """Which slot is wanted, and by which *owner*, if by any; *mark* is that of its token."""
+    """A request for a slot, by *owner* if not ""; *mark* goes into its token."""
 
     key: str
     limit: Limit
@@ -139,7 +139,7 @@ class _SlotWanted:
 
 
 class _Handover:
-    """Mutable: a slot on its way from a thread to a coroutine, which may be gone when it arrives."""
+    """Mutable: a slot on its way from a thread to a coroutine, which may be cancelled before it arrives."""
 
     def __init__(self, take: Callable[[], Slot | Refused], give_back: Callable[[Slot], None]) -> None:
         self._take = take
@@ -149,7 +149,7 @@ class _Handover:
         self._slot: Slot | None = None
 
     def __call__(self) -> Slot | Refused:
-        """Take a slot, and give it back at once if nobody wants it any more."""
+        """Take a slot, and give it back at once if the coroutine was cancelled."""
         answer = self._take()
         if isinstance(answer, Slot):
             with self._lock:
@@ -160,7 +160,7 @@ class _Handover:
         return answer
 
     def abandon(self) -> None:
-        """Want it no more."""
+        """Give the slot back when it arrives, or now."""
         with self._lock:
             self._abandoned = True
             slot = self._slot

@@ -1,4 +1,4 @@
-"""`RateLimit`: so many messages in so much time."""
+"""`RateLimit`: a limit on messages per time."""
 
 from attrs import field, frozen
 
@@ -14,10 +14,10 @@ from fq.middleware.base import AsyncHandler, Handler
 @frozen(kw_only=True)
 class RateLimit(LimitLayer):
     """
-    At most *limit* messages start in any stretch of time as long as *window*.
+    At most *limit* messages start in any period as long as *window*.
 
-    What comes too early is put back, to come again when its turn is: no attempt is used up, no worker waits, nobody is overtaken for ever.
-    Every attempt counts, a retry as much as the first.
+    A message that comes too early is put back until its turn: that uses up no attempt, blocks no worker, and keeps its place in the line.
+    Every attempt counts, retries too.
 
     >>> from fq import App, Outcome, rate_limit
     >>> from fq.testing import message
@@ -27,18 +27,18 @@ class RateLimit(LimitLayer):
     >>> 59_000 < handle(message("call_api", message_id="m2")).result.failure().delay <= 60_000
     True
 
-    Its place is inside Retries, where it goes by itself: there, a broker that cannot be asked is a failure to be tried again; outside it is
-    a dead letter. And inside AgeLimit, or what has expired waits for a slot all the same.
+    Its default place is inside Retries: if the broker cannot be reached, the message is retried there; outside it becomes a dead letter. Keep it inside
+    AgeLimit, too: outside, expired messages wait for slots.
 
     Attributes:
-        limit: how many.
+        limit: how many messages in a window.
 
-        window: in how long, ms.
+        window: the length of a window, ms.
 
-        key: what is limited together, in all processes: a text, or a function of the message: ``lambda message: message.kwargs["tenant"]``.
-            Unless given, the actor's name.
+        key: messages with the same key share the limit, in all processes: a text, or a function of the message: ``lambda message: message.kwargs["tenant"]``.
+            Default: the actor's name.
 
-        backend: where it is counted: an app, a broker or its URL; the broker of the app that the layer is in, unless given.
+        backend: where slots are counted: an app, a broker or its URL. Default: the broker of the layer's app.
     """
 
     limit: int = field(validator=positive_int)
@@ -50,7 +50,7 @@ class RateLimit(LimitLayer):
         return Window(self.limit, self.window)
 
     def wrap(self, next: Handler) -> Handler:
-        """Return *next* for those messages for which there is a slot."""
+        """Return *next* for messages that get a slot."""
 
         def handler(message: Message) -> Outcome:
             slot = self.enter(message)
@@ -59,7 +59,7 @@ class RateLimit(LimitLayer):
         return handler
 
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
-        """Return the same for async actors."""
+        """The same for async actors."""
 
         async def handler(message: Message) -> Outcome:
             slot = await self.aenter(message)
@@ -69,5 +69,5 @@ class RateLimit(LimitLayer):
 
 
 def rate_limit(*, limit: int, window: Duration, key: MessageKey = None, backend: Backend | None = None) -> RateLimit:
-    """Return a `RateLimit` layer; *window* in ms or as timedelta."""
+    """Return a `RateLimit` layer; *window* is in ms or a timedelta."""
     return RateLimit(limit=limit, window=window, key=key, backend=backend)

@@ -9,15 +9,15 @@ from fq.brokers.limits.policy import Slot
 from fq.runtime.watched_threads import watched_thread
 
 IDLE_THREAD_SECONDS = 5.0
-"""For how long the thread stays when no slot is held, in seconds."""
+"""How long the thread stays when no slot is held."""
 
 
 class SlotRenewal:
     """
-    Calls *renew* for every slot that is held, each third of its ttl, until it is let go.
+    Calls *renew* for every slot that is held, at every third of its ttl, until it is dropped.
 
-    So a ttl may be short: it says how long a slot outlives a process that died with it, not how long it may be held. The thread starts with
-    the first slot, and ends when none has been held for a while.
+    So a ttl may be short: it says how long a slot outlives a process that died with it, not how long it may be held. The thread starts with the first slot,
+    and ends when none has been held for a while.
     """
 
     def __init__(self, renew: Callable[[Slot], None]) -> None:
@@ -33,7 +33,7 @@ class SlotRenewal:
         self._asleep_until = 0.0
 
     def reserve(self, key: str, owner: str) -> bool:
-        """Let *owner* have its slot of *key* under its own name, unless it has one in this process already."""
+        """Reserve the slot of *key* that *owner* has under its own name; return False if it has one in this process already."""
         self._begin_if_forked()
         with self._changed:
             is_new = (key, owner) not in self._owners
@@ -41,7 +41,7 @@ class SlotRenewal:
             return is_new
 
     def unreserve(self, key: str, owner: str) -> None:
-        """Let *owner* have no slot of *key* under its own name any more."""
+        """Undo `reserve`."""
         with self._changed:
             self._owners.discard((key, owner))
 
@@ -50,7 +50,7 @@ class SlotRenewal:
         Renew *slot* from now on.
 
         Raises:
-            RuntimeError: the machine has no thread to spare for it.
+            RuntimeError: the system has no thread to spare.
         """
         self._begin_if_forked()
         due = monotonic() + slot.ttl / 3_000
@@ -62,7 +62,7 @@ class SlotRenewal:
                 self._changed.notify()
 
     def _start(self, slot: Slot) -> None:
-        """Start the thread. If that cannot be done, *slot* is not held, and it is tried again with the next one."""
+        """Start the thread. If that fails, *slot* is not held, and the next slot tries again."""
         thread = watched_thread("fq-limits", self._run)
         try:
             thread.start()
@@ -72,14 +72,14 @@ class SlotRenewal:
         self._thread = thread
 
     def drop(self, slot: Slot) -> None:
-        """Renew *slot* no more."""
+        """Stop renewing *slot*."""
         with self._changed:
             self._due.pop(slot, None)
             self._owners.discard((slot.key, slot.owner))
 
     def _begin_if_forked(self) -> None:
         if self._pid != os.getpid():
-            self._begin()  # what the parent holds, the parent renews
+            self._begin()  # the parent renews what it holds
 
     def _run(self) -> None:
         while True:

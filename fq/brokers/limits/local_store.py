@@ -1,4 +1,4 @@
-"""`LocalStore`: the state of limiters in SQLite: in the file of a `SqliteBroker`, or in memory, next to a `MemoryBroker`. Mutable shell."""
+"""`LocalStore`: the state of limiters in SQLite: in the file of a `SqliteBroker`, or in memory, for a `MemoryBroker`. Mutable shell."""
 
 import sqlite3
 import threading
@@ -13,14 +13,14 @@ from fq.brokers.limits.policy import AcquireRequest, Granted, Refused, Slot
 from fq.runtime.interrupt_mask import checkpoint, shields
 
 BARRIER_POLL_SECONDS = 0.008
-"""How often one who waits at a barrier looks who has come, in seconds."""
+"""How often a party that waits at a barrier looks for arrivals in other processes."""
 
 
 class SlotTables(Protocol):
-    """A database: ``Database``, or `InMemory`."""
+    """A database: ``fq.brokers.sqlite.database.Database``, or `InMemory`."""
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Do all that is done with the connection, or nothing of it."""
+        """Run a transaction that writes, wholly or not at all."""
         ...
 
     def query(self, statement: str, parameters: tuple[str | int, ...]) -> list[tuple[int]]:
@@ -29,7 +29,7 @@ class SlotTables(Protocol):
 
 
 class InMemory:
-    """A database in the memory of this process. Mutable: made at its first use."""
+    """A database in the memory of this process. Mutable; opened at its first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class InMemory:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Do all that is done with the connection, or nothing of it."""
+        """Run a transaction that writes, wholly or not at all."""
         with self._lock, self._connected() as connection:
             connection.execute("BEGIN")
             yield connection
@@ -108,13 +108,13 @@ class LocalStore:
             left = deadline - monotonic()
             if missing in ([], [(0,)]) or left <= 0:
                 return missing == [(0,)]
-            with self._arrived:  # threads of this process are told; what other processes do has to be looked for
+            with self._arrived:  # threads of this process are notified; other processes are not
                 self._arrived.wait(min(left, BARRIER_POLL_SECONDS))
             checkpoint()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on a connection that has the tables: every time that it is another one, they are made if need be."""
+        """Run a transaction on a connection that has the tables. For each new connection they are created if they do not exist."""
         with self._database.writing() as connection:
             if connection is not self._prepared:
                 for statement in tables.TABLES:

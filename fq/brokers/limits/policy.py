@@ -1,12 +1,12 @@
 """
-What a limiter decides: pure functions of what is known about its key. All times are ms.
+The decisions of limiters, as pure functions of the state of a key. All times are ms.
 
-A key has so many slots. Every grant takes one, until it is given back or its time is up; the three kinds of limit differ only in when
-that is. An owner that is refused learns when to come back, and may stand in a line, ordered as ready messages are: by priority, and then by arrival. So it
-does not come back together with all others, and only those that are more urgent overtake it.
+A key has a number of slots. Each grant takes one, until the slot is given back or its time ends; the three kinds of limit differ only in when that is.
+An owner that is refused is told when to come back, and may keep a place in a line, which has the order of ready messages: priority, then arrival. So not
+all owners come back at once, and only more urgent ones overtake.
 
-Two stores act on these decisions: ``fq.brokers.limits.local_store`` calls them, ``lua/take.lua`` repeats them where the data is. One test suite holds both
-to the same answers.
+Two stores use these decisions: ``fq.brokers.limits.local_store`` calls them, and on Redis ``lua/limits/take.lua`` repeats them. One test suite compares
+their answers.
 """
 
 from typing import TypeAlias
@@ -17,19 +17,19 @@ from fq.core.duration import Duration, to_ms
 from fq.errors import OptionError
 
 NO_SHOW_MS = 5_000
-"""Who does not come back for so long after the time it was told loses its place in the line."""
+"""An owner that comes back this much too late loses its place in the line."""
 
 INITIAL_HOLD_MS = 10
-"""For how long a slot is taken to be held, while none has been given back yet and none has been held for longer."""
+"""The estimate of how long a slot is held, while no slot has been given back, and none has been held for longer."""
 
 ESTIMATE_RESOLUTION = 16
-"""How long slots are held is an estimate: what is meant to be soon is within this part of it."""
+"""The estimate is taken to be right to one part in this many: returns within that part of it count as about to happen."""
 
-SHORT_WAIT_MS, SLEEP_FRACTION = 2_000, 3
-"""Of a wait that is longer than the first, and only an estimate, just this part is slept; and no longer than one has known the key."""
+SHORT_WAIT_MS, SLEEP_DIVISOR = 2_000, 3
+"""A wait above the first, if it is an estimate, is slept to one part in the second; and no longer than the key has been known."""
 
 HELD_SLOT_RECHECK_MS = 1_000
-"""So often, at least, a slot is looked at that is held for longer than was expected."""
+"""The longest time between two looks at a slot that is held for longer than estimated."""
 
 
 def positive_int(_: object, attribute: "Attribute[int]", found: object) -> None:
@@ -43,7 +43,7 @@ def positive_duration(found: Duration) -> int:
     Return *found* in ms.
 
     Raises:
-        OptionError: it is no duration, or none at all.
+        OptionError: it is no duration, or shorter than one ms.
     """
     milliseconds = to_ms(found)
     if milliseconds == 0:
@@ -53,49 +53,49 @@ def positive_duration(found: Duration) -> int:
 
 @frozen
 class Slots:
-    """*limit* at once: a slot is held until it is given back, or until *ttl* after its holder was last heard of."""
+    """*limit* at once: a slot is held until it is given back, or until *ttl* after its latest renewal."""
 
     limit: int = field(validator=positive_int)
     ttl: int = field(converter=positive_duration)
 
     def name(self, key: str) -> str:
-        """Return what the state of *key* is kept under."""
+        """Return the name under which the state of *key* is kept."""
         return f"slots:{key}"
 
     def expires_at(self, now: int) -> int:
-        """Return when a slot that is taken now is free again, if nobody gives it back."""
+        """Return when a slot that is taken now ends if it is not given back."""
         return now + self.ttl
 
 
 @frozen
 class Window:
-    """*limit* in any *window*: a slot is taken for as long as the window."""
+    """*limit* in any *window*: a slot lasts as long as the window."""
 
     limit: int = field(validator=positive_int)
     window: int = field(converter=positive_duration)
 
     def name(self, key: str) -> str:
-        """Return what the state of *key* is kept under; windows of different length are counted apart."""
+        """Return the name under which the state of *key* is kept; windows of different length are counted apart."""
         return f"window:{self.window}:{key}"
 
     def expires_at(self, now: int) -> int:
-        """Return when a slot that is taken now is free again."""
+        """Return when a slot that is taken now ends."""
         return now + self.window
 
 
 @frozen
 class Bucket:
-    """*limit* in each *bucket* of time, beginning at multiples of its length since the epoch: a slot is taken until the next one begins."""
+    """*limit* in each *bucket* of time; buckets begin at multiples of their length since the epoch. A slot lasts until the next bucket begins."""
 
     limit: int = field(validator=positive_int)
     bucket: int = field(converter=positive_duration)
 
     def name(self, key: str) -> str:
-        """Return what the state of *key* is kept under; buckets of different length are counted apart."""
+        """Return the name under which the state of *key* is kept; buckets of different length are counted apart."""
         return f"bucket:{self.bucket}:{key}"
 
     def expires_at(self, now: int) -> int:
-        """Return when a slot that is taken now is free again."""
+        """Return when a slot that is taken now ends."""
         return now - now % self.bucket + self.bucket
 
 
@@ -105,11 +105,10 @@ Limit: TypeAlias = Slots | Window | Bucket
 @frozen
 class AcquireRequest:
     """
-    A slot of *key* is asked for, by *owner*.
+    *owner* asks for a slot of *key*.
 
-    *token* is another for every attempt. Of slots that are given back, an owner has one at most: another token of the same owner takes it
-    over, since the earlier attempt is dead. Who *waits* and is refused stands in the line from then on, and is expected back. Its place there is by
-    *priority*, lower first, and then by when it came.
+    Every attempt has another *token*. Of slots that are given back, an owner has at most one: a later token of the same owner takes it over, since the earlier
+    attempt is dead. An owner that *queues_up* and is refused gets a place in the line, by *priority*, lower first, then by arrival, and is expected back.
     """
 
     key: str
@@ -121,13 +120,13 @@ class AcquireRequest:
 
     @property
     def holder(self) -> str:
-        """Who will hold the slot: the owner, if it can give it back; else the attempt, for each of them counts."""
+        """The holder of the slot: the owner if it can give the slot back; otherwise the attempt, since each attempt counts."""
         return self.owner if isinstance(self.limit, Slots) else self.token
 
 
 @frozen
 class Slot:
-    """A slot of *key* that *owner* has taken with *token*. It lapses *ttl* after it was last renewed; 0 if it cannot be given back."""
+    """A slot of *key* that *owner* has taken with *token*. It expires *ttl* after its latest renewal; 0 if it cannot be given back."""
 
     key: str
     owner: str
@@ -137,14 +136,14 @@ class Slot:
 
 @frozen
 class Granted:
-    """A slot was free, and is taken now; it is free again at *until* if nobody gives it back."""
+    """A slot was free, and is taken; it ends at *until* if it is not given back."""
 
     until: int
 
 
 @frozen
 class Refused:
-    """No slot was free; one can be in *retry_in* ms: exactly known for windows and buckets, estimated for slots that are given back."""
+    """No slot was free; one can be in *retry_in* ms: exact for windows and buckets, an estimate for slots that are given back."""
 
     retry_in: int
 
@@ -152,9 +151,9 @@ class Refused:
 @frozen
 class FirstSlot:
     """
-    The slot that lapses first: taken at *since*, free again by itself at *until*.
+    The slot that ends first: taken at *since*, it ends at *until*.
 
-    Slots are held for *hold* lately, 0 if that is not known. What is known of the key has been learnt since *known*.
+    *hold* is the estimate of how long slots are held, 0 if there is none. The key has been known since *known*.
     """
 
     since: int
@@ -165,7 +164,7 @@ class FirstSlot:
 
 def admits(limit: Limit, held: int, ahead: int) -> bool:
     """
-    Is there a slot for who asks, when others hold *held* slots, and *ahead* others whose turn it is are about to come back?
+    Is there a slot for the owner that asks, while others hold *held* slots, and *ahead* others whose turn it is are about to come back?
 
     >>> admits(Slots(2, 1000), held=1, ahead=0), admits(Slots(2, 1000), held=1, ahead=1)
     (True, False)
@@ -175,9 +174,9 @@ def admits(limit: Limit, held: int, ahead: int) -> bool:
 
 def estimated_wait(limit: Limit, held: int, rank: int, first: FirstSlot | None, now: int) -> int:
     """
-    Return in how many ms there can be a slot for who is refused now, with *rank* others to be served before.
+    Return in how many ms there can be a slot for an owner that is refused now and has *rank* others before it.
 
-    *first* is None when no slot is held. The slots of a line are spread evenly over the time that each of them is held.
+    *first* is None if no slot is held. The line is spread evenly over the time that each slot is held.
 
     >>> [estimated_wait(Window(2, 1000), 2, rank, FirstSlot(since=0, until=1000), now=400) for rank in range(4)]
     [600, 1100, 1600, 2100]
@@ -189,10 +188,10 @@ def estimated_wait(limit: Limit, held: int, rank: int, first: FirstSlot | None, 
 
 def retry_delay(limit: Limit, wait: int, first: FirstSlot | None, now: int) -> int:
     """
-    Return after how many ms of a planned *wait* to ask again.
+    Return after how many ms of an estimated *wait* to ask again.
 
-    How long slots are held is an estimate, and at first a poor one. So of a long wait for one only a part is slept, and no more than the
-    time since something was first known of the key: when the estimate turns out to be wrong, not all sleep too long.
+    How long slots are held is an estimate, and a poor one at first. So only a part of a long wait is slept, and no more than the time that the key has been
+    known: if the estimate is wrong, not all owners sleep for too long.
 
     >>> first = FirstSlot(since=0, until=60_000, hold=1, known=0)
     >>> [retry_delay(Slots(1, 60_000), wait, first, now=20_000) for wait in (1_500, 30_000, 90_000)]
@@ -200,14 +199,14 @@ def retry_delay(limit: Limit, wait: int, first: FirstSlot | None, now: int) -> i
     """
     if wait <= SHORT_WAIT_MS or not isinstance(limit, Slots):
         return wait
-    return max(SHORT_WAIT_MS, min(wait // SLEEP_FRACTION, now - first.known if first else 0))
+    return max(SHORT_WAIT_MS, min(wait // SLEEP_DIVISOR, now - first.known if first else 0))
 
 
 def updated_hold_estimate(hold: int, held: int) -> int:
     """
-    Return for how long slots are held, after one that was held for *held* ms: the later ones count more.
+    Return the estimate of how long slots are held, after one was held for *held* ms. Later slots count more.
 
-    Downwards it is learnt faster: who sleeps for too long leaves slots unused.
+    The estimate falls faster than it rises: an owner that sleeps for too long leaves slots unused.
 
     >>> updated_hold_estimate(0, 100), updated_hold_estimate(100, 200), updated_hold_estimate(100, 0)
     (100, 125, 50)
@@ -218,20 +217,18 @@ def updated_hold_estimate(hold: int, held: int) -> int:
 
 
 def _first_free(limit: Limit, first: FirstSlot, now: int) -> int:
-    """Return when *first* will be free."""
+    """Return when *first* is expected to be free."""
     if not isinstance(limit, Slots):
         return first.until
     age, hold = now - first.since, first.hold
     if age < hold:
         return min(first.until, first.since + hold)
-    look = (
-        hold // ESTIMATE_RESOLUTION if hold else INITIAL_HOLD_MS
-    )  # held for longer than was expected: look soon, then less and less often
+    look = hold // ESTIMATE_RESOLUTION if hold else INITIAL_HOLD_MS  # held for longer than estimated: look soon, then less and less often
     return min(first.until, now + min(max(age - hold, look, 1), max(look, HELD_SLOT_RECHECK_MS)))
 
 
 def _held_for(limit: Limit, first: FirstSlot | None, now: int) -> int:
-    """Return for how long a slot is taken each time."""
+    """Return how long each slot is taken."""
     match limit:
         case Window(window=length) | Bucket(bucket=length):
             return length

@@ -7,10 +7,9 @@ from fq.brokers.limits.policy import AcquireRequest, Granted, Refused, Slot
 
 class LimitStore(Protocol):
     """
-    Keeps slots, lines and barriers, by one clock: the broker's.
+    Keeps slots, lines and barriers, by the broker's clock.
 
-    Every call is one step that applies wholly or not at all; to repeat it does no harm. Calls may come from any thread; all but `wait` are
-    short. Each may raise `BrokerError`.
+    Every call applies wholly or not at all, and may be repeated. Calls may come from any thread; all but `wait` are short. Each may raise `BrokerError`.
     """
 
     def take(self, request: AcquireRequest) -> Granted | Refused:
@@ -18,34 +17,34 @@ class LimitStore(Protocol):
         ...
 
     def renew(self, slot: Slot) -> bool:
-        """Let *slot* run for another ttl from now; return whether it was still its owner's."""
+        """Renew *slot* for its ttl; return whether its owner still held it."""
         ...
 
     def release(self, slot: Slot, learn: bool) -> bool:
-        """Give *slot* back; return whether it was still its owner's. *Learn* from it for how long slots are held."""
+        """Give *slot* back; return whether its owner still held it. *learn*: update the estimate of how long slots are held."""
         ...
 
     def holders(self, key: str, limit: int) -> list[tuple[str, str]]:
-        """Return the owner and the token of at *most* so many slots that are held, those first that lapse first."""
+        """Return owner and token of at most *limit* slots that are held, those first that expire first."""
         ...
 
     def create(self, key: str, parties: int, ttl: int) -> bool:
-        """Make a barrier for so many *parties*, to go *ttl* ms after the latest has come; return False if there is one already."""
+        """Create a barrier for *parties*, to expire *ttl* ms after the latest arrival; return False if it exists."""
         ...
 
     def arrive(self, key: str, party: str, ttl: int) -> int | None:
-        """Let *party* come to a barrier, and return how many are still missing; None if there is no such barrier."""
+        """Let *party* arrive at a barrier, and return how many are missing; None if there is no such barrier."""
         ...
 
     def wait(self, key: str, timeout: float) -> bool:
-        """Block until nobody is missing at a barrier, and return True; or False after *timeout* seconds, or if the barrier has gone."""
+        """Block until no party is missing at a barrier, and return True; return False after *timeout* seconds, or if the barrier has expired."""
         ...
 
 
 @runtime_checkable
 class KeepsLimits(Protocol):
-    """A broker whose apps can have limiters. One that is written elsewhere can, too."""
+    """A broker whose apps can have limiters; a broker of your own may be one."""
 
     def limit_store(self) -> LimitStore:
-        """Return the store of limiters, on the broker's own connections and by its clock. Nothing connects before its first call."""
+        """Return the store of limiters, on the broker's connections and by its clock. It connects at its first call."""
         ...

@@ -1,7 +1,7 @@
 """
-What limiters keep in SQLite, in memory or in a file: the tables, and what is done with them. Each function is part of one transaction.
+The state of limiters in SQLite, in memory or in a file: the tables, and the statements. Each function is part of one transaction.
 
-What has lapsed is ignored wherever it is looked for, and deleted whenever something is added: nothing stays for ever.
+Reads ignore expired rows, and inserts delete them, so nothing stays for ever.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ from fq.brokers.limits.policy import (
 )
 
 HOLD_ESTIMATE_TTL_MS = 86_400_000
-"""For how long it is remembered how long the slots of a key are held: a day."""
+"""How long the estimate of a key is kept: a day."""
 
 TABLES = (
     """
@@ -30,7 +30,7 @@ TABLES = (
     """,
     "CREATE INDEX IF NOT EXISTS limit_slots_by_key ON limit_slots (key, until)",
     "CREATE INDEX IF NOT EXISTS limit_slots_by_end ON limit_slots (until)",
-    # Who waits. (priority, turn) is its place in the line, `back` when it will ask again. Earlier releases had a table limit_line without priorities.
+    # The line. (priority, turn) is a place in it, `back` is when the owner will ask again. Earlier releases had a table limit_line without priorities.
     """
     CREATE TABLE IF NOT EXISTS limit_waiting (key TEXT, owner TEXT, priority INTEGER, turn INTEGER, back INTEGER, PRIMARY KEY (key, owner))
     WITHOUT ROWID
@@ -59,8 +59,8 @@ READ_LINE = """
     FROM mine
 """
 """
-How many slots others hold; has the holder one already; of how many before the owner is it the turn, and they are about to come back; what
-is the owner's place in the line, or else its end.
+How many slots others hold; does the holder have one; how many before the owner have their turn and are about to come back; the place of the owner in the
+line, or else its end.
 """
 
 READ_FIRST = """

@@ -11,7 +11,7 @@ from fq.brokers.limits.policy import (
     INITIAL_HOLD_MS,
     NO_SHOW_MS,
     SHORT_WAIT_MS,
-    SLEEP_FRACTION,
+    SLEEP_DIVISOR,
     AcquireRequest,
     Bucket,
     Granted,
@@ -58,7 +58,7 @@ class RedisLimitStore:
             INITIAL_HOLD_MS,
             ESTIMATE_RESOLUTION,
             SHORT_WAIT_MS,
-            SLEEP_FRACTION,
+            SLEEP_DIVISOR,
             HELD_SLOT_RECHECK_MS,
         )
         granted, number = cast(list[int], self._run("take", request.key, *arguments))
