@@ -28,7 +28,7 @@ def send_in_batches(
     Send *calls*, and return the handles that *prepare* makes, in the same order.
 
     *prepare* returns the messages of a call, which have passed the layers, and its handle. *emit_enqueued* is called with each message that has
-    been sent and *is_watched*: the others are let go of once they are encoded. After an error, the batches before it have been sent.
+    been sent and *is_watched*. The others are not kept once they are encoded, to save memory. After an error, the batches before it have been sent.
     """
     handles: list[H] = []
     watched: list[Enqueue] = []

@@ -132,7 +132,7 @@ class Registry:
                 log.error("%s", errors.message, exc_info=errors)
 
     def is_watched(self, enqueue: Enqueue) -> bool:
-        """Has the actor of *enqueue* layers that take events?"""
+        """Does the actor of *enqueue* have layers that take events?"""
         return self._plans.get(enqueue.message.actor_name, self._app_plan).has_event_layers
 
     def emit_enqueued(self, enqueue: Enqueue) -> None:

@@ -16,7 +16,7 @@ from fq.middleware.base import Rule, Step
 def _flag_or_function(value: object) -> bool | Callable[[], object]:
     if isinstance(value, bool) or callable(value):
         return value
-    if value is None:  # Dramatiq's default, which its users write
+    if value is None:  # a way to write off in an option
         return False
     raise OptionError(f"found {value!r}, expected True, False, or a function to call when the worker stops")
 
