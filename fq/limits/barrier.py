@@ -80,9 +80,7 @@ class Barrier:
     def _arrive(self, party: str) -> bool:
         missing = self.backend.store.arrive(self._name, party, self.ttl)
         if missing is None:
-            raise BarrierNotFound(
-                f"found no barrier {self.key!r}, expected one: create it before anybody waits, and with a ttl long enough"
-            )
+            raise BarrierNotFound(f"found no barrier {self.key!r}, expected one: create it before parties wait, with a long enough ttl")
         return missing == 0
 
     def _wait(self, timeout: Duration | None) -> bool:

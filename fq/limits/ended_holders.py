@@ -51,10 +51,10 @@ class EndedHolders:
             found = [slot for slot in self._slots(key) if is_over(slot, broker.status(slot.owner).state)]
             given_back = [slot for slot in found if self._store.release(slot, learn=False)]
         except BrokerError as error:
-            log.debug("the holders of %s cannot be looked at: %s", key, error)
+            log.debug("the holders of %s cannot be checked: %s", key, error)
             return False
         if given_back:
-            log.info("gave back %d slots of %s, whose messages ended without it", len(given_back), key)
+            log.info("gave back %d slots of %s: their messages had ended without doing so", len(given_back), key)
         return bool(given_back)
 
     def _slots(self, key: str) -> list[Slot]:

@@ -67,9 +67,9 @@ class Limits:
         self._renewal.drop(slot)
         try:
             if not self.store.release(slot, learn):
-                log.warning("a slot of %s had lapsed, or was taken over, before it was given back", slot.key)
+                log.warning("a slot of %s had expired, or was taken over, before it was given back", slot.key)
         except BrokerError as error:
-            log.warning("a slot of %s could not be given back, and lapses in at most %d ms: %s", slot.key, slot.ttl, error)
+            log.warning("a slot of %s could not be given back, and expires in at most %d ms: %s", slot.key, slot.ttl, error)
 
     async def atake(self, take: Callable[[], Slot | Refused]) -> Slot | Refused:
         """Run *take*, one of the methods above, in a thread. If the caller is cancelled meanwhile, the slot is given back."""
@@ -121,9 +121,9 @@ class Limits:
     def _renew(self, slot: Slot) -> None:
         try:
             if not self.store.renew(slot):
-                log.debug("a slot of %s was given back, or had lapsed, before it was renewed", slot.key)
+                log.debug("a slot of %s was given back, or had expired, before it was renewed", slot.key)
         except BrokerError as error:
-            log.warning("a slot of %s could not be renewed; it is tried again: %s", slot.key, error)
+            log.warning("a slot of %s could not be renewed, trying again: %s", slot.key, error)
 
 
 @frozen

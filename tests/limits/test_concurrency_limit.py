@@ -163,7 +163,7 @@ def test_a_slot_that_cannot_be_given_back_spoils_no_outcome(caplog: pytest.LogCa
     layer = concurrency_limit(limit=1, backend=Limits(HalfGone()))  # type: ignore[arg-type]
 
     assert layer.wrap(lambda _: Outcome.success(3))(numbered(1)) == Outcome.success(3)
-    assert "a slot of slots:report could not be given back, and lapses in at most 900000 ms: gone" in caplog.text
+    assert "a slot of slots:report could not be given back, and expires in at most 900000 ms: gone" in caplog.text
 
 
 def test_what_a_limit_further_inside_puts_back_has_not_run() -> None:

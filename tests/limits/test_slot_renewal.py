@@ -67,7 +67,7 @@ def test_a_slot_that_lapsed_is_reported_when_it_is_given_back(place: Place, capl
     assert isinstance(slot, Slot)
     place.limits.give_back(slot)
 
-    assert "a slot of slots:mutex had lapsed, or was taken over, before it was given back" in caplog.text
+    assert "a slot of slots:mutex had expired, or was taken over, before it was given back" in caplog.text
 
 
 def test_a_slot_that_cannot_be_renewed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
@@ -88,7 +88,7 @@ def test_a_slot_that_cannot_be_renewed_is_tried_again(tmp_path: Path, monkeypatc
             time.sleep(0.01)
 
     assert renewed
-    assert caplog.text.count("could not be renewed; it is tried again: gone") == 2
+    assert caplog.text.count("could not be renewed, trying again: gone") == 2
 
 
 def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():

@@ -209,7 +209,7 @@ class Database:
         self._pid, self._connection = os.getpid(), connection
         self._read_clock_at = self._mark_at = 0.0
         if self._file.opened(connection, key):
-            log.warning("SQLite database %s: found another file at this path than before, going on with that", path)
+            log.warning("SQLite database %s: found another file at this path than before, continuing with it", path)
             self._fence = True
         return connection
 

@@ -19,7 +19,7 @@ REOPEN_AFTER = {
 """After one of these errors the connection is closed: the next call opens the file again."""
 
 
-UNKNOWN_OBSTACLE = "found that it cannot be opened for writing, expected a file that can; look at its owner, its folder and its mount"
+UNKNOWN_OBSTACLE = "found that it cannot be opened for writing, expected a file that can; check its owner, its folder and its mount"
 
 
 def code(error: sqlite3.Error) -> int:
@@ -38,7 +38,7 @@ def translate(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
             )
         case sqlite3.SQLITE_FULL:  # temporary: outcomes wait until there is room
             return BrokerUnavailable(
-                f"{where}: found no room for more ({error}), nothing of this call was applied; free some space and try again"
+                f"{where}: found no free space ({error}), nothing of this call was applied; free some space and try again"
             )
         case sqlite3.SQLITE_NOTADB:
             return ConfigError(
@@ -54,7 +54,7 @@ def translate(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
             )
         case sqlite3.SQLITE_IOERR:
             return BrokerUnavailable(
-                f"{where}: found a disk that fails ({error}), nothing of this call was applied; look at the disk, or its mount"
+                f"{where}: found an I/O error ({error}), nothing of this call was applied; check the disk and its mount"
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return ConfigError(f"{where}: {_obstacle(Path(path)) or UNKNOWN_OBSTACLE} ({error})")

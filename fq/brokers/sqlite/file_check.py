@@ -69,7 +69,7 @@ class FileCheck:
         if self._key != NO_FILE:
             raise BrokerUnavailable(
                 f"SQLite database {self._path}: found that the file in use has been moved or deleted, nothing of this call was applied; "
-                "put it back, or restart what used it to begin with an empty one"
+                "put it back, or restart the processes that use it to begin with an empty one"
             )
         if size := _size(wal := log_of(self._path)):
             raise BrokerUnavailable(

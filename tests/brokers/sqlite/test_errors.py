@@ -217,7 +217,7 @@ def test_a_full_disk_takes_all_of_a_call_or_none(path: Path, broker: SqliteBroke
     make_room()
     broker.enqueue(many)
 
-    assert f"{path}: found no room for more" in str(caught.value)
+    assert f"{path}: found no free space" in str(caught.value)
     assert states == {"unknown"}
     assert len(claim(broker, "w1", "elsewhere", limit=200)) == 100
     assert [queue.queue_name for queue in broker.queues()] == ["elsewhere", "q"]
@@ -228,7 +228,7 @@ def test_a_commit_that_finds_the_disk_full_can_be_made_again(broker: SqliteBroke
     a, b = claim(broker)
     make_room = fill(broker)
     commits = [outcome(a, ACK, StoreResultOp("a", b"x" * 100_000, 60_000)), outcome(b, ACK, enqueue_op("follow-up", body=b"y" * 100_000))]
-    with pytest.raises(BrokerError, match="found no room for more"):
+    with pytest.raises(BrokerError, match="found no free space"):
         broker.turn(commits, claim_request())
     during = [state(broker, name) for name in ("a", "b", "follow-up")], broker.result("a")
     make_room()
