@@ -184,7 +184,9 @@ class Line:
         if kept and not isinstance(error, Silent):
             return pause  # the connection may have been dead before the call
         if time.monotonic() + pause > deadline:
-            raise BrokerUnavailable(f"{self.place.name} could not be used for {self.patience:g} s: {str(error).rstrip('.')}; {advice(error)}") from error
+            raise BrokerUnavailable(
+                f"{self.place.name} could not be used for {self.patience:g} s: {str(error).rstrip('.')}; {advice(error)}"
+            ) from error
         time.sleep(pause)
         return min(2 * pause, 0.5) or 0.005
 
