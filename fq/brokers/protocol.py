@@ -14,7 +14,7 @@ from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter,
 from fq.brokers.requeue import RequeuePlanner
 
 CALLED_BY_ACTORS = (
-    *("enqueue", "result", "kept", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "claimed_by"),
+    *("enqueue", "result", "ids_with_results", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "claimed_by"),
     *("dead_letters", "requeue", "discard", "purge", "pause", "resume", "diagnose"),
 )
 """The methods that actors call. An interrupt of the actor waits until they return (see ``fq/runtime/interrupt_mask.py``)."""
@@ -80,7 +80,7 @@ class Broker(Protocol):
         """Return the result of *message_id*, or None if none is kept."""
         ...
 
-    def kept(self, message_ids: Sequence[str]) -> AbstractSet[str]:
+    def ids_with_results(self, message_ids: Sequence[str]) -> AbstractSet[str]:
         """Return those of *message_ids* that have a result. There may be any number of ids."""
         ...
 

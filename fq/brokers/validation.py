@@ -14,8 +14,8 @@ from fq.errors import MAX_DURATION_MS, BrokerError, ConfigError
 MAX_PRIORITY = 2**31 - 1
 """The highest priority; the lowest is minus this."""
 
-NAME = "a text that is not empty, without NUL and lone surrogates"
-UNDONE = "nothing of this call was applied"
+NAME_RULE = "a text that is not empty, without NUL and lone surrogates"
+NOTHING_APPLIED = "nothing of this call was applied"
 
 DEAD_TTL_MS = 7 * 24 * 60 * 60 * 1000
 """The default time that dead letters are kept: 7 days, in ms."""
@@ -93,7 +93,7 @@ def check_names(kind: str, *names: object) -> None:
     """
     for name in names:
         if not _is_name(name):
-            raise BrokerError(f"found {kind}={name!r}, expected {NAME}; {UNDONE}")
+            raise BrokerError(f"found {kind}={name!r}, expected {NAME_RULE}; {NOTHING_APPLIED}")
 
 
 def check_search(**names: str | None) -> None:
@@ -157,7 +157,7 @@ def check_settings(**durations: object) -> None:
 
 def _check_text(whose: str, name: str, value: object) -> None:
     if not _is_name(value):
-        raise _refusal(whose, name, value, NAME)
+        raise _refusal(whose, name, value, NAME_RULE)
 
 
 def _is_name(value: object) -> bool:
@@ -169,7 +169,7 @@ def _is_sound(text: str) -> bool:
 
 
 def _refusal(whose: object, name: str, found: object, expected: str) -> BrokerError:
-    return BrokerError(f"{whose!r}: found {name}={found!r}, expected {expected}; {UNDONE}")
+    return BrokerError(f"{whose!r}: found {name}={found!r}, expected {expected}; {NOTHING_APPLIED}")
 
 
 def rotate(queues: Sequence[str], turns: int) -> list[str]:

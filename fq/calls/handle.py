@@ -259,7 +259,7 @@ def completion_check(app: ResultSource, handles: Sequence[Handle[object]]) -> Ca
 
     That function raises `ResultNotStored` if an actor stores no results.
     """
-    kept = app.broker.kept([leaf.message_id for handle in handles for leaf in handle.leaves() if leaf.stored])
+    kept = app.broker.ids_with_results([leaf.message_id for handle in handles for leaf in handle.leaves() if leaf.stored])
 
     def is_completed(handle: Handle[object]) -> bool:
         for leaf in handle.leaves():

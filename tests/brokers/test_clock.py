@@ -12,7 +12,7 @@ from fq.brokers import host_clocks as hosts
 from fq.brokers.clock import CLOCK_CHECK_MS, SystemClock
 from fq.brokers.host_clocks import Host
 from fq.brokers.sqlite import database
-from fq.brokers.steady_time import NOTICE_MS, SLEW, begin_course
+from fq.brokers.steady_time import COURSE_NOTICE_MS, SLEW_DIVISOR, begin_course
 from tests.brokers.builders import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 
 HOUR = 3_600_000
@@ -84,12 +84,12 @@ def processes(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch)
 def test_a_course_goes_on_through_a_step_never_back_and_comes_to_the_wall_clock_in_the_end(step: int) -> None:
     course = begin_course("b", NOW, 0).seen(NOW + step, 0)
     times = [course.now(steady) for steady in range(0, 100_000, 7)]
-    there = NOTICE_MS + abs(step) * SLEW
+    there = COURSE_NOTICE_MS + abs(step) * SLEW_DIVISOR
     rates = [(later - earlier) / 7 for earlier, later in pairwise(times)]
 
-    assert course.now(NOTICE_MS) == NOW + NOTICE_MS, "nobody is surprised by a change"
+    assert course.now(COURSE_NOTICE_MS) == NOW + COURSE_NOTICE_MS, "nobody is surprised by a change"
     assert all(0.8 < rate < 1.2 for rate in rates)
-    assert abs(times[-1] - (NOW + 99_995)) <= 100_000 / SLEW
+    assert abs(times[-1] - (NOW + 99_995)) <= 100_000 / SLEW_DIVISOR
     assert course.now(there) == course.now(there + DAY) - DAY == NOW + step + there
 
 
@@ -146,7 +146,7 @@ def check_a_step(broker: Any, machine: Machine, step: int) -> None:
 
     assert first == ["delayed"]
     assert committed == ()
-    assert broker.now() == pytest.approx(NOW + LEASE - 100, abs=LEASE / SLEW + 1)
+    assert broker.now() == pytest.approx(NOW + LEASE - 100, abs=LEASE / SLEW_DIVISOR + 1)
 
 
 # Processes on one file.
@@ -238,4 +238,4 @@ def test_a_clock_that_was_advanced_in_one_process_is_not_so_in_others(processes:
 
 
 def test_every_process_hears_of_a_change_before_it_takes_effect() -> None:
-    assert max(CLOCK_CHECK_MS, database.MARK_SECONDS * 1_000) < NOTICE_MS
+    assert max(CLOCK_CHECK_MS, database.MARK_SECONDS * 1_000) < COURSE_NOTICE_MS

@@ -152,14 +152,14 @@ def test_it_is_told_at_once_which_results_are_kept(harness: Harness, broker: Bro
     run(broker, StoreResultOp("a", b"", 60_000), StoreResultOp("b", b"W", 10_000), StoreResultOp("c", b"R", HOUR))
     harness.advance(30_000)
 
-    assert broker.kept([]) == set()
-    assert other.kept(["a", "b", "c", "d", "a"]) == {"a", "c"}
+    assert broker.ids_with_results([]) == set()
+    assert other.ids_with_results(["a", "b", "c", "d", "a"]) == {"a", "c"}
 
 
 def test_a_result_that_is_waited_for_is_not_there(broker: Broker) -> None:
     broker.wait_result("m", 10)
 
-    assert broker.kept(["m"]) == set()
+    assert broker.ids_with_results(["m"]) == set()
 
 
 def test_to_look_for_twenty_thousand_results_takes_no_time(broker: Broker) -> None:
@@ -167,5 +167,5 @@ def test_to_look_for_twenty_thousand_results_takes_no_time(broker: Broker) -> No
     run(broker, *(StoreResultOp(name, b"1", HOUR) for name in names[::200]))
     began = time.process_time()
 
-    assert broker.kept(names) == set(names[::200])
+    assert broker.ids_with_results(names) == set(names[::200])
     assert time.process_time() - began < 0.5

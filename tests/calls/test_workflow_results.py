@@ -94,8 +94,8 @@ def test_completion_is_asked_in_one_call(monkeypatch: pytest.MonkeyPatch) -> Non
     app, calls = workflows.app, list[int]()
     handle = app.group([app.group([workflows.step.call(1)] * 10)] * 10).send()
     app.run_until_idle()
-    kept = app.broker.kept
-    monkeypatch.setattr(app.broker, "kept", lambda ids: calls.append(len(ids)) or kept(ids))
+    kept = app.broker.ids_with_results
+    monkeypatch.setattr(app.broker, "ids_with_results", lambda ids: calls.append(len(ids)) or kept(ids))
     monkeypatch.setattr(app.broker, "result", None)
 
     assert (handle.completed, handle.completed_count) == (True, 10)

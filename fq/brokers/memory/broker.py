@@ -161,8 +161,8 @@ class MemoryBroker:
         with self._lock:
             return self._state.result(message_id, self.clock.now)
 
-    def kept(self, message_ids: Sequence[str]) -> set[str]:
-        """See `Broker.kept`."""
+    def ids_with_results(self, message_ids: Sequence[str]) -> set[str]:
+        """See `Broker.ids_with_results`."""
         check_names("message_id", *message_ids)
         with self._lock:
             now = self.clock.now

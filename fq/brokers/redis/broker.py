@@ -145,10 +145,10 @@ class RedisBroker:
         check_names("message_id", message_id)
         return self._here.results.get(message_id)
 
-    def kept(self, message_ids: Sequence[str]) -> set[str]:
+    def ids_with_results(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of *message_ids* of which a result is kept."""
         check_names("message_id", *message_ids)
-        return self._here.results.kept(message_ids)
+        return self._here.results.ids_with_results(message_ids)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it; asks once and is told."""

@@ -45,7 +45,7 @@ class Results:
         found = cast(bytes | None, self._server.line.command(b"GET", self._server.keys.result(message_id)))
         return found[1:] if found is not None and found[:1] == b"R" else None
 
-    def kept(self, message_ids: Sequence[str]) -> set[str]:
+    def ids_with_results(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of *message_ids* of which a result is kept."""
         found: set[str] = set()
         for first in range(0, len(message_ids), AT_ONCE):

@@ -117,7 +117,7 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         result = self._turns.run(commits, request)
         if result.new:
             self._listener.notify_work()
-        self._listener.kept(result.results)
+        self._listener.resolve_results(result.results)
         return result.turn
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
@@ -150,11 +150,11 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         check_names("message_id", message_id)
         return self._listener.result(message_id)
 
-    def kept(self, message_ids: Sequence[str]) -> set[str]:
-        """See `Broker.kept`."""
+    def ids_with_results(self, message_ids: Sequence[str]) -> set[str]:
+        """See `Broker.ids_with_results`."""
         check_names("message_id", *message_ids)
         with self._reader.reading() as connection:
-            return inspection.kept(connection, message_ids, self.clock.now)
+            return inspection.ids_with_results(connection, message_ids, self.clock.now)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
         """See `Broker.wait_result`."""

@@ -20,7 +20,7 @@ LARGE_LOG_BYTES = 2**28
 LARGE_FREE_BYTES = 2**28
 """More free bytes in the file than this are reported if they are most of it."""
 
-CHECK_SECONDS = 5
+DAMAGE_CHECK_SECONDS = 5
 """How long to check for damage."""
 
 
@@ -66,14 +66,14 @@ def _rights(path: str) -> Finding:
 
 def _soundness(connection: sqlite3.Connection, path: str) -> Finding:
     """Check for damage, for a bounded time."""
-    deadline = monotonic() + CHECK_SECONDS
+    deadline = monotonic() + DAMAGE_CHECK_SECONDS
     connection.set_progress_handler(lambda: monotonic() > deadline, 1_000)
     try:
         found = [text for (text,) in connection.execute("PRAGMA quick_check(3)")]
     except sqlite3.OperationalError as error:
         if code(error) != sqlite3.SQLITE_INTERRUPT:
             raise
-        return Finding("soundness", "good", f"no damage found in {CHECK_SECONDS} s; the rest was not checked")
+        return Finding("soundness", "good", f"no damage found in {DAMAGE_CHECK_SECONDS} s; the rest was not checked")
     except sqlite3.DatabaseError as error:
         found = [str(error)]
     finally:

@@ -34,7 +34,7 @@ def status(connection: sqlite3.Connection, message_id: str, now: int, dead_ttl: 
     return Status(message_id, "unknown" if row is None else "done")
 
 
-def kept(connection: sqlite3.Connection, message_ids: Sequence[str], now: int) -> set[str]:
+def ids_with_results(connection: sqlite3.Connection, message_ids: Sequence[str], now: int) -> set[str]:
     """Return those of *message_ids* that have a result."""
     statement = "SELECT json_group_array(message_id) FROM json_each(?) CROSS JOIN results WHERE message_id = value AND until > ?"
     return set(from_json(connection.execute(statement, (to_json(list(message_ids)), now)).fetchone()[0]))

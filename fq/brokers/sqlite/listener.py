@@ -47,7 +47,7 @@ class Listener:
         """End all waits for work."""
         self._signal.wake_all()
 
-    def kept(self, store_ops: Iterable[StoreResultOp]) -> None:
+    def resolve_results(self, store_ops: Iterable[StoreResultOp]) -> None:
         """Hand these results to those who wait for them."""
         for store_op in store_ops:
             self._waiters.resolve(store_op.message_id, store_op.body)

@@ -9,10 +9,10 @@ from fq.errors import ConfigError
 OLDEST_SQLITE = (3, 35, 0)
 """The first release of SQLite that has RETURNING."""
 
-APPLICATION = 0x66710001
+APPLICATION_ID = 0x66710001
 """The mark of fq in the header of a file."""
 
-VERSION = 3
+SCHEMA_VERSION = 3
 """The version of these tables; the file has it in ``user_version``."""
 
 DELAYED, READY, RUNNING = 0, 1, 2
@@ -129,14 +129,14 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     Raises:
         ConfigError: the file belongs to another application, or to a newer fq.
     """
-    if _version(connection, path) == VERSION and _has_meta(connection):
+    if _version(connection, path) == SCHEMA_VERSION and _has_meta(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in (*_missing(_version(connection, path)), *file_state.TABLE):  # none if another process was faster
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
@@ -145,7 +145,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 def _missing(version: int) -> Sequence[str]:
     """Return the statements that upgrade tables of *version*, 0 for none, to those of today."""
-    return [statement for old in range(version, VERSION) for statement in UPGRADES[old]] if version else TABLES
+    return [statement for old in range(version, SCHEMA_VERSION) for statement in UPGRADES[old]] if version else TABLES
 
 
 def _has_meta(connection: sqlite3.Connection) -> bool:
@@ -157,12 +157,13 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     application, version, tables = connection.execute(
         "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)"
     ).fetchone()
-    if application != APPLICATION and (application or tables):
+    if application != APPLICATION_ID and (application or tables):
         raise ConfigError(
             f"SQLite database {path}: found tables of another application, expected a database of fq's or none; give fq a file of its own"
         )
-    if version > VERSION:
+    if version > SCHEMA_VERSION:
         raise ConfigError(
-            f"SQLite database {path}: found version {version} of fq's tables, expected at most {VERSION}; it was made by a newer fq: pip install --upgrade fq"
+            f"SQLite database {path}: found version {version} of fq's tables, expected at most {SCHEMA_VERSION}; "
+            "it was made by a newer fq: pip install --upgrade fq"
         )
     return int(version)

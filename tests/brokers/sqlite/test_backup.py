@@ -165,7 +165,7 @@ def test_a_checkup_finds_damage(path: Path, broker: SqliteBroker) -> None:
 
 def test_a_checkup_looks_for_damage_for_a_bounded_time(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     broker.enqueue(enqueue_ops(*(f"m{number}" for number in range(5_000))))
-    monkeypatch.setattr(diagnostics, "CHECK_SECONDS", -1)
+    monkeypatch.setattr(diagnostics, "DAMAGE_CHECK_SECONDS", -1)
     (found,) = [finding for finding in broker.diagnose() if finding.what == "soundness"]
 
     assert found.level == "good"

@@ -106,10 +106,10 @@ def test_a_database_of_a_newer_fq(path: Path, broker: SqliteBroker) -> None:
     assert works(broker)
     broker.close()
     with raw(path) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
     said = refusal(broker, ConfigError)
 
-    assert f"found version {schema.VERSION + 1} of fq's tables, expected at most {schema.VERSION}" in said
+    assert f"found version {schema.SCHEMA_VERSION + 1} of fq's tables, expected at most {schema.SCHEMA_VERSION}" in said
     assert "pip install --upgrade fq" in said
 
 

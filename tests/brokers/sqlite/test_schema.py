@@ -115,6 +115,6 @@ def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path)
 
 def columns(path: Path) -> dict[str, list[tuple[str, str]]]:
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {name: connection.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall() for (name,) in tables}
