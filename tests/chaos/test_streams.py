@@ -130,7 +130,7 @@ def test_what_a_reader_takes_in_time_is_logged(app: App, rig: Rig) -> None:
     said = os.read(reader, 65_536).decode()
     os.close(reader)
 
-    assert "1 processes" in said
+    assert ": 1 process, " in said
     assert "stopping" in said
 
 
