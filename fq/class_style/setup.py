@@ -1,4 +1,4 @@
-"""What `BrokerView.add_middleware` is made of: a layer is put into the app's stack, and hears of what is declared already."""
+"""The parts of `BrokerView.add_middleware`: put a layer into the stack of an app, and call its hooks for earlier declarations."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING

@@ -30,7 +30,7 @@ def pid_file(path: Path | None) -> Iterator[None]:
     Keep this process's id in *path*, and the file locked, for as long as the context lasts.
 
     Raises:
-        PidFileTaken: another worker has the file, it holds something else than a process id, or it cannot be opened.
+        PidFileTaken: another worker has the file, it does not hold a process id, or it cannot be opened.
     """
     if path is None:
         yield
@@ -92,7 +92,7 @@ def _open(path: Path) -> int:
 
 
 def _lock(path: Path, descriptor: int, owner: int | None = None) -> None:
-    """Lock the file, unless *owner* has it; raises `PidFileTaken` if another process has it, or if it holds something else than a process id."""
+    """Lock the file, unless *owner* has it; raises `PidFileTaken` if another process has it, or if it does not hold a process id."""
     text = os.pread(descriptor, 64, 0).decode(errors="replace").strip()
     if text and not text.isdecimal():
         raise PidFileTaken(f"{path}: found {text[:40]!r}, expected a process id: is this the right file? Remove it if it is")

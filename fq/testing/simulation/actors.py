@@ -22,7 +22,7 @@ SETTINGS = WorkerSettings(processes=1)
 
 
 class Actors:
-    """Mutable: the actors of *app* in their stacks, built once. *on_call* is told of each call, *overrun* says how a call exceeds its time limit."""
+    """Mutable: the actors of *app* in their stacks, built once. *on_call* is called with the name of each actor that runs, *overrun* says how a call exceeds its time limit."""
 
     def __init__(self, app: App) -> None:
         self.app = app

@@ -112,7 +112,7 @@ class Recorder:
         return count
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
-        """See `Broker.wait_result`; in a simulation nobody can work while one waits, so that what is not there yet will not come."""
+        """See `Broker.wait_result`. It does not wait: in a simulation, no worker could run meanwhile."""
         return self.broker.result(message_id)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:

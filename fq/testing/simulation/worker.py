@@ -16,7 +16,7 @@ from fq.worker.outbox import hand_back
 
 LEASE_MS = SETTINGS.lease
 MAX_UNSTARTED = 3
-"""How many messages that have not started a worker may hold."""
+"""The maximum number of unstarted messages of a worker."""
 
 
 @define(eq=False)
