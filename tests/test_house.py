@@ -1,6 +1,7 @@
 """The rules of the code base that no linter checks."""
 
 import ast
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -83,6 +84,30 @@ def test_fq_logs_through_a_logger_that_never_raises(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
 
     assert "\nlog = logging.getLogger(" not in text, "write log = logger(name), of fq.runtime.logger"
+
+
+def modules() -> dict[str, Path]:
+    """Return the modules and packages of fq, by name."""
+    paths = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in FILES}
+    return {name.removesuffix(".__init__"): file for file, name in paths.items()}
+
+
+def imported(file: Path, known: dict[str, Path]) -> set[str]:
+    """Return those of the *known* modules that *file* imports, imports for types and those inside functions included."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in known else node.module for alias in node.names}
+    return names & known.keys()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = modules()
+
+    TopologicalSorter(
+        {name: imported(file, known) - {name} for name, file in known.items()}
+    ).prepare()  # raises CycleError, with the circle
 
 
 @every_file
