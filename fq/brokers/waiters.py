@@ -111,8 +111,15 @@ class ResultWaiters:
     finds. While waiters wait, `resolve` hands them results; the last look, after the timeout, finds those that `resolve` was not called for.
     """
 
-    def __init__(self, find: Callable[[Mapping[str, int]], Iterable[tuple[str, bytes]]]) -> None:
+    def __init__(
+        self,
+        find: Callable[[Mapping[str, int]], Iterable[tuple[str, bytes]]],
+        max_sleep_seconds: float = MAX_SLEEP_SECONDS,
+        last_look_seconds: float = LAST_LOOK_SECONDS,
+    ) -> None:
         self._find = find
+        self._max_sleep = max_sleep_seconds
+        self._last_look_within = last_look_seconds
         self._lock = threading.Lock()
         self._promises: dict[str, list[Promise[bytes]]] = {}
         self._lookup = ResultLookup(self.look)
@@ -149,7 +156,7 @@ class ResultWaiters:
             left = deadline - monotonic()
             while True:
                 self.look({message_id: in_ms(left)})
-                body = _result_within(future, min(left, MAX_SLEEP_SECONDS))
+                body = _result_within(future, min(left, self._max_sleep))
                 left = deadline - monotonic()
                 if body is not None or timeout <= 0:
                     return body
@@ -158,7 +165,7 @@ class ResultWaiters:
             looked: Future[None] = Future()
             self._lookup.ask(message_id, 0, looked)
             with suppress(BrokerUnavailable):  # the timeout has passed: the next call reports that the broker is unavailable
-                _result_within(looked, LAST_LOOK_SECONDS)
+                _result_within(looked, self._last_look_within)
             return _result_within(future, 0)
 
     async def wait_async(self, message_id: str, timeout: int) -> bytes | None:
@@ -170,10 +177,10 @@ class ResultWaiters:
                 looked: asyncio.Future[None] = loop.create_future()
                 looked.add_done_callback(partial(_pass_error_on, here))
                 self._lookup.ask(message_id, in_ms(left), looked)
-                await asyncio.wait((here,), timeout=min(left, MAX_SLEEP_SECONDS))
+                await asyncio.wait((here,), timeout=min(left, self._max_sleep))
                 if here.done():
                     return here.result()
-            await self._last_look(message_id, loop.create_future(), LAST_LOOK_SECONDS if timeout > 0 else MAX_SLEEP_SECONDS)
+            await self._last_look(message_id, loop.create_future(), self._last_look_within if timeout > 0 else self._max_sleep)
             return here.result() if here.done() else None
 
     async def _last_look(self, message_id: str, looked: "asyncio.Future[None]", within: float) -> None:
@@ -181,7 +188,7 @@ class ResultWaiters:
         self._lookup.ask(message_id, 0, looked)
         looked.add_done_callback(_seen)
         await asyncio.wait((looked,), timeout=within)
-        if looked.done() and not (within < MAX_SLEEP_SECONDS and isinstance(looked.exception(), BrokerUnavailable)):
+        if looked.done() and not (within < self._max_sleep and isinstance(looked.exception(), BrokerUnavailable)):
             looked.result()
 
     def _waiting(self, message_id: str) -> list[Promise[bytes]]:

@@ -20,8 +20,9 @@ class SlotRenewal:
     and ends when none has been held for a while.
     """
 
-    def __init__(self, renew: Callable[[Slot], None]) -> None:
+    def __init__(self, renew: Callable[[Slot], None], idle_seconds: float = IDLE_THREAD_SECONDS) -> None:
         self._renew = renew
+        self._idle_seconds = idle_seconds
         self._begin()
 
     def _begin(self) -> None:
@@ -87,7 +88,7 @@ class SlotRenewal:
                 now = monotonic()
                 due = [slot for slot, at in self._due.items() if at <= now]
                 if not due:
-                    self._asleep_until = min(self._due.values(), default=now + IDLE_THREAD_SECONDS)
+                    self._asleep_until = min(self._due.values(), default=now + self._idle_seconds)
                     told = self._changed.wait(self._asleep_until - now)
                     if not told and not self._due:
                         self._thread = None

@@ -5,37 +5,42 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import pytest
 
-from fq.brokers import waiters
-from fq.brokers.waiters import ResultWaiters
+from fq.brokers.waiters import LAST_LOOK_SECONDS, MAX_SLEEP_SECONDS, ResultWaiters
 from fq.errors import BrokerUnavailable
 
-Wait = Callable[[int, Callable[[], bytes | None]], bytes | None]
+Look = Callable[[], bytes | None]
+
+HOUR = 3_600.0
 
 
-def awaited(look: Callable[[], bytes | None]) -> ResultWaiters:
-    """Return what waits for one result, found by *look*, and is told of none."""
+class Wait(Protocol):
+    def __call__(self, timeout: int, look: Look, max_sleep: float = 0.001, last_look: float = LAST_LOOK_SECONDS) -> bytes | None: ...
+
+
+def waiters_for(look: Look, max_sleep: float = MAX_SLEEP_SECONDS, last_look: float = LAST_LOOK_SECONDS) -> ResultWaiters:
+    """Return waiters for one result, found by *look*; no result is handed to them."""
 
     def find(asked: Mapping[str, int]) -> list[tuple[str, bytes]]:
         body = look()
         return [] if body is None else [("m", body)]
 
-    return ResultWaiters(find)
+    return ResultWaiters(find, max_sleep, last_look)
 
 
-def in_a_thread(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-    return awaited(look).wait("m", timeout)
+def in_a_thread(timeout: int, look: Look, max_sleep: float = 0.001, last_look: float = LAST_LOOK_SECONDS) -> bytes | None:
+    return waiters_for(look, max_sleep, last_look).wait("m", timeout)
 
 
-def in_a_coroutine(timeout: int, look: Callable[[], bytes | None]) -> bytes | None:
-    return asyncio.run(awaited(look).wait_async("m", timeout))
+def in_a_coroutine(timeout: int, look: Look, max_sleep: float = 0.001, last_look: float = LAST_LOOK_SECONDS) -> bytes | None:
+    return asyncio.run(waiters_for(look, max_sleep, last_look).wait_async("m", timeout))
 
 
 @pytest.fixture(params=[in_a_thread, in_a_coroutine])
-def wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Wait:
-    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 0.001)
+def wait(request: pytest.FixtureRequest) -> Wait:
     return request.param
 
 
@@ -52,19 +57,17 @@ def test_who_waits_long_gets_none_in_the_end(wait: Wait) -> None:
     assert len(looks) > 1
 
 
-def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
+def test_who_does_not_wait_long_looks_at_first_and_at_last(wait: Wait) -> None:
     looks: list[int] = []
 
-    assert wait(5, lambda: looks.append(1)) is None
+    assert wait(5, lambda: looks.append(1), HOUR) is None
     assert len(looks) == 2
 
 
-def test_who_was_not_told_of_a_result_finds_it_when_the_time_is_over(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
+def test_who_was_not_told_of_a_result_finds_it_when_the_time_is_over(wait: Wait) -> None:
     looks = iter([None, b"1"])
 
-    assert wait(20, lambda: next(looks)) == b"1"
+    assert wait(20, lambda: next(looks), HOUR) == b"1"
 
 
 def test_who_does_not_wait_looks_once(wait: Wait) -> None:
@@ -74,8 +77,7 @@ def test_who_does_not_wait_looks_once(wait: Wait) -> None:
     assert len(looks) == 1
 
 
-def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
+def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wait) -> None:
     looks: list[int] = []
 
     def look() -> None:
@@ -83,13 +85,11 @@ def test_a_broker_that_is_away_when_the_time_is_over_makes_it_no_error(wait: Wai
         if len(looks) > 1:
             raise BrokerUnavailable("gone")
 
-    assert wait(5, look) is None
+    assert wait(5, look, HOUR) is None
     assert len(looks) == 2
 
 
-def test_the_last_look_is_not_waited_for_without_end(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 3_600.0)
-    monkeypatch.setattr(waiters, "LAST_LOOK_SECONDS", 0.05)
+def test_the_last_look_is_not_waited_for_without_end(wait: Wait) -> None:
     opened, looks = threading.Event(), []
 
     def look() -> None:
@@ -98,7 +98,7 @@ def test_the_last_look_is_not_waited_for_without_end(wait: Wait, monkeypatch: py
             opened.wait(30)
 
     started = time.monotonic()
-    assert wait(5, look) is None
+    assert wait(5, look, HOUR, last_look=0.05) is None
     assert time.monotonic() - started < 10
     opened.set()
 
@@ -139,7 +139,7 @@ def test_of_results_that_are_looked_for_together_one_that_raises_spoils_none_of_
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_looks_with_a_thread_of_its_own() -> None:
-    parent = awaited(lambda: b"1")
+    parent = waiters_for(lambda: b"1")
     assert asyncio.run(parent.wait_async("m", 5_000)) == b"1"
     child = os.fork()
     if child == 0:

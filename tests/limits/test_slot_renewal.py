@@ -109,10 +109,9 @@ def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():
     assert len(renewed) <= count + 1
 
 
-def test_the_thread_ends_when_nothing_has_been_held_for_a_while_and_starts_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fq.limits.slot_renewal.IDLE_THREAD_SECONDS", 0.01)
+def test_the_thread_ends_when_nothing_has_been_held_for_a_while_and_starts_again():
     renewed: list[str] = []
-    leases = SlotRenewal(lambda slot: renewed.append(slot.key))
+    leases = SlotRenewal(lambda slot: renewed.append(slot.key), idle_seconds=0.01)
     for key in ("first", "second"):
         slot = Slot(key, "a", "a", 30)
         leases.hold(slot)

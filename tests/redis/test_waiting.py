@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from fq.brokers import waiters
 from fq.brokers.records import ACK, ClaimRequest, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker, results, worker_turns
 from fq.execution.requeue_plan import plan_requeue
@@ -333,10 +332,10 @@ def test_a_result_that_does_not_come_leaves_nothing_behind(broker: RedisBroker, 
 
 
 def test_who_waits_for_ever_is_registered_for_a_bounded_time_and_again_while_it_waits(
-    connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    connect: Callable[..., RedisBroker], client: redis.Redis
 ) -> None:
-    monkeypatch.setattr(waiters, "MAX_SLEEP_SECONDS", 0.01)
     reader, writer = connect(), connect()
+    reader._here.results._awaited._max_sleep = 0.01
     wait = in_thread(lambda: reader.wait_result("m", 10**15))
     wait_for(lambda: client.exists("{fq}:result:m"))
     left = client.pttl("{fq}:result:m")
