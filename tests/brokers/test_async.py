@@ -52,7 +52,7 @@ def blocking(broker: Broker) -> list[tuple[object, str]]:
         case "SqliteBroker":
             return [(each, "_enter") for each in (broker._writer, broker._reader)]
         case "RedisBroker":
-            return [(broker._place.__class__, "connect")]
+            return [(broker._endpoint.__class__, "connect")]
         case _:
             return []
 

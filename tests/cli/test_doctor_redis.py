@@ -9,7 +9,7 @@ import pytest
 
 from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
-from fq.brokers.redis.diagnostics import clock, diagnose
+from fq.brokers.redis.diagnostics import clock_finding, server_findings
 from tests.brokers.builders import enqueue_op
 from tests.cli.conftest import Fq
 from tests.redis.servers import FLAVOURS, Server, binaries, free_port
@@ -212,7 +212,11 @@ def test_messages_whose_workers_are_gone_are_bad(look: Look, server: Server) -> 
 
 
 def test_clocks_that_differ_are_worth_a_warning() -> None:
-    ahead, behind, together = clock(10 * MINUTE, 5 * MINUTE), clock(5 * MINUTE, 10 * MINUTE), clock(MINUTE + 200, MINUTE)
+    ahead, behind, together = (
+        clock_finding(10 * MINUTE, 5 * MINUTE),
+        clock_finding(5 * MINUTE, 10 * MINUTE),
+        clock_finding(MINUTE + 200, MINUTE),
+    )
 
     assert (ahead.level, ahead.found) == ("warn", "the server's clock is 300000 ms ahead of this host's")
     assert (behind.level, behind.found) == ("warn", "the server's clock is 300000 ms behind this host's")
@@ -228,13 +232,13 @@ def test_clocks_that_differ_are_worth_a_warning() -> None:
     ],
 )
 def test_a_server_that_is_too_old_is_bad(info: dict[str, str], level: str) -> None:
-    version, *_ = diagnose({**INFO, **info}, SETTINGS, "redis://h")
+    version, *_ = server_findings({**INFO, **info}, SETTINGS, "redis://h")
 
     assert (version.what, version.level) == ("server", level)
 
 
 def test_what_neither_info_nor_config_tells_is_worth_a_warning() -> None:
-    told = {finding.what: finding for finding in diagnose({"redis_version": "7.0.0", "aof_enabled": "1"}, {}, "redis://h")}
+    told = {finding.what: finding for finding in server_findings({"redis_version": "7.0.0", "aof_enabled": "1"}, {}, "redis://h")}
 
     assert told["eviction"].level == "warn"
     assert told["persistence"].found.startswith("append-only file, appendfsync unknown")

@@ -12,17 +12,17 @@ class Faulty:
 
     def __init__(self, place: object, at: int, *, replied: bool, times: float = 1) -> None:
         self.name = place.name
-        self._place = place
+        self._endpoint = place
         self._at = at
         self._replied = replied
         self._times = times
         self.exchanges = 0
 
     def connect(self, within: float | None = None) -> "FaultyConnection":
-        return FaultyConnection(self, self._place.connect(within))
+        return FaultyConnection(self, self._endpoint.connect(within))
 
-    def moved(self, error: Exception) -> None:
-        self._place.moved(error)
+    def invalidate(self, error: Exception) -> None:
+        self._endpoint.invalidate(error)
 
     def strikes(self) -> bool:
         self.exchanges += 1
@@ -56,12 +56,12 @@ def break_at(broker: RedisBroker, at: int, *, replied: bool, times: float = 1) -
 
     A call over a connection that was kept is repeated once over a new one, even with no patience: it takes two failures to give it up.
     """
-    line = broker._server.line
-    line.close()
-    line.place = Faulty(broker._place, at, replied=replied, times=times)
-    return line.place
+    client = broker._namespace.client
+    client.close()
+    client.endpoint = Faulty(broker._endpoint, at, replied=replied, times=times)
+    return client.endpoint
 
 
 def mend(broker: RedisBroker) -> None:
-    broker._server.line.close()
-    broker._server.line.place = broker._place
+    broker._namespace.client.close()
+    broker._namespace.client.endpoint = broker._endpoint

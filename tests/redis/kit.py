@@ -46,7 +46,7 @@ class Efforts:
     def __init__(self, broker: RedisBroker, client: redis.Redis) -> None:
         self._client = client
         self.each: list[float] = []
-        line = broker._server.line
+        line = broker._namespace.client
         original = line.call
 
         def call(*arguments: object) -> object:

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import redis
 
-from fq.brokers.redis.script_protocol import PLACE
+from fq.brokers.redis.stored_records import SEQUENCE_DIGITS, read_memory
 
 ONCE = {
     "messages": "hash",
@@ -54,7 +54,7 @@ def _places(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tupl
     for name in names:
         kind = name.partition(":")[0]
         if kind == "ready":
-            yield from ((member[PLACE:], name) for member in client.zrange(prefix + name, 0, -1))
+            yield from ((member[SEQUENCE_DIGITS:], name) for member in client.zrange(prefix + name, 0, -1))
         elif kind == "delayed":
             yield from ((member.partition(b"\0")[2], name) for member in client.zrange(prefix + name, 0, -1))
         elif kind == "claimed":
@@ -69,7 +69,7 @@ def _lost_messages(client: redis.Redis, prefix: str, names: list[str]) -> Iterat
             yield f"{id_!r} is in {place} and in {places[id_]}"
         if id_ not in messages:
             yield f"{id_!r} is in {place} but there is no message"
-        elif messages[id_][PLACE:].split(b"\0")[1].decode() != unquote(place.split(":")[1]):
+        elif messages[id_][SEQUENCE_DIGITS:].split(b"\0")[1].decode() != unquote(place.split(":")[1]):
             yield f"{id_!r} is in {place} but belongs elsewhere"
         places[id_] = place
     for id_ in messages.keys() - places.keys():
@@ -98,6 +98,5 @@ def _lost_claims(client: redis.Redis, prefix: str, names: list[str]) -> Iterator
     for name in names:
         if name.startswith("claimed:"):
             _, queue, worker = name.split(":", 2)
-            remembered = workers.get(worker.encode(), b"").split(b"\0")[5:]
-            if unquote(queue).encode() not in remembered:
+            if unquote(queue) not in read_memory(workers.get(worker.encode())).queues:
                 yield f"{name} has no worker that will be missed"

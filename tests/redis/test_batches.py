@@ -1,7 +1,7 @@
 """Which commits share a script, and which do not, decided without a server."""
 
 from fq.brokers.records import ACK, ArriveOp, Commit, DeferredEnqueue, EnqueueOp, Operation, StoreResultOp
-from fq.brokers.redis.commit_batches import batches
+from fq.brokers.redis.commit_batches import split_commits
 
 
 def commit(message_id: str, *operations: Operation) -> Commit:
@@ -17,11 +17,11 @@ def keep(message_id: str) -> StoreResultOp:
 
 
 def split(*commits: Commit, most: int = 100) -> list[str]:
-    return ["".join(each.message_id for each in batch) for batch in batches(commits, most)]
+    return ["".join(each.message_id for each in batch) for batch in split_commits(commits, most)]
 
 
 def test_no_commits_are_one_batch() -> None:
-    assert batches((), 100) == [()]
+    assert split_commits((), 100) == [()]
 
 
 def test_ordinary_commits_share_a_batch() -> None:

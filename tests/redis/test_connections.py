@@ -14,7 +14,7 @@ import redis
 
 from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
-from fq.brokers.redis.connections import Guides
+from fq.brokers.redis.connections import Discovery
 from fq.brokers.redis.error_advice import advice
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.builders import enqueue_op, in_thread, run
@@ -153,16 +153,16 @@ def test_a_silent_sentinel_costs_little_and_only_the_first_connection(
 
 
 def test_a_sentinel_that_led_to_the_wrong_server_is_asked_after_the_others() -> None:
-    guides = Guides((("a", 1), ("b", 1)), "none knows")
+    discovery = Discovery((("a", 1), ("b", 1)), "none knows")
     asked: list[str] = []
 
     def ask(address: tuple[str, int], within: float | None) -> tuple[str, int]:
         asked.append(address[0])
         return address
 
-    guides.find(ask, None)
-    guides.distrust()
-    guides.find(ask, None)
+    discovery.find(ask, None)
+    discovery.demote_first()
+    discovery.find(ask, None)
 
     assert asked == ["a", "b"]
 
@@ -172,13 +172,13 @@ def test_sentinels_none_of_which_knows_are_all_quoted() -> None:
         raise redis.ConnectionError(f"{address[0]} is away")
 
     with pytest.raises(redis.ConnectionError, match=r"none knows: . is away; . is away; . is away") as error:
-        Guides((("a", 1), ("b", 1), ("c", 1)), "none knows").find(ask, None)
+        Discovery((("a", 1), ("b", 1), ("c", 1)), "none knows").find(ask, None)
 
     assert all(f"{name} is away" in str(error.value) for name in "abc")
 
 
 def test_a_silent_node_of_a_cluster_does_not_keep_the_others_from_answering() -> None:
-    guides, opened = Guides((("silent", 1), ("other", 1)), "none knows"), threading.Event()
+    discovery, opened = Discovery((("silent", 1), ("other", 1)), "none knows"), threading.Event()
 
     def ask(address: tuple[str, int], within: float | None) -> tuple[str, int]:
         if address[0] == "silent":
@@ -186,8 +186,8 @@ def test_a_silent_node_of_a_cluster_does_not_keep_the_others_from_answering() ->
             raise redis.TimeoutError("silent")
         return address
 
-    assert guides.find(ask, None) == ("other", 1)
-    assert guides.addresses[0] == ("other", 1)
+    assert discovery.find(ask, None) == ("other", 1)
+    assert discovery.addresses[0] == ("other", 1)
     opened.set()
 
 

@@ -25,8 +25,7 @@ from fq.brokers.records import (
     Reschedule,
     StoreResultOp,
 )
-from fq.brokers.redis import RedisBroker
-from fq.brokers.redis import worker_turns as turns_module
+from fq.brokers.redis import RedisBroker, reclaim, worker_turns
 from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
@@ -191,8 +190,8 @@ def test_a_turn_that_was_given_up_is_gone_on_with_by_the_next(
     connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, replied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With small scripts, so that a turn has many steps: 30 commits, 25 claims, and 12 messages of a dead worker among them."""
-    monkeypatch.setattr(turns_module, "MOST", 10)
-    monkeypatch.setattr(turns_module, "TAKEN", 5)
+    monkeypatch.setattr(worker_turns, "MAX_PER_SCRIPT", 10)
+    monkeypatch.setattr(reclaim, "MAX_RECLAIMED", 5)
     request, at, struck = ClaimRequest("w", ("q",), 25), 0, True
     while struck:
         client.flushdb()

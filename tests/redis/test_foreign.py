@@ -156,14 +156,14 @@ def test_a_server_that_is_away_just_then_loses_neither_the_claim_nor_the_junk(
 ) -> None:
     broker.enqueue(enqueue_ops("a"))
     put(client, b"x1", b"junk")
-    run = broker._server.run
+    run = broker._namespace.run
 
     def fails(name: str, *arguments: object) -> object:
-        if name == "strays":
+        if name == "bury_foreign":
             raise BrokerUnavailable("away")
         return run(name, *arguments)
 
-    monkeypatch.setattr(broker._server, "run", fails)
+    monkeypatch.setattr(broker._namespace, "run", fails)
     with pytest.raises(BrokerUnavailable):
         broker.turn((), WANT)
     monkeypatch.undo()

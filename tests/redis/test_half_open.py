@@ -169,7 +169,7 @@ def test_a_lease_is_renewed_in_time_though_the_connection_is_dead(
 def test_a_connection_made_in_haste_is_not_hasty_afterwards(through: Callable[..., RedisBroker], proxy: Proxy) -> None:
     broker = through(timeout=3_000)
     broker.renew(["w"], 300)
-    (connection,) = broker._server.line._idle
+    (connection,) = broker._namespace.client._idle
 
     assert connection.socket_timeout == 3
 
@@ -252,7 +252,7 @@ def test_a_large_result_is_fetched_though_the_calling_connection_is_dead(proxy: 
 @pytest.mark.parametrize("ask", ASK)
 def test_a_result_is_waited_for_though_nothing_can_be_heard_yet(proxy: Proxy, app: App, ask: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first connection that listens is dead from the beginning."""
-    monkeypatch.setattr(results, "LISTEN_SECONDS", 0.1)
+    monkeypatch.setattr(results, "SUBSCRIBE_SECONDS", 0.1)
     proxy.judge = lambda link, data: Move.FREEZE if b"SUBSCRIBE" in data else None
 
     assert ASK[ask](app.get_actor("text").call(1).delay(200).send(), 1_000) == Success("x")

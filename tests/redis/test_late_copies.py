@@ -20,20 +20,20 @@ class Holding:
 
     def __init__(self, broker: RedisBroker) -> None:
         self.name = "a network that holds back"
-        self._place = broker._place
+        self._endpoint = broker._endpoint
         self.held: list[Sequence[bytes]] = []
-        broker._server.line.close()
-        broker._server.line.place = self
+        broker._namespace.client.close()
+        broker._namespace.client.endpoint = self
 
     def connect(self) -> "HoldingConnection":
-        return HoldingConnection(self, self._place.connect())
+        return HoldingConnection(self, self._endpoint.connect())
 
-    def moved(self, error: Exception) -> None:
-        self._place.moved(error)
+    def invalidate(self, error: Exception) -> None:
+        self._endpoint.invalidate(error)
 
     def deliver(self) -> object:
         """Bring what was held back to the server, over a connection of its own; return what it says to that."""
-        connection = self._place.connect()
+        connection = self._endpoint.connect()
         connection.send_packed_command(self.held[0], check_health=False)
         reply = connection.read_response(disable_decoding=True)
         connection.disconnect()

@@ -64,7 +64,7 @@ def test_outcomes_that_come_while_the_server_is_away_for_longer_than_every_patie
         lasting.start()
         wait_until(lambda: all(other.status(handle.message_id).state == "done" for handle in handles))
 
-    app.broker._server.line.patience = 10.0
+    app.broker._namespace.client.patience = 10.0
     results = [handle.get(30_000) for handle in handles]
     assert results == [Success(number) for number in range(12)]
     assert sorted(runs) == list(range(12))

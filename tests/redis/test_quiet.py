@@ -34,12 +34,12 @@ def test_a_worker_that_was_quieted_leaves_the_list_of_those_that_wait(
 
     with app.worker(threads=1) as first:
         wait_until(lambda: waiting(client) == 1)
-        first.pump.pause(True)
+        first.dispatcher.pause(True)
         wait_until(lambda: waiting(client) == 0)
         with app.worker(threads=1):
             wait_until(lambda: waiting(client) == 1)
             assert one.send().get() == Success(1)
-        first.pump.pause(False)
+        first.dispatcher.pause(False)
         wait_until(lambda: waiting(client) == 1)
         assert one.send().get() == Success(1)
 

@@ -112,7 +112,7 @@ def test_a_server_that_forgets_its_scripts_is_told_them_again(
 ) -> None:
     broker = connect()
     prepare(broker)
-    connection = type(broker._place.connect())
+    connection = type(broker._endpoint.connect())
     original = connection.send_packed_command
 
     def forgetful(self: object, command: object, check_health: bool = True) -> None:
@@ -203,8 +203,8 @@ def test_a_commit_whose_reply_was_lost_is_not_stale_and_its_claims_are_not_stran
 
 def test_a_message_that_has_run_is_not_posted_again_by_a_producer_whose_reply_was_lost(connect: Callable[..., RedisBroker]) -> None:
     producer, worker = connect(), connect()
-    connection = producer._place.connect()
-    producer._server.line._idle.append(LostReply(connection, lambda: drain(worker)))
+    connection = producer._endpoint.connect()
+    producer._namespace.client._idle.append(LostReply(connection, lambda: drain(worker)))
     producer.enqueue([enqueue_op("m")])
 
     assert drain(worker) == []

@@ -7,13 +7,13 @@ from fq.brokers.findings import Finding
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.redis import inspection
-from fq.brokers.redis.client import probe_for
-from fq.brokers.redis.diagnostics import examined
+from fq.brokers.redis.client import probe_seconds_for
+from fq.brokers.redis.diagnostics import diagnose
 from fq.brokers.redis.endpoint import from_client, from_url
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.limit_store import RedisLimitStore
-from fq.brokers.redis.namespace import Server
-from fq.brokers.redis.process_state import Local
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.process_state import ProcessState
 from fq.brokers.redis.requeue import requeue
 from fq.brokers.redis.server_clock import ServerClock
 from fq.brokers.requeue import RequeuePlanner
@@ -65,128 +65,129 @@ class RedisBroker:
             raise ConfigError(
                 f"found {'no URL and no client' if not url else 'a URL and a client'}, expected one of the two: redis://localhost:6379/0"
             )
-        self._namespace = namespace
         self._dead_ttl = dead_ttl
-        self._place = from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix, timeout / 1_000)
-        self._server = Server(self._place, keys, patience / 1_000)
-        self._local = Local(self._server, dead_ttl)
+        self._endpoint = (
+            from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix, timeout / 1_000)
+        )
+        self._namespace = Namespace(self._endpoint, keys, patience / 1_000)
+        self._process_state = ProcessState(self._namespace, dead_ttl)
         self._clock = ServerClock(self._ask_time)
         self._now = SingleFlight(self.now)
 
     def __repr__(self) -> str:
-        return f"RedisBroker({self._place.name!r}, namespace={self._namespace!r})"
+        return f"RedisBroker({self._endpoint.name!r}, namespace={self._namespace.keys.namespace!r})"
 
     def __str__(self) -> str:
-        return self._place.name
+        return self._endpoint.name
 
     @property
     def offset(self) -> int:
         """What is added to the server's clock, ms: for tests, which put all brokers of a namespace ahead alike."""
-        return self._server.offset
+        return self._namespace.offset
 
     @offset.setter
     def offset(self, ms: int) -> None:
-        self._server.offset = ms
+        self._namespace.offset = ms
 
     @property
-    def _here(self) -> Local:
-        if self._local.pid != pid():
-            self._local = Local(self._server, self._dead_ttl)
-        return self._local
+    def _state(self) -> ProcessState:
+        if self._process_state.pid != pid():
+            self._process_state = ProcessState(self._namespace, self._dead_ttl)
+        return self._process_state
 
     def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """Put *ops* on their queues, all or none, in one round trip."""
         ops = tuple(ops)
         check_enqueue_ops(ops)
-        return self._here.sender.send(ops)
+        return self._state.sender.send(ops)
 
     def begin_enqueue(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
         ops = tuple(ops)
         check_enqueue_ops(ops)
-        return self._here.sender.begin(ops) if ops else lambda: None
+        return self._state.sender.begin(ops) if ops else lambda: None
 
     async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers; what several send at the same time goes in one round trip."""
         if ops := tuple(ops):
             check_enqueue_ops(ops)
-            await self._here.post(ops)
+            await self._state.post(ops)
 
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """Apply *commits* and claim what is wanted, in one script."""
         check_claim_request(request)
-        here, channel = self._here, self._server.keys.bell(request.worker)
-        return here.turns.turn(commits, request, channel if here.hears(channel) else "")
+        state, channel = self._state, self._namespace.keys.wake_channel(request.worker)
+        return state.turns.turn(commits, request, channel if state.is_subscribed(channel) else "")
 
     def wait(self, request: ClaimRequest, timeout: int) -> None:
-        """Block until there may be something to claim; asks the server nothing meanwhile."""
+        """Block until there may be something to claim; sends the server nothing meanwhile."""
         check_claim_request(request)
-        here, channel = self._here, self._server.keys.bell(request.worker)
-        here.listen(channel)
-        here.turns.wait(request, timeout, channel)
+        state, channel = self._state, self._namespace.keys.wake_channel(request.worker)
+        state.subscribe(channel)
+        state.turns.wait(request, timeout, channel)
 
     def wake(self) -> None:
         """End a `wait` that is under way in another thread, or the next one."""
-        self._here.signal.wake_all()
+        self._state.signal.wake_all()
 
     def renew(self, workers: Sequence[str], lease: int) -> None:
         """Renew the leases of *workers* that have not been taken back."""
         check_names("worker", *workers)
         if workers:
-            self._server.run("renew", self._server.sheet(), (lease, *workers), probe=probe_for(lease))
+            self._namespace.run("renew_leases", self._namespace.arguments(), (lease, *workers), probe=probe_seconds_for(lease))
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
-        """Take back everything that the dead *worker* holds; return how many messages that was."""
+        """Take back everything that the dead *worker* has claimed; return how many messages that was."""
         check_names("worker", worker)
-        return self._here.turns.release(worker, interrupted, counted)
+        return self._state.turns.release(worker, interrupted, counted)
 
     def result(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
         check_names("message_id", message_id)
-        return self._here.results.get(message_id)
+        return self._state.results.get(message_id)
 
     def ids_with_results(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of *message_ids* of which a result is kept."""
         check_names("message_id", *message_ids)
-        return self._here.results.ids_with_results(message_ids)
+        return self._state.results.ids_with_results(message_ids)
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:
-        """Return the result kept for *message_id*, waiting up to *timeout* ms for it; asks once and is told."""
+        """Return the result kept for *message_id*, waiting up to *timeout* ms for it; asks the server once."""
         check_names("message_id", message_id)
-        return self._here.results.wait(message_id, timeout)
+        return self._state.results.wait(message_id, timeout)
 
     async def await_result(self, message_id: str, timeout: int) -> bytes | None:
         """`wait_result` for async callers."""
         check_names("message_id", message_id)
-        return await self._here.results.wait_async(message_id, timeout)
+        return await self._state.results.wait_async(message_id, timeout)
 
     def status(self, message_id: str) -> Status:
         """Return where a message is."""
         check_names("message_id", message_id)
-        return inspection.status(self._server, message_id)
+        return inspection.status(self._namespace, message_id)
 
     def queues(self) -> tuple[QueueStats, ...]:
         """Return all queues that hold, or have held, anything, by name."""
-        return inspection.queues(self._server)
+        return inspection.queues(self._namespace)
 
     def workers(self) -> tuple[WorkerStats, ...]:
         """Return all workers with a lease, by name."""
-        return inspection.workers(self._server)
+        return inspection.workers(self._namespace)
 
     def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
-        """Return up to *limit* of the messages that *worker* holds, those claimed first first."""
+        """Return up to *limit* of the messages that *worker* has claimed, the earliest claims first."""
         check_names("worker", worker)
-        return inspection.claimed_by(self._server, worker, limit)
+        return inspection.claimed_by(self._namespace, worker, limit)
 
     def cancel(self, message_id: str) -> bool:
-        """Cancel a message that waits or is held; return whether there is one."""
+        """Cancel a message that waits or runs; return whether there is one."""
         return self.cancel_all((message_id,)) > 0
 
     def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
-        """Cancel messages that wait or are held, and what comes after *groups*; return how many of the messages there are."""
+        """Cancel messages that wait or run, and the follow-ups of *groups*; return how many of the messages there are."""
         check_names("message_id", *message_ids)
         check_names("group", *groups)
-        return inspection.cancel(self._server, message_ids, groups)
+        return inspection.cancel(self._namespace, message_ids, groups)
 
     def dead_letters(
         self,
@@ -199,54 +200,54 @@ class RedisBroker:
     ) -> tuple[DeadLetter, ...]:
         """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
         check_search(queue=queue, actor=actor, error=error)
-        return inspection.dead_letters(self._server, queue, actor, error, limit, until)
+        return inspection.dead_letters(self._namespace, queue, actor, error, limit, until)
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
         """Put dead letters back on their queues, as *plan* says; return how many there were."""
         check_names("message_id", *message_ids)
-        return requeue(self._server, message_ids, plan, self.now())
+        return requeue(self._namespace, message_ids, plan, self.now())
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""
         check_names("message_id", *message_ids)
-        return inspection.discard(self._server, message_ids)
+        return inspection.discard(self._namespace, message_ids)
 
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue*; return how many messages that was."""
         check_names("queue", queue)
-        return inspection.purge(self._server, queue)
+        return inspection.purge(self._namespace, queue)
 
     def pause(self, queue: str) -> None:
-        """Let nobody claim from *queue* until it is resumed."""
+        """Let no worker claim from *queue* until it is resumed."""
         check_names("queue", queue)
-        self._server.run_for("pause", (queue,))
+        self._namespace.run_for("pause", (queue,))
 
     def resume(self, queue: str) -> None:
         """Let workers claim from *queue* again."""
         check_names("queue", queue)
-        self._server.run_for("resume", (queue,))
+        self._namespace.run_for("resume", (queue,))
 
     def diagnose(self) -> tuple[Finding, ...]:
         """Return what there is to say about the server and its settings, for ``fq doctor``."""
-        return examined(self._server, self._ask_time)
+        return diagnose(self._namespace, self._ask_time)
 
     def limit_store(self) -> RedisLimitStore:
         """Return the store of limiters on this server; see `KeepsLimits`."""
-        return RedisLimitStore(self._server)
+        return RedisLimitStore(self._namespace)
 
     def now(self) -> int:
         """Return the server's clock, ms since the epoch; asks the server now and then."""
-        return self._clock.now() + self._server.offset
+        return self._clock.now() + self._namespace.offset
 
     async def anow(self) -> int:
         """`now` for async callers."""
         return self.now() if self._clock.is_known else await self._now.result()
 
     def _ask_time(self) -> int:
-        seconds, micros = cast(list[bytes], self._server.line.command("TIME"))
+        seconds, micros = cast(list[bytes], self._namespace.client.command("TIME"))
         return int(seconds) * 1_000 + int(micros) // 1_000
 
     def close(self) -> None:
-        """Let go of connections; the next call connects again."""
-        self._here.close()
-        self._server.line.close()
+        """Close the connections; the next call connects again."""
+        self._state.close()
+        self._namespace.client.close()

@@ -1,5 +1,5 @@
 """
-`Line`: calls scripts on the server, over connections that are kept, and repeats a call while the server is away.
+`ScriptClient`: calls scripts on the server, over connections that are kept, and repeats a call while the server is away.
 
 Mutable shell. Any thread may call; a forked child opens connections of its own.
 """
@@ -11,76 +11,56 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from hiredis import pack_command
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ClusterDownError,
-    MasterDownError,
-    MovedError,
-    NoPermissionError,
-    NoScriptError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from fq.brokers.redis.connections import Connection, Place
+from fq.brokers.redis.call_errors import ACCESS_ERRORS, is_transient
+from fq.brokers.redis.connections import Connection, Endpoint
 from fq.brokers.redis.error_advice import advice
+from fq.brokers.redis.script_arguments import Argument
 from fq.brokers.redis.scripts import Script
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.runtime.process_id import pid
 
 T = TypeVar("T")
-Once: TypeAlias = Callable[[Connection], T]
-Argument: TypeAlias = str | bytes | int | float
+Attempt: TypeAlias = Callable[[Connection], T]
 
 pack: Callable[[tuple[Argument, ...]], bytes] = pack_command  # type: ignore[assignment]  # its stub knows tuples of one only
 
-PASSING = (NotConnected, TimedOut, BusyLoadingError, ReadOnlyError, MovedError, AskError, TryAgainError, ClusterDownError, MasterDownError)
-"""Errors that go by: the server is being started, replaced, or was looked for at the wrong address."""
-
-PASSING_WORDS = ("READONLY ", "LOADING ", "BUSY ", "CLUSTERDOWN ", "MASTERDOWN ")
-"""The same, as a script of Redis 6.2 and a busy server report them: within a text."""
-
-REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
-"""Errors that redis-py takes for a lost connection in part, but that will not go by."""
-
-SPARE = 16
-"""So many idle connections are kept."""
+MAX_IDLE_CONNECTIONS = 16
+"""At most this many idle connections are kept."""
 
 PROBE_SECONDS = 1.0
-"""When a reply has not come for so long, the server is asked over another connection if it is there."""
+"""When a reply has not come for this long, the client asks over another connection whether the server is there."""
 
-SLOW = 100_000
-"""A large request has as much longer as it takes at this pace, in bytes a second: it may still be on its way."""
+SLOW_BYTES_PER_SECOND = 100_000
+"""A large request has as much longer as it takes at this pace: it may still be on its way."""
 
-LEASE_SHARE = 10
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.005, 0.5
+"""How long a call pauses before it is repeated: each time twice as long as before, up to the maximum."""
+
+PROBES_PER_LEASE = 10
 """How many waits for a reply fit into a lease: it is renewed in time even if a connection is dead, and another is hard to make."""
 
-LARGE = 65_536
+PIECE_BYTES = 65_536
 """A request of this many bytes may take longer to send than to be answered. It is sent in pieces of this size, each with the whole timeout."""
 
-BUFFERED = 4 * 2**20
+MAX_BUFFERED_BYTES = 4 * 2**20
 """How many bytes of a request may still be in the buffers of the system and of the network when all of it has been sent."""
 
 
-def probe_for(lease: int) -> float:
+def probe_seconds_for(lease: int) -> float:
     """Return after how many seconds without a reply a call that renews a *lease*, ms, finds out why there is none."""
-    return min(PROBE_SECONDS, lease / 1_000 / LEASE_SHARE)
+    return min(PROBE_SECONDS, lease / 1_000 / PROBES_PER_LEASE)
 
 
-class Silent(TimedOut):
+class NoAnswer(TimedOut):
     """A reply did not come, and the server did not answer over another connection either."""
 
 
-class Line:
+class ScriptClient:
     """
-    Calls the server at *place*; for *patience* seconds a call is repeated while it is away.
+    Calls the server at *endpoint*; for *patience* seconds a call is repeated while it is away.
 
     A connection can be dead and look alive: a firewall forgot it, or the host at its other end failed. So a call that gets no reply for a while asks over a
     new connection if the server is there. If it is, it would have replied, since it serves one call after the other: the call is repeated over
@@ -88,12 +68,12 @@ class Line:
     that was kept is repeated over a new one, however little patience there is.
     """
 
-    def __init__(self, place: Place, patience: float) -> None:
-        self.place = place
+    def __init__(self, endpoint: Endpoint, patience: float) -> None:
+        self.endpoint = endpoint
         self.patience = patience
-        self._idle: deque[Connection] = deque(maxlen=SPARE)
+        self._idle: deque[Connection] = deque(maxlen=MAX_IDLE_CONNECTIONS)
         self._pid = pid()
-        self.failed = float("-inf")
+        self.last_failure = float("-inf")
         """When a call last met with a server that was away, in seconds of `time.monotonic`."""
 
     def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float = PROBE_SECONDS) -> object:
@@ -119,13 +99,13 @@ class Line:
             connection = self._take(probe)
             _send(connection, packed)
         except RedisError as error:
-            return partial(self._again, connection, error, self._calling(script, keys, arguments, probe), deadline, kept, probe)
+            return partial(self._retry_begun, connection, error, self._attempt(script, keys, arguments, probe), deadline, kept, probe)
 
         def finish() -> object:
             try:
                 reply = self._read(connection, len(packed), probe)
             except RedisError as error:
-                return self._again(connection, error, self._calling(script, keys, arguments, probe), deadline, kept, probe)
+                return self._retry_begun(connection, error, self._attempt(script, keys, arguments, probe), deadline, kept, probe)
             except BaseException:
                 connection.disconnect()
                 raise
@@ -134,40 +114,40 @@ class Line:
 
         return finish
 
-    def _again(
-        self, connection: Connection | None, error: RedisError, once: Once[object], deadline: float, kept: bool, probe: float
+    def _retry_begun(
+        self, connection: Connection | None, error: RedisError, attempt: Attempt[object], deadline: float, kept: bool, probe: float
     ) -> object:
-        """Return what *once* returns, after *error* on *connection*, which may have been *kept* from an earlier call; raise if that is no use."""
+        """Make a call again after *error* on *connection*, which may have been *kept* from an earlier call; raise if that is no use."""
         if connection is not None and isinstance(error, NoScriptError):
             self._idle.append(connection)
-            return self._repeat(once, deadline, probe)
-        pause = self._failed(connection, error, deadline, 0.0, kept)
-        return self._repeat(once, deadline, probe, pause, anew=True)
+            return self._retry(attempt, deadline, probe)
+        pause = self._note_failure(connection, error, deadline, 0.0, kept)
+        return self._retry(attempt, deadline, probe, pause, anew=True)
 
     def command(self, *words: Argument) -> object:
         """Return the reply of one plain command; raises as `call` does."""
         packed = pack(words)
-        return self._repeat(lambda connection: self._exchange(connection, packed, PROBE_SECONDS), time.monotonic() + self.patience)
+        return self._retry(lambda connection: self._exchange(connection, packed, PROBE_SECONDS), time.monotonic() + self.patience)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:
             self._idle.pop().disconnect()
 
-    def _repeat(self, once: Once[T], deadline: float, probe: float = PROBE_SECONDS, pause: float = 0.0, *, anew: bool = False) -> T:
+    def _retry(self, attempt: Attempt[T], deadline: float, probe: float = PROBE_SECONDS, pause: float = 0.0, *, anew: bool = False) -> T:
         """
-        Return what *once* returns for a connection, tried again, after growing pauses, until *deadline* while the server is away.
+        Return what *attempt* returns for a connection, tried again, after growing pauses, until *deadline* while the server is away.
 
-        *anew* says that none which was kept will do, and so it is after the first try.
+        *anew* says that a kept connection will not do, and so it is after the first try.
         """
         while True:
             connection: Connection | None = None
             kept = not anew and len(self._idle) > 0
             try:
                 connection = self._open(probe) if anew else self._take(probe)
-                reply = once(connection)
+                reply = attempt(connection)
             except RedisError as error:
-                pause = self._failed(connection, error, deadline, pause, kept)
+                pause = self._note_failure(connection, error, deadline, pause, kept)
                 anew, probe = True, 2 * probe
             except BaseException:
                 if connection is not None:
@@ -177,22 +157,22 @@ class Line:
                 self._idle.append(connection)
                 return reply
 
-    def _failed(self, connection: Connection | None, error: RedisError, deadline: float, pause: float, kept: bool) -> float:
+    def _note_failure(self, connection: Connection | None, error: RedisError, deadline: float, pause: float, kept: bool) -> float:
         """Sleep for *pause* if a call is worth another try, and return how long to sleep the next time; raise if it is not."""
-        self._clear_up(connection, error)
-        self.failed = time.monotonic()
-        if kept and not isinstance(error, Silent):
+        self._dispose(connection, error)
+        self.last_failure = time.monotonic()
+        if kept and not isinstance(error, NoAnswer):
             return pause  # the connection may have been dead before the call
         if time.monotonic() + pause > deadline:
             raise BrokerUnavailable(
-                f"{self.place.name} could not be used for {self.patience:g} s: {str(error).rstrip('.')}; {advice(error)}"
+                f"{self.endpoint.name} could not be used for {self.patience:g} s: {str(error).rstrip('.')}; {advice(error)}"
             ) from error
         time.sleep(pause)
-        return min(2 * pause, 0.5) or 0.005
+        return min(2 * pause, MAX_PAUSE_SECONDS) or MIN_PAUSE_SECONDS
 
     def _take(self, probe: float) -> Connection:
         if self._pid != pid():
-            self._pid, self._idle = pid(), deque(maxlen=SPARE)  # the parent's connections stay the parent's
+            self._pid, self._idle = pid(), deque(maxlen=MAX_IDLE_CONNECTIONS)  # the parent's connections stay the parent's
         try:
             return self._idle.pop()
         except IndexError:
@@ -200,7 +180,7 @@ class Line:
 
     def _open(self, probe: float) -> Connection:
         """Return a new connection; a call with less time than usual gives it less time to be made."""
-        connection = self.place.connect() if probe >= PROBE_SECONDS else self.place.connect(2 * probe)
+        connection = self.endpoint.connect() if probe >= PROBE_SECONDS else self.endpoint.connect(2 * probe)
         connection._sock.settimeout(min(PROBE_SECONDS, connection.socket_timeout))
         return connection
 
@@ -217,7 +197,7 @@ class Line:
                 connection._sock.settimeout(usual)
 
     def _reply(self, connection: Connection, probe: float, size: int) -> object:
-        started, asked, under_way = time.monotonic(), False, min(size, BUFFERED) / SLOW
+        started, asked, under_way = time.monotonic(), False, min(size, MAX_BUFFERED_BYTES) / SLOW_BYTES_PER_SECOND
         while True:
             try:
                 return connection.read_response(disable_decoding=True, disconnect_on_error=False)
@@ -228,12 +208,12 @@ class Line:
                     if self._answers(probe) and not connection.can_read(timeout=0):
                         raise
                 if waited >= connection.socket_timeout + under_way:
-                    raise (Silent(str(error)) if asked else error) from None
+                    raise (NoAnswer(str(error)) if asked else error) from None
 
     def _answers(self, within: float) -> bool:
         """Return whether the server answers over a new connection."""
         try:
-            connection = self.place.connect(within)
+            connection = self.endpoint.connect(within)
         except RedisError:
             return False
         try:
@@ -245,35 +225,35 @@ class Line:
             connection.disconnect()
         return True
 
-    def _clear_up(self, connection: Connection | None, error: RedisError) -> None:
+    def _dispose(self, connection: Connection | None, error: RedisError) -> None:
         """Return if the call is worth another try, raise if not."""
-        if isinstance(error, REFUSED):
+        if isinstance(error, ACCESS_ERRORS):
             if connection is not None:
                 connection.disconnect()
-            raise BrokerError(f"{self.place.name} does not let fq in: {error}; check user, password and permissions") from error
-        if isinstance(error, PASSING) or any(word in str(error) for word in PASSING_WORDS):
+            raise BrokerError(f"{self.endpoint.name} does not let fq in: {error}; check user, password and permissions") from error
+        if is_transient(error):
             if connection is not None:
                 connection.disconnect()
             self.close()  # the others lead to the same server
-            self.place.moved(error)
+            self.endpoint.invalidate(error)
             return
         if connection is not None and isinstance(error, ResponseError):
-            self._idle.append(connection)  # it has brought an answer: it is in order
+            self._idle.append(connection)  # it has brought an answer, so it works
         elif connection is not None:
             connection.disconnect()
-        raise BrokerError(f"{self.place.name} refuses: {error}; {advice(error, 'nothing of this call was applied')}") from error
+        raise BrokerError(f"{self.endpoint.name} refuses: {error}; {advice(error, 'nothing of this call was applied')}") from error
 
-    def _calling(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float) -> Once[object]:
+    def _attempt(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float) -> Attempt[object]:
         """Return what calls *script* on a connection, with the whole of it if the server does not know it."""
         packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
 
-        def once(connection: Connection) -> object:
+        def attempt(connection: Connection) -> object:
             try:
                 return self._exchange(connection, packed, probe)
             except NoScriptError:
                 return self._exchange(connection, pack((b"EVAL", script.text, len(keys), *keys, *arguments)), probe)
 
-        return once
+        return attempt
 
     def _exchange(self, connection: Connection, packed: bytes, probe: float) -> object:
         _send(connection, packed)
@@ -281,11 +261,11 @@ class Line:
 
 
 def _send(connection: Connection, packed: bytes) -> None:
-    if len(packed) < LARGE or connection._sock is None:
+    if len(packed) < PIECE_BYTES or connection._sock is None:
         connection.send_packed_command((packed,), check_health=False)
         return
     usual = connection._sock.gettimeout()
     connection._sock.settimeout(connection.socket_timeout)
-    pieces = [packed[start : start + LARGE] for start in range(0, len(packed), LARGE)]
+    pieces = [packed[start : start + PIECE_BYTES] for start in range(0, len(packed), PIECE_BYTES)]
     connection.send_packed_command(pieces, check_health=False)
     connection._sock.settimeout(usual)

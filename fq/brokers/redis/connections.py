@@ -1,5 +1,5 @@
 """
-`Place`: opens connections to one server, wherever that is at the moment: at one address, where sentinels say, or at a node of a cluster.
+`Endpoint`: opens connections to one server, wherever that is at the moment: at one address, where sentinels say, or at a node of a cluster.
 
 Sentinels and nodes are asked in the order in which they have answered so far, and side by side when the first of them does not answer at once.
 """
@@ -19,9 +19,9 @@ Address = tuple[str, int]
 Settings = Mapping[str, object]
 
 TIMEOUTS = ("socket_timeout", "socket_connect_timeout")
-"""The settings that say how long each step of connecting, and a reply, may take, in seconds."""
+"""The settings that limit how long each step of connecting, and a reply, may take, in seconds."""
 
-HEAD_START_SECONDS = 0.25
+FIRST_ANSWER_SECONDS = 0.25
 """How long the first sentinel or node has to answer before the others are asked too."""
 
 
@@ -39,34 +39,34 @@ class Connection(Protocol):
     def can_read(self, timeout: float = 0) -> bool: ...
 
 
-Kind = Callable[..., Connection]
-Ask = Callable[[Address, float | None], Address]
-"""Asks an address, for so many seconds if they are fewer than usual, where the server is; raises if it does not know."""
+ConnectionClass = Callable[..., Connection]
+Query = Callable[[Address, float | None], Address]
+"""Asks an address where the server is, for that many seconds if they are fewer than usual; raises if it does not know."""
 
 
-class Place(Protocol):
+class Endpoint(Protocol):
     """Opens connections to one server, wherever that is at the moment."""
 
     @property
     def name(self) -> str:
-        """The place as it may be shown to people."""
+        """The endpoint as it may be shown to people, without a password."""
         ...
 
     def connect(self, within: float | None = None) -> Connection:
         """Return a new connection, connected; each step may take *within* seconds, if they are fewer than usual. Raises what redis-py raises."""
         ...
 
-    def moved(self, error: Exception) -> None:
+    def invalidate(self, error: Exception) -> None:
         """Note that *error* says that the server in charge is another one now."""
 
 
-def _opened(kind: Kind, settings: Settings, within: float | None) -> Connection:
+def _open_connection(connection_class: ConnectionClass, settings: Settings, within: float | None) -> Connection:
     if within is None:
-        connection = kind(**settings)
+        connection = connection_class(**settings)
         connection.connect()
         return connection
     usual = {name: cast(float, settings[name]) for name in TIMEOUTS}
-    connection = kind(**{**settings, **{name: min(within, timeout) for name, timeout in usual.items()}})
+    connection = connection_class(**{**settings, **{name: min(within, timeout) for name, timeout in usual.items()}})
     connection.connect()
     connection.socket_timeout = usual["socket_timeout"]
     connection._sock.settimeout(connection.socket_timeout)
@@ -74,130 +74,130 @@ def _opened(kind: Kind, settings: Settings, within: float | None) -> Connection:
 
 
 @frozen
-class OneServer:
-    """The same server always: a host and port, a socket, or whatever a client's own connection class finds."""
+class SingleEndpoint:
+    """Always the same server: a host and port, a socket, or what the connection class of a client finds."""
 
     name: str
-    kind: Kind
+    connection_class: ConnectionClass
     settings: Settings = field(repr=False)
 
     def connect(self, within: float | None = None) -> Connection:
-        return _opened(self.kind, self.settings, within)
+        return _open_connection(self.connection_class, self.settings, within)
 
-    def moved(self, error: Exception) -> None:
-        """Nothing to note: there is no other."""
+    def invalidate(self, error: Exception) -> None:
+        """There is no other server."""
 
 
 @define
-class Guides:
+class Discovery:
     """
-    The *addresses* to ask where the server is; *none* says what it means that none of them knows.
+    The *addresses* to ask where the server is; *failure* says that none of them knows.
 
-    Mutable: the one that answered last comes first, until it has led to the wrong server.
+    Mutable: the one that answered last comes first, until it names a server that is not in charge.
     """
 
     addresses: tuple[Address, ...]
-    none: str
+    failure: str
 
-    def find(self, ask: Ask, within: float | None) -> Address:
-        """Return the first answer. Raises `NotConnected`, with what each of them said, if there is none."""
+    def find(self, ask: Query, within: float | None) -> Address:
+        """Return the first answer. Raises `NotConnected`, with the error of each of them, if there is none."""
         if len(self.addresses) > 1:
             with suppress(RedisError):
-                return ask(self.addresses[0], min(HEAD_START_SECONDS, within or HEAD_START_SECONDS))
-        return self._side_by_side(ask, within)
+                return ask(self.addresses[0], min(FIRST_ANSWER_SECONDS, within or FIRST_ANSWER_SECONDS))
+        return self._ask_all(ask, within)
 
-    def distrust(self) -> None:
-        """Ask the one that answered last only after the others."""
+    def demote_first(self) -> None:
+        """Query the one that answered last only after the others."""
         self.addresses = (*self.addresses[1:], self.addresses[0])
 
-    def _side_by_side(self, ask: Ask, within: float | None) -> Address:
-        """Ask all at the same time, and return what the first says that knows."""
+    def _ask_all(self, ask: Query, within: float | None) -> Address:
+        """Query all at the same time, and return the first answer."""
         addresses = self.addresses
-        said: SimpleQueue[tuple[Address, Address | RedisError]] = SimpleQueue()
+        answers: SimpleQueue[tuple[Address, Address | RedisError]] = SimpleQueue()
 
-        def look(address: Address) -> None:
+        def ask_one(address: Address) -> None:
             try:
-                said.put((address, ask(address, within)))
+                answers.put((address, ask(address, within)))
             except RedisError as error:
-                said.put((address, error))
-            except Exception as error:  # a thread that ends without a word would be waited for
-                said.put((address, NotConnected(f"{address[0]}:{address[1]}: {error}")))
+                answers.put((address, error))
+            except Exception as error:  # the caller waits for each thread to answer
+                answers.put((address, NotConnected(f"{address[0]}:{address[1]}: {error}")))
 
         for address in addresses:
-            threading.Thread(target=look, args=(address,), name="fq-redis-look", daemon=True).start()
+            threading.Thread(target=ask_one, args=(address,), name="fq-redis-discovery", daemon=True).start()
         errors: list[str] = []
         for _ in addresses:
-            address, answer = said.get()
+            address, answer = answers.get()
             if not isinstance(answer, RedisError):
                 self.addresses = (address, *(each for each in addresses if each != address))
                 return answer
             errors.append(str(answer))
-        raise NotConnected(f"{self.none}: {'; '.join(errors)}")
+        raise NotConnected(f"{self.failure}: {'; '.join(errors)}")
 
 
 @frozen
-class BySentinel:
-    """The master called *master*, as the first of the sentinels that knows it says; they are asked again for every connection."""
+class SentinelEndpoint:
+    """The master called *master*, which the sentinels name; they are asked again for every connection."""
 
     name: str
-    kind: Kind
+    connection_class: ConnectionClass
     settings: Settings = field(repr=False)
-    sentinels: Guides = field(repr=False)
+    sentinels: Discovery = field(repr=False)
     master: str
     sentinel_settings: Settings = field(repr=False)
 
     def connect(self, within: float | None = None) -> Connection:
         host, port = self.sentinels.find(self._ask, within)
-        return _opened(self.kind, {**self.settings, "host": host, "port": port}, within)
+        return _open_connection(self.connection_class, {**self.settings, "host": host, "port": port}, within)
 
-    def moved(self, error: Exception) -> None:
-        """Every connection asks anew; whom it asks first is another one now, since the last may not have heard of a failover."""
-        self.sentinels.distrust()
+    def invalidate(self, error: Exception) -> None:
+        """Query another sentinel first from now on: the last one may not have heard of the failover."""
+        self.sentinels.demote_first()
 
     def _ask(self, address: Address, within: float | None) -> Address:
-        found = _ask(self.kind, self.sentinel_settings, address, within, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master)
+        found = _ask(self.connection_class, self.sentinel_settings, address, within, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master)
         if not isinstance(found, list):
             raise NotConnected(f"{address[0]}:{address[1]} knows no master {self.master!r}")
         return found[0].decode(), int(found[1])
 
 
 @define
-class ByCluster:
-    """The node of a cluster that has *slot*. Mutable: remembers where that was."""
+class ClusterEndpoint:
+    """The node of a cluster that has *slot*. Mutable: remembers its address."""
 
     name: str
-    kind: Kind
+    connection_class: ConnectionClass
     settings: Settings = field(repr=False)
-    nodes: Guides = field(repr=False)
+    nodes: Discovery = field(repr=False)
     slot: int
     _owner: Address | None = None
 
     def connect(self, within: float | None = None) -> Connection:
         owner = self._owner or self.nodes.find(self._ask, within)
         try:
-            connection = _opened(self.kind, {**self.settings, "host": owner[0], "port": owner[1]}, within)
+            connection = _open_connection(self.connection_class, {**self.settings, "host": owner[0], "port": owner[1]}, within)
         except RedisError:
             self._owner = None
             raise
         self._owner = owner
         return connection
 
-    def moved(self, error: Exception) -> None:
+    def invalidate(self, error: Exception) -> None:
         self._owner = (error.host, error.port) if isinstance(error, MovedError) and error.host else None
 
     def _ask(self, address: Address, within: float | None) -> Address:
-        slots = _ask(self.kind, self.settings, address, within, "CLUSTER", "SLOTS")
+        slots = _ask(self.connection_class, self.settings, address, within, "CLUSTER", "SLOTS")
         for first, last, owner, *_ in slots if isinstance(slots, list) else ():
             if first <= self.slot <= last:
                 return owner[0].decode() or address[0], owner[1]
         raise NotConnected(f"{address[0]}:{address[1]} knows no owner of slot {self.slot}")
 
 
-def _ask(kind: Kind, settings: Settings, address: Address, within: float | None, *command: str) -> object:
+def _ask(connection_class: ConnectionClass, settings: Settings, address: Address, within: float | None, *command: str) -> object:
     """Return the answer of *address* to *command*. Raises `NotConnected`, which names it."""
     host, port = address
     try:
-        connection = _opened(kind, {**settings, "host": host, "port": port, "db": 0}, within)
+        connection = _open_connection(connection_class, {**settings, "host": host, "port": port, "db": 0}, within)
         try:
             connection.send_command(*command)
             return connection.read_response(disable_decoding=True)

@@ -5,56 +5,57 @@ from collections.abc import Callable, Iterable, Mapping
 
 from fq.brokers.findings import Finding, refusal
 from fq.brokers.redis import inspection
-from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.namespace import Namespace
 from fq.errors import BrokerError, BrokerUnavailable
 
-OLDEST = (6, 2)
-SKEW = 1_000
-"""So many ms between two clocks are worth a word: nothing depends on it, but timestamps made by senders are off by it."""
+MIN_VERSION = (6, 2)
+
+MAX_SKEW_MS = 1_000
+"""A larger difference between two clocks is reported: nothing depends on it, but timestamps made by senders are off by it."""
 
 
-def examined(server: Server, ask_time: Callable[[], int]) -> tuple[Finding, ...]:
+def diagnose(namespace: Namespace, ask_time: Callable[[], int]) -> tuple[Finding, ...]:
     """
-    Ask *server*, and return what there is to say; what it does not let us ask is a finding by itself. *ask_time* returns its clock, ms.
+    Return what there is to say about the server of *namespace*; a question that it refuses is a finding by itself. *ask_time* returns its clock, ms.
 
     Raises:
         BrokerError: nothing can be asked at all.
     """
-    looks: dict[str, Callable[[], Iterable[Finding]]] = {
-        "server": lambda: diagnose(inspection.info(server), inspection.settings(server), server.line.place.name),
-        "clock": lambda: (clock(ask_time(), time.time_ns() // 1_000_000),),
-        "keys": lambda: (_keys(server),),
+    questions: dict[str, Callable[[], Iterable[Finding]]] = {
+        "server": lambda: server_findings(inspection.info(namespace), inspection.settings(namespace), namespace.client.endpoint.name),
+        "clock": lambda: (clock_finding(ask_time(), time.time_ns() // 1_000_000),),
+        "keys": lambda: (_keys(namespace),),
     }
     findings: list[Finding] = []
     refused: dict[str, BrokerError] = {}
-    for what, look in looks.items():
+    for what, ask in questions.items():
         try:
-            findings += look()
+            findings += ask()
         except BrokerError as error:
             refused[what] = error
             if isinstance(error, BrokerUnavailable):
-                break  # the next look would wait for as long
+                break  # the next question would wait as long
     if not findings:
         raise next(iter(refused.values()))
     return (*findings, *(refusal(what, error) for what, error in refused.items()))
 
 
-def diagnose(info: Mapping[str, str], settings: Mapping[str, str], name: str) -> tuple[Finding, ...]:
-    """Return what there is to say, given the *name* of a server, its INFO and its CONFIG, which is empty where the server does not tell."""
+def server_findings(info: Mapping[str, str], settings: Mapping[str, str], name: str) -> tuple[Finding, ...]:
+    """Return what there is to say, given the *name* of a server, its INFO and its CONFIG, which is empty where the server refuses to tell."""
     return (_version(info, name), _role(info), _eviction(info, settings), _memory(info), _persistence(info, settings))
 
 
-def _keys(server: Server) -> Finding:
-    """Run a script that looks at nothing but the keys that a namespace has once, and their types."""
-    server.run_for("stats", ())
-    return Finding("keys", "good", f"{server.keys.prefix}*, scripts run")
+def _keys(namespace: Namespace) -> Finding:
+    """Run a script that checks the types of the keys that a namespace has once, and does nothing else."""
+    namespace.run_for("queue_stats", ())
+    return Finding("keys", "good", f"{namespace.keys.prefix}*, scripts run")
 
 
 def _version(info: Mapping[str, str], name: str) -> Finding:
     product = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version") or info.get("redis_version", "0")
     found = f"{name}, {product} {version}"
-    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < MIN_VERSION:
         return Finding("server", "bad", found, "fq needs Redis 6.2 or Valkey 7.2, or newer")
     return Finding("server", "good", found)
 
@@ -77,19 +78,19 @@ def _eviction(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
 
 
 def _memory(info: Mapping[str, str]) -> Finding:
-    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-    found = f"{used / 1024**2:,.0f} MB used" + (f" of {most / 1024**2:,.0f} MB" if most else ", no limit set")
-    if most and used > 0.9 * most:
+    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    found = f"{used / 1024**2:,.0f} MB used" + (f" of {limit / 1024**2:,.0f} MB" if limit else ", no limit set")
+    if limit and used > 0.9 * limit:
         return Finding("memory", "warn", found, "raise maxmemory, or let workers catch up: a full server refuses messages")
     return Finding("memory", "good", found)
 
 
 def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> Finding:
     if info.get("aof_enabled") == "1":
-        pace = settings.get("appendfsync", "unknown")
-        found = f"append-only file, appendfsync {pace}"
+        fsync = settings.get("appendfsync", "unknown")
+        found = f"append-only file, appendfsync {fsync}"
         return Finding(
-            "persistence", "good", found if pace == "always" else f"{found}: a crash of the server's machine loses up to about a second"
+            "persistence", "good", found if fsync == "always" else f"{found}: a crash of the server's machine loses up to about a second"
         )
     if settings.get("save"):
         return Finding(
@@ -108,10 +109,10 @@ def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> Findin
     return Finding("persistence", "warn", "none: a restart of the server loses everything", "CONFIG SET appendonly yes")
 
 
-def clock(server_now: int, host_now: int) -> Finding:
+def clock_finding(server_now: int, host_now: int) -> Finding:
     """Return what there is to say about the server's clock beside that of this host, both in ms."""
     skew = server_now - host_now
     found = f"the server's clock is {abs(skew)} ms {'ahead of' if skew > 0 else 'behind'} this host's"
-    if abs(skew) > SKEW:
+    if abs(skew) > MAX_SKEW_MS:
         return Finding("clock", "warn", found, "run NTP on both hosts; fq uses the server's clock, so nothing breaks")
     return Finding("clock", "good", found)

@@ -1,14 +1,14 @@
-"""`eviction`: does the server itself delete what fq keeps there? Asked when something is missing, so that nobody else is blamed for it."""
+"""Does the server itself delete what fq keeps there? Asked when something is missing, so that the error blames nothing else."""
 
 from fq.brokers.redis import inspection
-from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.namespace import Namespace
 from fq.errors import BrokerError
 
 
-def blamed(server: Server) -> str:
-    """Return what the eviction policy of *server* has to do with a missing key, and what to do; nothing if it deletes no such key, or does not tell."""
+def eviction_advice(namespace: Namespace) -> str:
+    """Return that the server deletes keys when its memory is full, and what to do; nothing if it does not, or does not tell."""
     try:
-        policy = inspection.info(server).get("maxmemory_policy", "")
+        policy = inspection.info(namespace).get("maxmemory_policy", "")
     except BrokerError:
         return ""
     if not policy.startswith("allkeys-"):  # others delete nothing, or only keys that have an end anyway

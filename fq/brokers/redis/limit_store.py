@@ -21,8 +21,9 @@ from fq.brokers.limits.policy import (
     Slots,
     Window,
 )
-from fq.brokers.redis.client import PROBE_SECONDS, Argument, probe_for
-from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.client import PROBE_SECONDS, probe_seconds_for
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.script_arguments import Argument
 from fq.brokers.redis.scripts import Script
 from fq.runtime.interrupt_mask import checkpoint, shields
 
@@ -40,10 +41,10 @@ def script(name: str) -> Script:
 
 @shields("create", "arrive", "wait")
 class RedisLimitStore:
-    """A `LimitStore` on *server*, by its clock; *now*, ms since the epoch, is for tests that have to stop the time."""
+    """A `LimitStore` on the server of *namespace*, by its clock; *now*, ms since the epoch, is for tests that have to stop the time."""
 
-    def __init__(self, server: Server, now: int | None = None) -> None:
-        self._server = server
+    def __init__(self, namespace: Namespace, now: int | None = None) -> None:
+        self._namespace = namespace
         self.now = now
 
     def take(self, request: AcquireRequest) -> Granted | Refused:
@@ -66,14 +67,14 @@ class RedisLimitStore:
 
     def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
-        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl, probe=probe_for(slot.ttl)) == 1
+        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl, probe=probe_seconds_for(slot.ttl)) == 1
 
     def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
-        failed = self._server.line.failed
+        last_failure = self._namespace.client.last_failure
         released = self._run("release", slot.key, slot.owner, slot.token, int(learn)) == 1
         return (
-            released or self._server.line.failed != failed
+            released or self._namespace.client.last_failure != last_failure
         )  # the call was repeated: it was the first time that gave it back, unless it had lapsed
 
     def holders(self, key: str, limit: int) -> list[tuple[str, str]]:
@@ -96,19 +97,19 @@ class RedisLimitStore:
         (opened,) = self._keys(key, "opened")
         while True:
             left = int((deadline - monotonic()) * 1_000)
-            if self._server.line.command("XREAD", "BLOCK", max(1, min(left, BARRIER_READ_MS)), "STREAMS", opened, "0") is not None:
+            if self._namespace.client.command("XREAD", "BLOCK", max(1, min(left, BARRIER_READ_MS)), "STREAMS", opened, "0") is not None:
                 return True
-            if left <= 0 or self._server.line.command("EXISTS", *self._keys(key, "barrier")) == 0:
+            if left <= 0 or self._namespace.client.command("EXISTS", *self._keys(key, "barrier")) == 0:
                 return False
             checkpoint()
 
     def _run(self, name: str, key: str, *arguments: Argument, probe: float = PROBE_SECONDS) -> object:
         kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "waiting", "returns")
-        clock: Argument = self._server.offset if self.now is None else f"={self.now}"
-        return self._server.line.call(script(name), self._keys(key, *kinds), (clock, *arguments), probe)
+        clock: Argument = self._namespace.offset if self.now is None else f"={self.now}"
+        return self._namespace.client.call(script(name), self._keys(key, *kinds), (clock, *arguments), probe)
 
     def _keys(self, key: str, *kinds: str) -> list[str]:
-        return [f"{self._server.keys.prefix}limit:{key}:{kind}" for kind in kinds]
+        return [f"{self._namespace.keys.prefix}limit:{key}:{kind}" for kind in kinds]
 
 
 def _written(limit: Limit) -> tuple[str, int, int]:

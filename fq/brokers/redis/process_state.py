@@ -1,16 +1,16 @@
-"""`Local`: what a broker has in one process and shares with no child of it: its threads, and who waits there. Mutable shell."""
+"""`ProcessState`: what a broker has in one process and shares with no child of it: its threads, and who waits there. Mutable shell."""
 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from fq.brokers.records import EnqueueOp
-from fq.brokers.redis.async_batcher import PostOffice
-from fq.brokers.redis.namespace import Server
-from fq.brokers.redis.results import Results
+from fq.brokers.redis.async_batcher import AsyncBatcher
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.results import ResultReader
 from fq.brokers.redis.sender import Sender
-from fq.brokers.redis.subscriber import Ear
-from fq.brokers.redis.worker_turns import Turns
+from fq.brokers.redis.subscriber import Subscriber
+from fq.brokers.redis.worker_turns import WorkerTurns
 from fq.brokers.waiters import WorkSignal
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.runtime.logger import logger
@@ -19,72 +19,77 @@ from fq.runtime.process_id import pid
 log = logger("fq.redis")
 
 
-class Local:
-    """The parts of a broker that need to be new in a forked child, made anew when it is found to be one."""
+class ProcessState:
+    """The parts of a broker that a forked child must not share with its parent; the broker makes new ones there."""
 
-    def __init__(self, server: Server, dead_ttl: int) -> None:
+    def __init__(self, namespace: Namespace, dead_ttl: int) -> None:
         self.pid = pid()
-        self.sender = Sender(server)
+        self.sender = Sender(namespace)
         self.signal = WorkSignal()
-        self.turns = Turns(server, self.signal, dead_ttl)
-        self.results = Results(server, self.hears, self.listen)
-        self._server = server
+        self.turns = WorkerTurns(namespace, self.signal, dead_ttl)
+        self.results = ResultReader(namespace, self.is_subscribed, self.subscribe)
+        self._namespace = namespace
         self._lock = threading.Lock()
-        self._ear: Ear | None = None
-        self._post_office: PostOffice | None = None
+        self._subscriber: Subscriber | None = None
+        self._batcher: AsyncBatcher | None = None
 
-    def hears(self, channel: str) -> bool:
-        """Return whether *channel* is being heard."""
-        return self._ear is not None and self._ear.hears(channel)
+    def is_subscribed(self, channel: str) -> bool:
+        """Return whether what is published on *channel* arrives here."""
+        return self._subscriber is not None and self._subscriber.is_subscribed(channel)
 
-    def listen(self, channel: str, within: float | None = None) -> None:
-        """Return once *channel* is heard, *within* so many seconds: those of the patience unless given. Raises `BrokerUnavailable` if it is not."""
+    def subscribe(self, channel: str, within: float | None = None) -> None:
+        """
+        Return once *channel* is subscribed to.
+
+        Raises:
+            BrokerUnavailable: it was not *within* that many seconds, those of the patience unless given.
+        """
         with self._lock:
-            if self._ear is None:
-                self._ear = Ear(self._server.line.place, self._on_news, self._on_return)
-            ear = self._ear
-        ear.hear(channel, self._server.line.patience if within is None else within)
+            if self._subscriber is None:
+                self._subscriber = Subscriber(self._namespace.client.endpoint, self._on_message, self._on_reconnect)
+            subscriber = self._subscriber
+        subscriber.subscribe(channel, self._namespace.client.patience if within is None else within)
 
     async def post(self, ops: Sequence[EnqueueOp]) -> None:
         """Send *ops*, together with what other coroutines send at the same time."""
         with self._lock:
-            if self._post_office is None:
-                self._post_office = PostOffice(self.sender.send)
-            sent = self._post_office.post(ops)
+            if self._batcher is None:
+                self._batcher = AsyncBatcher(self.sender.send)
+            sent = self._batcher.post(ops)
         await sent
 
     def close(self) -> None:
         """End the threads."""
         with self._lock:
-            ear, self._ear = self._ear, None
-            office, self._post_office = self._post_office, None
-        if office is not None:
-            office.close()
-        if ear is not None:
-            ear.close()
+            subscriber, self._subscriber = self._subscriber, None
+            batcher, self._batcher = self._batcher, None
+        if batcher is not None:
+            batcher.close()
+        if subscriber is not None:
+            subscriber.close()
         self.results.close()
-        self.turns.disarm()
+        self.turns.forget_registrations()
 
-    def _on_news(self, channel: str, text: bytes) -> None:
+    def _on_message(self, channel: str, text: bytes) -> None:
         if channel == self.results.channel:
-            with _going_on():
-                self.results.heard(text)
+            with _refusals_logged():
+                self.results.on_message(text)
         else:
-            self.signal.wake(channel.removeprefix(self._server.keys.bell("")))
+            self.signal.wake(channel.removeprefix(self._namespace.keys.wake_channel("")))
 
-    def _on_return(self) -> None:
-        """The ear was deaf for a while: whoever waits looks again."""
-        self.turns.disarm()
-        with _going_on():
+    def _on_reconnect(self) -> None:
+        """Let all that wait look again: messages may have been missed."""
+        self.turns.forget_registrations()
+        with _refusals_logged():
             self.results.look_again()
 
 
 @contextmanager
-def _going_on() -> Iterator[None]:
+def _refusals_logged() -> Iterator[None]:
     """
-    Let the server refuse to say what a result is: whoever waits for that asks again.
+    Log that the server refuses to say what a result is: its readers ask again.
 
-    That it could not be asked is passed on to the ear, which connects anew, and looks for everything again then.
+    A server that is away ends the subscriber's connection: it connects anew, and then looks for everything again.
     """
     try:
         yield

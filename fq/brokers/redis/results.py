@@ -1,92 +1,92 @@
-"""`Results`: reading results, and waiting for them: many threads and coroutines, one connection. Mutable shell."""
+"""`ResultReader`: reads results and waits for them, for any number of threads and coroutines over one connection. Mutable shell."""
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
-from fq.brokers.redis.namespace import Server
+from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.scripts import script
 from fq.brokers.waiters import MAX_SLEEP_SECONDS, ResultWaiters
 from fq.errors import BrokerUnavailable
 
-REGISTERED = 2 * round(MAX_SLEEP_SECONDS * 1_000)
-"""How long a reader stays registered, ms. A live one registers again every `MAX_SLEEP_SECONDS`; one that is gone expires."""
+MAX_REGISTERED_MS = 2 * round(MAX_SLEEP_SECONDS * 1_000)
+"""A reader is registered for this long at most: it registers again every `MAX_SLEEP_SECONDS`, and the server forgets one that is gone."""
 
-AT_ONCE = 5_000
-"""How many results one script looks for, which takes a few ms."""
+MAX_FLAGS = 5_000
+"""One script says of at most this many messages whether they have results, which takes a few ms."""
 
-MARK = ord("1")
+RESULT_FLAG = ord("1")
 """What that script says of a result that is there."""
 
-TOGETHER = 1_000
-"""How many results are read in one round trip."""
+MAX_RESULTS = 1_000
+"""One round trip reads at most this many results."""
 
-LISTEN_SECONDS = 1.0
-"""For so long a reader waits until it is heard what is published; then it looks nevertheless, and again once it is heard."""
+SUBSCRIBE_SECONDS = 1.0
+"""A reader waits this long for its subscription; then it looks without one, and again once it is subscribed."""
 
 
-class Results:
+class ResultReader:
     """
-    The results of messages. Whoever waits for one registers as its reader and is told of it on *channel*, which must be heard before.
+    Reads the results of messages. A reader that waits for one registers with *channel*, where it is published; it must be subscribed to before.
 
-    *hears* says whether this process hears a channel, *listen* returns once it does, within so many seconds.
+    *is_subscribed* says whether this process is subscribed to a channel, *subscribe* returns once it is, within a number of seconds.
     """
 
-    def __init__(self, server: Server, hears: Callable[[str], bool], listen: Callable[[str, float], None]) -> None:
-        self._server = server
-        self._hears = hears
-        self._listen = listen
-        self._awaited = ResultWaiters(self._find)
-        self.channel = server.keys.reader(uuid.uuid4().hex)
+    def __init__(self, namespace: Namespace, is_subscribed: Callable[[str], bool], subscribe: Callable[[str, float], None]) -> None:
+        self._namespace = namespace
+        self._is_subscribed = is_subscribed
+        self._subscribe = subscribe
+        self._waiters = ResultWaiters(self._find)
+        self.channel = namespace.keys.result_channel(uuid.uuid4().hex)
 
     def get(self, message_id: str) -> bytes | None:
         """Return the result kept for *message_id*, None if there is none."""
-        found = cast(bytes | None, self._server.line.command(b"GET", self._server.keys.result(message_id)))
+        found = cast(bytes | None, self._namespace.client.command(b"GET", self._namespace.keys.result(message_id)))
         return found[1:] if found is not None and found[:1] == b"R" else None
 
     def ids_with_results(self, message_ids: Sequence[str]) -> set[str]:
         """Return those of *message_ids* of which a result is kept."""
         found: set[str] = set()
-        for first in range(0, len(message_ids), AT_ONCE):
-            part = message_ids[first : first + AT_ONCE]
-            marks = cast(bytes, self._server.line.call(script("kept"), tuple(map(self._server.keys.result, part)), ()))
-            found.update(message_id for message_id, mark in zip(part, marks, strict=True) if mark == MARK)
+        for first in range(0, len(message_ids), MAX_FLAGS):
+            part = message_ids[first : first + MAX_FLAGS]
+            flags = cast(bytes, self._namespace.client.call(script("result_flags"), tuple(map(self._namespace.keys.result, part)), ()))
+            found.update(message_id for message_id, flag in zip(part, flags, strict=True) if flag == RESULT_FLAG)
         return found
 
     def wait(self, message_id: str, timeout: int) -> bytes | None:
         """Return the result kept for *message_id*, waiting up to *timeout* ms for it."""
-        return self._awaited.wait(message_id, timeout) if timeout > 0 else self.get(message_id)
+        return self._waiters.wait(message_id, timeout) if timeout > 0 else self.get(message_id)
 
     async def wait_async(self, message_id: str, timeout: int) -> bytes | None:
         """`wait`, for coroutines."""
-        return await self._awaited.wait_async(message_id, timeout)
+        return await self._waiters.wait_async(message_id, timeout)
 
-    def heard(self, text: bytes) -> None:
-        """Hand on the news of a result: id and, unless it is large, the result."""
+    def on_message(self, text: bytes) -> None:
+        """Take in what was published on `channel`: the id of a message and, unless it is large, its result."""
         name, mark, body = text.partition(b"\0")
         if mark:
-            self._awaited.resolve(name.decode(), body)
+            self._waiters.resolve(name.decode(), body)
         else:
-            self._awaited.look({name.decode(): 0})
+            self._waiters.look({name.decode(): 0})
 
     def look_again(self) -> None:
-        """Look for everything that is awaited: news may have been missed."""
-        self._awaited.look(dict.fromkeys(self._awaited.ids(), REGISTERED))
+        """Look for all results that are awaited: messages may have been missed."""
+        self._waiters.look(dict.fromkeys(self._waiters.ids(), MAX_REGISTERED_MS))
 
     def close(self) -> None:
         """End the thread that looks on behalf of coroutines."""
-        self._awaited.close()
+        self._waiters.close()
 
-    def _find(self, asked: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
-        """Yield the results that are there; of others, register as a reader who waits for so many ms, in the same step."""
-        if any(asked.values()) and not self._hears(self.channel):
+    def _find(self, waits: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        """Yield the results that are there; where there is none yet, register as a reader that waits that many ms, in the same step."""
+        if any(waits.values()) and not self._is_subscribed(self.channel):
             with suppress(BrokerUnavailable):
-                self._listen(self.channel, LISTEN_SECONDS)
-        ids = list(asked)
-        for first in range(0, len(ids), TOGETHER):
-            part = ids[first : first + TOGETHER]
-            waits = [min(asked[id_] + 1_000, REGISTERED) if asked[id_] else 0 for id_ in part]
-            keys = [self._server.keys.result(id_) for id_ in part]
-            found = cast(list[bytes | None], self._server.line.call(script("await"), keys, (self.channel, *waits)))
+                self._subscribe(self.channel, SUBSCRIBE_SECONDS)
+        ids = list(waits)
+        for first in range(0, len(ids), MAX_RESULTS):
+            part = ids[first : first + MAX_RESULTS]
+            wait_ms = [min(waits[id_] + 1_000, MAX_REGISTERED_MS) if waits[id_] else 0 for id_ in part]
+            keys = [self._namespace.keys.result(id_) for id_ in part]
+            found = cast(list[bytes | None], self._namespace.client.call(script("await_result"), keys, (self.channel, *wait_ms)))
             yield from ((id_, body) for id_, body in zip(part, found, strict=True) if body is not None)

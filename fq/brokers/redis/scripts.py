@@ -1,4 +1,4 @@
-"""The Lua scripts, read from the package once, each with what all of them share put before it."""
+"""The Lua scripts, read from the package once, each with the libraries that it needs before it."""
 
 from functools import cache
 from hashlib import sha1
@@ -19,16 +19,34 @@ class Script:
         object.__setattr__(self, "sha", sha1(self.text, usedforsecurity=False).hexdigest().encode())
 
 
-ALONE = ("await", "kept", "one")
-"""Scripts that need nothing of what the others share."""
+STANDALONE = ("await_result", "enqueue_one", "result_flags")
+"""Scripts that need no library."""
 
-NEEDS = {"turn": ("changes",), "strays": ("changes",), "requeue": ("changes",)}
-"""What a script needs beyond that."""
+LIBRARIES = ("common", "enqueue_lib")
+"""What all others begin with."""
+
+OWN_LIBRARIES = {
+    "turn": (
+        "commit_operations",
+        *("turn/arguments", "turn/memory", "turn/claim_lib", "turn/replay", "turn/fence", "turn/apply", "turn/claim", "turn/remember"),
+    ),
+    "bury_foreign": ("commit_operations",),
+    "requeue": ("commit_operations",),
+}
+"""What a script needs beyond those, in this order: a function is defined before it is used."""
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """Return the names of the files, in ``lua/`` and without ``.lua``, that the script *name* consists of."""
+    return (name,) if name in STANDALONE else (*LIBRARIES, *OWN_LIBRARIES.get(name, ()), name)
 
 
 @cache
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``."""
-    parts = (name,) if name in ALONE else ("common", "post", *NEEDS.get(name, ()), name)
     folder = files("fq") / "brokers" / "redis" / "lua"
-    return Script(name, b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts))
+    first, *rest = [(folder / f"{part}.lua").read_bytes() for part in parts(name)]
+    if not rest:
+        return Script(name, first)
+    # Inside a function, the functions of a script copy what they use of the first library; outside, Lua would search for each variable of each of them.
+    return Script(name, b"\n".join((first, b"return (function()", *rest, b"end)()")))

@@ -9,17 +9,17 @@ from time import monotonic
 from typing import cast
 
 from fq.brokers.records import EnqueueOp
-from fq.brokers.redis.namespace import Server
-from fq.brokers.redis.script_protocol import Argument, Sheet, posts_written
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.script_arguments import Argument, ScriptArguments, write_posts
 from fq.brokers.redis.scripts import script
 from fq.errors import BrokerError
 
-ONE = script("one")
+ENQUEUE_ONE = script("enqueue_one")
 
-NEW = 2
+IS_NEW = 2
 """What that script returns for a message that was not there."""
 
-MADE_BEFORE = 0
+ALREADY_MADE = 0
 """What both scripts return for a call that the server has had before."""
 
 MARGIN_MS = 60_000
@@ -32,24 +32,24 @@ After a connection has failed, calls are remembered for this long: what its buff
 Linux goes on delivering for a quarter of an hour.
 """
 
-LISTED = 10.0
-"""For so long, in seconds, a queue that is among the names of all queues is taken to be there still."""
+RELIST_SECONDS = 10.0
+"""A queue that was among the names of all queues is taken to be there for this long."""
 
 
 class Sender:
     """
-    Sends posts, all of a call or none.
+    Sends ops, all of a call or none.
 
     Each call under way has a mark of its own on the server, which remembers the number of the latest call that used it, and calls that use one mark
     follow each other. So the server tells a call that is repeated since its reply was lost, and a copy of it that the network delivers late, from a
     new one: their number is not higher. They add nothing, even if the messages have run in the meantime.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
         self._marks: deque[str] = deque()
-        self._listed: dict[str, float] = {}
-        self._remembered_ms = round(server.line.patience * 1_000) + MARGIN_MS
+        self._listed_at: dict[str, float] = {}
+        self._remembered_ms = round(namespace.client.patience * 1_000) + MARGIN_MS
         self._late_ms = max(LATE_MS, self._remembered_ms)
         self._numbers = count(1)
 
@@ -57,14 +57,14 @@ class Sender:
         """Send *ops*, which have been checked, in one round trip, and return how many messages are new."""
         if not ops:
             return 0
-        mark, failed = self._mark(), self._server.line.failed
+        mark, last_failure = self._take_mark(), self._namespace.client.last_failure
         try:
             if len(ops) == 1 and not ops[0].delay:
                 new = self._send_one(ops[0], mark)
             else:
-                reply = self._server.run("enqueue", *self._written(ops, mark))
-                new = len(ops) if reply == MADE_BEFORE else cast("int", reply) - 1
-            if self._server.line.failed != failed:
+                reply = self._namespace.run("enqueue_many", *self._write(ops, mark))
+                new = len(ops) if reply == ALREADY_MADE else cast("int", reply) - 1
+            if self._namespace.client.last_failure != last_failure:
                 self._expect_late_copies(mark)
         finally:
             self._marks.append(mark)
@@ -72,56 +72,56 @@ class Sender:
 
     def begin(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to send *ops*, one at least; what is returned must be called, and waits for the end of that."""
-        mark, failed = self._mark(), self._server.line.failed
-        waits = self._server.begin("enqueue", *self._written(ops, mark))
+        mark, last_failure = self._take_mark(), self._namespace.client.last_failure
+        read_reply = self._namespace.begin("enqueue_many", *self._write(ops, mark))
 
         def finish() -> None:
             try:
-                waits()
-                if self._server.line.failed != failed:
+                read_reply()
+                if self._namespace.client.last_failure != last_failure:
                     self._expect_late_copies(mark)
             finally:
                 self._marks.append(mark)
 
         return finish
 
-    def _written(self, ops: Sequence[EnqueueOp], mark: str) -> tuple[Sheet, list[Argument]]:
-        sheet = self._server.sheet()
-        arguments = posts_written(sheet, ops)
-        sheet.extra.append(mark)
-        return sheet, [next(self._numbers), self._ttl(monotonic()), *arguments]
+    def _write(self, ops: Sequence[EnqueueOp], mark: str) -> tuple[ScriptArguments, list[Argument]]:
+        call = self._namespace.arguments()
+        arguments = write_posts(call, ops)
+        call.add_key(mark)
+        return call, [next(self._numbers), self._ttl(monotonic()), *arguments]
 
     def _ttl(self, now: float) -> int:
         """Return for how long a call that begins *now* is remembered, ms."""
-        return self._remembered_ms if (now - self._server.line.failed) * 1_000 >= self._late_ms else self._late_ms
+        return self._remembered_ms if (now - self._namespace.client.last_failure) * 1_000 >= self._late_ms else self._late_ms
 
     def _expect_late_copies(self, mark: str) -> None:
         """Let *mark* be remembered for long: a connection has failed, and the call may have been repeated."""
         with suppress(BrokerError):  # the call itself is done
-            self._server.line.command("PEXPIRE", mark, self._late_ms)
+            self._namespace.client.command("PEXPIRE", mark, self._late_ms)
 
-    def _mark(self) -> str:
+    def _take_mark(self) -> str:
         """Return a mark that no other call under way has."""
         try:
             return self._marks.pop()
         except IndexError:
-            return self._server.keys.sent(uuid.uuid4().hex)
+            return self._namespace.keys.send_mark(uuid.uuid4().hex)
 
     def _send_one(self, op: EnqueueOp, mark: str) -> int:
-        server, keys, queue, now = self._server, self._server.keys, op.queue_name, monotonic()
-        lists = now - self._listed.get(queue, -LISTED) >= LISTED
-        words = (
-            server.offset,
+        namespace, keys, queue, now = self._namespace, self._namespace.keys, op.queue_name, monotonic()
+        lists_queue = now - self._listed_at.get(queue, -RELIST_SECONDS) >= RELIST_SECONDS
+        arguments = (
+            namespace.offset,
             next(self._numbers),
             queue,
             op.priority,
-            server.heads.of(op),
+            namespace.prefixes.prefix_of(op),
             op.message_id,
             op.body,
-            int(lists),
+            int(lists_queue),
             self._ttl(now),
         )
-        reply = server.line.call(ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), words)
-        if lists and reply == NEW:
-            self._listed[queue] = now
-        return int(reply in (NEW, MADE_BEFORE))
+        reply = namespace.client.call(ENQUEUE_ONE, (keys.messages, keys.queue_names, keys.waiting, mark, keys.queue(queue)[0]), arguments)
+        if lists_queue and reply == IS_NEW:
+            self._listed_at[queue] = now
+        return int(reply in (IS_NEW, ALREADY_MADE))

@@ -1,8 +1,8 @@
 """
-`Ear`: a thread on one connection that hears what the server publishes: bells, for workers that wait, and results, for their readers.
+`Subscriber`: a thread on one connection that receives what the server publishes: wake-ups for workers that wait, and results for their readers.
 
-A worker is rung by the script that makes something ready, if it is registered as waiting, and it registers in the very step that found
-nothing. A reader registers in the step that found no result. So nobody polls, and nothing falls between looking and waiting. Mutable shell.
+The script that makes something ready wakes a worker that is registered as waiting, and a worker registers in the very step that found
+nothing. A reader registers in the step that found no result. So fq polls nothing, and nothing is lost between looking and waiting. Mutable shell.
 """
 
 import os
@@ -14,64 +14,72 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from fq.brokers.redis.connections import Connection, Place
+from fq.brokers.redis.connections import Connection, Endpoint
 from fq.errors import BrokerUnavailable
 from fq.runtime.logger import logger
 from fq.runtime.watched_threads import watched_thread
 
 CHECK_SECONDS = 10.0
-"""After so much silence the ear asks if the server is still there."""
+"""After this much silence the subscriber asks whether the server is still there."""
 
 ANSWER_SECONDS = 5.0
-"""So long the server has to answer; then the ear connects anew."""
+"""The server has this long to answer; then the subscriber connects anew."""
+
+MIN_RECONNECT_SECONDS, MAX_RECONNECT_SECONDS = 0.005, 0.5
+"""How long it pauses between two attempts to connect: each time twice as long as before, up to the maximum."""
 
 log = logger("fq.redis")
 
 
-class Ear:
+class Subscriber:
     """
-    Hears the channels that it was asked to, from its making until `close`.
+    Is subscribed to the channels that it was asked for, from its making until `close`.
 
-    Its thread calls *on_news* with channel and text, and *on_return* when the connection had been lost and is back: something may have been
-    missed.
+    Its thread calls *on_message* with channel and text, and *on_reconnect* when the connection had been lost and is back: messages may have
+    been missed.
     """
 
-    def __init__(self, place: Place, on_news: Callable[[str, bytes], None], on_return: Callable[[], None]) -> None:
-        self._place = place
-        self._on_news = on_news
-        self._on_return = on_return
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        on_message: Callable[[str, bytes], None],
+        on_reconnect: Callable[[], None],
+    ) -> None:
+        self._endpoint = endpoint
+        self._on_message = on_message
+        self._on_reconnect = on_reconnect
         self._changed = threading.Condition()
-        self._wanted: dict[str, None] = {}
-        self._new: deque[str] = deque()
-        self._heard: set[str] = set()
+        self._channels: dict[str, None] = {}
+        self._pending: deque[str] = deque()
+        self._subscribed: set[str] = set()
         self._error: Exception | None = None
         self._closed = False
-        self._deaf = False
+        self._disconnected = False
         self._inbox, self._outbox = os.pipe()
-        self._thread = watched_thread("fq-redis-ear", self._run)
+        self._thread = watched_thread("fq-redis-subscriber", self._run)
         self._thread.start()
 
-    def hears(self, channel: str) -> bool:
-        """Return whether *channel* is heard at the moment."""
-        return channel in self._heard
+    def is_subscribed(self, channel: str) -> bool:
+        """Return whether what is published on *channel* arrives at the moment."""
+        return channel in self._subscribed
 
-    def hear(self, channel: str, timeout: float) -> None:
+    def subscribe(self, channel: str, timeout: float) -> None:
         """
-        Return once *channel* is heard.
+        Return once *channel* is subscribed to.
 
         Raises:
             BrokerUnavailable: it was not within *timeout* seconds.
         """
-        if channel in self._heard:
+        if channel in self._subscribed:
             return
         with self._changed:
-            if channel not in self._wanted:
-                self._wanted[channel] = None
-                self._new.append(channel)
+            if channel not in self._channels:
+                self._channels[channel] = None
+                self._pending.append(channel)
                 os.write(self._outbox, b".")
-            if not self._changed.wait_for(lambda: channel in self._heard or self._closed, timeout):
-                self._deaf = True  # what is published by now is missed
-                raise BrokerUnavailable(f"{self._place.name} could not be listened to for {timeout:g} s: {self._error}") from self._error
+            if not self._changed.wait_for(lambda: channel in self._subscribed or self._closed, timeout):
+                self._disconnected = True  # what is published by now is missed
+                raise BrokerUnavailable(f"{self._endpoint.name} could not be listened to for {timeout:g} s: {self._error}") from self._error
 
     def close(self) -> None:
         """End the thread and its connection."""
@@ -84,38 +92,38 @@ class Ear:
         os.close(self._outbox)
 
     def _run(self) -> None:
-        pause = 0.005
+        pause = MIN_RECONNECT_SECONDS
         while not self._closed:
             connection: Connection | None = None
             try:
-                connection = self._place.connect()
-                pause = 0.005
+                connection = self._endpoint.connect()
+                pause = MIN_RECONNECT_SECONDS
                 self._listen(connection)
-            except Exception as error:  # whatever it was: an ear that has ended would leave workers waiting for ever
-                self._lose(error)
+            except Exception as error:  # whatever it was: without this thread workers would wait for ever
+                self._note_loss(error)
             finally:
-                self._heard = set()
-                self._deaf = True
+                self._subscribed = set()
+                self._disconnected = True
                 if connection is not None:
                     connection.disconnect()
             if not self._closed:
                 time.sleep(pause)
-                pause = min(2 * pause, 0.5)
+                pause = min(2 * pause, MAX_RECONNECT_SECONDS)
 
-    def _lose(self, error: Exception) -> None:
+    def _note_loss(self, error: Exception) -> None:
         if isinstance(error, RedisError):
-            self._place.moved(error)
+            self._endpoint.invalidate(error)
         if str(error) != str(self._error):
-            log.warning("lost the connection that listens to %s, connecting again: %s", self._place.name, error)
+            log.warning("lost the connection that listens to %s, connecting again: %s", self._endpoint.name, error)
         self._error = error
 
     def _listen(self, connection: Connection) -> None:
         with self._changed:
-            self._new.clear()
-            channels = list(self._wanted)
+            self._pending.clear()
+            channels = list(self._channels)
         if channels:
             connection.send_command("SUBSCRIBE", *channels)
-        self._returned(len(channels) == 0)
+        self._note_subscriptions(len(channels) == 0)
         asked = len(channels) > 0
         due = time.monotonic() + (ANSWER_SECONDS if asked else CHECK_SECONDS)
         with selectors.DefaultSelector() as selector:
@@ -133,16 +141,16 @@ class Ear:
                     asked, due = True, time.monotonic() + ANSWER_SECONDS
                 if self._inbox in ready:
                     os.read(self._inbox, 512)
-                    self._subscribe(connection)
+                    self._subscribe_pending(connection)
                     if not asked:
                         asked, due = True, time.monotonic() + ANSWER_SECONDS
 
-    def _subscribe(self, connection: Connection) -> None:
-        while self._new:
-            connection.send_command("SUBSCRIBE", self._new.popleft(), check_health=False)
+    def _subscribe_pending(self, connection: Connection) -> None:
+        while self._pending:
+            connection.send_command("SUBSCRIBE", self._pending.popleft(), check_health=False)
 
     def _read(self, connection: Connection) -> None:
-        """Take in all that has come, at least one thing."""
+        """Take in all that has come, at least one reply."""
         while True:
             self._take_in(connection.read_response(disable_decoding=True))
             if not connection.can_read(timeout=0):
@@ -153,16 +161,16 @@ class Ear:
             return
         channel = reply[1].decode()
         if reply[0] == b"message":
-            self._on_news(channel, reply[2])
+            self._on_message(channel, reply[2])
         elif reply[0] == b"subscribe":
             with self._changed:
-                self._heard.add(channel)
+                self._subscribed.add(channel)
                 self._changed.notify_all()
-            self._returned(self._heard.issuperset(self._wanted))
+            self._note_subscriptions(self._subscribed.issuperset(self._channels))
 
-    def _returned(self, everything_is_heard: bool) -> None:
-        if everything_is_heard:
+    def _note_subscriptions(self, are_complete: bool) -> None:
+        if are_complete:
             self._error = None
-            if self._deaf:
-                self._deaf = False
-                self._on_return()
+            if self._disconnected:
+                self._disconnected = False
+                self._on_reconnect()

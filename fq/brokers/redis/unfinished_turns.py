@@ -1,121 +1,101 @@
-"""`Begun`: what has come of a turn so far. One that the server's absence has cut short is gone on with by the next turn of its worker."""
+"""`UnfinishedTurn`: what has come of a turn so far. Where the server's absence has cut one short, the next turn of its worker finishes it."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
-from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
-from fq.brokers.redis.foreign_entries import Stray
-from fq.brokers.redis.script_protocol import Argument, Claim, Sheet, deliveries_read
-
-Reply: TypeAlias = tuple[int, int, int, list[bytes], list[tuple[bytes, bytes]], list[Claim], list[tuple[bytes, bytes]], list[bytes], bytes]
-"""Now, token, for how long to idle, stale ids, workers whose lease has run out and what is remembered of each, claims, moved letters,
-cancelled ids, the latest turn that is remembered. Only the first and the last where that is another than the worker believes."""
+from fq.brokers.records import Commit, Delivery, Turn
+from fq.brokers.redis.foreign_entries import ForeignEntry
+from fq.brokers.redis.turn_request import TurnReply, TurnRequest
 
 Fence: TypeAlias = tuple[str, int]
 """Which commit: message id and token."""
 
-NUMBER, REMEMBERED, MAX_BYTES = 1, 11, 12
-"""Where in its arguments a turn says its number, which turn was remembered, and how many bytes it may claim (and behind that, if the first may be larger)."""
-
-KEPT = 10_000
-"""Of this many commits that were applied in a turn without a reply it is known that they were, should their worker repeat them."""
-
-
-@frozen(eq=False)
-class Script:
-    """One call of ``lua/turn.lua``: what for, its arguments, and the commits that are in it."""
-
-    request: ClaimRequest
-    limit: int
-    channel: str
-    sheet: Sheet
-    arguments: list[Argument]
-    commits: Sequence[Commit]
-
-    @property
-    def number(self) -> str:
-        """Its number, by which the server knows it again."""
-        return str(self.arguments[NUMBER])
+MAX_SETTLED = 10_000
+"""Of this many commits that were applied in a turn without a reply it is remembered that they were, should their worker repeat them."""
 
 
 @define
-class Begun:
+class UnfinishedTurn:
     """
     What came of a turn so far. Mutable.
 
-    Of a turn whose reply did not come it is not known whether it was applied. The next one asks that about the script that is *unanswered*, and sends again
-    only what was not: the commits that were applied are *answered*, or *known* from turns before that, with whether they were stale. A script that the
-    server has not had by then is *given up*, by number; should it arrive late after all, its commits are taken for applied.
+    Of a turn whose reply did not come it is not known whether it was applied. The next one asks that about the request that is *unanswered*, and sends
+    again only what was not: the commits that were applied are *answered*, or *settled* by turns before that, with whether they were stale. A request that
+    the server has not had by then is *given up*, by number; should it arrive late after all, its commits are taken for applied.
 
     The caller of a turn that failed calls again, with the same commits, more or fewer of them.
     """
 
     deliveries: list[Delivery] = Factory(list)
-    cancelled: dict[str, None] = Factory(dict)
-    strays: list[Stray] = Factory(list)
+    cancelled_ids: dict[str, None] = Factory(dict)
+    foreign: list[ForeignEntry] = Factory(list)
     answered: list[tuple[Sequence[Commit], list[str]]] = Factory(list)
-    unanswered: Script | None = None
-    known: dict[Fence, bool] = Factory(dict)
-    given_up: dict[str, Script] = Factory(dict)
-    cut_short: bool = False
-    claimed: int = 0
+    unanswered: TurnRequest | None = None
+    settled: dict[Fence, bool] = Factory(dict)
+    given_up: dict[str, TurnRequest] = Factory(dict)
+    is_cut_short: bool = False
+    latest_claim: int = 0
     idle_for: int = 0
 
-    def add(self, script: Script, reply: Reply) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
-        """Add the *reply* to *script*; return what it says of expired leases and moved letters."""
-        now, token, self.idle_for, stale, expired, claims, moved, cancelled, _ = reply
-        deliveries, strays = deliveries_read(claims, list(script.sheet.queues), token, now)
-        commits, names = script.commits, list(map(bytes.decode, stale))
-        if self.cut_short:
-            commits = self._handed_back(commits)
-            self._learn(commits, names)
+    def add(self, request: TurnRequest, reply: TurnReply) -> None:
+        """Add what *request* came to."""
+        deliveries, foreign = reply.read_claims(list(request.call.queues))
+        commits, stale_ids = request.commits, list(map(bytes.decode, reply.stale_ids))
+        if self.is_cut_short:
+            commits = self._forget_handed_back(commits)
+            self._settle(commits, stale_ids)
         else:
-            self.answered.append((commits, names))
+            self.answered.append((commits, stale_ids))
         self.deliveries += deliveries
-        self.strays += strays
-        self.claimed = len(deliveries) + len(strays)
-        self.cancelled.update(dict.fromkeys(map(bytes.decode, cancelled)))
-        return expired, moved
+        self.foreign += foreign
+        self.latest_claim = len(deliveries) + len(foreign)
+        self.idle_for = reply.idle_for
+        self.cancelled_ids.update(dict.fromkeys(map(bytes.decode, reply.cancelled_ids)))
 
-    def cut(self) -> None:
+    def cut_short(self) -> None:
         """Note that this turn does not come to its end as it was begun."""
-        self.cut_short = True
-        for commits, stale in self.answered:
-            self._learn(commits, stale)
+        self.is_cut_short = True
+        for commits, stale_ids in self.answered:
+            self._settle(commits, stale_ids)
         self.answered.clear()
 
-    def room(self, max_bytes: int) -> int:
-        """Return how many of *max_bytes* are left."""
-        return max_bytes - sum(len(each.body) for each in self.deliveries)
+    def give_up(self, request: TurnRequest) -> None:
+        """Note that the server has not had *request*, the unanswered one."""
+        self.given_up[request.number] = request
+        self.unanswered = None
 
-    def left(self, commits: Sequence[Commit]) -> Sequence[Commit]:
+    def bytes_left(self, max_bytes: int) -> int:
+        """Return how many of *max_bytes* the deliveries leave."""
+        return max_bytes - sum(len(delivery.body) for delivery in self.deliveries)
+
+    def unsettled(self, commits: Sequence[Commit]) -> Sequence[Commit]:
         """Return those of *commits* of which it is not known what became of them."""
-        return [commit for commit in commits if fence(commit) not in self.known] if self.known else commits
+        return [commit for commit in commits if fence(commit) not in self.settled] if self.settled else commits
 
-    def turn(self, commits: Iterable[Commit]) -> "tuple[Turn, Begun | None]":
+    def finish(self, commits: Iterable[Commit]) -> "tuple[Turn, UnfinishedTurn | None]":
         """Return what the turn of *commits* came to, and what the next one has to know."""
-        deliveries, cancelled = tuple(self.deliveries), tuple(self.cancelled)
-        if not self.cut_short:
-            return Turn(deliveries, tuple(name for _, stale in self.answered for name in stale), self.idle_for, cancelled), None
-        known = self.known
-        stale = tuple(commit.message_id for commit in commits if known.pop(fence(commit), False))
-        while len(known) > KEPT:
-            del known[next(iter(known))]
-        rest = Begun(known=known, given_up=self.given_up, cut_short=True) if known or self.given_up else None
-        return Turn(deliveries, stale, self.idle_for, cancelled), rest
+        deliveries, cancelled_ids = tuple(self.deliveries), tuple(self.cancelled_ids)
+        if not self.is_cut_short:
+            return Turn(deliveries, tuple(id_ for _, stale in self.answered for id_ in stale), self.idle_for, cancelled_ids), None
+        settled = self.settled
+        stale_ids = tuple(commit.message_id for commit in commits if settled.pop(fence(commit), False))
+        while len(settled) > MAX_SETTLED:
+            del settled[next(iter(settled))]
+        rest = UnfinishedTurn(settled=settled, given_up=self.given_up, is_cut_short=True) if settled or self.given_up else None
+        return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids), rest
 
-    def _learn(self, commits: Sequence[Commit], stale: Sequence[str]) -> None:
+    def _settle(self, commits: Sequence[Commit], stale_ids: Sequence[str]) -> None:
         """Note what became of *commits*. What is said first of one counts: the server takes what it has applied for stale."""
-        names = set(stale)
+        names = set(stale_ids)
         for commit in commits:
-            self.known.setdefault(fence(commit), commit.message_id in names)
+            self.settled.setdefault(fence(commit), commit.message_id in names)
 
-    def _handed_back(self, commits: Sequence[Commit]) -> Sequence[Commit]:
-        """Forget the deliveries that *commits* hand back, which no caller has seen; return the others of *commits*."""
+    def _forget_handed_back(self, commits: Sequence[Commit]) -> Sequence[Commit]:
+        """Forget the deliveries that *commits* hand back, which no caller has seen; return the other commits."""
         gone = set(map(fence, commits)).intersection(map(fence, self.deliveries))
-        self.deliveries = [each for each in self.deliveries if fence(each) not in gone]
+        self.deliveries = [delivery for delivery in self.deliveries if fence(delivery) not in gone]
         return [commit for commit in commits if fence(commit) not in gone]
 
 

@@ -1,19 +1,22 @@
-"""`Turns`: the worker's side of the broker: turns, waiting for the next, and what becomes of a dead worker's messages. Mutable shell."""
+"""`WorkerTurns`: the worker's side of the broker: its turns, waiting for the next, and what becomes of a dead worker's messages. Mutable shell."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from itertools import count
 from typing import cast
 
 from attrs import evolve, frozen
 
 from fq.brokers.records import RELEASE, ClaimRequest, Commit, Turn
-from fq.brokers.redis import eviction_policy
-from fq.brokers.redis.commit_batches import batches
-from fq.brokers.redis.namespace import Server
-from fq.brokers.redis.script_protocol import Argument, commits_written, queues_remembered, strays_written
-from fq.brokers.redis.unfinished_turns import MAX_BYTES, NUMBER, REMEMBERED, Begun, Reply, Script, is_later
+from fq.brokers.redis.commit_arguments import write_commits
+from fq.brokers.redis.commit_batches import split_commits
+from fq.brokers.redis.foreign_burial import bury_foreign, drop_stale_letters
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.reclaim import reclaim_dead, reclaim_expired
+from fq.brokers.redis.stored_records import WorkerMemory, read_memory
+from fq.brokers.redis.turn_request import TurnHeader, TurnReply, TurnRequest, read_reply
+from fq.brokers.redis.turn_steps import Step, TurnPlan
+from fq.brokers.redis.unfinished_turns import UnfinishedTurn, is_later
 from fq.brokers.validation import check_commits
 from fq.brokers.waiters import WorkSignal
 from fq.errors import BrokerError, BrokerUnavailable
@@ -21,242 +24,218 @@ from fq.runtime.logger import logger
 
 log = logger("fq.redis")
 
-MOST = 1_000
-"""So many commits, or claims, are one script; a larger turn is several, and the server serves others in between."""
+MAX_PER_SCRIPT = 1_000
+"""One script has at most this many commits, or claims; a larger turn is several, and the server serves others in between."""
 
-TAKEN = 250
-"""So many messages of a dead worker are taken back in one script."""
-
-SCRIPTS = 80
-"""So many scripts take back within one turn; the next turn goes on."""
-
-LONGEST = 5.0
-"""After so many seconds a wait returns, should a bell have been lost with the connection of another worker."""
+MAX_WAIT_SECONDS = 5.0
+"""A wait returns after this time, should a wake-up have been lost with the connection of another worker."""
 
 
 @frozen
-class Armed:
+class WaitRegistration:
     """A worker is registered as waiting for *queues*; by *deadline*, in seconds of `time.monotonic`, something falls due."""
 
     queues: tuple[str, ...]
     deadline: float
 
 
-class Turns:
+class WorkerTurns:
     """Takes turns for the workers of this process."""
 
-    def __init__(self, server: Server, signal: WorkSignal, dead_ttl: int) -> None:
-        self._server = server
+    def __init__(self, namespace: Namespace, signal: WorkSignal, dead_ttl: int) -> None:
+        self._namespace = namespace
         self._signal = signal
         self._dead_ttl = dead_ttl
-        self._armed: dict[str, Armed] = {}
-        self._begun: dict[str, Begun] = {}
-        self._remembered: dict[str, str] = {}
+        self._registrations: dict[str, WaitRegistration] = {}
+        self._unfinished: dict[str, UnfinishedTurn] = {}
+        self._known_turns: dict[str, str] = {}
         self._started = 0
 
-    def turn(self, commits: Sequence[Commit], request: ClaimRequest, channel: str) -> Turn:
-        """Take a turn, in one script unless it is large; *channel* is where the worker hears its bell, ``""`` if it does not."""
+    def turn(self, commits: Sequence[Commit], claim: ClaimRequest, channel: str) -> Turn:
+        """Take a turn, in one script unless it is large; *channel* is where the worker is woken, ``""`` if it does not listen."""
         commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
-        begun = self._begun.pop(request.worker, None) or Begun()
+        turn = self._unfinished.pop(claim.worker, None) or UnfinishedTurn()
         try:
-            self._look_back(request, begun)
-            self._hand_back(request, begun)
-            self._rest_of_turn(begun.left(commits), request, channel, begun)
-            self._hand_back(request, begun)
+            self._find_out(claim, turn)
+            plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), MAX_PER_SCRIPT))
+            while (step := plan.next_step(turn)) is not Step.DONE:
+                self._take(step, plan, turn)
         except BaseException:
-            begun.cut()
-            self._begun[request.worker] = begun  # what was claimed and applied must not be forgotten: the next turn goes on from here
+            turn.cut_short()
+            self._unfinished[claim.worker] = turn  # what was claimed and applied must not be forgotten: the next turn continues from here
             raise
-        turn, rest = begun.turn(commits)
+        result, rest = turn.finish(commits)
         if rest is not None:
-            self._begun[request.worker] = rest
-        return turn
+            self._unfinished[claim.worker] = rest
+        return result
 
-    def _look_back(self, request: ClaimRequest, begun: Begun) -> None:
-        """Find out if the latest script of *begun*, whose reply never came, was applied, and what it came to."""
-        script = begun.unanswered
-        if script is None:
+    def _find_out(self, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
+        """Find out whether the request that has no reply was applied, and what it came to."""
+        request = turn.unanswered
+        if request is None:
             return
-        memory = self._remembers(request.worker)
-        self._armed.pop(request.worker, None)
-        if memory.partition(b"\0")[0].decode() == script.number:
-            self._run(self._repeat(script.number, script.request.queues, request, script.commits), begun)
+        latest_turn = self._memory(claim.worker).turn
+        self._registrations.pop(claim.worker, None)
+        if latest_turn == request.number:
+            self._run(self._repeat(request.number, request.claim.queues, claim, request.commits), turn)
         else:
-            begun.given_up[script.number] = script
-            begun.unanswered = None
+            turn.give_up(request)
 
-    def _remembers(self, worker: str) -> bytes:
-        """Return what the server remembers of *worker*."""
-        return cast("bytes | None", self._server.line.command("HGET", self._server.keys.workers, worker)) or b""
+    def _take(self, step: Step, plan: TurnPlan, turn: UnfinishedTurn) -> None:
+        match step:
+            case Step.CLAIM:
+                self._commit_and_claim(plan, turn)
+            case Step.COMMIT:
+                self._run(self._request(plan.next_batch(), plan.claim, 0, ""), turn)
+            case Step.HAND_BACK:
+                self._hand_back(plan.claim, turn)
+            case Step.RECLAIM:
+                reclaim_expired(self._namespace, [(name.decode(), read_memory(memory).queues) for name, memory in plan.take_expired()])
+            case Step.CLAIM_MORE:
+                self._run(self._claim_request((), plan, turn), turn)
+                plan.may_claim_more = turn.latest_claim == MAX_PER_SCRIPT
+            case Step.DONE:
+                pass
 
-    def _hand_back(self, request: ClaimRequest, begun: Begun) -> None:
-        """Of more deliveries than are wanted by now, hand back the surplus."""
-        surplus = begun.deliveries[max(0, request.limit) :]
-        for start in range(0, len(surplus), MOST):
-            commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + MOST]]
-            self._run(self._script(commits, request, 0, ""), begun)
+    def _hand_back(self, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
+        surplus = turn.deliveries[max(0, claim.limit) :]
+        for start in range(0, len(surplus), MAX_PER_SCRIPT):
+            commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + MAX_PER_SCRIPT]]
+            self._run(self._request(commits, claim, 0, ""), turn)
 
-    def _rest_of_turn(self, commits: Sequence[Commit], request: ClaimRequest, channel: str, begun: Begun) -> None:
-        *earlier, last = batches(commits, MOST)
-        for batch in earlier:
-            self._run(self._script(batch, request, 0, ""), begun)
-        expired = self._run(self._claim(last, request, channel, begun, patient=True), begun)
-        if expired:
-            self._take_back_expired(expired)
-        while len(begun.deliveries) < request.limit and (expired or begun.claimed == MOST):
-            expired = []
-            self._run(self._claim((), request, "" if begun.deliveries else channel, begun), begun)
+    def _commit_and_claim(self, plan: TurnPlan, turn: UnfinishedTurn) -> None:
+        plan.expired = self._run(self._claim_request(plan.next_batch(), plan, turn, is_patient=True), turn).expired
+        plan.may_claim_more = len(plan.expired) > 0 or turn.latest_claim == MAX_PER_SCRIPT
 
-    def _claim(self, commits: Sequence[Commit], request: ClaimRequest, channel: str, begun: Begun, *, patient: bool = False) -> Script:
-        """Return the script that claims what is still wanted, beside what has been claimed so far."""
-        if not begun.deliveries:
-            return self._script(commits, request, request.limit, channel, patient=patient)
-        room = begun.room(request.max_bytes)
-        limit = request.limit - len(begun.deliveries) if room > 0 else 0
-        script = self._script(commits, request, limit, channel, patient=patient)
-        script.arguments[MAX_BYTES : MAX_BYTES + 2] = room, 0
-        return script
+    def _claim_request(self, commits: Sequence[Commit], plan: TurnPlan, turn: UnfinishedTurn, *, is_patient: bool = False) -> TurnRequest:
+        """Return the request that claims what is still wanted, beside what has been claimed so far."""
+        claim = plan.claim
+        if not turn.deliveries:
+            return self._request(commits, claim, claim.limit, plan.channel, is_patient=is_patient)
+        room = turn.bytes_left(claim.max_bytes)
+        limit = claim.limit - len(turn.deliveries) if room > 0 else 0
+        request = self._request(commits, claim, limit, plan.channel if is_patient else "", is_patient=is_patient)
+        return evolve(request, header=request.header._replace(max_bytes=room, first_may_be_larger=0))
 
-    def _script(self, commits: Sequence[Commit], request: ClaimRequest, limit: int, channel: str, *, patient: bool = False) -> Script:
-        """
-        Return the call of ``lua/turn.lua`` that takes one step of a turn.
-
-        A *patient* one claims nothing if the leases of others have run out: what they held comes first.
-        """
-        sheet = self._server.sheet(request.queues)
-        wanted = len(sheet.queues)
+    def _request(
+        self, commits: Sequence[Commit], claim: ClaimRequest, limit: int, channel: str, *, is_patient: bool = False, number: str = ""
+    ) -> TurnRequest:
+        """Return one call of ``lua/turn.lua``, a new one unless *number* says which."""
+        call = self._namespace.arguments(claim.queues)
+        queue_count = len(call.queues)
         self._started += 1
-        first = self._started % max(1, wanted)  # each queue in its turn, so that no full one starves the rest
-        limit = max(0, min(limit, MOST))
-        written = commits_written(sheet, commits)
-        arguments: list[Argument] = [
-            *(request.worker, self._server.number(), request.lease, limit, channel, int(request.worker in self._armed), wanted),
-            *(self._dead_ttl, first, len(sheet.joined), int(patient), self._remembered.get(request.worker, "")),
-            *(request.max_bytes, 1),
-            *written,
-        ]
-        return Script(request, limit, channel, sheet, arguments, commits)
+        commit_arguments = write_commits(call, commits)
+        header = TurnHeader(
+            worker=claim.worker,
+            number=number or self._namespace.next_number(),
+            lease_ms=claim.lease,
+            limit=max(0, min(limit, MAX_PER_SCRIPT)),
+            channel=channel,
+            is_registered=int(claim.worker in self._registrations),
+            queue_count=queue_count,
+            dead_ttl_ms=self._dead_ttl,
+            first_queue=self._started % max(1, queue_count),  # each queue in its turn, so that no full one starves the rest
+            group_count=len(call.groups),
+            is_patient=int(is_patient),
+            known_turn=self._known_turns.get(claim.worker, ""),
+            max_bytes=claim.max_bytes,
+            first_may_be_larger=1,
+        )
+        return TurnRequest(claim, header, call, commit_arguments, commits)
 
-    def _repeat(self, number: str, queues: Sequence[str], request: ClaimRequest, commits: Sequence[Commit]) -> Script:
+    def _repeat(self, number: str, queues: Sequence[str], claim: ClaimRequest, commits: Sequence[Commit]) -> TurnRequest:
         """Return what asks again for the reply to turn *number*, which the server has applied, and which had *commits*."""
-        script = self._script((), ClaimRequest(request.worker, tuple(queues), 0, request.lease), 0, "")
-        script.arguments[NUMBER] = number
-        return evolve(script, commits=commits)
+        request = self._request((), ClaimRequest(claim.worker, tuple(queues), 0, claim.lease), 0, "", number=number)
+        return evolve(request, commits=commits)
 
-    def _run(self, script: Script, begun: Begun) -> list[tuple[str, bytes]]:
-        """Run *script* and add to *begun* what came of it; return workers whose leases have run out, with what is remembered of them."""
-        worker, failed = script.request.worker, self._server.line.failed
-        begun.unanswered = script
+    def _run(self, request: TurnRequest, turn: UnfinishedTurn) -> TurnReply:
+        """Run *request*, add to *turn* what came of it, and return the reply."""
+        worker, client = request.claim.worker, self._namespace.client
+        turn.unanswered, last_failure = request, client.last_failure
         try:
-            reply = self._reply(script, begun)
+            reply = self._exchange(request, turn)
         except BrokerUnavailable:
             raise
         except BrokerError:
-            if self._server.line.failed == failed:  # else it may have been applied before it was repeated
-                begun.unanswered = None
+            if client.last_failure == last_failure:  # else it may have been applied before it was repeated
+                turn.unanswered = None
             raise
-        begun.unanswered = None
-        if (latest := reply[-1].decode()) == script.number:  # else nothing was worth remembering, or a turn through another connection was
-            self._remembered[worker] = latest
-            begun.given_up.clear()
-        expired, moved = begun.add(script, reply)
-        if script.channel and script.limit > 0 and not begun.claimed:
-            self._armed[worker] = Armed(script.request.queues, time.monotonic() + begun.idle_for / 1_000)
-        elif script.channel:
-            self._armed.pop(worker, None)
-        if moved:
-            self._unbury(moved)
-        if begun.strays:
-            self._bury(worker, begun)
-        return [(name.decode(), memory) for name, memory in expired]
+        turn.unanswered = None
+        if (latest := reply.latest_turn.decode()) == request.number:  # else there was nothing to remember, or another connection was faster
+            self._known_turns[worker] = latest
+            turn.given_up.clear()
+        turn.add(request, reply)
+        self._note_registration(request, turn)
+        drop_stale_letters(self._namespace, reply.moved_letters)
+        if turn.foreign:
+            moved_letters = bury_foreign(self._namespace, worker, self._dead_ttl, turn.foreign)
+            turn.foreign = []
+            drop_stale_letters(self._namespace, moved_letters)
+        return reply
 
-    def _reply(self, script: Script, begun: Begun) -> Reply:
+    def _note_registration(self, request: TurnRequest, turn: UnfinishedTurn) -> None:
+        worker, header = request.claim.worker, request.header
+        if header.channel and header.limit > 0 and not turn.latest_claim:
+            self._registrations[worker] = WaitRegistration(request.claim.queues, time.monotonic() + turn.idle_for / 1_000)
+        elif header.channel:
+            self._registrations.pop(worker, None)
+
+    def _exchange(self, request: TurnRequest, turn: UnfinishedTurn) -> TurnReply:
         """
-        Return the reply to *script*, before which a worker catches up with a server that remembers another turn as its latest.
+        Return the reply to *request*, before which a worker catches up with a server that remembers another turn as its latest.
 
         It may be a later one: a copy that the network has delivered late, of a turn that claimed nothing, or was given up. Or an earlier one: the server
         has lost what the worker did, and what it is still doing comes too late, so the worker lets go of all that it holds there, to run again.
         """
-        worker = script.request.worker
-        reply = cast("Sequence[object]", self._server.run("turn", script.sheet, script.arguments, worker))
-        if len(reply) > 2:
-            return cast(Reply, reply)
-        latest = cast(bytes, reply[-1]).decode()
-        if is_later(latest, str(script.arguments[REMEMBERED])):
-            self._catch_up(latest, script.request, begun)
-        else:
-            count = self.release(worker, {}, ())
-            log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
-            latest = ""
-        script.arguments[REMEMBERED] = latest
-        return self._reply(script, begun)
+        worker = request.claim.worker
+        while True:
+            reply = read_reply(self._namespace.run("turn", request.call, request.arguments, worker))
+            if isinstance(reply, TurnReply):
+                return reply
+            if is_later(reply, request.header.known_turn):
+                self._catch_up(reply, request.claim, turn)
+            else:
+                count = self.release(worker, {}, ())
+                log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
+                reply = ""
+            request = request.with_known_turn(reply)
 
-    def _catch_up(self, latest: str, request: ClaimRequest, begun: Begun) -> None:
-        """Add to *begun* what came of turn *latest*, which has arrived late."""
-        begun.cut()
-        script = begun.given_up.get(latest)
-        again = self._repeat(latest, queues_remembered(self._remembers(request.worker)), request, () if script is None else script.commits)
-        begun.add(again, cast(Reply, self._server.run("turn", again.sheet, again.arguments, request.worker)))
-        self._remembered[request.worker] = latest
-        log.info("a turn of worker %s has arrived late: %d messages that it claimed are taken up", request.worker, begun.claimed)
+    def _catch_up(self, latest_turn: str, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
+        """Add to *turn* what came of turn *latest_turn*, which has arrived late."""
+        turn.cut_short()
+        late = turn.given_up.get(latest_turn)
+        request = self._repeat(latest_turn, self._memory(claim.worker).queues, claim, () if late is None else late.commits)
+        reply = read_reply(self._namespace.run("turn", request.call, request.arguments, claim.worker))
+        turn.add(request, cast(TurnReply, reply))
+        self._known_turns[claim.worker] = latest_turn
+        log.info("a turn of worker %s has arrived late: %d messages that it claimed are taken up", claim.worker, turn.latest_claim)
 
-    def _bury(self, worker: str, begun: Begun) -> None:
-        """Make dead letters of what *worker* claimed and cannot read, so that it neither stays claimed nor comes back."""
-        sheet = self._server.sheet()
-        moved = self._server.run("strays", sheet, [worker, self._dead_ttl, *strays_written(sheet, begun.strays)], worker)
-        evicted = eviction_policy.blamed(self._server) if any(stray.found is None for stray in begun.strays) else ""
-        for stray in begun.strays:
-            why = evicted if stray.found is None and evicted else stray
-            became = "was let go" if stray.found is None else "is now a dead letter"
-            log.error("%r in queue %s is no message of fq's and %s: %s", stray.message_id, stray.queue, became, why)
-        begun.strays = []
-        if moved:
-            self._unbury(cast(Sequence[tuple[bytes, bytes]], moved))
+    def _memory(self, worker: str) -> WorkerMemory:
+        """Return what the server remembers of *worker*."""
+        namespace = self._namespace
+        return read_memory(cast("bytes | None", namespace.client.command("HGET", namespace.keys.workers, worker)))
 
-    def _unbury(self, moved: Sequence[tuple[bytes, bytes]]) -> None:
-        """Take letters from the lists of queues where they are no longer."""
-        sheet = self._server.sheet()
-        pairs = [(sheet.queue(queue.decode()), id_) for queue, id_ in moved]
-        self._server.run("unbury", sheet, [argument for pair in pairs for argument in pair])
-
-    def wait(self, request: ClaimRequest, timeout: int, channel: str) -> None:
+    def wait(self, claim: ClaimRequest, timeout: int, channel: str) -> None:
         """Block until the worker is woken, something falls due, or *timeout* ms have passed."""
-        self._signal.wait(request.worker, timeout, partial(self._seconds_left, request, channel, time.monotonic() + LONGEST))
+        self._signal.wait(claim.worker, timeout, partial(self._seconds_left, claim, channel, time.monotonic() + MAX_WAIT_SECONDS))
 
-    def _seconds_left(self, request: ClaimRequest, channel: str, latest: float) -> float:
-        """Return for how long a worker may wait, which is registered as waiting by then if it wants messages; until *latest* at most."""
-        if request.limit <= 0:
+    def _seconds_left(self, claim: ClaimRequest, channel: str, latest: float) -> float:
+        """Return for how long a worker may wait, until *latest* at most; if it wants messages it is registered as waiting by then."""
+        if claim.limit <= 0:
             return float("inf")
-        armed = self._armed.get(request.worker)
-        if armed is None or armed.queues != request.queues:
-            idle = cast(int, self._server.run_for("arm", request.queues, channel))
-            armed = self._armed[request.worker] = Armed(request.queues, time.monotonic() + idle / 1_000)
-        return min(latest, armed.deadline) - time.monotonic()
+        registration = self._registrations.get(claim.worker)
+        if registration is None or registration.queues != claim.queues:
+            idle = cast(int, self._namespace.run_for("register_waiting", claim.queues, channel))
+            registration = self._registrations[claim.worker] = WaitRegistration(claim.queues, time.monotonic() + idle / 1_000)
+        return min(latest, registration.deadline) - time.monotonic()
 
-    def disarm(self) -> None:
-        """Forget all registrations: bells may have been missed."""
-        for worker in list(self._armed):
-            self._armed.pop(worker, None)
+    def forget_registrations(self) -> None:
+        """Forget all registrations, and let the workers look again: wake-ups may have been missed."""
+        for worker in list(self._registrations):
+            self._registrations.pop(worker, None)
             self._signal.wake(worker)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
-        """Take back everything that *worker* holds; return how many messages that was."""
-        reasons = [text.replace("\0", "") for pair in interrupted.items() for text in pair]
-        how: tuple[Argument, ...] = (int(counted is None), len(interrupted), *reasons, *(counted or ()))
-        return self._take_back(worker, self._remembers(worker), 1, how, None)
-
-    def _take_back_expired(self, expired: Sequence[tuple[str, bytes]]) -> int:
-        """Take back what workers hold whose leases have run out, within bounds."""
-        return sum(self._take_back(worker, memory, 0, (1, 0), SCRIPTS // len(expired)) for worker, memory in expired)
-
-    def _take_back(self, worker: str, memory: bytes | None, dead: int, how: Sequence[Argument], scripts: int | None) -> int:
-        """Take back what *worker* holds, by so many *scripts* at most (None: as many as it takes); return how many messages that was."""
-        queues, bell = queues_remembered(memory), self._server.keys.bell(worker)
-        total = 0
-        for _ in count() if scripts is None else range(scripts):
-            taken, that_was_all = cast(list[int], self._server.run_for("take_back", queues, worker, dead, TAKEN, bell, *how, worker=worker))
-            total += taken
-            if that_was_all:
-                break
-        return total
+        """Take back everything that *worker* has claimed; return how many messages that was."""
+        return reclaim_dead(self._namespace, worker, self._memory(worker).queues, interrupted, counted)

@@ -1,52 +1,51 @@
--- Cancels messages of one queue that wait, which are made ready, or are held, whose holders are told.
+-- Cancels messages of one queue: those that wait are made ready, and the workers that have claimed the others are woken.
 -- Returns how many there are, and ids of those that have moved.
---
--- KEYS      after the queue: for each worker what it has claimed of it
--- ARGV[p]   channel of the bell of no worker, how many workers, their names, then ids
 
-local bell, workers = ARGV[p], tonumber(ARGV[p + 1])
-local count, moved, marks, told = 0, {}, {}, {}
+local channel_prefix = next_text()
+local worker_count = next_number()
+local first_worker = skip(worker_count)
+local count, moved_ids, marks, woken_workers = 0, {}, {}, {}
 
-local function mark(holder, id)
+local function add_mark(worker, id)
   marks[#marks + 1] = 0
-  marks[#marks + 1] = holder .. '\0' .. id
+  marks[#marks + 1] = worker .. '\0' .. id
 end
 
-local function holder_of(id)
-  for i = 1, workers do
-    if call('HEXISTS', extra(i), id) == 1 then return ARGV[p + 1 + i] end
+local function worker_of(id)
+  for i = 1, worker_count do
+    if call('HEXISTS', extra_key(i), id) == 1 then return ARGV[first_worker + i - 1] end
   end
 end
 
 -- Cancels one message of this queue; returns whether it is still there.
 local function cancel(id, record)
-  local priority, seq = place(record)
-  if call('ZREM', key(1, DELAYED), seq .. priority .. '\0' .. id) == 1 then
-    seq = place_of(math.min(tonumber(seq), draw()))
-    call('HSET', MESSAGES, id, seq .. sub(record, PLACE + 1))
-    make_ready(1, priority, seq .. id)
-  elseif not call('ZSCORE', key(1, READY), seq .. id) then
-    local holder = holder_of(id)
-    if not holder then return false end
-    mark(holder, id)
-    told[holder] = true
+  local priority, sequence = priority_and_sequence(record)
+  if call('ZREM', queue_key(1, DELAYED), delayed_member(sequence, priority, id)) == 1 then
+    sequence = sequence_at(math.min(tonumber(sequence), next_arrival_us()))
+    call('HSET', MESSAGES, id, sequence .. sub(record, SEQUENCE_DIGITS + 1))
+    make_ready(1, priority, sequence .. id)
+  elseif not call('ZSCORE', queue_key(1, READY), sequence .. id) then
+    local worker = worker_of(id)
+    if not worker then return false end
+    add_mark(worker, id)
+    woken_workers[worker] = true
   end
-  mark('', id)
+  add_mark('', id)
   return true
 end
 
-goes_on_without_memory()
-for i = p + 2 + workers, #ARGV do
+allow_when_memory_is_full()
+for i = cursor, #ARGV do
   local id = ARGV[i]
   local record = call('HGET', MESSAGES, id)
-  if record and queue_of(record) == name(1) and cancel(id, record) then
+  if record and queue_of_record(record) == queue_name(1) and cancel(id, record) then
     count = count + 1
   elseif record then
-    moved[#moved + 1] = id
+    moved_ids[#moved_ids + 1] = id
   end
 end
-bulk('ZADD', CANCELLED, marks)
-for holder in pairs(told) do call('PUBLISH', bell .. holder, '') end
-flush()
-ring_all()
-return {count, moved}
+call_in_chunks('ZADD', CANCELLED, marks)
+for worker in pairs(woken_workers) do call('PUBLISH', channel_prefix .. worker, '') end
+flush_queues()
+wake_waiting_workers()
+return {count, moved_ids}

@@ -1,25 +1,29 @@
 -- Deletes dead letters and waiting messages; returns how many there were.
---
--- ARGV[p]   for each: queue, id
+
+local function discard_letter(queue, id)
+  local expiry = call('ZSCORE', queue_key(queue, DEAD), id)
+  if not expiry or tonumber(expiry) <= now_us then return 0 end
+  call('ZREM', queue_key(queue, DEAD), id)
+  call('HDEL', LETTERS, id)
+  return 1
+end
+
+local function discard_waiting(queue, id)
+  local record = call('HGET', MESSAGES, id)
+  if not record or queue_of_record(record) ~= queue_name(queue) then return 0 end
+  local priority, sequence = priority_and_sequence(record)
+  local removed = call('ZREM', queue_key(queue, READY), sequence .. id)
+    + call('ZREM', queue_key(queue, DELAYED), delayed_member(sequence, priority, id))
+  if removed == 0 then return 0 end
+  call('HDEL', MESSAGES, id)
+  call('HDEL', DELIVERY_NOTES, id)
+  remove_cancel_marks(nil, {id})
+  return 1
+end
 
 local count = 0
-for i = p, #ARGV, 2 do
-  local queue, id = tonumber(ARGV[i]), ARGV[i + 1]
-  local expiry = call('ZSCORE', key(queue, DEAD), id)
-  if expiry and tonumber(expiry) > micros then
-    call('ZREM', key(queue, DEAD), id)
-    call('HDEL', LETTERS, id)
-    count = count + 1
-  end
-  local record = call('HGET', MESSAGES, id)
-  if record and queue_of(record) == name(queue) then
-    local priority, seq = place(record)
-    if call('ZREM', key(queue, READY), seq .. id) + call('ZREM', key(queue, DELAYED), seq .. priority .. '\0' .. id) > 0 then
-      call('HDEL', MESSAGES, id)
-      call('HDEL', AGAIN, id)
-      unmark(nil, {id})
-      count = count + 1
-    end
-  end
+while cursor <= #ARGV do
+  local queue, id = next_number(), next_text()
+  count = count + discard_letter(queue, id) + discard_waiting(queue, id)
 end
 return count

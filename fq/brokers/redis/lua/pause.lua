@@ -1,6 +1,6 @@
 -- Pauses a queue.
 
-goes_on_without_memory()
-call('SADD', PAUSED, name(1))
-call('SADD', QUEUES, name(1))
+allow_when_memory_is_full()
+call('SADD', PAUSED, queue_name(1))
+call('SADD', QUEUES, queue_name(1))
 return 1

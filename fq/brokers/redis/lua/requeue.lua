@@ -1,111 +1,107 @@
 -- Puts dead letters back on their queues, as arrivals of now, and opens groups again. Returns how many of the letters that were asked for there
 -- were; -1, with nothing done, if anything is not as the caller saw it.
---
--- KEYS      after the queues: groups
--- ARGV[p]   five lists, each with its length before it:
---           letters that go: queue, id, when it died, whether it was asked for;
---           waiting messages that go: queue, id, place;
---           groups that are open, whose members have not arrived any more: group, how many, members;
---           groups that are open again: group, for how long, ms, how many, member and value of each, how many posts come after it, and these;
---           posts: queue, priority, head, id, body
 
-local function list(read)
-  local found, n = {}, tonumber(ARGV[p])
-  p = p + 1
-  for i = 1, n do found[i] = read() end
-  return found
+-- Reads a list, which has its length before it.
+local function next_list(next_item)
+  local items = {}
+  for i = 1, next_number() do items[i] = next_item() end
+  return items
 end
 
-local function take(n)
-  p = p + n
-  return unpack(ARGV, p - n, p - 1)
+local letters = next_list(function()
+  local letter = {queue = next_number(), id = next_text()}
+  letter.died = next_text()
+  letter.is_asked_for = next_flag()
+  return letter
+end)
+local waiting = next_list(function()
+  local message = {queue = next_number(), id = next_text()}
+  message.sequence = next_text()
+  return message
+end)
+local open_groups = next_list(function() return {key = extra_key(next_number()), removed_members = next_list(next_text)} end)
+local reopened_groups = next_list(function()
+  local number = next_number()
+  local group = {key = extra_key(number), followups_key = extra_key(number + 1)}
+  group.ttl = next_text()
+  group.values = next_list(next_text)
+  group.followup_count = next_number()
+  group.first_followup = skip(FOLLOWUP_SIZE * group.followup_count)
+  return group
+end)
+local posts = next_list(function()
+  local post = {queue = next_number(), priority = next_text()}
+  post.head = next_text()
+  post.id = next_text()
+  post.body = next_text()
+  return post
+end)
+
+local is_gone = {} -- letters that have been kept long enough, by id
+
+local function is_letter_changed(letter)
+  local found = call('HGET', LETTERS, letter.id)
+  if not found then return true end
+  local died, _, _, record = parse_letter(found)
+  if died ~= letter.died or queue_of_record(record) ~= queue_name(letter.queue) then return true end
+  local expiry = call('ZSCORE', queue_key(letter.queue, DEAD), letter.id)
+  is_gone[letter.id] = not expiry or tonumber(expiry) <= now_us
 end
 
-local function take_all(n)
-  local values = {}
-  for i = 1, n do values[i] = ARGV[p + i - 1] end
-  p = p + n
-  return values
+local function is_message_changed(message)
+  local record = call('HGET', MESSAGES, message.id)
+  if not record or queue_of_record(record) ~= queue_name(message.queue) then return true end
+  local priority, sequence = priority_and_sequence(record)
+  message.delayed_member = delayed_member(sequence, priority, message.id)
+  return sequence ~= message.sequence
+    or not call('ZSCORE', queue_key(message.queue, READY), sequence .. message.id)
+    and not call('ZSCORE', queue_key(message.queue, DELAYED), message.delayed_member)
 end
-
-local letters = list(function()
-  local queue, id, died, asked = take(4)
-  return {queue = tonumber(queue), id = id, died = died, asked = asked == '1'}
-end)
-local waiting = list(function()
-  local queue, id, seq = take(3)
-  return {queue = tonumber(queue), id = id, seq = seq}
-end)
-local open = list(function()
-  local group, n = take(2)
-  return {group = extra(tonumber(group)), members = take_all(tonumber(n))}
-end)
-local reopened = list(function()
-  local group, ttl, n = take(3)
-  local one = {group = extra(tonumber(group)), followups = extra(tonumber(group) + 1), ttl = ttl, values = take_all(2 * tonumber(n))}
-  one.posts = tonumber(take(1))
-  one.first = p
-  p = p + FOLLOWUP * one.posts
-  return one
-end)
-local posts = list(function() return {take(5)} end)
 
 -- Everything is looked at before anything is written.
-local gone = {}
-for _, one in ipairs(letters) do
-  local letter = call('HGET', LETTERS, one.id)
-  if not letter then return -1 end
-  local died, _, _, record = letter_of(letter)
-  if died ~= one.died or queue_of(record) ~= name(one.queue) then return -1 end
-  local expiry = call('ZSCORE', key(one.queue, DEAD), one.id)
-  if not expiry or tonumber(expiry) <= micros then gone[one.id] = true end
+for _, letter in ipairs(letters) do
+  if is_letter_changed(letter) then return -1 end
 end
-for _, one in ipairs(waiting) do
-  local record = call('HGET', MESSAGES, one.id)
-  if not record or queue_of(record) ~= name(one.queue) then return -1 end
-  local priority, seq = place(record)
-  one.delayed = seq .. priority .. '\0' .. one.id
-  if seq ~= one.seq then return -1 end
-  if not call('ZSCORE', key(one.queue, READY), seq .. one.id) and not call('ZSCORE', key(one.queue, DELAYED), one.delayed) then return -1 end
+for _, message in ipairs(waiting) do
+  if is_message_changed(message) then return -1 end
 end
-for _, one in ipairs(open) do
-  local wrong = wrong_type('HLEN', one.group)
+for _, group in ipairs(open_groups) do
+  local wrong = type_error('HLEN', group.key)
   if wrong then return wrong end
-  if call('HGET', one.group, 'done') == '1' then return -1 end
+  if call('HGET', group.key, 'done') == '1' then return -1 end
 end
-for _, one in ipairs(reopened) do
-  local wrong = wrong_type('HLEN', one.group) or wrong_type('HLEN', one.followups)
+for _, group in ipairs(reopened_groups) do
+  local wrong = type_error('HLEN', group.key) or type_error('HLEN', group.followups_key)
   if wrong then return wrong end
-  if call('HLEN', one.group) > 0 and call('HGET', one.group, 'done') ~= '1' then return -1 end
+  if call('HLEN', group.key) > 0 and call('HGET', group.key, 'done') ~= '1' then return -1 end
 end
 
 local count = 0
-for _, one in ipairs(letters) do
-  if not gone[one.id] then
-    call('ZREM', key(one.queue, DEAD), one.id)
-    call('HDEL', LETTERS, one.id)
-    if one.asked then count = count + 1 end
+for _, letter in ipairs(letters) do
+  if not is_gone[letter.id] then
+    call('ZREM', queue_key(letter.queue, DEAD), letter.id)
+    call('HDEL', LETTERS, letter.id)
+    if letter.is_asked_for then count = count + 1 end
   end
 end
-for _, one in ipairs(waiting) do
-  call('ZREM', key(one.queue, READY), one.seq .. one.id)
-  call('ZREM', key(one.queue, DELAYED), one.delayed)
-  call('HDEL', MESSAGES, one.id)
-  call('HDEL', AGAIN, one.id)
-  unmark(nil, {one.id})
+for _, message in ipairs(waiting) do
+  call('ZREM', queue_key(message.queue, READY), message.sequence .. message.id)
+  call('ZREM', queue_key(message.queue, DELAYED), message.delayed_member)
+  call('HDEL', MESSAGES, message.id)
+  call('HDEL', DELIVERY_NOTES, message.id)
+  remove_cancel_marks(nil, {message.id})
 end
-for _, one in ipairs(open) do bulk('HDEL', one.group, one.members) end
-for _, one in ipairs(reopened) do
-  call('DEL', one.group)
-  bulk('HSET', one.group, one.values)
-  call('DEL', one.followups)
-  keep_followups(one.followups, one.first, one.posts, one.ttl)
-  call('PEXPIRE', one.group, one.ttl)
+for _, group in ipairs(open_groups) do call_in_chunks('HDEL', group.key, group.removed_members) end
+for _, group in ipairs(reopened_groups) do
+  call('DEL', group.key)
+  call_in_chunks('HSET', group.key, group.values)
+  call('DEL', group.followups_key)
+  keep_followups(group.followups_key, group.first_followup, group.followup_count, group.ttl)
+  call('PEXPIRE', group.key, group.ttl)
 end
-for _, each in ipairs(posts) do
-  local queue, priority, head, id, body = unpack(each)
-  if not gone[id] then post(tonumber(queue), priority, 0, head, id, body) end
+for _, post in ipairs(posts) do
+  if not is_gone[post.id] then enqueue(post.queue, post.priority, 0, post.head, post.id, post.body) end
 end
-flush()
-ring_all()
+flush_queues()
+wake_waiting_workers()
 return count

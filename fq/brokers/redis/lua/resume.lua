@@ -1,6 +1,8 @@
--- Resumes a queue, and rings for everybody who waits for it.
+-- Resumes a queue, and wakes the workers that wait for it.
 
-goes_on_without_memory()
-call('SREM', PAUSED, name(1))
-if call('ZCARD', key(1, READY)) + call('ZCARD', key(1, DELAYED)) > 0 then ring(1, 32) end
+local MAX_WOKEN = 32
+
+allow_when_memory_is_full()
+call('SREM', PAUSED, queue_name(1))
+if call('ZCARD', queue_key(1, READY)) + call('ZCARD', queue_key(1, DELAYED)) > 0 then wake_workers(1, MAX_WOKEN) end
 return 1

@@ -1,31 +1,34 @@
--- Says where a message is: state, record, deliveries, due, worker, fault.
---
--- KEYS      after the queue of the message, if there is one: its result; then for each worker what it has claimed of the queue
--- ARGV[p]   id, worker, ...
+-- Says where a message is: state, record, deliveries, due, worker, fault; or only the state if no record is kept.
 
-local id = ARGV[p]
+local id = next_text()
+local result_key = extra_key(1)
+
+local function is_of_this_queue(record) return queue_count > 0 and queue_name(1) == queue_of_record(record) end
+
 local record = call('HGET', MESSAGES, id)
 if not record then
   local letter = call('HGET', LETTERS, id)
   if letter then
-    local _, _, fault, dead = letter_of(letter)
-    if queues == 0 or name(1) ~= queue_of(dead) then return {'moved', dead} end
-    local expiry = call('ZSCORE', key(1, DEAD), id)
-    if expiry and tonumber(expiry) > micros then return {'dead', dead, 0, 0, '', fault} end
+    local _, _, fault, dead_record = parse_letter(letter)
+    if not is_of_this_queue(dead_record) then return {'moved', dead_record} end
+    local expiry = call('ZSCORE', queue_key(1, DEAD), id)
+    if expiry and tonumber(expiry) > now_us then return {'dead', dead_record, 0, 0, '', fault} end
   end
-  local kept = call('GET', extra(1))
-  return {kept and sub(kept, 1, 1) == 'R' and 'done' or 'unknown'}
+  local result = call('GET', result_key)
+  return {result and sub(result, 1, 1) == 'R' and 'done' or 'unknown'}
 end
 -- It may have moved to another queue since the caller looked: the caller looks again.
-if queues == 0 or name(1) ~= queue_of(record) then return {'moved', record} end
+if not is_of_this_queue(record) then return {'moved', record} end
 
-local priority, seq = place(record)
-local deliveries, _, fault = note_of(call('HGET', AGAIN, id))
-if find(fault, '\0', 1, true) then fault = sub(fault, find(fault, '\0', 1, true) + 1) end
-local due = call('ZSCORE', key(1, DELAYED), seq .. priority .. '\0' .. id)
-if due and tonumber(due) > now then return {'delayed', record, tonumber(deliveries), tonumber(due), '', fault} end
-if due or call('ZSCORE', key(1, READY), seq .. id) then return {'ready', record, tonumber(deliveries), 0, '', fault} end
-for i = 1, #ARGV - p do
-  if call('HEXISTS', extra(1 + i), id) == 1 then return {'running', record, tonumber(deliveries) + 1, 0, ARGV[p + i], fault} end
+local priority, sequence = priority_and_sequence(record)
+local deliveries, _, fault = parse_delivery_note(call('HGET', DELIVERY_NOTES, id))
+local error_type_end = find(fault, '\0', 1, true)
+if error_type_end then fault = sub(fault, error_type_end + 1) end
+deliveries = tonumber(deliveries)
+local due = tonumber(call('ZSCORE', queue_key(1, DELAYED), delayed_member(sequence, priority, id)) or nil)
+if due and due > now_ms then return {'delayed', record, deliveries, due, '', fault} end
+if due or call('ZSCORE', queue_key(1, READY), sequence .. id) then return {'ready', record, deliveries, 0, '', fault} end
+for i = 1, #ARGV - cursor + 1 do
+  if call('HEXISTS', extra_key(1 + i), id) == 1 then return {'running', record, deliveries + 1, 0, ARGV[cursor + i - 1], fault} end
 end
 return {'moved', record}

@@ -1,0 +1,43 @@
+"""Taking back what dead workers have claimed, by ``lua/reclaim.lua``, a few messages at a time."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
+from typing import cast
+
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.script_arguments import Argument
+
+MAX_RECLAIMED = 250
+"""One script takes back at most this many messages."""
+
+MAX_RECLAIM_SCRIPTS = 80
+"""One turn runs at most this many such scripts; the next turn continues."""
+
+
+def reclaim_dead(
+    namespace: Namespace, worker: str, queues: Sequence[str], interrupted: Mapping[str, str], counted: Collection[str] | None
+) -> int:
+    """Take back everything that *worker*, which is known to be dead, has claimed of *queues*; return how many messages that was."""
+    reasons = [text.replace("\0", "") for pair in interrupted.items() for text in pair]
+    deliveries: tuple[Argument, ...] = (int(counted is None), len(interrupted), *reasons, *(counted or ()))
+    return _reclaim(namespace, worker, queues, True, deliveries, None)
+
+
+def reclaim_expired(namespace: Namespace, workers: Sequence[tuple[str, Sequence[str]]]) -> int:
+    """Take back what *workers*, each with its queues, have claimed, as far as their leases have run out; within bounds."""
+    max_scripts = MAX_RECLAIM_SCRIPTS // len(workers)
+    return sum(_reclaim(namespace, worker, queues, False, (1, 0), max_scripts) for worker, queues in workers)
+
+
+def _reclaim(
+    namespace: Namespace, worker: str, queues: Sequence[str], is_known_dead: bool, deliveries: Sequence[Argument], max_scripts: int | None
+) -> int:
+    """Take back what *worker* has claimed, by as many scripts as it takes unless *max_scripts* are fewer. *deliveries* says which of them count."""
+    arguments = (worker, int(is_known_dead), MAX_RECLAIMED, namespace.keys.wake_channel(worker), *deliveries)
+    total = 0
+    for _ in count() if max_scripts is None else range(max_scripts):
+        taken, is_all = cast(list[int], namespace.run_for("reclaim", queues, *arguments, worker=worker))
+        total += taken
+        if is_all:
+            break
+    return total

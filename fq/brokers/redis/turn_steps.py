@@ -1,0 +1,58 @@
+"""`TurnPlan`: the steps of a turn, each of which is one script or a few, and how far it is."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from attrs import Factory, define
+
+from fq.brokers.records import ClaimRequest, Commit
+from fq.brokers.redis.unfinished_turns import UnfinishedTurn
+
+
+class Step(Enum):
+    """What a turn does next."""
+
+    HAND_BACK = "hand back deliveries beyond the limit, which an earlier turn without a reply has claimed"
+    COMMIT = "apply a batch of commits, not the last"
+    CLAIM = "apply the last batch of commits, and claim"
+    RECLAIM = "take back what workers have claimed whose leases have run out"
+    CLAIM_MORE = "claim what is missing: one script claims no more than so much, or what was taken back is ready now"
+    DONE = "nothing"
+
+
+@define
+class TurnPlan:
+    """
+    The turn of *claim*, whose commits are in *batches*, the first *cursor* of which have been applied. Mutable.
+
+    A turn that fails is planned anew when its caller calls again: what came of it is in its `UnfinishedTurn`.
+    """
+
+    claim: ClaimRequest
+    channel: str
+    batches: Sequence[Sequence[Commit]]
+    cursor: int = 0
+    expired: list[tuple[bytes, bytes]] = Factory(list)
+    may_claim_more: bool = False
+
+    def next_step(self, turn: UnfinishedTurn) -> Step:
+        """Return what is to be done next, after what has come of *turn* so far."""
+        if len(turn.deliveries) > max(0, self.claim.limit):
+            return Step.HAND_BACK
+        if self.cursor < len(self.batches):
+            return Step.CLAIM if self.cursor == len(self.batches) - 1 else Step.COMMIT
+        if self.expired:
+            return Step.RECLAIM
+        if self.may_claim_more and len(turn.deliveries) < self.claim.limit:
+            return Step.CLAIM_MORE
+        return Step.DONE
+
+    def next_batch(self) -> Sequence[Commit]:
+        """Return the next batch of commits; it counts as applied unless the turn fails."""
+        self.cursor += 1
+        return self.batches[self.cursor - 1]
+
+    def take_expired(self) -> list[tuple[bytes, bytes]]:
+        """Return the workers whose leases have run out, with what is remembered of each, and forget them."""
+        expired, self.expired = self.expired, []
+        return expired
