@@ -22,7 +22,7 @@ SETTINGS = WorkerSettings(processes=1)
 
 
 class Actors:
-    """Mutable: the actors of *app* in their stacks, built once. *on_call* is called with the name of each actor that runs, *overrun* says how a call exceeds its time limit."""
+    """Mutable: the actors of *app* in their stacks, built once. *on_call* receives the name of each actor that runs, *overrun* says how it overruns."""
 
     def __init__(self, app: App) -> None:
         self.app = app
