@@ -1,4 +1,4 @@
-"""Short ways to say what the tests of brokers say over and over."""
+"""Builders of records, and the steps that tests of brokers repeat."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -24,10 +24,10 @@ from fq.core.fault import Fault
 
 T = TypeVar("T")
 
-LEASE = 15_000
+LEASE_MS = 15_000
 FAULT = Fault("ValueError", "boom", "Traceback ...")
-PATIENCE = 10.0
-"""How long, in seconds, a test waits for what comes at once unless something is broken."""
+PATIENCE_SECONDS = 10.0
+"""How long, in seconds, a test waits for something that comes at once unless it is broken."""
 
 
 def enqueue_op(
@@ -40,15 +40,17 @@ def enqueue_ops(*message_ids: str) -> list[EnqueueOp]:
     return [enqueue_op(message_id) for message_id in message_ids]
 
 
-def claim_request(worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE, max_bytes: int = MAX_CLAIM_BYTES) -> ClaimRequest:
+def claim_request(
+    worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE_MS, max_bytes: int = MAX_CLAIM_BYTES
+) -> ClaimRequest:
     return ClaimRequest(worker, queues or ("q",), limit, lease, max_bytes)
 
 
-def claim(broker: Broker, worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE) -> tuple[Delivery, ...]:
+def claim(broker: Broker, worker: str = "w1", *queues: str, limit: int = 100, lease: int = LEASE_MS) -> tuple[Delivery, ...]:
     return broker.turn((), claim_request(worker, *queues, limit=limit, lease=lease)).deliveries
 
 
-def claim_one(broker: Broker, worker: str = "w1", *queues: str, lease: int = LEASE) -> Delivery:
+def claim_one(broker: Broker, worker: str = "w1", *queues: str, lease: int = LEASE_MS) -> Delivery:
     (delivery,) = claim(broker, worker, *queues, limit=1, lease=lease)
     return delivery
 

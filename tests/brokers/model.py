@@ -28,7 +28,7 @@ from fq.core.fault import Fault
 
 @frozen
 class Message:
-    """A message that waits, or runs if somebody holds it."""
+    """A message that waits, or runs if a worker holds it."""
 
     op: EnqueueOp
     due: int
@@ -200,7 +200,7 @@ def claim(model: Model, worker: str, tokens: Mapping[str, int]) -> Model:
 
 
 def cancel(model: Model, message_id: str) -> Model:
-    """A message that waits is ready, and whoever claims it is told; who holds it hears of it."""
+    """A waiting message becomes ready, and its next claim says that it is cancelled; a worker that holds it is told."""
     if message_id not in model.messages:
         return model
     return with_message(model, hastened(model, evolve(model.messages[message_id], cancelled=True)))
@@ -273,7 +273,7 @@ def resume(model: Model, queue: str) -> Model:
 
 
 def interruption(message: Message) -> str:
-    """What its next claim is told."""
+    """The reason that its next claim gives."""
     return "cancelled" if message.cancelled else message.interrupted
 
 

@@ -13,7 +13,7 @@ from fq.brokers.clock import CLOCK_CHECK_MS, SystemClock
 from fq.brokers.host_clocks import Host
 from fq.brokers.sqlite import database
 from fq.brokers.steady_time import COURSE_NOTICE_MS, SLEW_DIVISOR, begin_course
-from tests.brokers.builders import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
+from tests.brokers.builders import LEASE_MS, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -140,13 +140,13 @@ def check_a_step(broker: Any, machine: Machine, step: int) -> None:
     broker.enqueue([enqueue_op("held"), enqueue_op("delayed", delay=4_000)])
     held = claim_one(broker)
     machine.wall += step
-    machine.passes(LEASE - 100)
+    machine.passes(LEASE_MS - 100)
     first = ids(claim(broker, "w2"))
     committed = commit(broker, held)
 
     assert first == ["delayed"]
     assert committed == ()
-    assert broker.now() == pytest.approx(NOW + LEASE - 100, abs=LEASE / SLEW_DIVISOR + 1)
+    assert broker.now() == pytest.approx(NOW + LEASE_MS - 100, abs=LEASE_MS / SLEW_DIVISOR + 1)
 
 
 # Processes on one file.

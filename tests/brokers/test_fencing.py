@@ -6,7 +6,7 @@ from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Reschedule, StoreResultOp
 from tests.brokers.builders import (
     FAULT,
-    LEASE,
+    LEASE_MS,
     arrive_op,
     claim,
     claim_one,
@@ -29,7 +29,7 @@ def lose(harness: Harness, broker: Broker, other: Broker) -> tuple[Delivery, Del
     """Claim a message, lose the lease, let another worker claim it, and return both deliveries."""
     broker.enqueue(enqueue_ops("m"))
     lost = claim_one(broker, "zombie")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     return lost, claim_one(other, "alive")
 
 
@@ -90,7 +90,7 @@ def test_a_zombie_leaves_a_new_message_of_the_same_id_alone(harness: Harness, br
 def test_the_same_worker_needs_its_latest_token_too(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("m"))
     first = claim_one(broker, "w1")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     broker.turn((), claim_request("w2", limit=0))
     second = claim_one(broker, "w1")
 
@@ -103,7 +103,7 @@ def test_a_message_that_was_taken_back_is_no_longer_held_even_if_nobody_else_has
 ) -> None:
     broker.enqueue(enqueue_ops("m"))
     lost = claim_one(broker, "zombie")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     other.turn((), claim_request("alive", limit=0))
 
     assert commit(broker, lost, worker="zombie") == ("m",)

@@ -1,10 +1,10 @@
-"""Every broker: leases are per worker; what a dead worker held is taken back by whoever takes the next turn."""
+"""Every broker: leases are per worker; the next turn of any worker takes back what a dead worker held."""
 
 import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Release
-from tests.brokers.builders import LEASE, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, outcome, settle, state
+from tests.brokers.builders import LEASE_MS, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, outcome, settle, state
 from tests.brokers.harness import Harness
 
 # The lease runs out.
@@ -13,7 +13,7 @@ from tests.brokers.harness import Harness
 def test_a_message_is_held_as_long_as_the_lease_runs(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("m"))
     delivery = claim_one(broker, "w1")
-    harness.advance(LEASE - 5_000)
+    harness.advance(LEASE_MS - 5_000)
 
     assert claim(other, "w2") == ()
     assert commit(broker, delivery) == ()
@@ -22,7 +22,7 @@ def test_a_message_is_held_as_long_as_the_lease_runs(harness: Harness, broker: B
 def test_the_first_turn_of_anybody_after_its_end_takes_the_message_back(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("m"))
     claim(broker, "w1")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     delivery = claim_one(other, "w2")
 
     assert (delivery.message_id, delivery.deliveries, delivery.interrupted) == ("m", 2, "")
@@ -32,7 +32,7 @@ def test_the_first_turn_of_anybody_after_its_end_takes_the_message_back(harness:
 def test_a_turn_that_wants_nothing_takes_back_too(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("m"))
     claim(broker, "w1")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     settle(other, "w2")
 
     assert state(other, "m") == "ready"
@@ -41,7 +41,7 @@ def test_a_turn_that_wants_nothing_takes_back_too(harness: Harness, broker: Brok
 def test_what_is_taken_back_keeps_its_place_in_the_order(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("a", "b", "c"))
     claim(broker, "w1", limit=2)
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     other.enqueue(enqueue_ops("d"))
 
     assert ids(claim(other, "w2")) == ["a", "b", "c", "d"]
@@ -51,7 +51,7 @@ def test_an_earlier_interruption_is_forgotten_when_the_worker_dies(harness: Harn
     broker.enqueue(enqueue_ops("m"))
     commit(broker, claim_one(broker), Release(interrupted="shutdown"))
     claim(broker, "w1")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
 
     assert claim_one(other, "w2").interrupted == ""
 
@@ -62,7 +62,7 @@ def test_thousands_of_messages_of_a_dead_worker_come_back_turn_by_turn_without_a
     names = [f"m{number}" for number in range(2_500)]
     broker.enqueue(enqueue_ops(*names))
     claim(broker, "w1", limit=5_000)
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
 
     found: list[str] = []
     while len(found) < len(names):
@@ -114,7 +114,7 @@ def test_several_leases_are_renewed_at_once(harness: Harness, broker: Broker, ot
     for worker in ("w1", "w2", "w3"):
         claim(broker, worker, limit=1)
     broker.renew(["w1", "w3"], 100_000)
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
 
     assert ids(claim(other, "w4")) == ["b"]
 
@@ -129,7 +129,7 @@ def test_who_never_took_a_turn_has_nothing_to_renew(broker: Broker) -> None:
 def test_what_has_been_taken_back_is_not_renewed(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("m"))
     delivery = claim_one(broker, "w1")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     settle(other, "w2")
     broker.renew(["w1"], 30_000)
 
@@ -140,7 +140,7 @@ def test_what_has_been_taken_back_is_not_renewed(harness: Harness, broker: Broke
 def test_a_worker_that_comes_too_late_but_before_anybody_else_keeps_what_it_holds(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue(enqueue_ops("m", "n"))
     delivery = claim_one(broker, "w1")
-    harness.advance(2 * LEASE)
+    harness.advance(2 * LEASE_MS)
     turn = broker.turn([outcome(delivery)], claim_request("w1"))
 
     assert turn.stale == ()
@@ -149,7 +149,7 @@ def test_a_worker_that_comes_too_late_but_before_anybody_else_keeps_what_it_hold
 
 def test_a_worker_that_was_taken_back_registers_anew_with_its_next_turn(harness: Harness, broker: Broker, other: Broker) -> None:
     claim(broker, "w1")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     settle(other, "w2")
     settle(broker, "w1")
 
@@ -241,7 +241,7 @@ def test_workers_are_listed_by_name_with_what_is_left_and_what_they_hold(harness
 def test_a_worker_without_messages_is_listed_until_its_lease_ends(harness: Harness, broker: Broker, other: Broker) -> None:
     claim(broker, "w1")
     before = [worker.worker for worker in other.workers()]
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     settle(other, "w2")
 
     assert before == ["w1"]
@@ -266,7 +266,7 @@ def test_what_a_worker_asked_for_is_forgotten_with_its_lease(harness: Harness, b
     claim(broker, "released", "a")
     claim(broker, "expired", "a")
     other.release("released", {})
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
     settle(other, "heir")
     for worker in ("released", "expired"):
         claim(broker, worker, "b")
@@ -276,6 +276,6 @@ def test_what_a_worker_asked_for_is_forgotten_with_its_lease(harness: Harness, b
 
 def test_a_post_while_nobody_works_waits_for_somebody(harness: Harness, broker: Broker, other: Broker) -> None:
     broker.enqueue([enqueue_op("m")])
-    harness.advance(10 * LEASE)
+    harness.advance(10 * LEASE_MS)
 
     assert ids(claim(other, "w1")) == ["m"]

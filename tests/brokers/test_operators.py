@@ -7,7 +7,7 @@ from fq.brokers.records import RELEASE, Bury, Reschedule, StoreResultOp
 from fq.core.fault import Fault
 from tests.brokers.builders import (
     FAULT,
-    LEASE,
+    LEASE_MS,
     bury,
     claim,
     claim_one,
@@ -281,7 +281,7 @@ def test_what_a_dead_worker_held_in_a_paused_queue_stays_there(harness: Harness,
     broker.enqueue(enqueue_ops("a"))
     claim(broker, "w1")
     broker.pause("q")
-    harness.advance(LEASE)
+    harness.advance(LEASE_MS)
 
     assert claim(other, "w2") == ()
     assert state(other, "a") == "ready"

@@ -1,4 +1,4 @@
-"""Every broker: results are kept for their time, and who waits for one gets it, in whatever way it waits."""
+"""Every broker: results are kept for their ttl, and waiters get them, in threads and coroutines."""
 
 import asyncio
 import threading
@@ -8,10 +8,10 @@ import pytest
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ACK, StoreResultOp
-from tests.brokers.builders import PATIENCE, claim, claim_request, enqueue_ops, in_thread, outcome, run, state
+from tests.brokers.builders import PATIENCE_SECONDS, claim, claim_request, enqueue_ops, in_thread, outcome, run, state
 from tests.brokers.harness import Harness
 
-LONG = int(PATIENCE * 1_000)
+LONG = int(PATIENCE_SECONDS * 1_000)
 
 
 def test_a_result_that_was_never_kept_is_none(broker: Broker) -> None:
@@ -97,7 +97,7 @@ def test_a_thread_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, ot
     run(other, StoreResultOp("other", b"0", 60_000), message_id="r1")
     run(other, StoreResultOp("m", b"1", 60_000), message_id="r2")
 
-    assert waiting.result(PATIENCE / 2) == b"1"
+    assert waiting.result(PATIENCE_SECONDS / 2) == b"1"
 
 
 @pytest.mark.parametrize("ms", [10**10, 10**15, 10**400])
@@ -108,21 +108,21 @@ def test_who_waits_for_ever_wakes_when_the_result_comes(broker: Broker, other: B
     waiting = [in_thread(lambda: broker.wait_result("m", ms)), in_thread(lambda: asyncio.run(wait()))]
     run(other, StoreResultOp("m", b"1", 60_000))
 
-    assert [future.result(PATIENCE) for future in waiting] == [b"1", b"1"]
+    assert [future.result(PATIENCE_SECONDS) for future in waiting] == [b"1", b"1"]
 
 
 def test_a_thread_wakes_when_its_own_handle_keeps_the_result(broker: Broker) -> None:
     waiting = in_thread(lambda: broker.wait_result("m", LONG))
     run(broker, StoreResultOp("m", b"1", 60_000))
 
-    assert waiting.result(PATIENCE / 2) == b"1"
+    assert waiting.result(PATIENCE_SECONDS / 2) == b"1"
 
 
 def test_a_coroutine_that_waits_for_a_result_wakes_when_it_comes(broker: Broker, other: Broker) -> None:
     async def wait() -> bytes | None:
         waiting = asyncio.create_task(broker.await_result("m", LONG))
         await asyncio.to_thread(run, other, StoreResultOp("m", b"1", 60_000))
-        return await asyncio.wait_for(waiting, PATIENCE / 2)
+        return await asyncio.wait_for(waiting, PATIENCE_SECONDS / 2)
 
     assert asyncio.run(wait()) == b"1"
 
@@ -131,7 +131,7 @@ def test_all_who_wait_for_one_result_get_it(broker: Broker, other: Broker) -> No
     waiting = [in_thread(lambda handle=handle: handle.wait_result("m", LONG)) for handle in (broker, other, broker, other)]
     run(other, StoreResultOp("m", b"1", 60_000))
 
-    assert [future.result(PATIENCE / 2) for future in waiting] == [b"1"] * 4
+    assert [future.result(PATIENCE_SECONDS / 2) for future in waiting] == [b"1"] * 4
 
 
 def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: Broker, other: Broker) -> None:
@@ -146,7 +146,7 @@ def test_hundreds_of_coroutines_wait_at_once_and_leave_room_for_others(broker: B
             for delivery in claim(other, limit=1_000)
         ]
         await asyncio.to_thread(other.turn, commits, claim_request(limit=0))
-        return await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+        return await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_SECONDS)
 
     assert asyncio.run(wait()) == [name.encode() for name in names]
 
@@ -158,7 +158,7 @@ def test_thousands_of_coroutines_keep_their_timeout_and_use_no_thread_each(broke
         waiting = asyncio.gather(*(broker.await_result(f"m{number}", 300) for number in range(5_000)))
         await asyncio.sleep(0.1)
         threads.append(threading.active_count() - before)
-        return await asyncio.wait_for(waiting, PATIENCE)
+        return await asyncio.wait_for(waiting, PATIENCE_SECONDS)
 
     before = threading.active_count()
 
@@ -201,4 +201,4 @@ def test_no_wake_up_is_lost_however_the_moments_fall(broker: Broker, other: Brok
         waiting = in_thread(lambda name=f"m{number}": broker.wait_result(name, LONG))
         run(other, StoreResultOp(f"m{number}", b"1", 60_000), message_id=f"r{number}")
 
-        assert waiting.result(PATIENCE / 2) == b"1"
+        assert waiting.result(PATIENCE_SECONDS / 2) == b"1"

@@ -135,7 +135,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @rule(new=st.lists(enqueue_ops(ids), min_size=1, max_size=3), worker=workers, chosen=outcomes, lease=units)
     def run(self, new: list[EnqueueOp], worker: str, chosen: list, lease: int) -> None:
-        """Most of what happens: messages come, somebody claims them, and commits."""
+        """The usual events: messages come, a worker claims them, and commits."""
         self.enqueue(new)
         self.tick()
         self.take_turn(worker, [], 3, QUEUES, lease)
@@ -295,7 +295,7 @@ class BrokerMachine(RuleBasedStateMachine):
         return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
 
     def zombies(self) -> list[tuple[str, Delivery]]:
-        """Who believes that they hold a message which another claim holds now."""
+        """Workers that believe they hold a message which another claim holds now."""
         return [
             (worker, delivery)
             for worker in WORKERS

@@ -1,4 +1,4 @@
-"""Every broker: `wait` returns when there may be something to claim, and `wake` sends who waits away. Nothing is missed."""
+"""Every broker: `wait` returns when there may be something to claim, and `wake` ends it. No message is missed."""
 
 from concurrent.futures import Future
 from time import monotonic
@@ -8,8 +8,8 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import (
-    LEASE,
-    PATIENCE,
+    LEASE_MS,
+    PATIENCE_SECONDS,
     claim,
     claim_one,
     claim_request,
@@ -23,7 +23,7 @@ from tests.brokers.builders import (
 )
 from tests.brokers.harness import Harness
 
-LONG = int(PATIENCE * 1_000)
+LONG = int(PATIENCE_SECONDS * 1_000)
 
 
 def waiting(broker: Broker, worker: str = "w1", *queues: str, limit: int = 10) -> "Future[None]":
@@ -34,7 +34,7 @@ def waiting(broker: Broker, worker: str = "w1", *queues: str, limit: int = 10) -
 def came_back(future: "Future[None]") -> bool:
     """Did the wait return, well before it had to?"""
     try:
-        future.result(PATIENCE / 2)
+        future.result(PATIENCE_SECONDS / 2)
     except TimeoutError:
         return False
     return True
@@ -51,7 +51,7 @@ def test_a_wait_ends_after_its_time(broker: Broker) -> None:
     broker.wait(claim_request(), 0)
     broker.wait(claim_request(), 30)
 
-    assert monotonic() - start < PATIENCE / 2
+    assert monotonic() - start < PATIENCE_SECONDS / 2
 
 
 def test_a_message_that_comes_ends_the_wait(broker: Broker, other: Broker) -> None:
@@ -216,7 +216,7 @@ def is_still_waiting(future: "Future[None]") -> bool:
 
 
 def test_what_cannot_be_claimed_does_not_keep_a_wait_from_waiting(broker: Broker, other: Broker) -> None:
-    other.enqueue([enqueue_op("elsewhere", "r"), enqueue_op("paused", "p"), enqueue_op("running"), enqueue_op("late", delay=10 * LEASE)])
+    other.enqueue([enqueue_op("elsewhere", "r"), enqueue_op("paused", "p"), enqueue_op("running"), enqueue_op("late", delay=10 * LEASE_MS)])
     other.pause("p")
     claim_one(other, "w2")
     settle(broker, "w1")

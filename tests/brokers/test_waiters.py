@@ -1,4 +1,4 @@
-"""`ResultWaiters`: who waits long for a result looks again once in a while, whatever the news that was missed."""
+"""`ResultWaiters`: a long wait looks again now and then, in case a notification was missed."""
 
 import asyncio
 import os
@@ -104,7 +104,7 @@ def test_the_last_look_is_not_waited_for_without_end(wait: Wait) -> None:
 
 
 def test_coroutines_keep_their_timeout_while_a_look_takes_its_time() -> None:
-    """As when the broker is away: nobody waits for those that asked before."""
+    """As when the broker is away: a coroutine does not wait for earlier requests."""
     opened = threading.Event()
     slow = ResultWaiters(lambda asked: opened.wait(30) and [])
 

@@ -1,11 +1,11 @@
-"""Each test runs once for every place where the state of limiters can be kept."""
+"""Each test runs once for every store of limiters."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.limits.stores import PLACES, Place
+from tests.limits.stores import BACKENDS, Backend
 from tests.redis.servers import Server
 
 
@@ -17,29 +17,29 @@ def redis_url() -> Iterator[str]:
     server.remove()
 
 
-def _made(request: pytest.FixtureRequest, tmp_path: Path, running: bool) -> Iterator[Place]:
+def _made(request: pytest.FixtureRequest, tmp_path: Path, running: bool) -> Iterator[Backend]:
     url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    place = PLACES[request.param](tmp_path, url, running)
-    yield place
-    place.broker.close()
+    backend = BACKENDS[request.param](tmp_path, url, running)
+    yield backend
+    backend.broker.close()
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A place whose clock stands still."""
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A backend whose clock stands still."""
     yield from _made(request, tmp_path, False)
 
 
-@pytest.fixture(params=PLACES)
-def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A place with the real clock."""
+@pytest.fixture(params=BACKENDS)
+def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A backend with the real clock."""
     yield from _made(request, tmp_path, True)
 
 
 @pytest.fixture
-def places(tmp_path: Path, redis_url: str) -> Iterator[list[Place]]:
-    """All of them, with clocks that stand still."""
-    places = [make(tmp_path, redis_url, False) for make in PLACES.values()]
-    yield places
-    for place in places:
-        place.broker.close()
+def backends(tmp_path: Path, redis_url: str) -> Iterator[list[Backend]]:
+    """All backends, with clocks that stand still."""
+    backends = [make(tmp_path, redis_url, False) for make in BACKENDS.values()]
+    yield backends
+    for backend in backends:
+        backend.broker.close()

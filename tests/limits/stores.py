@@ -1,4 +1,4 @@
-"""Where the state of limiters can be kept, each with a clock that stands still unless it is moved, or with the real one."""
+"""The stores of limiters, each with a clock that stands still unless it is moved, or with the real one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ NOW = 1_700_000_000_000
 
 
 @define
-class Place:
+class Backend:
     """A broker, its limits, and how its clock is moved. *another* makes the limits of another process on the same state."""
 
     broker: Broker
@@ -23,13 +23,13 @@ class Place:
     another: Callable[[], Limits]
 
 
-def memory(folder: Path, url: str, running: bool) -> Place:
+def memory(folder: Path, url: str, running: bool) -> Backend:
     broker = MemoryBroker(clock=SystemClock() if running else ManualClock(NOW))
     limits = limiter_backend(broker)
-    return Place(broker, limits, broker.advance, lambda: Limits(limits.store, broker))
+    return Backend(broker, limits, broker.advance, lambda: Limits(limits.store, broker))
 
 
-def sqlite(folder: Path, url: str, running: bool) -> Place:
+def sqlite(folder: Path, url: str, running: bool) -> Backend:
     clock = SystemClock() if running else ManualClock(NOW)
     brokers: list[SqliteBroker] = []
 
@@ -38,10 +38,10 @@ def sqlite(folder: Path, url: str, running: bool) -> Place:
         return limiter_backend(brokers[-1])
 
     limits = another()
-    return Place(brokers[0], limits, clock.advance, another)
+    return Backend(brokers[0], limits, clock.advance, another)
 
 
-def redis(folder: Path, url: str, running: bool) -> Place:
+def redis(folder: Path, url: str, running: bool) -> Backend:
     from fq.brokers.redis import RedisBroker
 
     namespace = uuid4().hex
@@ -58,7 +58,7 @@ def redis(folder: Path, url: str, running: bool) -> Place:
         return limits
 
     limits = another()
-    return Place(brokers[0], limits, time.advance, another)
+    return Backend(brokers[0], limits, time.advance, another)
 
 
-PLACES = {"memory": memory, "sqlite": sqlite, "redis": redis}
+BACKENDS = {"memory": memory, "sqlite": sqlite, "redis": redis}

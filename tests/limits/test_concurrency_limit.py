@@ -1,4 +1,4 @@
-"""`ConcurrencyLimit`: so many messages at once. The stores that count them are tested in ``tests/limits``."""
+"""`ConcurrencyLimit`: a limit on messages that run at once. ``test_stores.py`` tests the stores that count them."""
 
 import asyncio
 import heapq
@@ -211,7 +211,7 @@ def test_bad_input_is_one_clear_error(wrong: dict[str, object]) -> None:
 
 @define
 class Simulation:
-    """Messages that come at *arrivals* and hold a slot for *hold* ms; who is put back returns when it was told, or a little later."""
+    """Messages that come at *arrivals* and hold a slot for *hold* ms; a message that is put back returns at the time that it was given, or a little later."""
 
     app: App
     clock: ManualClock
@@ -267,7 +267,7 @@ def test_who_comes_first_is_served_first_however_many_come_later(app: App, clock
     run = Simulation(app, clock, concurrency_limit(limit=2, backend=app), range(0, 2_000, 5), lambda _: 50).run()
     order = sorted(run.started, key=run.started.__getitem__)
 
-    assert max(abs(n - place) for place, n in enumerate(order)) < 40
+    assert max(abs(n - backend) for backend, n in enumerate(order)) < 40
     assert run.end < 1.1 * 400 * 25
 
 

@@ -22,7 +22,7 @@ from fq import (
 from fq.errors import ConfigError, OptionError
 from fq.limits import NoSlot, Slot
 from fq.testing import message
-from tests.limits.stores import NOW, Place
+from tests.limits.stores import NOW, Backend
 
 LIMITERS = [ConcurrentRateLimiter, BucketRateLimiter, WindowRateLimiter]
 
@@ -34,7 +34,7 @@ def acquire(limiter) -> bool:
 
 
 def acquired_at_once(limiter, threads: int) -> int:
-    """Let so many threads try at the same moment, and hold what they get until all have tried; return how many got one."""
+    """Let *threads* try at the same moment, and hold what they get until all have tried; return how many got a slot."""
     begin, tried = threading.Barrier(threads), threading.Barrier(threads)
 
     def one(_: int) -> bool:
@@ -47,44 +47,44 @@ def acquired_at_once(limiter, threads: int) -> int:
         return sum(pool.map(one, range(threads)))
 
 
-def test_one_slot_is_acquired_and_released_again_and_again(live: Place):
+def test_one_slot_is_acquired_and_released_again_and_again(live: Backend):
     mutex = ConcurrentRateLimiter(live.limits, "mutex", limit=1)
 
     assert [acquire(mutex) for _ in range(8)] == [True] * 8
 
 
-def test_of_eight_threads_one_gets_the_only_slot(live: Place):
+def test_of_eight_threads_one_gets_the_only_slot(live: Backend):
     assert acquired_at_once(ConcurrentRateLimiter(live.limits, "mutex", limit=1), 8) == 1
 
 
-def test_of_thirty_two_threads_four_get_one_of_four_slots(live: Place):
+def test_of_thirty_two_threads_four_get_one_of_four_slots(live: Backend):
     assert acquired_at_once(ConcurrentRateLimiter(live.limits, "four", limit=4), 32) == 4
 
 
-def test_two_in_each_of_two_seconds_are_four(place: Place):
-    limiter = BucketRateLimiter(place.limits, "bucket", limit=2, bucket=1_000_000)
-    place.advance(-NOW % 1_000_000)
+def test_two_in_each_of_two_seconds_are_four(backend: Backend):
+    limiter = BucketRateLimiter(backend.limits, "bucket", limit=2, bucket=1_000_000)
+    backend.advance(-NOW % 1_000_000)
     first = [acquire(limiter) for _ in range(8)]
-    place.advance(1_000_000)
+    backend.advance(1_000_000)
     second = [acquire(limiter) for _ in range(8)]
 
     assert sum(first) == sum(second) == 2
 
 
-def test_two_in_five_seconds_are_eight_in_twenty(place: Place):
-    limiter = WindowRateLimiter(place.limits, "window", limit=2, window=timedelta(seconds=5_000))
+def test_two_in_five_seconds_are_eight_in_twenty(backend: Backend):
+    limiter = WindowRateLimiter(backend.limits, "window", limit=2, window=timedelta(seconds=5_000))
     acquired = 0
     with ThreadPoolExecutor(8) as pool:
         for _ in range(20):
             acquired += sum(pool.map(lambda _: acquire(limiter), range(8)))
-            place.advance(1_000_000)
+            backend.advance(1_000_000)
 
     assert acquired == 8
 
 
 @pytest.mark.parametrize("kind", LIMITERS)
-def test_who_gets_no_slot_is_told_when_there_can_be_one(place: Place, kind):
-    limiter = kind(place.limits, "mail")
+def test_who_gets_no_slot_is_told_when_there_can_be_one(backend: Backend, kind):
+    limiter = kind(backend.limits, "mail")
     with (
         limiter.acquire(),
         pytest.raises(RateLimitExceeded, match=r"no slot of mail is free; one can be in \d+ ms") as caught,
@@ -98,31 +98,31 @@ def test_who_gets_no_slot_is_told_when_there_can_be_one(place: Place, kind):
 
 
 @pytest.mark.parametrize("kind", LIMITERS)
-def test_the_body_runs_even_if_it_was_refused_and_asked_not_to_raise(place: Place, kind):
-    limiter = kind(place.limits, "mail")
+def test_the_body_runs_even_if_it_was_refused_and_asked_not_to_raise(backend: Backend, kind):
+    limiter = kind(backend.limits, "mail")
     with limiter.acquire() as first, limiter.acquire(raise_on_failure=False) as second:
         pass
 
     assert (first, second) == (True, False)
 
 
-def test_a_refusal_releases_nothing(place: Place):
-    mutex = ConcurrentRateLimiter(place.limits, "mutex")
+def test_a_refusal_releases_nothing(backend: Backend):
+    mutex = ConcurrentRateLimiter(backend.limits, "mutex")
     with mutex.acquire():
         assert not acquire(mutex)
         assert not acquire(mutex)
 
 
-def test_a_slot_is_given_back_when_the_body_raises(place: Place):
-    mutex = ConcurrentRateLimiter(place.limits, "mutex")
+def test_a_slot_is_given_back_when_the_body_raises(backend: Backend):
+    mutex = ConcurrentRateLimiter(backend.limits, "mutex")
     with pytest.raises(KeyError), mutex.acquire():
         raise KeyError
 
     assert acquire(mutex)
 
 
-def test_limiters_of_equal_class_and_key_share_their_slots_in_all_processes(place: Place):
-    here, there = (ConcurrentRateLimiter(limits, "mutex") for limits in (place.limits, place.another()))
+def test_limiters_of_equal_class_and_key_share_their_slots_in_all_processes(backend: Backend):
+    here, there = (ConcurrentRateLimiter(limits, "mutex") for limits in (backend.limits, backend.another()))
     with here.acquire():
         assert not acquire(there)
 
@@ -141,7 +141,7 @@ def test_a_limiter_is_a_value():
 # Coroutines.
 
 
-def test_coroutines_acquire_and_release(live: Place):
+def test_coroutines_acquire_and_release(live: Backend):
     async def main():
         mutex = ConcurrentRateLimiter(live.limits, "mutex")
         async with mutex.aacquire() as first, mutex.aacquire(raise_on_failure=False) as second:
@@ -154,7 +154,7 @@ def test_coroutines_acquire_and_release(live: Place):
     assert asyncio.run(main()) == (True, False, True)
 
 
-def test_a_hundred_coroutines_share_three_slots(live: Place):
+def test_a_hundred_coroutines_share_three_slots(live: Backend):
     async def main():
         limiter = ConcurrentRateLimiter(live.limits, "three", limit=3)
         tried = asyncio.Barrier(100)
@@ -170,7 +170,7 @@ def test_a_hundred_coroutines_share_three_slots(live: Place):
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_who_is_cancelled_on_the_way_to_a_slot_leaves_it_free(live: Place, monkeypatch: pytest.MonkeyPatch, late: bool):
+def test_who_is_cancelled_on_the_way_to_a_slot_leaves_it_free(live: Backend, monkeypatch: pytest.MonkeyPatch, late: bool):
     """Cancelled while the thread asks, or when it has asked and the coroutine has not heard yet."""
     asking, go_on, done = threading.Event(), threading.Event(), threading.Event()
     store = live.limits.store
@@ -235,13 +235,13 @@ def test_an_actor_that_finds_no_slot_runs_again_when_there_is_one_and_uses_up_no
     assert app.broker.dead_letters() == ()
 
 
-def test_a_redelivered_message_takes_over_the_slot_of_its_dead_delivery(place: Place):
+def test_a_redelivered_message_takes_over_the_slot_of_its_dead_delivery(backend: Backend):
     """The process died inside ``with mutex.acquire()``: what it held is the message's, so the next delivery need not wait for the ttl."""
 
     def dies(limits):
         return current_message().wrap(lambda m: Outcome.success(limits.take("mutex", ConcurrentRateLimiter(limits, "mutex").terms)))
 
-    first, again, another = place.another(), place.another(), place.another()
+    first, again, another = backend.another(), backend.another(), backend.another()
 
     assert isinstance(dies(first)(message("work", message_id="m1")).result.unwrap(), Slot)
     assert not isinstance(dies(another)(message("work", message_id="m2")).result.unwrap(), Slot)
@@ -249,8 +249,8 @@ def test_a_redelivered_message_takes_over_the_slot_of_its_dead_delivery(place: P
     assert not isinstance(dies(another)(message("work", message_id="m2")).result.unwrap(), Slot)
 
 
-def test_one_message_may_hold_several_slots(place: Place):
-    two = ConcurrentRateLimiter(place.limits, "two", limit=2)
+def test_one_message_may_hold_several_slots(backend: Backend):
+    two = ConcurrentRateLimiter(backend.limits, "two", limit=2)
 
     def work(_):
         with two.acquire() as first, two.acquire() as second, two.acquire(raise_on_failure=False) as third:
@@ -262,9 +262,9 @@ def test_one_message_may_hold_several_slots(place: Place):
     assert handle(message("work")).result.unwrap() == (True, True, False)
 
 
-def test_the_slot_of_a_layer_and_one_taken_inside_the_actor_are_two(place: Place):
-    layer = concurrency_limit(limit=2, key="two", backend=place.limits)
-    two = ConcurrentRateLimiter(place.limits, "two", limit=2)
+def test_the_slot_of_a_layer_and_one_taken_inside_the_actor_are_two(backend: Backend):
+    layer = concurrency_limit(limit=2, key="two", backend=backend.limits)
+    two = ConcurrentRateLimiter(backend.limits, "two", limit=2)
 
     def work(_):
         with two.acquire() as first, two.acquire(raise_on_failure=False) as second:

@@ -1,4 +1,4 @@
-"""`RateLimit`: so many messages in so much time. The stores that count them are tested in ``tests/limits``."""
+"""`RateLimit`: a limit on messages per time. ``test_stores.py`` tests the stores that count them."""
 
 import asyncio
 from datetime import timedelta

@@ -14,7 +14,7 @@ from fq.brokers import SqliteBroker
 from fq.errors import BrokerUnavailable
 from fq.limits import Limits, Slot, Slots, limiter_backend
 from fq.limits.slot_renewal import SlotRenewal
-from tests.limits.stores import Place
+from tests.limits.stores import Backend
 
 
 def is_free(limits: Limits, ttl: int) -> bool:
@@ -22,7 +22,7 @@ def is_free(limits: Limits, ttl: int) -> bool:
         return acquired
 
 
-def test_a_slot_may_be_held_for_longer_than_its_ttl(live: Place):
+def test_a_slot_may_be_held_for_longer_than_its_ttl(live: Backend):
     other = live.another()
     with ConcurrentRateLimiter(live.limits, "mutex", ttl=300).acquire():
         seen = []
@@ -61,11 +61,11 @@ def test_a_process_that_is_killed_frees_its_slot_after_the_ttl(kind: str, tmp_pa
         time.sleep(0.02)
 
 
-def test_a_slot_that_lapsed_is_reported_when_it_is_given_back(place: Place, caplog: pytest.LogCaptureFixture):
-    slot = place.limits.take("mutex", Slots(1, 1_000_000))
-    place.advance(1_000_000)
+def test_a_slot_that_lapsed_is_reported_when_it_is_given_back(backend: Backend, caplog: pytest.LogCaptureFixture):
+    slot = backend.limits.take("mutex", Slots(1, 1_000_000))
+    backend.advance(1_000_000)
     assert isinstance(slot, Slot)
-    place.limits.give_back(slot)
+    backend.limits.give_back(slot)
 
     assert "a slot of slots:mutex had expired, or was taken over, before it was given back" in caplog.text
 
@@ -93,15 +93,15 @@ def test_a_slot_that_cannot_be_renewed_is_tried_again(tmp_path: Path, monkeypatc
 
 def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():
     renewed: list[str] = []
-    leases = SlotRenewal(lambda slot: renewed.append(slot.key))
+    renewal = SlotRenewal(lambda slot: renewed.append(slot.key))
     long, short, gone = Slot("long", "a", "a", 60_000), Slot("short", "a", "a", 90), Slot("gone", "a", "a", 90)
     for slot in (long, short, gone):
-        leases.hold(slot)
-    leases.drop(gone)
+        renewal.hold(slot)
+    renewal.drop(gone)
     until = time.monotonic() + 10
     while len(renewed) < 3 and time.monotonic() < until:
         time.sleep(0.01)
-    leases.drop(short)
+    renewal.drop(short)
     count = len(renewed)
     time.sleep(0.1)
 
@@ -111,28 +111,28 @@ def test_only_what_is_due_is_renewed_and_nothing_that_was_let_go():
 
 def test_the_thread_ends_when_nothing_has_been_held_for_a_while_and_starts_again():
     renewed: list[str] = []
-    leases = SlotRenewal(lambda slot: renewed.append(slot.key), idle_seconds=0.01)
+    renewal = SlotRenewal(lambda slot: renewed.append(slot.key), idle_seconds=0.01)
     for key in ("first", "second"):
         slot = Slot(key, "a", "a", 30)
-        leases.hold(slot)
+        renewal.hold(slot)
         until = time.monotonic() + 10
         while key not in renewed and time.monotonic() < until:
             time.sleep(0.01)
-        leases.drop(slot)
-        while leases._thread is not None and time.monotonic() < until:
+        renewal.drop(slot)
+        while renewal._thread is not None and time.monotonic() < until:
             time.sleep(0.01)
 
-        assert leases._thread is None
+        assert renewal._thread is None
 
     assert {"first", "second"} == set(renewed)
 
 
 def test_a_forked_child_renews_nothing_of_its_parent():
-    """Told by the number of the process: its threads are not there, and its slots are not the child's."""
-    leases = SlotRenewal(lambda slot: None)
-    leases.reserve("mutex", "m1")
-    leases._due[Slot("mutex", "m1", "t", 60_000)] = 0.0
-    leases._pid = -1  # as a child finds it
+    """The process id shows the fork: the parent's thread does not run in the child, and the child does not hold the parent's slots."""
+    renewal = SlotRenewal(lambda slot: None)
+    renewal.reserve("mutex", "m1")
+    renewal._due[Slot("mutex", "m1", "t", 60_000)] = 0.0
+    renewal._pid = -1  # as a child finds it
 
-    assert leases.reserve("mutex", "m1")
-    assert leases._due == {}
+    assert renewal.reserve("mutex", "m1")
+    assert renewal._due == {}

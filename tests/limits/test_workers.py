@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fq import App, concurrency_limit, rate_limit
-from tests.limits.stores import Place
+from tests.limits.stores import Backend
 
 
 class Meter:
@@ -43,7 +43,7 @@ def drained(app: App, meter: Meter, count: int) -> bool:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_no_more_than_two_run_at_once_and_all_of_them_do(live: Place, asynchronous: bool):
+def test_no_more_than_two_run_at_once_and_all_of_them_do(live: Backend, asynchronous: bool):
     app, meter = App(broker=live.broker), Meter()
     if asynchronous:
 
@@ -64,7 +64,7 @@ def test_no_more_than_two_run_at_once_and_all_of_them_do(live: Place, asynchrono
     assert meter.most == 2
 
 
-def test_no_more_than_five_start_within_a_window(live: Place):
+def test_no_more_than_five_start_within_a_window(live: Backend):
     app, meter = App(broker=live.broker), Meter()
 
     @app.actor(rate_limit(limit=5, window=1_500), max_retries=0)

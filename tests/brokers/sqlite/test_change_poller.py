@@ -11,7 +11,7 @@ from fq.brokers.sqlite import change_poller
 from fq.brokers.sqlite.change_poller import PollSchedule
 from fq.brokers.sqlite.inotify import FileWatch
 from tests.brokers.builders import (
-    PATIENCE,
+    PATIENCE_SECONDS,
     claim,
     commit,
     enqueue_ops,
@@ -34,9 +34,9 @@ def broker(path: Path):
 def other_message_ends_the_wait(path: Path, broker: SqliteBroker | None = None) -> bool:
     broker, other = broker or SqliteBroker(path), SqliteBroker(path)
     for number in range(5):
-        waiting = in_thread(lambda: broker.wait(ClaimRequest("w", ("q",), 1), int(PATIENCE * 1_000)))
+        waiting = in_thread(lambda: broker.wait(ClaimRequest("w", ("q",), 1), int(PATIENCE_SECONDS * 1_000)))
         other.enqueue(enqueue_ops(f"m{number}"))
-        waiting.result(PATIENCE / 2)
+        waiting.result(PATIENCE_SECONDS / 2)
         for delivery in claim(broker):
             commit(broker, delivery)
     broker.close()

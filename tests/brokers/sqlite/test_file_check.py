@@ -1,4 +1,4 @@
-"""A SQLite file that is moved, deleted, replaced or written over under those who use it: nothing is acknowledged into it, and it is said."""
+"""A SQLite file that is moved, deleted, replaced or written over while it is in use: nothing is acknowledged into it, and the error says so."""
 
 import logging
 import os

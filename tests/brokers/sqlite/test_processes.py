@@ -17,7 +17,7 @@ from tests.brokers.builders import enqueue_ops
 from tests.brokers.sqlite.process import committed
 
 ROOT = Path(__file__).parent.parent.parent.parent
-PATIENCE = 90
+PATIENCE_SECONDS = 90
 
 
 class Processes:
@@ -56,11 +56,11 @@ def is_empty(broker: SqliteBroker) -> bool:
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    said, _ = process.communicate(timeout=PATIENCE)
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, said
 
 
-@pytest.mark.timeout(2 * PATIENCE)
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
 def test_eight_processes_at_once_lose_nothing_commit_nothing_twice_and_find_nothing_locked(processes: Processes, tmp_path: Path) -> None:
     finished = tmp_path / "finished"
     producers = [processes.start("produce", f"p{number}", "2500") for number in range(4)]
@@ -80,7 +80,7 @@ def test_eight_processes_at_once_lose_nothing_commit_nothing_twice_and_find_noth
     broker.close()
 
 
-@pytest.mark.timeout(2 * PATIENCE)
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
 def test_a_worker_that_is_killed_leaves_no_commit_half_applied(processes: Processes, tmp_path: Path) -> None:
     count = 6_000
     names = [f"m{number}" for number in range(count)]
@@ -88,9 +88,9 @@ def test_a_worker_that_is_killed_leaves_no_commit_half_applied(processes: Proces
     broker.enqueue(enqueue_ops(*names))
     for step in range(1, 6):
         worker = processes.start("work", f"w{step}", tmp_path / f"journal{step}", tmp_path / "never")
-        assert broker.wait_result(f"m{step * count // 8}", PATIENCE * 1_000) == b"1"
+        assert broker.wait_result(f"m{step * count // 8}", PATIENCE_SECONDS * 1_000) == b"1"
         worker.send_signal(signal.SIGKILL)
-        worker.wait(PATIENCE)
+        worker.wait(PATIENCE_SECONDS)
         check_whole(processes.path, names)
         broker.release(f"w{step}", {})
     done = {message_id for (message_id,) in query(processes.path, "SELECT message_id FROM results")}
@@ -141,5 +141,5 @@ def test_a_process_that_waits_hears_at_once_of_a_message_from_another(processes:
     for number in range(20):
         broker.enqueue(enqueue_ops(f"m{number}"))
 
-        assert broker.wait_result(f"m{number}", PATIENCE * 1_000) == b"1"
+        assert broker.wait_result(f"m{number}", PATIENCE_SECONDS * 1_000) == b"1"
     broker.close()

@@ -10,7 +10,7 @@ from fq.brokers import SqliteBroker
 from fq.brokers.sqlite import database, file_check, turn_recovery
 from fq.brokers.sqlite.turn import TurnResult, run_turn
 from fq.errors import BrokerUnavailable
-from tests.brokers.builders import LEASE, claim, claim_one, claim_request, commit, enqueue_ops, ids, outcome
+from tests.brokers.builders import LEASE_MS, claim, claim_one, claim_request, commit, enqueue_ops, ids, outcome
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_what_a_turn_claimed_in_a_file_that_was_moved_meanwhile_is_no_more_its_w
     refusal(lambda: claim(broker))
     move(path.with_name("aside.db"), "jobs.db")
     other = others(path)
-    other.clock.advance(LEASE + 1)
+    other.clock.advance(LEASE_MS + 1)
     assert ids(claim(other, "w2")) == ["a"]
 
     assert claim(broker) == ()
