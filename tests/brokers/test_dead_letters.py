@@ -5,18 +5,7 @@ from fq.brokers.records import Bury, EnqueueOp
 from fq.brokers.validation import DEAD_TTL_MS
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.builders import (
-    FAULT,
-    bury,
-    claim,
-    claim_request,
-    enqueue_op,
-    enqueue_ops,
-    ids,
-    outcome,
-    settle,
-    state,
-)
+from tests.brokers.builders import FAULT, bury, claim, claim_request, enqueue_op, enqueue_ops, ids, outcome, settle, state
 from tests.brokers.harness import Harness
 
 TYPE_ERROR = Fault("TypeError", "not an int")

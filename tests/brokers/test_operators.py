@@ -5,20 +5,7 @@ import pytest
 from fq.brokers.protocol import Broker
 from fq.brokers.records import RELEASE, Bury, Reschedule, StoreResultOp
 from fq.core.fault import Fault
-from tests.brokers.builders import (
-    FAULT,
-    LEASE_MS,
-    bury,
-    claim,
-    claim_one,
-    commit,
-    enqueue_op,
-    enqueue_ops,
-    ids,
-    run,
-    settle,
-    state,
-)
+from tests.brokers.builders import FAULT, LEASE_MS, bury, claim, claim_one, commit, enqueue_op, enqueue_ops, ids, run, settle, state
 from tests.brokers.harness import Harness
 
 TYPE_ERROR = Fault("TypeError", "not an int")

@@ -6,10 +6,7 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.sqlite.bulk_sql import MAX_BYTES_PER_STATEMENT, MAX_ROWS_PER_STATEMENT, pack_rows, split_bodies
-from tests.brokers.builders import (
-    claim,
-    enqueue_op,
-)
+from tests.brokers.builders import claim, enqueue_op
 
 
 @pytest.fixture

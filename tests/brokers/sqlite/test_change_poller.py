@@ -10,13 +10,7 @@ from fq.brokers.records import ClaimRequest
 from fq.brokers.sqlite import change_poller
 from fq.brokers.sqlite.change_poller import PollSchedule
 from fq.brokers.sqlite.inotify import FileWatch
-from tests.brokers.builders import (
-    PATIENCE_SECONDS,
-    claim,
-    commit,
-    enqueue_ops,
-    in_thread,
-)
+from tests.brokers.builders import PATIENCE_SECONDS, claim, commit, enqueue_ops, in_thread
 
 
 @pytest.fixture

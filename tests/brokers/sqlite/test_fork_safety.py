@@ -8,11 +8,7 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from tests.brokers.builders import (
-    claim,
-    enqueue_ops,
-    ids,
-)
+from tests.brokers.builders import claim, enqueue_ops, ids
 
 
 @pytest.fixture

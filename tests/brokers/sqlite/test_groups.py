@@ -9,13 +9,7 @@ import pytest
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK
 from fq.brokers.sqlite.groups import Progress, plan_arrivals
-from tests.brokers.builders import (
-    arrive_op,
-    claim_one,
-    commit,
-    deferred_enqueue,
-    enqueue_ops,
-)
+from tests.brokers.builders import arrive_op, claim_one, commit, deferred_enqueue, enqueue_ops
 
 
 @pytest.fixture

@@ -10,13 +10,7 @@ from fq.brokers import SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.records import Bury, Commit, StoreResultOp
 from fq.brokers.validation import DEAD_TTL_MS
-from tests.brokers.builders import (
-    FAULT,
-    arrive_op,
-    claim,
-    claim_request,
-    enqueue_ops,
-)
+from tests.brokers.builders import FAULT, arrive_op, claim, claim_request, enqueue_ops
 
 
 @pytest.fixture

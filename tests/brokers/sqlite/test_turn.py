@@ -6,15 +6,7 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK, RELEASE, Bury, Commit, Disposition, Operation, Reschedule, StoreResultOp
-from tests.brokers.builders import (
-    FAULT,
-    arrive_op,
-    claim,
-    claim_request,
-    deferred_enqueue,
-    enqueue_op,
-    enqueue_ops,
-)
+from tests.brokers.builders import FAULT, arrive_op, claim, claim_request, deferred_enqueue, enqueue_op, enqueue_ops
 
 
 @pytest.fixture
