@@ -1,9 +1,9 @@
 """
-What joins a broker to the suite: a `Harness`, and one line.
+How a broker joins the conformance suite: a `Harness`, and one line.
 
-Every file ``*_harness.py`` of this folder has ``HARNESSES``, a mapping from a name, which becomes part of the names of the tests, to something that is
-called with an empty folder and returns a `Harness`. Where a broker cannot be tested (its server is missing), its mapping is empty. Nothing else has to be
-told: the fixtures of ``conftest.py``, and with them all of the suite, run once for each.
+Every file ``*_harness.py`` of this folder has ``HARNESSES``: a mapping from a name, which becomes part of the names of the tests, to a function that takes
+an empty folder and returns a `Harness`. It is empty where the broker cannot be tested, because its server is missing. The fixtures of ``conftest.py``
+then run the whole suite once for each harness.
 """
 
 from collections.abc import Callable
@@ -25,20 +25,20 @@ class Harness(Protocol):
     slack: int
 
     def broker(self) -> Broker:
-        """Return one more handle on the store, as another process would have it; what lives in one process returns the same one again."""
+        """Return another handle on the store, as another process would have it; a broker that lives in one process returns the same one."""
 
     def advance(self, ms: int) -> None:
-        """Move the clock of the store *ms* forward, for all handles. A thread that waits for something to fall due need not notice."""
+        """Move the clock of the store *ms* forward, for all handles. A thread that waits for a delay need not notice."""
 
     def close(self) -> None:
-        """Close all handles, and let go of the store."""
+        """Close all handles and the store."""
 
 
 Kind = Callable[[Path], Harness]
 
 
 def kinds() -> dict[str, Kind]:
-    """Return all that joined, by name."""
+    """Return all harnesses, by name."""
     found: dict[str, Kind] = {}
     for file in sorted(Path(__file__).parent.glob("*_harness.py")):
         found |= import_module(f"tests.brokers.{file.stem}").HARNESSES

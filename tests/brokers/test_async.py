@@ -1,4 +1,4 @@
-"""Every broker: what a coroutine calls blocks no event loop, though the broker takes its time."""
+"""Every broker: async calls do not block the event loop, even if the broker is slow."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Every broker: a workflow that is cancelled while one of its steps runs. The step does it itself, so that it happens at no other moment."""
+"""Every broker: a workflow that is cancelled while one of its steps runs. The step cancels it, so that it happens at that moment."""
 
 from collections.abc import Callable
 

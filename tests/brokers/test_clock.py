@@ -1,4 +1,4 @@
-"""The time of brokers that keep it by themselves while the wall clock of the host is stepped, drifts, or begins anew after a reboot."""
+"""The time of brokers that keep it themselves while the host's wall clock is stepped, drifts, or restarts after a reboot."""
 
 from collections.abc import Iterator
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Every broker: what commits do: the four dispositions, and the changes that go with them."""
+"""Every broker: the four dispositions of a commit, and the operations that go with them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a broker refuses when it is made."""
+"""The settings that a broker refuses."""
 
 import pytest
 

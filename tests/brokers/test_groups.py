@@ -1,4 +1,4 @@
-"""Every broker: a group's follow-up is posted by exactly one commit, the one of the last member to arrive, with the values in the order of the members."""
+"""Every broker: exactly one commit enqueues a group's follow-up: that of the last member to arrive, with the values in member order."""
 
 import pytest
 

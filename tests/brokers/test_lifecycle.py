@@ -1,4 +1,4 @@
-"""Every broker: nothing connects before the first call, and what was closed opens again."""
+"""Every broker: nothing connects before the first call, and a closed broker connects again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every broker: what can be no name is refused, wherever one is asked for, and leaves nothing behind; what can be one can be any text."""
+"""Every broker: an invalid name is refused everywhere, and leaves nothing behind; any other text is a valid name."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every broker: what operators see, and what they can do: queues, pauses, one message."""
+"""Every broker: the calls of operators: queues, pauses, the status of a message."""
 
 import pytest
 

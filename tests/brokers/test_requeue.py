@@ -1,4 +1,4 @@
-"""Every broker: what becomes of a dead letter, and of the workflow that it is part of, when an operator requeues it."""
+"""Every broker: requeueing a dead letter, and the workflow that it is part of."""
 
 from collections.abc import Callable
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Every broker: what a turn claims, and what it says about when to come back."""
+"""Every broker: what a turn claims, and how long it says to be idle."""
 
 import pytest
 

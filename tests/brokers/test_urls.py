@@ -1,4 +1,4 @@
-"""`broker_from_url`: which broker a URL names, and what it says of one that names none."""
+"""`broker_from_url`: which broker a URL names, and the errors for other URLs."""
 
 from pathlib import Path
 

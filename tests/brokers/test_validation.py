@@ -1,4 +1,4 @@
-"""A commit is validated once: the mark that says so goes with the records that were validated, and with no others."""
+"""A commit is validated once: the mark that says so belongs to the records that were validated, and to no others."""
 
 import pytest
 from attrs import evolve

@@ -1,4 +1,4 @@
-"""Every broker: what number 0 brings follows the group, and results wait for the end of their workflow."""
+"""Every broker: what member 0 brings follows the group, and results wait for the end of their workflow."""
 
 import json
 import time

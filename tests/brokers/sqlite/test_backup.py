@@ -1,4 +1,4 @@
-"""Copies of a SQLite database in use, and what is left of a backlog."""
+"""SQLite: copies of a database in use, and the room that a backlog leaves."""
 
 import sqlite3
 import stat

@@ -1,4 +1,4 @@
-"""SQLite: hearing what other processes do."""
+"""SQLite: noticing what other processes write."""
 
 import threading
 from pathlib import Path

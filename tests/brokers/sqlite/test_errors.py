@@ -1,4 +1,4 @@
-"""SQLite in bad places and bad times: what is said, that nothing is half done, and that it works again when the cause is gone."""
+"""SQLite in bad places and at bad times: the errors, that nothing is half done, and that it works again once the cause is gone."""
 
 import os
 import shutil

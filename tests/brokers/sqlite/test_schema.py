@@ -1,4 +1,4 @@
-"""SQLite's tables of former versions: a file that an older fq made goes on, with all that is in it, and that older fq goes on with it, too."""
+"""SQLite's tables of earlier versions: this fq continues with the file of an older fq, and the older fq continues with it, too."""
 
 import sqlite3
 from collections.abc import Iterator

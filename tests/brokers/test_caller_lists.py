@@ -1,4 +1,4 @@
-"""Every broker: what a caller does to its own lists once a call is over, or has failed, changes nothing of what the broker does."""
+"""Every broker: a caller may change its lists once a call is over, or has failed; that changes nothing of what the broker does."""
 
 import asyncio
 
