@@ -89,6 +89,39 @@ def test_a_worker_whose_event_loop_is_blocked_leaves_async_messages_to_others(ap
             gate.opened.set()
 
 
+class Asked(MemoryBroker):
+    """Records how many messages its worker asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: list[int] = []
+
+    def turn(self, commits: Sequence[Commit], want: ClaimRequest) -> Turn:
+        self.limits.append(want.limit)
+        return super().turn(commits, want)
+
+
+def test_a_worker_of_async_actors_whose_event_loop_is_full_asks_for_nothing_though_its_threads_are_idle() -> None:
+    broker, end = Asked(), asyncio.Event()
+    app = App(broker=broker)
+
+    @app.actor
+    async def waits() -> None:
+        await end.wait()
+
+    app.send_many(waits.call() for _ in range(20))
+    worker = app.worker(threads=8, concurrency=2)
+    worker.start()
+    try:
+        wait_until(lambda: [queue.in_flight for queue in broker.queues()] == [2], what="the hand-back of what cannot begin")
+        broker.limits.clear()
+        wait_until(lambda: len(broker.limits) >= 2, what="two turns that look for cancelled messages")
+    finally:
+        worker.stop(timeout=100)
+
+    assert set(broker.limits) == {0}
+
+
 def suspects(app: App, worker: str = "dead") -> None:
     """Let everything that waits have been claimed twice by workers that died."""
     for _ in range(2):

@@ -123,6 +123,26 @@ def test_a_stop_that_runs_out_of_patience_hands_back_what_runs_and_its_late_outc
     assert handle.get(timeout=0).failure() is not None
 
 
+def test_a_worker_that_has_stopped_with_messages_running_may_be_stopped_again_at_once(app: App) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    @app.actor
+    def hold() -> None:
+        started.set()
+        go_on.wait(30)
+
+    hold.send()
+    with app.worker(threads=1) as worker:
+        started.wait(10)
+        worker.stop(timeout=0)
+        began = time.monotonic()
+        worker.stop(timeout=20_000)
+        took = time.monotonic() - began
+        go_on.set()
+
+    assert took < 10
+
+
 def test_a_sync_actor_sees_the_context_it_was_given_and_leaves_none_behind(app: App) -> None:
     colour: ContextVar[str] = ContextVar("colour", default="white")
 

@@ -114,16 +114,16 @@ class ClaimPolicy:
         on_loop = loop.load()
         takes_more = not loop.blocked() and now >= loop.no_claims_until
         return Load(
-            pool.size,
-            claimed,
-            pool.backlog(),
-            on_loop,
-            self._quarantined is not None,
-            self._returned,
-            self._is_heavy(),
-            loop.used,
-            loop.size - on_loop if takes_more else 0,
-            now < pool.no_claims_until,
+            threads=pool.size,
+            claimed=claimed,
+            waiting=pool.backlog(),
+            on_loop=on_loop,
+            quarantined=self._quarantined is not None,
+            returned=self._returned,
+            heavy=self._is_heavy(),
+            loop_used=loop.used,
+            loop_room=loop.size - on_loop if takes_more else 0,
+            threads_late=now < pool.no_claims_until,
         )
 
     def _is_heavy(self) -> bool:

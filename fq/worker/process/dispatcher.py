@@ -143,6 +143,7 @@ class Dispatcher:
         try:
             if self._run():
                 self._session.sign_off()
+            self._drained.set()  # a second stop waits for nothing
         finally:
             self._outbox.close()
             emit(ThreadStopping(name, "pump"))
@@ -295,6 +296,4 @@ def listen_ms(idle_for: int, asks_again: bool, has_backlog: bool) -> int:
     >>> listen_ms(60_000, False, False), listen_ms(60_000, True, False), listen_ms(60_000, True, True), listen_ms(10, True, True)
     (60000, 1000, 200, 10)
     """
-    if not asks_again:
-        return idle_for
-    return min(idle_for, HAND_BACK_AFTER_MS if has_backlog else 1_000)
+    return min(idle_for, HAND_BACK_AFTER_MS if has_backlog else 1_000) if asks_again else idle_for
