@@ -1,4 +1,4 @@
-"""Two workers never have the same name: they would share a lease, and hand back each other's messages. Host names and process ids repeat; random parts do not."""
+"""Two workers never have the same name: they would share a lease, and hand back each other's messages. Hosts and process ids repeat; random parts do not."""
 
 import os
 import socket
