@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fq.brokers import Broker
 from fq.brokers.redis import RedisBroker
-from tests.redis.leaks import leaks
-from tests.redis.servers import binaries, server
+from tests.brokers.redis.leaks import leaks
+from tests.brokers.redis.servers import binaries, server
 
 
 class RedisHarness:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tests.redis.servers import Server
+from tests.brokers.redis.servers import Server
 
 
 @contextmanager

@@ -22,13 +22,13 @@ from returns.result import Result, Success
 
 from fq import App, Fault, Handle
 from fq.calls.handle import TaskError
+from tests.brokers.redis.proxy import Proxy
+from tests.brokers.redis.servers import Server, binaries
 from tests.chaos import outages
 from tests.chaos.brokers import step
 from tests.chaos.harness import Rig, children, kill_all
 from tests.chaos.test_kills import reconcile
 from tests.chaos.weather import Weather
-from tests.redis.proxy import Proxy
-from tests.redis.servers import Server, binaries
 from tests.wait_until import wait_until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300", "--hard-limit-grace", "300", "--max-memory-per-child", "300")

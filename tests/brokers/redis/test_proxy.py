@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.redis.proxy import Link, Move, Proxy
-from tests.redis.servers import Server
+from tests.brokers.redis.proxy import Link, Move, Proxy
+from tests.brokers.redis.servers import Server
 from tests.wait_until import wait_until
 
 

@@ -10,8 +10,8 @@ from returns.result import Success
 
 from fq import App, Fault
 from fq.brokers.redis import RedisBroker
-from tests.redis.proxy import Proxy
-from tests.redis.servers import Server
+from tests.brokers.redis.proxy import Proxy
+from tests.brokers.redis.servers import Server
 from tests.wait_until import wait_until
 
 

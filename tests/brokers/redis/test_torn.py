@@ -11,10 +11,10 @@ from fq.core.fault import Fault
 from fq.errors import BrokerError
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import bury, enqueue_op
-from tests.redis.kit import done
-from tests.redis.leaks import ONCE
-from tests.redis.servers import Server, binaries
-from tests.redis.test_errors import contents
+from tests.brokers.redis.builders import done
+from tests.brokers.redis.leaks import ONCE
+from tests.brokers.redis.servers import Server, binaries
+from tests.brokers.redis.test_errors import contents
 
 WANT = ClaimRequest("w", ("q",), 10)
 FAULT = Fault("E", "boom", "Traceback")

@@ -19,10 +19,10 @@ from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
 from fq.limits import ConcurrentRateLimiter
 from tests.brokers.builders import enqueue_op, in_thread
-from tests.redis.kit import done, drain
-from tests.redis.proxy import Move, Proxy
-from tests.redis.servers import Server
-from tests.redis.test_waiting import idle
+from tests.brokers.redis.builders import done, drain
+from tests.brokers.redis.proxy import Move, Proxy
+from tests.brokers.redis.servers import Server
+from tests.brokers.redis.test_waiting import idle
 from tests.wait_until import wait_until
 
 WANT = ClaimRequest("w", ("q",), 10)

@@ -11,9 +11,9 @@ from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from tests.brokers.builders import enqueue_op
-from tests.redis.kit import BODY, done, drain, fill
-from tests.redis.leaks import ONCE, PER_QUEUE, leaks
-from tests.redis.servers import Server, binaries, free_port
+from tests.brokers.redis.builders import BODY, done, drain, fill
+from tests.brokers.redis.leaks import ONCE, PER_QUEUE, leaks
+from tests.brokers.redis.servers import Server, binaries, free_port
 
 WANT = ClaimRequest("w", ("q",), 10)
 

@@ -13,8 +13,8 @@ from fq.brokers.records import ACK, ClaimRequest, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker, results, worker_turns
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import bury, enqueue_op, in_thread, run
-from tests.redis.kit import done
-from tests.redis.servers import Server
+from tests.brokers.redis.builders import done
+from tests.brokers.redis.servers import Server
 from tests.wait_until import wait_until
 
 WANT = ClaimRequest("w", ("q",), 10)
@@ -335,7 +335,7 @@ def test_who_waits_for_ever_is_registered_for_a_bounded_time_and_again_while_it_
     connect: Callable[..., RedisBroker], client: redis.Redis
 ) -> None:
     reader, writer = connect(), connect()
-    reader._here.results._awaited._max_sleep = 0.01
+    reader._state.results._waiters._max_sleep = 0.01
     wait = in_thread(lambda: reader.wait_result("m", 10**15))
     wait_for(lambda: client.exists("{fq}:result:m"))
     left = client.pttl("{fq}:result:m")

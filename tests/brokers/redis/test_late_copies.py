@@ -11,8 +11,8 @@ from fq.brokers.records import ACK, RELEASE, ClaimRequest, Commit, Delivery, Tur
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.builders import arrive_op, enqueue_op, enqueue_ops, ids, outcome
-from tests.redis.faults import break_at, mend
-from tests.redis.kit import done, done_with_results, drain
+from tests.brokers.redis.builders import done, done_with_results, drain
+from tests.brokers.redis.faults import break_at, mend
 
 
 class Holding:

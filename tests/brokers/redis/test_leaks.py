@@ -6,8 +6,8 @@ import redis
 from fq.brokers.limits.policy import Slot
 from fq.brokers.redis import RedisBroker
 from fq.limits import Slots, limiter_backend
-from tests.redis.leaks import leaks
-from tests.redis.servers import Server
+from tests.brokers.redis.leaks import leaks
+from tests.brokers.redis.servers import Server
 
 
 def test_an_empty_namespace_has_no_leaks(client: redis.Redis, valkey: Server) -> None:

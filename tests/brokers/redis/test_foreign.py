@@ -12,8 +12,8 @@ from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import enqueue_op, enqueue_ops, ids, in_thread, state
-from tests.redis.kit import done, drain
-from tests.redis.servers import Server
+from tests.brokers.redis.builders import done, drain
+from tests.brokers.redis.servers import Server
 
 WANT = ClaimRequest("w", ("q",), 10)
 PLACE = b"0000000000000001"

@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from fq.brokers.redis import RedisBroker
-from tests.redis.leaks import leaks
-from tests.redis.servers import FLAVOURS, Server, binaries, server
+from tests.brokers.redis.leaks import leaks
+from tests.brokers.redis.servers import FLAVOURS, Server, binaries, server
 
 
 @pytest.fixture(params=FLAVOURS)

@@ -18,10 +18,10 @@ from fq.brokers.redis.connections import Discovery
 from fq.brokers.redis.error_advice import advice
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.builders import enqueue_op, in_thread, run
-from tests.redis.kit import done, drain
-from tests.redis.proxy import Proxy
-from tests.redis.servers import Server, binaries, free_port
-from tests.redis.test_waiting import idle, keep, wait_for
+from tests.brokers.redis.builders import done, drain
+from tests.brokers.redis.proxy import Proxy
+from tests.brokers.redis.servers import Server, binaries, free_port
+from tests.brokers.redis.test_waiting import idle, keep, wait_for
 
 WANT = ClaimRequest("w", ("q",), 10)
 

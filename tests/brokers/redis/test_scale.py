@@ -11,8 +11,8 @@ from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import enqueue_op
-from tests.redis.kit import Efforts, done, drain, fill
-from tests.redis.servers import Server
+from tests.brokers.redis.builders import Efforts, done, drain, fill
+from tests.brokers.redis.servers import Server
 
 LIMIT = 50.0
 MILLION = pytest.param(1_000_000, marks=pytest.mark.chaos)

@@ -12,9 +12,9 @@ from fq.brokers.redis import RedisBroker
 from fq.limits import Barrier, ConcurrentRateLimiter
 from fq.limits.backend import limiter_backend
 from tests.brokers.builders import enqueue_op
-from tests.redis.test_faults import OPERATIONS, prepare
+from tests.brokers.redis.test_faults import OPERATIONS, prepare
 
-DOCS = Path(__file__).parents[2] / "docs" / "redis.md"
+DOCS = Path(__file__).parents[3] / "docs" / "redis.md"
 
 TYPES = {"sorted set": "zset"}
 """What the docs call a type that Redis calls otherwise."""

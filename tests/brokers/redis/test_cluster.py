@@ -12,11 +12,11 @@ from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerUnavailable
 from tests.brokers.builders import enqueue_op, ids
-from tests.redis.kit import done, drain, fill
-from tests.redis.leaks import leaks
-from tests.redis.servers import Server
-from tests.redis.test_connections import works
-from tests.redis.test_faults import OPERATIONS, prepare
+from tests.brokers.redis.builders import done, drain, fill
+from tests.brokers.redis.leaks import leaks
+from tests.brokers.redis.servers import Server
+from tests.brokers.redis.test_connections import works
+from tests.brokers.redis.test_faults import OPERATIONS, prepare
 
 SLOT = key_slot(b"{fq}:")
 WANT = ClaimRequest("w", ("q",), 10)

@@ -30,9 +30,9 @@ from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import enqueue_op
-from tests.redis.faults import break_at, mend
-from tests.redis.leaks import leaks
-from tests.redis.servers import Server
+from tests.brokers.redis.faults import break_at, mend
+from tests.brokers.redis.leaks import leaks
+from tests.brokers.redis.servers import Server
 
 FAULT = Fault("ValueError", "boom")
 WANT = ClaimRequest("w", ("q",), 3)

@@ -11,10 +11,10 @@ from fq.brokers.records import ACK, ClaimRequest, Commit, EnqueueOp, StoreResult
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError
 from tests.brokers.builders import enqueue_op, ids
-from tests.redis.faults import FaultyConnection, break_at, mend
-from tests.redis.kit import done, done_with_results, drain, fill
-from tests.redis.servers import Server
-from tests.redis.test_faults import OPERATIONS, prepare
+from tests.brokers.redis.builders import done, done_with_results, drain, fill
+from tests.brokers.redis.faults import FaultyConnection, break_at, mend
+from tests.brokers.redis.servers import Server
+from tests.brokers.redis.test_faults import OPERATIONS, prepare
 
 A = ClaimRequest("a", ("q",), 100, 15_000)
 B = ClaimRequest("b", ("q",), 100, 15_000)

@@ -11,8 +11,8 @@ from fq.brokers import broker_from_url
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from tests.brokers.builders import enqueue_op
-from tests.redis.kit import drain
-from tests.redis.servers import Server, free_port
+from tests.brokers.redis.builders import drain
+from tests.brokers.redis.servers import Server, free_port
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import redis
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.keys import Keys
 from tests.brokers.builders import enqueue_op
-from tests.redis.kit import drain
-from tests.redis.servers import Server
-from tests.redis.test_faults import OPERATIONS, prepare
+from tests.brokers.redis.builders import drain
+from tests.brokers.redis.servers import Server
+from tests.brokers.redis.test_faults import OPERATIONS, prepare
 
 
 def monitored(client: redis.Redis, call: Callable[[], object]) -> list[str]:
