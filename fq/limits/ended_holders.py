@@ -36,8 +36,9 @@ MAX_KEYS = 1_000
 class EndedHolders:
     """Checks the holders of slots in *store*; their messages are in *broker*."""
 
-    def __init__(self, store: LimitStore, broker: Broker) -> None:
+    def __init__(self, store: LimitStore, broker: Broker, look_again_seconds: float = LOOK_AGAIN_SECONDS) -> None:
         self._store = store
+        self._look_again_seconds = look_again_seconds
         self._broker = ref(broker)  # the broker owns the limits: a strong reference would be a circle
         self._looked: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -64,7 +65,7 @@ class EndedHolders:
     def _may_look(self, key: str) -> bool:
         now = monotonic()
         with self._lock:
-            if now - self._looked.get(key, -LOOK_AGAIN_SECONDS) < LOOK_AGAIN_SECONDS:
+            if now - self._looked.get(key, -self._look_again_seconds) < self._look_again_seconds:
                 return False
             if len(self._looked) >= MAX_KEYS:
                 self._looked.clear()

@@ -13,7 +13,7 @@ from fq.brokers.limits.store import LimitStore
 from fq.brokers.protocol import Broker
 from fq.errors import BrokerError
 from fq.layers.current_message import get_current_message
-from fq.limits.ended_holders import OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
+from fq.limits.ended_holders import LOOK_AGAIN_SECONDS, OF_CLAIMED_MESSAGE, OF_SOME_MESSAGE, EndedHolders
 from fq.limits.slot_renewal import SlotRenewal
 from fq.runtime.interrupt_mask import shields
 from fq.runtime.logger import logger
@@ -34,9 +34,9 @@ class Limits:
     >>> limits.give_back(slot)
     """
 
-    def __init__(self, store: LimitStore, broker: Broker | None = None) -> None:
+    def __init__(self, store: LimitStore, broker: Broker | None = None, look_again_seconds: float = LOOK_AGAIN_SECONDS) -> None:
         self.store = store
-        self._ended = EndedHolders(store, broker) if broker is not None else None
+        self._ended = EndedHolders(store, broker, look_again_seconds) if broker is not None else None
         self._renewal = SlotRenewal(self._renew)
 
     def take(self, key: str, limit: Limit) -> Slot | Refused:

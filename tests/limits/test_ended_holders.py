@@ -8,15 +8,14 @@ from fq.brokers.limits.policy import Refused, Slot
 from fq.brokers.records import ACK, Bury, ClaimRequest, Commit, Delivery, EnqueueOp, Reschedule, StoreResultOp
 from fq.core.fault import Fault
 from fq.limits import Limits, Slots
-from fq.limits import ended_holders as module
 from tests.limits.stores import Backend
 
 ONE = Slots(1, ttl=900_000)
 
 
-@pytest.fixture(autouse=True)
-def look_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
+def another(backend: Backend, look_again_seconds: float = 0.0) -> Limits:
+    """The limits of another process, which look at the holders every time, or only so often."""
+    return Limits(backend.another().store, backend.broker, look_again_seconds)
 
 
 def claimed(backend: Backend, message_id: str, worker: str = "w") -> Delivery:
@@ -59,7 +58,7 @@ def test_the_slot_of_a_message_that_died_with_its_process_is_free_once_that_runs
     backend: Backend, ends: Callable[[Backend], object]
 ) -> None:
     claimed(backend, "dead")
-    dead, other = backend.limits, backend.another()
+    dead, other = backend.limits, another(backend)
     assert isinstance(take(dead, "dead"), Slot)
     assert isinstance(take(other, "next"), Refused), "it runs"
     die(backend)
@@ -70,27 +69,26 @@ def test_the_slot_of_a_message_that_died_with_its_process_is_free_once_that_runs
 
 def test_a_slot_whose_message_runs_stays_its_own(backend: Backend) -> None:
     claimed(backend, "dead")
-    slot, other = take(backend.limits, "dead"), backend.another()
+    slot, other = take(backend.limits, "dead"), another(backend)
     assert isinstance(slot, Slot)
     die(backend)
     (again,) = backend.broker.turn((), ClaimRequest("w2", ("q",), 1)).deliveries
 
     assert again.message_id == "dead"
     assert isinstance(take(other, "next"), Refused), "its next delivery takes it over"
-    assert isinstance(take(backend.another(), "dead"), Slot)
+    assert isinstance(take(another(backend), "dead"), Slot)
 
 
 def test_slots_outside_of_messages_and_of_messages_of_another_broker_stay(backend: Backend) -> None:
     assert isinstance(backend.limits.take("k", ONE), Slot)
-    assert isinstance(take(backend.another(), "next"), Refused)
+    assert isinstance(take(another(backend), "next"), Refused)
     assert isinstance(backend.limits.take_in_turn("j", ONE, "elsewhere"), Slot)
-    assert isinstance(backend.another().take_in_turn("j", ONE, "next"), Refused)
+    assert isinstance(another(backend).take_in_turn("j", ONE, "next"), Refused)
 
 
-def test_holders_are_looked_at_once_in_a_while_only(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 3_600.0)
+def test_holders_are_looked_at_once_in_a_while_only(backend: Backend) -> None:
     claimed(backend, "dead")
-    other = backend.another()
+    other = another(backend, look_again_seconds=3_600.0)
     take(backend.limits, "dead")
     assert isinstance(take(other, "next"), Refused)
     die(backend)
