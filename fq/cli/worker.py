@@ -16,7 +16,7 @@ from fq.app.app import App
 from fq.class_style.adapter import forks_in
 from fq.cli.common import UsageError, app_path, counted, load_app, plain_errors
 from fq.cli.pid_file import check_pid_file, pid_file
-from fq.errors import BrokerUnavailable
+from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from fq.observe.endpoint import adopt_parent_socket, metrics_servers
 from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import stop_inheritance
@@ -167,10 +167,16 @@ def check_start(options: WorkerOptions, pid_path: Path | None) -> Never:
 
 
 def check_broker(app: App) -> None:
-    """Ask the broker once, so that an error that a person has to fix ends the command. A server that is down is no such error."""
+    """
+    Ask the broker once, so that an error that a person has to fix ends the command. A server that is down is no such error.
+
+    Neither is any in a program that takes over children, which have used the broker: a folder that is not there just now comes back.
+    """
     try:
         app.broker.workers()
-    except BrokerUnavailable as error:
+    except (BrokerError, ConfigError) as error:
+        if not (is_replacing() or isinstance(error, BrokerUnavailable)):
+            raise
         log.error("waiting for the broker: %s", error)
 
 

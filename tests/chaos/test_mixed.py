@@ -78,6 +78,7 @@ class Storm:
             with suppress(psutil.NoSuchProcess):  # the victim has ended by itself
                 self.harm()
             time.sleep(self.chance.uniform(0.2, 0.8))
+            assert self.process.poll() is None, f"the worker has ended by itself: {self.rig.log()[-2_000:]}"
         self.calm()
         wait_until(lambda: children(self.process), what="the start of the last worker")
         self.process.send_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ from attrs import define
 from returns.result import Success
 
 from fq import App
+from fq.worker.supervisor.reload import HANDOVER
 from tests.chaos.harness import ROOT, Rig, children, kill_all
 from tests.wait_until import wait_until
 
@@ -102,6 +103,26 @@ def test_a_rehearsal_ends_with_the_worker_that_wanted_it(changing: Changing) -> 
     changing.process.wait()
 
     wait_until(lambda: not hung.is_running(), what="the end of the rehearsal")
+
+
+class TestWithAFolder:
+    """On a file in a folder that can go away."""
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Rig:
+        (tmp_path / "data").mkdir()
+        return Rig(f"sqlite:///{tmp_path}/data/chaos.db", tmp_path)
+
+    def test_a_program_that_takes_over_waits_for_a_folder_that_is_away(self, changing: Changing) -> None:
+        changing.start()
+        first = changing.ask()
+        data, aside = changing.rig.folder / "data", changing.rig.folder / "aside"
+        changing.change(f"if {HANDOVER!r} in os.environ: pathlib.Path({str(data)!r}).rename({str(aside)!r})")
+        changing.says("waiting for the broker")
+        aside.rename(data)
+        wait_until(lambda: changing.ask() != first, what="the reload")
+
+        changing.stop()
 
 
 WRONG = [
