@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from fq.brokers.host_clocks import Host
+from fq.brokers.host_clocks import HostClocks
 from fq.brokers.steady_time import Course, begin_course
 
 CLOCK_CHECK_MS = 1_000
@@ -42,8 +42,8 @@ class SystemClock:
     ahead, so that delays pass at once in a test that sets up no clock.
     """
 
-    def __init__(self, host: Host | None = None) -> None:
-        self._host = Host() if host is None else host
+    def __init__(self, host: HostClocks | None = None) -> None:
+        self._host = HostClocks() if host is None else host
         self._steady = self._host.steady
         self._course = begin_course(self._host.boot, self._host.wall(), self._steady())
         self._look_at: float = self._course.since + CLOCK_CHECK_MS

@@ -1,4 +1,4 @@
-"""`Host`: the clocks of this machine, and an id of its boot. Tests provide their own."""
+"""`HostClocks`: the clocks of this machine, and an id of its boot. Tests provide their own."""
 
 import time
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def boot_id() -> str:
 
 
 @frozen
-class Host:
+class HostClocks:
     """Two clocks, in ms: *wall*, which may be stepped, and *steady*, which counts from the boot *boot*. If *boot* is ``""``, the wall clock decides."""
 
     wall: Callable[[], int] = wall_ms

@@ -25,7 +25,7 @@ COLOURS = {"good": "green", "warn": "yellow", "bad": "red"}
 
 
 @frozen
-class Diagnosis:
+class HealthReport:
     """The findings, and whether the broker can be used at all."""
 
     findings: tuple[Finding, ...]
@@ -67,7 +67,7 @@ def default_broker(broker: Broker) -> Finding:
     return Finding("broker", "good", f"{broker}, {why}")
 
 
-def diagnose(broker: Broker, target: Target, known: tuple[Finding, ...] = ()) -> Diagnosis:
+def diagnose(broker: Broker, target: Target, known: tuple[Finding, ...] = ()) -> HealthReport:
     """Check *broker*, and return all findings after those already *known*. A part that cannot be checked is a finding, too."""
     settings = ask(broker.diagnose)
     workers = ask(broker.workers, settings)
@@ -80,7 +80,7 @@ def diagnose(broker: Broker, target: Target, known: tuple[Finding, ...] = ()) ->
     parts: dict[str, Result[object, FqError]] = {"broker": settings, "workers": workers, "queues": queues}
     failures = {what: part.failure() for what, part in parts.items() if not is_successful(part)}
     findings += [refusal(what, failure) for what, failure in _distinct(failures).items()]
-    return Diagnosis(tuple(findings), len(failures) < len(parts))
+    return HealthReport(tuple(findings), len(failures) < len(parts))
 
 
 def ask(call: Callable[[], T], *before: Result[object, FqError]) -> Result[T, FqError]:

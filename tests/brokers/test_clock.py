@@ -10,7 +10,7 @@ import pytest
 from fq.brokers import MemoryBroker, SqliteBroker
 from fq.brokers import host_clocks as hosts
 from fq.brokers.clock import CLOCK_CHECK_MS, SystemClock
-from fq.brokers.host_clocks import Host
+from fq.brokers.host_clocks import HostClocks
 from fq.brokers.sqlite import database
 from fq.brokers.steady_time import COURSE_NOTICE_MS, SLEW_DIVISOR, begin_course
 from tests.brokers.builders import LEASE_MS, claim, claim_one, claim_request, commit, enqueue_op, enqueue_ops, ids, state
@@ -26,9 +26,9 @@ class Machine:
     def __init__(self, wall: int = NOW, steady: int = 5_000_000, boot: str = "first") -> None:
         self.wall, self.steady, self.boot = wall, steady, boot
 
-    def host(self, boot: str | None = None) -> Host:
+    def host(self, boot: str | None = None) -> HostClocks:
         """The clocks as a process sees them; in a container, of a *boot* of its own."""
-        return Host(lambda: self.wall, lambda: self.steady, self.boot if boot is None else boot)
+        return HostClocks(lambda: self.wall, lambda: self.steady, self.boot if boot is None else boot)
 
     def passes(self, ms: int) -> None:
         """Let time pass."""
@@ -111,7 +111,7 @@ def test_without_a_name_for_the_boot_the_wall_clock_decides(machine: Machine) ->
 
 
 def test_the_clock_of_this_host_is_right_and_steady() -> None:
-    host = Host()
+    host = HostClocks()
     before = host.steady()
 
     assert abs(SystemClock(host).now - hosts.wall_ms()) < 1_000

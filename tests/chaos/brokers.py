@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fq.brokers import Broker, SqliteBroker, broker_from_url
 from fq.brokers.clock import SystemClock
-from fq.brokers.host_clocks import Host, wall_ms
+from fq.brokers.host_clocks import HostClocks, wall_ms
 
 
 def broker(environment: Mapping[str, str]) -> Broker:
@@ -20,7 +20,9 @@ def broker(environment: Mapping[str, str]) -> Broker:
     if clock := environment.get("FQ_CHAOS_CLOCK"):
         parts = urlsplit(url)
         busy_timeout = int(parse_qs(parts.query)["busy_timeout"][0])
-        return SqliteBroker(parts.path[1:], busy_timeout=busy_timeout, clock=SystemClock(Host(wall=lambda: wall_ms() + stepped_ms(clock))))
+        return SqliteBroker(
+            parts.path[1:], busy_timeout=busy_timeout, clock=SystemClock(HostClocks(wall=lambda: wall_ms() + stepped_ms(clock)))
+        )
     if patience := environment.get("FQ_CHAOS_PATIENCE_MS"):
         from fq.brokers.redis import RedisBroker
 

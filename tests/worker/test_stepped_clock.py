@@ -8,7 +8,7 @@ import pytest
 from fq import App
 from fq.brokers import SqliteBroker
 from fq.brokers.clock import SystemClock
-from fq.brokers.host_clocks import Host, boot_id, wall_ms
+from fq.brokers.host_clocks import HostClocks, boot_id, wall_ms
 from fq.brokers.records import ClaimRequest
 from tests.wait_until import wait_until
 
@@ -19,7 +19,7 @@ HOUR = 3_600_000
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
 def test_what_runs_while_the_wall_clock_is_stepped_runs_once_and_what_is_delayed_is_in_time(tmp_path: Path, step: int) -> None:
     stepped = [0]
-    host = Host(wall=lambda: wall_ms() + stepped[0])
+    host = HostClocks(wall=lambda: wall_ms() + stepped[0])
     app = App(broker=SqliteBroker(tmp_path / "jobs.db", clock=SystemClock(host)))
     other = SqliteBroker(tmp_path / "jobs.db", clock=SystemClock(host))
     starts, go_on = [], threading.Event()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
-from fq.brokers.memory.items import ExpiringMap, GroupState, Item, Queue, Worker
+from fq.brokers.memory.items import ExpiringMap, GroupState, Item, Queue, WorkerState
 from fq.brokers.memory.results import ResultStore
 from fq.brokers.records import DeadLetter, EnqueueOp
 
@@ -16,7 +16,7 @@ class Contents:
         self._items: dict[str, Item] = {}
         self._queues: dict[str, Queue] = {}
         self._delayed: list[tuple[int, int, Item]] = []
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, WorkerState] = {}
         self._dead: dict[str, tuple[DeadLetter, int]] = {}  # with the priority; the oldest first
         self._groups: ExpiringMap[GroupState] = ExpiringMap()
         self._results = ResultStore()

@@ -143,7 +143,7 @@ class Item:
 
 
 @define(eq=False)
-class Worker:
+class WorkerState:
     """
     Mutable: a worker: until when its lease runs, how many turns it has had, which queues it has asked for, and the messages that it holds.
 

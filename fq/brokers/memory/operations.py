@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import frozen
 
 from fq.brokers.memory.contents import Contents
-from fq.brokers.memory.items import GroupState, Worker
+from fq.brokers.memory.items import GroupState, WorkerState
 from fq.brokers.records import OPEN_GROUP_TTL_MS, ClaimedMessage, DeadLetter, EnqueueOp, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import LiveMessage, RequeuePlanner
 
@@ -28,7 +28,7 @@ class Operators(Contents):
 
     def claimed_by(self, worker: str) -> Iterator[ClaimedMessage]:
         """Return the messages that a worker holds, in the order in which it claimed them."""
-        for item in self._workers.get(worker, Worker()).held.values():
+        for item in self._workers.get(worker, WorkerState()).held.values():
             yield ClaimedMessage(item.message_id, item.queue.name, item.actor_name, worker, item.since)
 
     def cancel(self, message_ids: Iterable[str], groups: Iterable[str], now: int) -> int:

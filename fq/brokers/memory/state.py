@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from fq.brokers.memory.items import GroupState, Item, Worker
+from fq.brokers.memory.items import GroupState, Item, WorkerState
 from fq.brokers.memory.operations import Operators
 from fq.brokers.records import (
     Ack,
@@ -46,7 +46,7 @@ class MemoryState(Operators):
 
     def register_turn(self, name: str, until: int) -> None:
         """Renew the lease of the worker called *name* until *until*, and count one more turn."""
-        worker = self._workers.setdefault(name, Worker())
+        worker = self._workers.setdefault(name, WorkerState())
         worker.until = until
         worker.turns += 1
 
@@ -61,7 +61,7 @@ class MemoryState(Operators):
 
     def release(self, name: str, interrupted: Mapping[str, str], counted: Collection[str] | None, now: int) -> int:
         """Delete the worker called *name*, take back what it holds, and return how many messages that was."""
-        worker = self._workers.pop(name, Worker())
+        worker = self._workers.pop(name, WorkerState())
         for item in worker.held.values():
             item.interrupted = interrupted.get(item.message_id, "")
             item.deliveries -= counted is not None and item.message_id not in counted

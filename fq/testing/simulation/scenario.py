@@ -16,7 +16,7 @@ from fq.testing.simulation.ledger import Ledger, Violation
 from fq.testing.simulation.recorder import Recorder
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.trace import Trace
-from fq.testing.simulation.worker import LEASE_MS, MAX_UNSTARTED, Worker
+from fq.testing.simulation.worker import LEASE_MS, MAX_UNSTARTED, SimulatedWorker
 
 TIME_JUMP_CHANCE = 0.08
 """The probability, at each step, that time jumps to the next due event although workers are busy."""
@@ -113,13 +113,13 @@ class Scenario:
             self._act(worker)
         return True
 
-    def _act(self, worker: Worker) -> None:
+    def _act(self, worker: SimulatedWorker) -> None:
         if worker.runs_next:
             worker.run()
         elif not worker.stalled:
             worker.turn(self._limit(worker))
 
-    def _limit(self, worker: Worker) -> int:
+    def _limit(self, worker: SimulatedWorker) -> int:
         room = MAX_UNSTARTED - len(worker.unstarted)
         return 1 + int(self.random.random() * room) if room > 0 else 0
 
@@ -151,7 +151,7 @@ class Scenario:
         self.run.app.requeue(message_ids)
         self._final_rounds = 0
 
-    def _recover(self, stalled: list[Worker]) -> None:
+    def _recover(self, stalled: list[SimulatedWorker]) -> None:
         worker = stalled[int(self.random.random() * len(stalled))]
         worker.stalled, worker.idle = False, False
         self.trace.add("{} continues", worker.name)
@@ -172,21 +172,21 @@ class Scenario:
         self.recorder.has_news = True
         self._final_rounds = 0
 
-    def _start(self) -> Worker:
+    def _start(self) -> SimulatedWorker:
         self._started_workers += 1
-        return Worker(f"w{self._started_workers}", self._actors, self.recorder, self.random)
+        return SimulatedWorker(f"w{self._started_workers}", self._actors, self.recorder, self.random)
 
-    def _replace(self, worker: Worker) -> None:
+    def _replace(self, worker: SimulatedWorker) -> None:
         self._workers[self._workers.index(worker)] = self._start()
 
     # Faults.
 
-    def _fail(self, kind: str, worker: Worker) -> bool:
+    def _fail(self, kind: str, worker: SimulatedWorker) -> bool:
         """Let a fault of *kind* happen to *worker*, or more likely to a worker with messages; return False if it was not possible."""
         loaded = [worker for worker in self._workers if worker.holds_messages]
         if loaded and self.random.random() < 0.7:
             worker = loaded[int(self.random.random() * len(loaded))]
-        fails: Callable[[Worker], bool] = getattr(self, f"_{kind}")
+        fails: Callable[[SimulatedWorker], bool] = getattr(self, f"_{kind}")
         if not fails(worker):
             return False
         self.run.faults[kind] += 1
@@ -194,7 +194,7 @@ class Scenario:
         self._final_rounds = 0
         return True
 
-    def _crash(self, worker: Worker) -> bool:
+    def _crash(self, worker: SimulatedWorker) -> bool:
         supervised = self.random.random() < 0.5
         self.trace.add("{} dies" + (", and its supervisor hands back what it held" if supervised else ""), worker.name)
         if supervised:
@@ -203,13 +203,13 @@ class Scenario:
         self._replace(worker)
         return True
 
-    def _deaf(self, worker: Worker) -> bool:
+    def _deaf(self, worker: SimulatedWorker) -> bool:
         if worker.stalled:
             return False
         worker.turn(self._limit(worker), answered=False)
         return self._crash(worker)
 
-    def _stall(self, worker: Worker) -> bool:
+    def _stall(self, worker: SimulatedWorker) -> bool:
         if worker.stalled or not worker.holds_messages:
             return False
         worker.stalled, worker.runs = True, self.random.random() < 0.5
@@ -218,13 +218,13 @@ class Scenario:
             self._advance(LEASE_MS + int(self.random.random() * 1_000))
         return True
 
-    def _outage(self, worker: Worker) -> bool:
+    def _outage(self, worker: SimulatedWorker) -> bool:
         if worker.stalled or worker.runs_next:
             return False
         self.trace.add("{} does not reach the broker", worker.name)
         return True
 
-    def _stop(self, worker: Worker) -> bool:
+    def _stop(self, worker: SimulatedWorker) -> bool:
         if worker.stalled:
             return False
         self.trace.add("{} stops", worker.name)
@@ -232,14 +232,14 @@ class Scenario:
         self._replace(worker)
         return True
 
-    def _repeat(self, worker: Worker) -> bool:
+    def _repeat(self, worker: SimulatedWorker) -> bool:
         batches = self.recorder.sent
         if not batches:
             return False
         self.recorder.enqueue(batches[int(self.random.random() * len(batches))])
         return True
 
-    def _requeue(self, worker: Worker) -> bool:
+    def _requeue(self, worker: SimulatedWorker) -> bool:
         dead = list(self.ledger.dead)
         if not dead:
             return False
@@ -248,7 +248,7 @@ class Scenario:
         self.run.app.requeue([chosen])
         return True
 
-    def _cancel(self, worker: Worker) -> bool:
+    def _cancel(self, worker: SimulatedWorker) -> bool:
         alive, handles = list(self.ledger.alive), list(_handles(self.run.sent))
         if not alive:
             return False
@@ -262,7 +262,7 @@ class Scenario:
             self.recorder.cancel(chosen)
         return True
 
-    def _overrun(self, worker: Worker) -> bool:
+    def _overrun(self, worker: SimulatedWorker) -> bool:
         if not worker.unstarted or (worker.stalled and not worker.runs):
             return False
         if self.random.random() < 0.5:

@@ -1,4 +1,4 @@
-"""`Worker`: a worker without threads, which takes one step at a time. Mutable shell."""
+"""`SimulatedWorker`: a worker without threads, which takes one step at a time. Mutable shell."""
 
 from collections import Counter
 from random import Random
@@ -20,7 +20,7 @@ MAX_UNSTARTED = 3
 
 
 @define(eq=False)
-class Worker:
+class SimulatedWorker:
     """
     Mutable: one worker, driven step by step.
 
