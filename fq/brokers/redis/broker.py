@@ -7,7 +7,6 @@ from fq.brokers.findings import Finding
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.redis import inspection
-from fq.brokers.redis.client import probe_seconds_for
 from fq.brokers.redis.diagnostics import diagnose
 from fq.brokers.redis.endpoint import from_client, from_url
 from fq.brokers.redis.keys import Keys
@@ -134,7 +133,9 @@ class RedisBroker:
         """Renew the leases of *workers* that have not been taken back."""
         check_names("worker", *workers)
         if workers:
-            self._namespace.run("renew_leases", self._namespace.arguments(), (lease, *workers), probe=probe_seconds_for(lease))
+            self._namespace.run(
+                "renew_leases", self._namespace.arguments(), (lease, *workers), probe=self._namespace.client.probe_for(lease)
+            )
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """Take back everything that the dead *worker* has claimed; return how many messages that was."""

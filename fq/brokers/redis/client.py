@@ -30,9 +30,6 @@ pack: Callable[[tuple[Argument, ...]], bytes] = pack_command  # type: ignore[ass
 MAX_IDLE_CONNECTIONS = 16
 """At most this many idle connections are kept."""
 
-PROBE_SECONDS = 1.0
-"""When a reply has not come for this long, the client asks over another connection whether the server is there."""
-
 SLOW_BYTES_PER_SECOND = 100_000
 """A large request has as much longer as it takes at this pace: it may still be on its way."""
 
@@ -49,11 +46,6 @@ MAX_BUFFERED_BYTES = 4 * 2**20
 """How many bytes of a request may still be in the buffers of the system and of the network when all of it has been sent."""
 
 
-def probe_seconds_for(lease: int) -> float:
-    """Return after how many seconds without a reply a call that renews a *lease*, ms, finds out why there is none."""
-    return min(PROBE_SECONDS, lease / 1_000 / PROBES_PER_LEASE)
-
-
 class NoAnswer(TimedOut):
     """A reply did not come, and the server did not answer over another connection either."""
 
@@ -68,15 +60,16 @@ class ScriptClient:
     that was kept is repeated over a new one, however little patience there is.
     """
 
-    def __init__(self, endpoint: Endpoint, patience: float) -> None:
+    def __init__(self, endpoint: Endpoint, patience: float, probe_seconds: float) -> None:
         self.endpoint = endpoint
         self.patience = patience
+        self.probe_seconds = probe_seconds
         self._idle: deque[Connection] = deque(maxlen=MAX_IDLE_CONNECTIONS)
         self._pid = pid()
         self.last_failure = float("-inf")
         """When a call last met with a server that was away, in seconds of `time.monotonic`."""
 
-    def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float = PROBE_SECONDS) -> object:
+    def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float | None = None) -> object:
         """
         Return the reply of *script*; after *probe* seconds without one, find out why there is none.
 
@@ -87,11 +80,10 @@ class ScriptClient:
         """
         return self.begin(script, keys, arguments, probe)()
 
-    def begin(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float = PROBE_SECONDS
-    ) -> Callable[[], object]:
+    def begin(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float | None = None) -> Callable[[], object]:
         """Send what `call` sends, and return at once: what is returned must be called, and reads the reply, or repeats the call."""
         deadline = time.monotonic() + self.patience
+        probe = self.probe_seconds if probe is None else probe
         connection: Connection | None = None
         kept = len(self._idle) > 0
         packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
@@ -124,22 +116,27 @@ class ScriptClient:
         pause = self._note_failure(connection, error, deadline, 0.0, kept)
         return self._retry(attempt, deadline, probe, pause, anew=True)
 
+    def probe_for(self, lease: int) -> float:
+        """Return after how many seconds without a reply a call that renews a *lease*, ms, finds out why there is none."""
+        return min(self.probe_seconds, lease / 1_000 / PROBES_PER_LEASE)
+
     def command(self, *words: Argument) -> object:
         """Return the reply of one plain command; raises as `call` does."""
         packed = pack(words)
-        return self._retry(lambda connection: self._exchange(connection, packed, PROBE_SECONDS), time.monotonic() + self.patience)
+        return self._retry(lambda connection: self._exchange(connection, packed, self.probe_seconds), time.monotonic() + self.patience)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:
             self._idle.pop().disconnect()
 
-    def _retry(self, attempt: Attempt[T], deadline: float, probe: float = PROBE_SECONDS, pause: float = 0.0, *, anew: bool = False) -> T:
+    def _retry(self, attempt: Attempt[T], deadline: float, probe: float | None = None, pause: float = 0.0, *, anew: bool = False) -> T:
         """
         Return what *attempt* returns for a connection, tried again, after growing pauses, until *deadline* while the server is away.
 
         *anew* says that a kept connection will not do, and so it is after the first try.
         """
+        probe = self.probe_seconds if probe is None else probe
         while True:
             connection: Connection | None = None
             kept = not anew and len(self._idle) > 0
@@ -180,14 +177,14 @@ class ScriptClient:
 
     def _open(self, probe: float) -> Connection:
         """Return a new connection; a call with less time than usual gives it less time to be made."""
-        connection = self.endpoint.connect() if probe >= PROBE_SECONDS else self.endpoint.connect(2 * probe)
-        connection._sock.settimeout(min(PROBE_SECONDS, connection.socket_timeout))
+        connection = self.endpoint.connect() if probe >= self.probe_seconds else self.endpoint.connect(2 * probe)
+        connection._sock.settimeout(min(self.probe_seconds, connection.socket_timeout))
         return connection
 
     def _read(self, connection: Connection, size: int, probe: float) -> object:
         """Return the reply to a request of *size* bytes, or raise what tells why there is none."""
-        if probe >= PROBE_SECONDS:
-            return self._reply(connection, PROBE_SECONDS, size)
+        if probe >= self.probe_seconds:
+            return self._reply(connection, self.probe_seconds, size)
         usual = connection._sock.gettimeout()
         connection._sock.settimeout(min(probe, connection.socket_timeout))
         try:

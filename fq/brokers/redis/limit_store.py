@@ -21,7 +21,6 @@ from fq.brokers.limits.policy import (
     Slots,
     Window,
 )
-from fq.brokers.redis.client import PROBE_SECONDS, probe_seconds_for
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.script_arguments import Argument
 from fq.brokers.redis.scripts import Script
@@ -67,7 +66,7 @@ class RedisLimitStore:
 
     def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
-        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl, probe=probe_seconds_for(slot.ttl)) == 1
+        return self._run("renew", slot.key, slot.owner, slot.token, slot.ttl, probe=self._namespace.client.probe_for(slot.ttl)) == 1
 
     def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
@@ -103,7 +102,7 @@ class RedisLimitStore:
                 return False
             checkpoint()
 
-    def _run(self, name: str, key: str, *arguments: Argument, probe: float = PROBE_SECONDS) -> object:
+    def _run(self, name: str, key: str, *arguments: Argument, probe: float | None = None) -> object:
         kinds = ("barrier", "opened") if name in ("create", "arrive") else ("slots", "facts", "waiting", "returns")
         clock: Argument = self._namespace.offset if self.now is None else f"={self.now}"
         return self._namespace.client.call(script(name), self._keys(key, *kinds), (clock, *arguments), probe)

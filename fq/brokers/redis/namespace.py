@@ -4,21 +4,23 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
-from fq.brokers.redis.client import PROBE_SECONDS, ScriptClient
+from fq.brokers.redis.client import ScriptClient
 from fq.brokers.redis.connections import Endpoint
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.script_arguments import Argument, RecordPrefixes, ScriptArguments
 from fq.brokers.redis.scripts import script
+from fq.brokers.redis.tuning import DEFAULT_TUNING, Tuning
 from fq.runtime.process_id import pid
 
 
 class Namespace:
     """Runs scripts on a namespace; *offset*, ms, is added to the server's clock: for tests only."""
 
-    def __init__(self, endpoint: Endpoint, keys: Keys, patience: float) -> None:
+    def __init__(self, endpoint: Endpoint, keys: Keys, patience: float, tuning: Tuning = DEFAULT_TUNING) -> None:
         self.keys = keys
         self.prefixes = RecordPrefixes()
-        self.client = ScriptClient(endpoint, patience)
+        self.tuning = tuning
+        self.client = ScriptClient(endpoint, patience, tuning.probe_seconds)
         self.offset = 0
         self._process = uuid.uuid4().hex[:12]
         self._numbers = count(1)
@@ -28,7 +30,7 @@ class Namespace:
         return ScriptArguments(self.keys, self.prefixes, {name: number for number, name in enumerate(dict.fromkeys(queues), 1)})
 
     def run(
-        self, name: str, call: ScriptArguments, arguments: Iterable[Argument] = (), worker: str = "", probe: float = PROBE_SECONDS
+        self, name: str, call: ScriptArguments, arguments: Iterable[Argument] = (), worker: str = "", probe: float | None = None
     ) -> object:
         """Return the reply of the script *name*; raises as `ScriptClient.call` does."""
         keys, all_arguments = call.build(worker, self.offset, arguments)

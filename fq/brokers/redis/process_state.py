@@ -46,7 +46,7 @@ class ProcessState:
         """
         with self._lock:
             if self._subscriber is None:
-                self._subscriber = Subscriber(self._namespace.client.endpoint, self._on_message, self._on_reconnect)
+                self._subscriber = Subscriber(self._namespace.client.endpoint, self._on_message, self._on_reconnect, self._namespace.tuning)
             subscriber = self._subscriber
         subscriber.subscribe(channel, self._namespace.client.patience if within is None else within)
 

@@ -7,11 +7,8 @@ from typing import cast
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.script_arguments import Argument
 
-MAX_RECLAIMED = 250
-"""One script takes back at most this many messages."""
-
 MAX_RECLAIM_SCRIPTS = 80
-"""One turn runs at most this many such scripts; the next turn continues."""
+"""One turn runs at most this many scripts that take messages back; the next turn continues."""
 
 
 def reclaim_dead(
@@ -33,7 +30,7 @@ def _reclaim(
     namespace: Namespace, worker: str, queues: Sequence[str], is_known_dead: bool, deliveries: Sequence[Argument], max_scripts: int | None
 ) -> int:
     """Take back what *worker* has claimed, by as many scripts as it takes unless *max_scripts* are fewer. *deliveries* says which of them count."""
-    arguments = (worker, int(is_known_dead), MAX_RECLAIMED, namespace.keys.wake_channel(worker), *deliveries)
+    arguments = (worker, int(is_known_dead), namespace.tuning.max_reclaimed, namespace.keys.wake_channel(worker), *deliveries)
     total = 0
     for _ in count() if max_scripts is None else range(max_scripts):
         taken, is_all = cast(list[int], namespace.run_for("reclaim", queues, *arguments, worker=worker))

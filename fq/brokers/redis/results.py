@@ -22,9 +22,6 @@ RESULT_FLAG = ord("1")
 MAX_RESULTS = 1_000
 """One round trip reads at most this many results."""
 
-SUBSCRIBE_SECONDS = 1.0
-"""A reader waits this long for its subscription; then it looks without one, and again once it is subscribed."""
-
 
 class ResultReader:
     """
@@ -82,7 +79,7 @@ class ResultReader:
         """Yield the results that are there; where there is none yet, register as a reader that waits that many ms, in the same step."""
         if any(waits.values()) and not self._is_subscribed(self.channel):
             with suppress(BrokerUnavailable):
-                self._subscribe(self.channel, SUBSCRIBE_SECONDS)
+                self._subscribe(self.channel, self._namespace.tuning.subscribe_seconds)
         ids = list(waits)
         for first in range(0, len(ids), MAX_RESULTS):
             part = ids[first : first + MAX_RESULTS]

@@ -15,15 +15,10 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from fq.brokers.redis.connections import Connection, Endpoint
+from fq.brokers.redis.tuning import Tuning
 from fq.errors import BrokerUnavailable
 from fq.runtime.logger import logger
 from fq.runtime.watched_threads import watched_thread
-
-CHECK_SECONDS = 10.0
-"""After this much silence the subscriber asks whether the server is still there."""
-
-ANSWER_SECONDS = 5.0
-"""The server has this long to answer; then the subscriber connects anew."""
 
 MIN_RECONNECT_SECONDS, MAX_RECONNECT_SECONDS = 0.005, 0.5
 """How long it pauses between two attempts to connect: each time twice as long as before, up to the maximum."""
@@ -40,11 +35,9 @@ class Subscriber:
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        on_message: Callable[[str, bytes], None],
-        on_reconnect: Callable[[], None],
+        self, endpoint: Endpoint, on_message: Callable[[str, bytes], None], on_reconnect: Callable[[], None], tuning: Tuning
     ) -> None:
+        self._tuning = tuning
         self._endpoint = endpoint
         self._on_message = on_message
         self._on_reconnect = on_reconnect
@@ -125,7 +118,7 @@ class Subscriber:
             connection.send_command("SUBSCRIBE", *channels)
         self._note_subscriptions(len(channels) == 0)
         asked = len(channels) > 0
-        due = time.monotonic() + (ANSWER_SECONDS if asked else CHECK_SECONDS)
+        due = time.monotonic() + (self._tuning.answer_seconds if asked else self._tuning.check_seconds)
         with selectors.DefaultSelector() as selector:
             selector.register(self._inbox, selectors.EVENT_READ)
             selector.register(connection._sock, selectors.EVENT_READ)
@@ -133,17 +126,17 @@ class Subscriber:
                 ready = [key.fd for key, _ in selector.select(max(0.0, due - time.monotonic()))]
                 if connection._sock.fileno() in ready:
                     self._read(connection)
-                    asked, due = False, time.monotonic() + CHECK_SECONDS
+                    asked, due = False, time.monotonic() + self._tuning.check_seconds
                 elif time.monotonic() >= due:
                     if asked:
-                        raise TimeoutError(f"it has not answered for {ANSWER_SECONDS:g} s")
+                        raise TimeoutError(f"it has not answered for {self._tuning.answer_seconds:g} s")
                     connection.send_command("PING", check_health=False)
-                    asked, due = True, time.monotonic() + ANSWER_SECONDS
+                    asked, due = True, time.monotonic() + self._tuning.answer_seconds
                 if self._inbox in ready:
                     os.read(self._inbox, 512)
                     self._subscribe_pending(connection)
                     if not asked:
-                        asked, due = True, time.monotonic() + ANSWER_SECONDS
+                        asked, due = True, time.monotonic() + self._tuning.answer_seconds
 
     def _subscribe_pending(self, connection: Connection) -> None:
         while self._pending:

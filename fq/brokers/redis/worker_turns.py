@@ -24,12 +24,6 @@ from fq.runtime.logger import logger
 
 log = logger("fq.redis")
 
-MAX_PER_SCRIPT = 1_000
-"""One script has at most this many commits, or claims; a larger turn is several, and the server serves others in between."""
-
-MAX_WAIT_SECONDS = 5.0
-"""A wait returns after this time, should a wake-up have been lost with the connection of another worker."""
-
 
 @frozen
 class WaitRegistration:
@@ -58,7 +52,7 @@ class WorkerTurns:
         turn = self._unfinished.pop(claim.worker, None) or UnfinishedTurn()
         try:
             self._find_out(claim, turn)
-            plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), MAX_PER_SCRIPT))
+            plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), self._namespace.tuning.max_per_script))
             while (step := plan.next_step(turn)) is not Step.DONE:
                 self._take(step, plan, turn)
         except BaseException:
@@ -94,19 +88,20 @@ class WorkerTurns:
                 reclaim_expired(self._namespace, [(name.decode(), read_memory(memory).queues) for name, memory in plan.take_expired()])
             case Step.CLAIM_MORE:
                 self._run(self._claim_request((), plan, turn), turn)
-                plan.may_claim_more = turn.latest_claim == MAX_PER_SCRIPT
+                plan.may_claim_more = turn.latest_claim == self._namespace.tuning.max_per_script
             case Step.DONE:
                 pass
 
     def _hand_back(self, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
+        size = self._namespace.tuning.max_per_script
         surplus = turn.deliveries[max(0, claim.limit) :]
-        for start in range(0, len(surplus), MAX_PER_SCRIPT):
-            commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + MAX_PER_SCRIPT]]
+        for start in range(0, len(surplus), size):
+            commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + size]]
             self._run(self._request(commits, claim, 0, ""), turn)
 
     def _commit_and_claim(self, plan: TurnPlan, turn: UnfinishedTurn) -> None:
         plan.expired = self._run(self._claim_request(plan.next_batch(), plan, turn, is_patient=True), turn).expired
-        plan.may_claim_more = len(plan.expired) > 0 or turn.latest_claim == MAX_PER_SCRIPT
+        plan.may_claim_more = len(plan.expired) > 0 or turn.latest_claim == self._namespace.tuning.max_per_script
 
     def _claim_request(self, commits: Sequence[Commit], plan: TurnPlan, turn: UnfinishedTurn, *, is_patient: bool = False) -> TurnRequest:
         """Return the request that claims what is still wanted, beside what has been claimed so far."""
@@ -130,7 +125,7 @@ class WorkerTurns:
             worker=claim.worker,
             number=number or self._namespace.next_number(),
             lease_ms=claim.lease,
-            limit=max(0, min(limit, MAX_PER_SCRIPT)),
+            limit=max(0, min(limit, self._namespace.tuning.max_per_script)),
             channel=channel,
             is_registered=int(claim.worker in self._registrations),
             queue_count=queue_count,
@@ -218,7 +213,9 @@ class WorkerTurns:
 
     def wait(self, claim: ClaimRequest, timeout: int, channel: str) -> None:
         """Block until the worker is woken, something falls due, or *timeout* ms have passed."""
-        self._signal.wait(claim.worker, timeout, partial(self._seconds_left, claim, channel, time.monotonic() + MAX_WAIT_SECONDS))
+        self._signal.wait(
+            claim.worker, timeout, partial(self._seconds_left, claim, channel, time.monotonic() + self._namespace.tuning.max_wait_seconds)
+        )
 
     def _seconds_left(self, claim: ClaimRequest, channel: str, latest: float) -> float:
         """Return for how long a worker may wait, until *latest* at most; if it wants messages it is registered as waiting by then."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import redis
+from attrs import evolve
 
 from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, Disposition, Operation, StoreResultOp, Turn
 from fq.brokers.redis import RedisBroker
@@ -64,3 +65,11 @@ class Efforts:
     @property
     def worst(self) -> float:
         return max(self.each)
+
+
+def tune(broker: RedisBroker, **changes: float) -> RedisBroker:
+    """Change the `Tuning` of *broker*, which has not waited for anything yet; return it."""
+    namespace = broker._namespace
+    namespace.tuning = evolve(namespace.tuning, **changes)
+    namespace.client.probe_seconds = namespace.tuning.probe_seconds
+    return broker

@@ -25,11 +25,12 @@ from fq.brokers.records import (
     Reschedule,
     StoreResultOp,
 )
-from fq.brokers.redis import RedisBroker, reclaim, worker_turns
+from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerUnavailable
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import enqueue_op
+from tests.brokers.redis.builders import tune
 from tests.brokers.redis.faults import break_at, mend
 from tests.brokers.redis.leaks import leaks
 from tests.brokers.redis.servers import Server
@@ -187,15 +188,13 @@ def test_a_process_that_dies_anywhere_leaves_everything_in_its_place(
 
 @pytest.mark.parametrize("replied", [False, True], ids=["before_it_was_sent", "after_it_was_done"])
 def test_a_turn_that_was_given_up_is_gone_on_with_by_the_next(
-    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, replied: bool, monkeypatch: pytest.MonkeyPatch
+    connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server, replied: bool
 ) -> None:
     """With small scripts, so that a turn has many steps: 30 commits, 25 claims, and 12 messages of a dead worker among them."""
-    monkeypatch.setattr(worker_turns, "MAX_PER_SCRIPT", 10)
-    monkeypatch.setattr(reclaim, "MAX_RECLAIMED", 5)
     request, at, struck = ClaimRequest("w", ("q",), 25), 0, True
     while struck:
         client.flushdb()
-        broker = connect(patience=0)
+        broker = tune(connect(patience=0), max_per_script=10, max_reclaimed=5)
         broker.enqueue([enqueue_op(f"m{number:02}") for number in range(80)])
         held = broker.turn((), ClaimRequest("w", ("q",), 30)).deliveries
         assert len(broker.turn((), ClaimRequest("gone", ("q",), 12, 1_000)).deliveries) == 12

@@ -14,12 +14,12 @@ from returns.result import Success
 
 from fq import App
 from fq.brokers.records import ClaimRequest
-from fq.brokers.redis import RedisBroker, client, results, subscriber
+from fq.brokers.redis import RedisBroker
 from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
 from fq.limits import ConcurrentRateLimiter
 from tests.brokers.builders import enqueue_op, in_thread
-from tests.brokers.redis.builders import done, drain
+from tests.brokers.redis.builders import done, drain, tune
 from tests.brokers.redis.proxy import Move, Proxy
 from tests.brokers.redis.servers import Server
 from tests.brokers.redis.test_waiting import idle
@@ -34,19 +34,13 @@ def proxy(valkey: Server) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait long for a reply before they ask why there is none."""
-    monkeypatch.setattr(client, "PROBE_SECONDS", 0.1)
-
-
 @pytest.fixture
 def through(proxy: Proxy) -> Iterator[Callable[..., RedisBroker]]:
-    """Make brokers behind the proxy."""
+    """Make brokers behind the proxy, which soon ask why there is no reply."""
     brokers: list[RedisBroker] = []
 
     def make(**settings: object) -> RedisBroker:
-        brokers.append(RedisBroker(proxy.url, **settings))
+        brokers.append(tune(RedisBroker(proxy.url, **settings), probe_seconds=0.1))
         return brokers[-1]
 
     yield make
@@ -152,12 +146,9 @@ def test_a_server_that_is_away_is_given_up_after_the_patience(proxy: Proxy, thro
 
 
 @pytest.mark.parametrize("lease", [300, 950, 9_500])
-def test_a_lease_is_renewed_in_time_though_the_connection_is_dead(
-    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, lease: int
-) -> None:
+def test_a_lease_is_renewed_in_time_though_the_connection_is_dead(proxy: Proxy, through: Callable[..., RedisBroker], lease: int) -> None:
     """Whatever the timeouts: a renewal that comes after half of a lease must have come through long before the other half is over."""
-    monkeypatch.setattr(client, "PROBE_SECONDS", 1.0)
-    broker = through(timeout=30_000, patience=30_000)
+    broker = tune(through(timeout=30_000, patience=30_000), probe_seconds=1.0)
     broker.renew(["w"], lease)
     proxy.freeze()
     started = time.monotonic()
@@ -250,19 +241,18 @@ def test_a_large_result_is_fetched_though_the_calling_connection_is_dead(proxy: 
 
 
 @pytest.mark.parametrize("ask", ASK)
-def test_a_result_is_waited_for_though_nothing_can_be_heard_yet(proxy: Proxy, app: App, ask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_is_waited_for_though_nothing_can_be_heard_yet(proxy: Proxy, app: App, ask: str) -> None:
     """The first connection that listens is dead from the beginning."""
-    monkeypatch.setattr(results, "SUBSCRIBE_SECONDS", 0.1)
+    tune(app.broker, subscribe_seconds=0.1, probe_seconds=0.1)
     proxy.judge = lambda link, data: Move.FREEZE if b"SUBSCRIBE" in data else None
 
     assert ASK[ask](app.get_actor("text").call(1).delay(200).send(), 1_000) == Success("x")
 
 
 def test_a_connection_that_hears_nothing_is_asked_and_kept_while_it_answers(
-    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    proxy: Proxy, through: Callable[..., RedisBroker], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(subscriber, "CHECK_SECONDS", 0.05)
-    broker = through()
+    broker = tune(through(), check_seconds=0.05)
     broker.wait(WANT, 0)
     (link,) = proxy.listening()
     time.sleep(0.5)
@@ -273,11 +263,9 @@ def test_a_connection_that_hears_nothing_is_asked_and_kept_while_it_answers(
 
 @pytest.mark.parametrize("way", WAYS, ids=["both_ways", "up", "down"])
 def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
-    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch, way: dict[str, bool]
+    proxy: Proxy, through: Callable[..., RedisBroker], way: dict[str, bool]
 ) -> None:
-    monkeypatch.setattr(subscriber, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(subscriber, "ANSWER_SECONDS", 0.2)
-    broker = through()
+    broker = tune(through(), check_seconds=0.05, answer_seconds=0.2)
     waiter = idle(broker)
     (link,) = proxy.listening()
     proxy.freeze(link, **way)
@@ -288,11 +276,8 @@ def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
     assert waiter.comes_back()
 
 
-def test_new_channels_do_not_hide_that_the_connection_is_dead(
-    proxy: Proxy, through: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subscriber, "ANSWER_SECONDS", 0.2)
-    broker = through()
+def test_new_channels_do_not_hide_that_the_connection_is_dead(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
+    broker = tune(through(), answer_seconds=0.2)
     broker.wait(WANT, 0)
     proxy.freeze(*proxy.listening())
     started = time.monotonic()
@@ -318,10 +303,9 @@ def test_a_slot_that_is_given_back_by_a_repeated_call_has_not_lapsed(
 
 
 def test_a_slot_is_renewed_in_time_though_the_connection_is_dead(
-    proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker]
 ) -> None:
-    monkeypatch.setattr(client, "PROBE_SECONDS", 1.0)
-    mine, others = (ConcurrentRateLimiter(broker, "mutex", ttl=1_500) for broker in (through(), connect()))
+    mine, others = (ConcurrentRateLimiter(tune(broker, probe_seconds=1.0), "mutex", ttl=1_500) for broker in (through(), connect()))
     with mine.acquire():
         proxy.freeze()
         started = time.monotonic()

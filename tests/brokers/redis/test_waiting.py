@@ -10,10 +10,11 @@ import pytest
 import redis
 
 from fq.brokers.records import ACK, ClaimRequest, EnqueueOp, StoreResultOp
-from fq.brokers.redis import RedisBroker, results, worker_turns
+from fq.brokers.redis import RedisBroker, results
+from fq.brokers.redis.tuning import Tuning
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import bury, enqueue_op, in_thread, run
-from tests.brokers.redis.builders import done
+from tests.brokers.redis.builders import done, tune
 from tests.brokers.redis.servers import Server
 from tests.wait_until import wait_until
 
@@ -180,12 +181,9 @@ def test_a_worker_that_waits_asks_the_server_nothing(connect: Callable[..., Redi
     assert not any(waiter.back.is_set() for waiter in waiters)
 
 
-def test_an_idle_worker_asks_less_than_one_command_a_second(
-    connect: Callable[..., RedisBroker], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert worker_turns.MAX_WAIT_SECONDS >= 1, "a wait lasts that long, in seconds, if nothing happens"
-    monkeypatch.setattr(worker_turns, "MAX_WAIT_SECONDS", 0.1)
-    broker = connect()
+def test_an_idle_worker_asks_less_than_one_command_a_second(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+    assert Tuning().max_wait_seconds >= 1, "a wait lasts that long if nothing happens"
+    broker = tune(connect(), max_wait_seconds=0.1)
     broker.wait(WANT, 0)
     before = scripts_called(client)
     for _ in range(5):
