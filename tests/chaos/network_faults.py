@@ -1,4 +1,4 @@
-"""`Weather`: what networks do to everything that passes through a `Proxy`, one fault after another, drawn from a seed."""
+"""`NetworkFaults`: what networks do to everything that passes through a `Proxy`, one fault after another, drawn from a seed."""
 
 import random
 import statistics
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @define
-class Weather:
+class NetworkFaults:
     """
     Mutable. Each kind of fault happens once before any happens again. *silences*: how long connections are silent, in seconds, each once before any
     again; *spells*: how long other faults last. *recoveries*: how long it took from the end of a fault to the next commit, by kind, in seconds.

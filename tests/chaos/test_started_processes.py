@@ -16,7 +16,7 @@ from fq import App, Fault
 from tests.chaos.harness import Rig, children
 from tests.wait_until import wait_until
 
-APP = "tests.chaos.starters:app"
+APP = "tests.chaos.process_starters:app"
 both_starts = pytest.mark.parametrize("how", [(), ("--spawn",)], ids=["fork", "spawn"])
 fork_then_spawn = pytest.mark.parametrize(
     "how", [pytest.param((), id="fork"), pytest.param(("--spawn",), id="spawn", marks=pytest.mark.chaos)]
@@ -28,12 +28,12 @@ Start = Callable[..., "Popen[bytes]"]
 
 @pytest.fixture
 def app(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    from tests.chaos import starters
+    from tests.chaos import process_starters
 
-    app = App(rig.url, middleware=starters.app.stack)
-    for actor in starters.app.actors.values():
+    app = App(rig.url, middleware=process_starters.app.stack)
+    for actor in process_starters.app.actors.values():
         monkeypatch.setattr(actor.owner, "app", None)
-    app.include(*starters.app.actors.values())
+    app.include(*process_starters.app.actors.values())
     yield app
     app.broker.close()
 
@@ -75,7 +75,7 @@ def gone(rig: Rig) -> bool:
 
 @both_starts
 def test_a_process_that_an_actor_forks_and_what_it_executes_hear_signals_as_usual(start: Start, how: tuple[str, ...]) -> None:
-    from tests.chaos.starters import terminated, usual_signals
+    from tests.chaos.process_starters import terminated, usual_signals
 
     start(*how)
 
@@ -85,7 +85,7 @@ def test_a_process_that_an_actor_forks_and_what_it_executes_hear_signals_as_usua
 
 @fork_then_spawn
 def test_the_processes_of_an_executor_end_with_the_process_that_has_it(rig: Rig, start: Start, how: tuple[str, ...]) -> None:
-    from tests.chaos.starters import executor
+    from tests.chaos.process_starters import executor
 
     start("--max-tasks-per-child", "1", *how)
     first = executor.send().get(20_000).unwrap()
@@ -98,7 +98,7 @@ def test_the_processes_of_an_executor_end_with_the_process_that_has_it(rig: Rig,
 
 @fork_then_spawn
 def test_exit_handlers_run_when_a_worker_process_ends(rig: Rig, start: Start, how: tuple[str, ...]) -> None:
-    from tests.chaos.starters import handlers
+    from tests.chaos.process_starters import handlers
 
     process = start(*how)
     pid = handlers.send().get(20_000).unwrap()
@@ -109,7 +109,7 @@ def test_exit_handlers_run_when_a_worker_process_ends(rig: Rig, start: Start, ho
 
 
 def test_what_was_made_before_the_fork_is_not_cleared_away_by_a_child_that_ends(rig: Rig, start: Start) -> None:
-    from tests.chaos.starters import terminated
+    from tests.chaos.process_starters import terminated
 
     start("--max-tasks-per-child", "1")
     terminated.send().get(20_000)
@@ -132,7 +132,7 @@ def test_an_exit_handler_that_hangs_does_not_keep_a_worker_from_stopping(rig: Ri
 
 
 def test_a_child_that_is_killed_past_a_time_limit_takes_along_what_it_started(rig: Rig, start: Start) -> None:
-    from tests.chaos.starters import waits
+    from tests.chaos.process_starters import waits
 
     start("--hard-limit-grace", "300")
     result = waits.send("600").get(30_000)
@@ -143,7 +143,7 @@ def test_a_child_that_is_killed_past_a_time_limit_takes_along_what_it_started(ri
 
 
 def test_a_child_that_dies_takes_along_what_it_started(rig: Rig, start: Start) -> None:
-    from tests.chaos.starters import background, crash
+    from tests.chaos.process_starters import background, crash
 
     process = start()
     crash.send("600").get(20_000)
@@ -158,7 +158,7 @@ def test_a_child_that_dies_takes_along_what_it_started(rig: Rig, start: Start) -
 def test_what_actors_started_ends_with_a_worker_that_stops_or_is_killed_unless_it_has_a_session_of_its_own(
     rig: Rig, start: Start, number: signal.Signals
 ) -> None:
-    from tests.chaos.starters import background
+    from tests.chaos.process_starters import background
 
     process = start()
     background.send("600", apart=True).get(20_000)
@@ -179,17 +179,18 @@ def test_what_actors_started_ends_with_a_worker_that_stops_or_is_killed_unless_i
 def test_a_fork_that_does_not_end_by_itself_ends_with_the_call_of_its_actor(
     app: App, rig: Rig, start: Start, kind: str, how: str, code: int
 ) -> None:
-    from tests.chaos import starters
+
+    from tests.chaos import process_starters
 
     process = start()
 
-    assert getattr(starters, kind).send(how).get(20_000) == Success(code)
+    assert getattr(process_starters, kind).send(how).get(20_000) == Success(code)
     assert len(children(process)) == 1
     assert not app.broker.dead_letters()
 
 
 def test_a_fork_of_an_event_loop_takes_no_step_for_others(rig: Rig, start: Start) -> None:
-    from tests.chaos.starters import afork, ticks
+    from tests.chaos.process_starters import afork, ticks
 
     start()
     others = ticks.send()
@@ -201,7 +202,7 @@ def test_a_fork_of_an_event_loop_takes_no_step_for_others(rig: Rig, start: Start
 
 
 def test_a_fork_that_a_layer_makes_runs_no_actor(rig: Rig, start: Start) -> None:
-    from tests.chaos.starters import behind_a_fork
+    from tests.chaos.process_starters import behind_a_fork
 
     start()
     pid = behind_a_fork.send().get(20_000).unwrap()
@@ -214,7 +215,7 @@ def test_a_fork_that_a_layer_makes_runs_no_actor(rig: Rig, start: Start) -> None
 def test_a_program_that_an_actor_starts_inherits_nothing_of_the_worker_also_after_a_reload(
     rig: Rig, start: Start, how: tuple[str, ...]
 ) -> None:
-    from tests.chaos.starters import background, left_open
+    from tests.chaos.process_starters import background, left_open
 
     place = f"127.0.0.1:{free_port()}"
     process = start("--metrics", place, *how)
@@ -232,7 +233,7 @@ def test_a_program_that_an_actor_starts_inherits_nothing_of_the_worker_also_afte
 
 
 def test_orphans_do_not_keep_the_port_of_the_metrics(rig: Rig, start: Start) -> None:
-    from tests.chaos.starters import background
+    from tests.chaos.process_starters import background
 
     place = f"127.0.0.1:{free_port()}"
     process = start("--metrics", place)

@@ -1,4 +1,4 @@
-"""The application of `test_starters`: actors that start processes, in all the ways that there are. What they start is noted as ``pid N``."""
+"""The application of `test_started_processes`: actors that start processes, in all the ways that there are. What they start is noted as ``pid N``."""
 
 import asyncio
 import atexit
