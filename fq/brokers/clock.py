@@ -62,7 +62,7 @@ class SystemClock:
             return self._host.wall() + self._ahead
         if steady >= self._look_at:
             self._look_at = steady + CLOCK_CHECK_MS
-            self._course = self._course.seen(self._host.wall(), steady)
+            self._course = self._course.after_check(self._host.wall(), steady)
             self._plan()
         return self._course.now(steady) + self._ahead
 
@@ -85,11 +85,11 @@ class SystemClock:
         """
         self._look_at = float("inf")  # from now on the caller hands in the course
         wall, steady = self._host.wall(), self._host.steady()
-        if kept is None or not (kept.fits(self._host.boot, wall, steady) or kept.base == self._fitted):
+        if kept is None or not (kept.belongs_to(self._host.boot, wall, steady) or kept.base == self._fitted):
             kept = self._course if self._course.now(steady) >= latest else begin_course(self._host.boot, wall, steady, latest)
         self._course, self._fitted = kept, kept.base
         self._plan()
-        return kept.seen(wall, steady)
+        return kept.after_check(wall, steady)
 
     def advance(self, ms: int) -> None:
         """Put the clock *ms* further ahead of the host's, and call the watchers."""

@@ -45,7 +45,7 @@ class Course:
         """Return the broker's time when the steady clock shows *steady*."""
         return steady + self._offset(steady)
 
-    def seen(self, wall: int, steady: int) -> "Course":
+    def after_check(self, wall: int, steady: int) -> "Course":
         """Return the course after a check of the *wall* clock: this one unless the wall clock was stepped."""
         base = wall - steady
         if abs(base - self.base) < MIN_STEP_MS:
@@ -53,7 +53,7 @@ class Course:
         since = max(steady, self.since) + COURSE_NOTICE_MS
         return Course(self.boot, base, self._offset(since), since)
 
-    def fits(self, boot: str, wall: int, steady: int) -> bool:
+    def belongs_to(self, boot: str, wall: int, steady: int) -> bool:
         """Does the course belong to this boot, whose clocks show *wall* and *steady*?"""
         return self.boot == boot or abs(wall - steady - self.base) < SAME_BOOT_MS
 

@@ -82,7 +82,7 @@ def processes(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 365 * DAY, -365 * DAY, 150, -150])
 def test_a_course_goes_on_through_a_step_never_back_and_comes_to_the_wall_clock_in_the_end(step: int) -> None:
-    course = begin_course("b", NOW, 0).seen(NOW + step, 0)
+    course = begin_course("b", NOW, 0).after_check(NOW + step, 0)
     times = [course.now(steady) for steady in range(0, 100_000, 7)]
     there = COURSE_NOTICE_MS + abs(step) * SLEW_DIVISOR
     rates = [(later - earlier) / 7 for earlier, later in pairwise(times)]
@@ -100,7 +100,7 @@ def test_a_course_takes_no_notice_of_jitter_and_follows_a_drift(machine: Machine
         machine.wall += 1
         assert abs(clock.now - machine.wall) < 250
 
-    assert begin_course("b", NOW, 0).seen(NOW + 50, 0) == begin_course("b", NOW, 0)
+    assert begin_course("b", NOW, 0).after_check(NOW + 50, 0) == begin_course("b", NOW, 0)
 
 
 def test_without_a_name_for_the_boot_the_wall_clock_decides(machine: Machine) -> None:

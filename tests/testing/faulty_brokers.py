@@ -20,7 +20,7 @@ class Unfenced(MemoryState):
         if item is not None:
             if item.state == "running":
                 del self._workers[item.worker].held[item.message_id]
-            self._dispose(item, commit, now)
+            self._apply_disposition(item, commit, now)
         for operation in commit.operations:
             self._apply(operation, now)
         return True
@@ -96,7 +96,7 @@ class PromotesTwice(MemoryState):
         self._turning = name
         for item in self._promoted.pop(name, ()):
             if item.state == "delayed":
-                item.become("")
+                item.set_state("")
 
     def promote(self, now: int) -> None:
         promoted = self._promoted.setdefault(self._turning, [])
@@ -105,7 +105,7 @@ class PromotesTwice(MemoryState):
                 promoted.append(item)
                 self._numbers += 1
                 self._items[item.message_id] = twin = evolve(item, state="", number=self._numbers)
-                self._enter(twin, now)
+                self._enter_queue(twin, now)
 
 
 def on(store: type[MemoryState]) -> Callable[[ManualClock], MemoryBroker]:

@@ -18,7 +18,7 @@ class RequeuesAllButOne(MemoryState):
         count = super().requeue(message_ids, plan, now)
         posted = [item for message_id, item in self._items.items() if message_id not in before]
         if len(posted) > 1:
-            self._leave(posted[-1])
+            self._delete(posted[-1])
         return count
 
 

@@ -33,7 +33,7 @@ class Contents:
         item = Item(op.message_id, self.queue(op.queue_name), op.actor_name, op.priority, op.body, now + op.delay, self._numbers)
         item.cancelled = cancelled
         self._items[op.message_id] = item
-        self._enter(item, now)
+        self._enter_queue(item, now)
         return True
 
     def queue(self, name: str) -> Queue:
@@ -42,28 +42,28 @@ class Contents:
             self._queues[name] = Queue(name)
         return self._queues[name]
 
-    def _enter(self, item: Item, now: int) -> None:
+    def _enter_queue(self, item: Item, now: int) -> None:
         """Let *item*, which no worker holds, wait."""
         item.token, item.worker = 0, ""
         if item.cancelled:
             item.due = min(item.due, now)
         if item.due <= now:
-            item.become("ready")
+            item.set_state("ready")
             item.queue.push(item)
         else:
-            item.become("delayed")
+            item.set_state("delayed")
             heappush(self._delayed, (item.due, item.number, item))
 
-    def _leave(self, item: Item) -> None:
+    def _delete(self, item: Item) -> None:
         """Delete *item*."""
-        item.become("")
+        item.set_state("")
         item.body = b""  # its entry in a heap may stay there for long
         del self._items[item.message_id]
 
     def promote(self, now: int) -> None:
         """Make delayed messages ready that are due."""
         while (due := self._first_due()) is not None and due <= now:
-            self._enter(heappop(self._delayed)[2], now)
+            self._enter_queue(heappop(self._delayed)[2], now)
 
     def _first_due(self) -> int | None:
         while self._delayed and self._delayed[0][2].state != "delayed":

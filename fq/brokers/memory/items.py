@@ -131,11 +131,11 @@ class Item:
 
     def run(self, token: int, worker: str, now: int) -> None:
         """Let *worker* hold it from *now* on, and count one more delivery."""
-        self.become("running")
+        self.set_state("running")
         self.token, self.worker, self.since = token, worker, now
         self.deliveries += 1
 
-    def become(self, state: str) -> None:
+    def set_state(self, state: str) -> None:
         """Change the state: "ready", "delayed", "running", or "" for deleted."""
         self.queue.counts[self.state] -= 1
         self.queue.counts[state] += 1

@@ -45,8 +45,8 @@ class Operators(Contents):
             if item.state == "running":
                 self._workers[item.worker].untold.append(item.message_id)
             elif item.state == "delayed":
-                item.become("")
-                self._enter(item, now)
+                item.set_state("")
+                self._enter_queue(item, now)
         return len(found)
 
     def requeue(self, message_ids: Iterable[str], plan: RequeuePlanner, now: int) -> int:
@@ -54,7 +54,7 @@ class Operators(Contents):
         chosen = dict.fromkeys(message_ids)
         planned = plan(chosen, View(self, now), now)
         for message_id in planned.taken_messages:
-            self._leave(self._items[message_id])
+            self._delete(self._items[message_id])
         for group, numbers in planned.removed.items():
             if found := self._groups.get(group, now):
                 found.values = {number: value for number, value in found.values.items() if number not in numbers}
@@ -92,14 +92,14 @@ class Operators(Contents):
             self._remove_letter(letter.message_id)
         waiting = [item for key in ids if (item := self._items.get(key)) and item.state != "running"]
         for item in waiting:
-            self._leave(item)
+            self._delete(item)
         return len(letters) + len(waiting)
 
     def purge(self, queue: str) -> int:
         """Delete the messages that wait in *queue*, and return how many."""
         waiting = [item for item in self._items.values() if item.queue.name == queue and item.state != "running"]
         for item in waiting:
-            self._leave(item)
+            self._delete(item)
         return len(waiting)
 
     def queue_stats(self, now: int) -> Iterator[QueueStats]:

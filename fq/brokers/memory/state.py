@@ -65,7 +65,7 @@ class MemoryState(Operators):
         for item in worker.held.values():
             item.interrupted = interrupted.get(item.message_id, "")
             item.deliveries -= counted is not None and item.message_id not in counted
-            self._enter(item, now)
+            self._enter_queue(item, now)
         return len(worker.held)
 
     def may_claim(self, request: ClaimRequest) -> bool:
@@ -102,31 +102,31 @@ class MemoryState(Operators):
         if item is None or item.state != "running" or item.token != commit.token:
             return False
         del self._workers[item.worker].held[item.message_id]
-        self._dispose(item, commit, now)
+        self._apply_disposition(item, commit, now)
         for operation in commit.operations:
             self._apply(operation, now, item.cancelled)
         return True
 
-    def _dispose(self, item: Item, commit: Commit, now: int) -> None:
+    def _apply_disposition(self, item: Item, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
-                self._leave(item)
+                self._delete(item)
             case Reschedule(op, fault):
-                item.become("")
+                item.set_state("")
                 item.queue, item.actor_name = self.queue(op.queue_name), op.actor_name
                 item.priority, item.body = op.priority, op.body
                 item.due, item.deliveries, item.interrupted, item.fault = now + op.delay, 0, "", fault or item.fault
-                self._enter(item, now)
+                self._enter_queue(item, now)
             case Bury(fault):
                 self._remove_letter(item.message_id)
                 letter = DeadLetter(item.message_id, item.queue.name, item.actor_name, item.body, fault, now)
                 self._dead[item.message_id] = letter, item.priority
                 item.queue.counts["dead"] += 1
-                self._leave(item)
+                self._delete(item)
             case Release(counted, interrupted):
                 item.deliveries -= not counted
                 item.interrupted = interrupted
-                self._enter(item, now)
+                self._enter_queue(item, now)
 
     def _apply(self, operation: Operation, now: int, cancelled: bool = False) -> None:
         match operation:
