@@ -16,7 +16,7 @@ MAX_GATHERED_JOBS = 500
 
 class Outbox:
     """
-    A queue of finished jobs, which also wakes the dispatcher. *wake* ends the dispatcher's wait for the broker.
+    A queue of finished jobs, which also wakes the dispatcher. *wake* ends the dispatcher's wait for the broker; *closed*: has the dispatcher ended?
 
     Jobs gather for a while, since a commit of many costs little more than a commit of one; `flush` lets them leave.
     """
@@ -26,7 +26,7 @@ class Outbox:
         self._jobs: deque[Job] = deque()
         self._changed = threading.Event()
         self._flush = threading.Event()
-        self._closed = False
+        self.closed = False
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -76,17 +76,12 @@ class Outbox:
 
     def close(self) -> None:
         """Take no more jobs: the dispatcher has ended. Outcomes that are here, or come later, are lost, and logged."""
-        self._closed = True
+        self.closed = True
         self._log_lost()
-
-    @property
-    def closed(self) -> bool:
-        """Has the dispatcher ended?"""
-        return self._closed
 
     def _notify(self) -> None:
         self._changed.set()
-        if self._closed:
+        if self.closed:
             self._log_lost()
         self._wake()
 

@@ -162,7 +162,7 @@ class Dispatcher:
             except Exception as error:
                 if batch.commits and self._isolated.commit_individually(batch, error):
                     continue
-                log.error("cannot use the broker, %d outcomes wait here: %s", len(batch.commits), error, exc_info=unexpected(error))
+                log.error("cannot use the broker (outcomes waiting: %d): %s", len(batch.commits), error, exc_info=unexpected(error))
                 if stopping:
                     log.error("stopping all the same: the messages of these outcomes will run again")
                     return False

@@ -254,7 +254,7 @@ class Supervisor:
         if code or not (draining or self._stop_requests):
             count = self._leases.hand_back(child)
             log.error(
-                "worker process %d %s; %s messages are handed back", child.pid, _describe_exit(code), "its" if count is None else count
+                "worker process %d %s; messages handed back: %s", child.pid, _describe_exit(code), "unknown" if count is None else count
             )
         child.scoreboard.close()
 
