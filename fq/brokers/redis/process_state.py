@@ -1,4 +1,4 @@
-"""`ProcessState`: what a broker has in one process and shares with no child of it: its threads, and who waits there. Mutable shell."""
+"""`ProcessState`: the parts of a broker that live in one process and no child shares: threads, and what waits there. Mutable shell."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ class ServerClock:
 
     @property
     def is_known(self) -> bool:
-        """Can the time be told without asking the server?"""
+        """Is the time known without asking the server?"""
         return monotonic() - self._synced[0] <= RESYNC_SECONDS
 
     def now(self) -> int:

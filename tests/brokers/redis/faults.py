@@ -8,7 +8,7 @@ from fq.brokers.redis import RedisBroker
 
 
 class Faulty:
-    """Stands in for a `Place`: the exchange number *at*, from 0, fails, and those after it until so many *times*. Mutable: counts."""
+    """Stands in for an `Endpoint`: exchange number *at*, from 0, fails, and the next ones, *times* in all. Mutable: counts."""
 
     def __init__(self, place: object, at: int, *, replied: bool, times: float = 1) -> None:
         self.name = place.name
@@ -52,7 +52,7 @@ class FaultyConnection:
 
 def break_at(broker: RedisBroker, at: int, *, replied: bool, times: float = 1) -> Faulty:
     """
-    Let the exchange number *at* of *broker*, counted from now, fail, so many *times*; return what counts them.
+    Let the exchange number *at* of *broker*, counted from now, fail, *times* in all; return what counts them.
 
     A call over a connection that was kept is repeated once over a new one, even with no patience: it takes two failures to give it up.
     """

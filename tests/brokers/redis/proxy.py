@@ -2,10 +2,10 @@
 `Proxy`: stands between fq and a server, and does to what passes through it what networks do.
 
 ======================================  ==================================================================================
-``latency``, ``jitter``, ``rate``       every piece arrives late by so many seconds, or so many bytes pass in a second
+``latency``, ``jitter``, ``rate``       every piece arrives that many seconds late, or that many bytes pass in a second
 ``next(Move.…)``                        the next request meets a `Move`: see there
 ``judge = function``                    the same, decided for each request: for runs by chance
-``freeze(…)`` … ``thaw()``              single connections fall silent, in one direction or both; neither end is told
+``freeze(…)`` … ``thaw()``              single connections fall silent, in one direction or both; neither end notices
 ``black_hole(…)`` … ``thaw()``          all connections do, also those that are opened meanwhile
 ``reset(…)``                            connections are reset
 ``refuses = True``                      new connections are reset at once
@@ -40,7 +40,7 @@ class Move(Enum):
     CUT = "half of it does"
     LOSE = "it does, and the reply does not come back"
     TRUNCATE = "it does, and half of the reply comes back"
-    FREEZE = "it does not, and neither end is told: the connection is frozen"
+    FREEZE = "it does not, and neither end notices: the connection is frozen"
 
 
 class Link:

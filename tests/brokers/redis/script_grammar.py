@@ -53,7 +53,7 @@ def _fields(lines: Sequence[str]) -> list[Field]:
 
 @define
 class Reader:
-    """Reads *arguments*, of a call with so many *queues* and extra *keys*; an `AssertionError` says what is not as the docs say. Mutable."""
+    """Reads *arguments*, of a call with *queues* queues and *keys* extra keys; an `AssertionError` says what is not as the docs say. Mutable."""
 
     arguments: Sequence[str]
     queues: int

@@ -44,7 +44,7 @@ FLAVOURS = {
 
 def free_port() -> int:
     """
-    Return a port that nobody uses, nor the one 10,000 higher, which a node of a cluster takes too.
+    Return a free port; the one 10,000 higher is free too, which a node of a cluster takes too.
 
     Both lie below those that systems give to outgoing connections, so that a server finds its port free again when it is restarted.
     """

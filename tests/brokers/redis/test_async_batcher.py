@@ -1,4 +1,4 @@
-"""What coroutines send at the same time goes together, but not so much of it that the server serves nobody else; no server is needed here."""
+"""What coroutines send at the same time goes together, in parts that keep the server only for a moment. No server is needed here."""
 
 import asyncio
 from collections.abc import Callable, Sequence

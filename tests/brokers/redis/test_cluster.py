@@ -137,7 +137,7 @@ def give_slot_to(cluster: Cluster, server: Server) -> None:
             client.execute_command("CLUSTER", "SETSLOT", SLOT, "NODE", name)
 
 
-def test_a_slot_that_nobody_has_is_a_clear_error(cluster: Cluster) -> None:
+def test_a_slot_without_an_owner_is_a_clear_error(cluster: Cluster) -> None:
     broker = RedisBroker(url(others(cluster)[0]), patience=200)
     broker.enqueue([enqueue_op("m")])
     for server in cluster:

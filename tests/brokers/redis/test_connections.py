@@ -310,7 +310,7 @@ def test_a_coroutine_that_is_cancelled_leaves_the_others_alone(broker: RedisBrok
     assert len(drain(broker)) == 20
 
 
-def test_a_refusal_reaches_all_who_sent_together_and_nobody_later(broker: RedisBroker, client: redis.Redis) -> None:
+def test_a_refusal_reaches_all_senders_of_a_batch_and_no_later_one(broker: RedisBroker, client: redis.Redis) -> None:
     client.lpush("{fq}:messages", "element")
 
     async def send() -> list[object]:

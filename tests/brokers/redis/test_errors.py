@@ -289,7 +289,7 @@ def test_a_server_that_is_reading_its_data_is_waited_for() -> None:
     impatient, patient = RedisBroker(server.url, patience=0), RedisBroker(server.url, patience=20_000)
     said = ""
     while "still loading its data after a start: wait for it" not in said:
-        with pytest.raises(BrokerUnavailable) as error:  # at first there is nobody to say so
+        with pytest.raises(BrokerUnavailable) as error:  # at first there is no reply that says so
             impatient.enqueue([enqueue_op("m")])
         said = str(error.value)
 

@@ -1,7 +1,7 @@
 """
 Every operation is struck at every one of its steps: the network fails before a command has left, or after the server has done it.
 
-While the broker repeats its calls nobody notices; if its process dies instead, each step was applied wholly or not at all.
+While the broker repeats its calls its caller notices nothing; if its process dies instead, each step was applied wholly or not at all.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What something else has written among fq's messages strands nobody: it becomes a dead letter, and the rest is run."""
+"""What something else has written among fq's messages becomes a dead letter, and the messages run."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -211,7 +211,7 @@ def policy(client: redis.Redis) -> Iterator[Callable[[str], None]]:
 @pytest.mark.parametrize(
     ("name", "is_blamed"), [("allkeys-lru", True), ("allkeys-random", True), ("volatile-lru", False), ("noeviction", False)]
 )
-def test_a_server_that_deletes_messages_is_blamed_by_its_policy_and_nobody_else(
+def test_a_server_that_deletes_messages_is_blamed_by_its_policy_and_nothing_else_is(
     broker: RedisBroker, client: redis.Redis, caplog: pytest.LogCaptureFixture, policy: Callable[[str], None], name: str, is_blamed: bool
 ) -> None:
     policy(name)

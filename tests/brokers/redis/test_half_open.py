@@ -1,5 +1,5 @@
 """
-Connections that are dead and look alive: a firewall forgot them, or the host at their other end failed. Nobody says so, and the server is there.
+Connections that are dead and look alive: a firewall forgot them, or the host at their other end failed. The server is there, and no error says what is wrong.
 
 What was sent over one may arrive late, or never.
 """

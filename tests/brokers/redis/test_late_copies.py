@@ -16,7 +16,7 @@ from tests.brokers.redis.faults import break_at, mend
 
 
 class Holding:
-    """Stands in for a `Place`: the first request is held back, its sender times out, and `deliver` brings it to the server after all. Mutable."""
+    """Stands in for an `Endpoint`: the first request is held back, its sender times out, and `deliver` brings it to the server after all. Mutable."""
 
     def __init__(self, broker: RedisBroker) -> None:
         self.name = "a network that holds back"
@@ -235,7 +235,7 @@ def test_of_a_turn_whose_reply_was_lost_each_commit_is_known_to_be_applied_in_wh
     mend(impatient)
 
     assert [impatient.turn([commit], NOTHING).stale for commit in commits] == [(), (), ("nobody",)]
-    assert impatient.turn(commits[:1], NOTHING).stale == ("held",), "it is remembered until it has been told"
+    assert impatient.turn(commits[:1], NOTHING).stale == ("held",), "it is remembered until a reply has said so"
 
 
 def test_what_was_added_to_a_turn_after_an_outage_is_applied_with_the_rest(impatient: RedisBroker) -> None:

@@ -1,4 +1,4 @@
-"""What happens when workers die, servers restart and scripts are forgotten: nothing is lost, and nobody commits what is not theirs."""
+"""What happens when workers die, servers restart and scripts are forgotten: nothing is lost, and no worker commits what another one holds."""
 
 import threading
 import time
@@ -211,7 +211,7 @@ def test_a_message_that_has_run_is_not_posted_again_by_a_producer_whose_reply_wa
 
 
 class LostReply(FaultyConnection):
-    """Does what it is told, lets *meanwhile* happen, and fails."""
+    """Sends the command, lets *meanwhile* happen, and fails."""
 
     def __init__(self, connection: object, meanwhile: Callable[[], object]) -> None:
         self._connection = connection

@@ -125,7 +125,7 @@ def test_a_full_server_refuses_none_but_producers(flavour: str) -> None:
 
 @pytest.fixture
 def forgetful() -> Iterator[Server]:
-    """A server that comes back as it was when it was told to save."""
+    """A server that comes back as it was when it saved."""
     server = Server("valkey", "--save", "3600 1").start()
     yield server
     server.remove()

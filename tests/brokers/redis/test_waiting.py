@@ -1,4 +1,4 @@
-"""Waiting for work and for results: woken at once, by nobody else's message, never missed, and nothing asked of the server meanwhile."""
+"""Waiting for work and for results: woken at once, only by a message of its queue, never missed, and nothing asked of the server meanwhile."""
 
 import asyncio
 import random
@@ -80,7 +80,7 @@ def test_a_message_wakes_one_worker_and_lets_the_others_sleep(connect: Callable[
     assert sum(waiter.back.is_set() for waiter in waiters) == count
 
 
-def test_a_message_of_another_queue_wakes_nobody(connect: Callable[..., RedisBroker]) -> None:
+def test_a_message_of_another_queue_wakes_no_worker(connect: Callable[..., RedisBroker]) -> None:
     waiter = idle(connect())
     connect().enqueue([enqueue_op("m", "q2"), enqueue_op("n", "p")])
 

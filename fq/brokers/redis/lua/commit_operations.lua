@@ -55,8 +55,8 @@ local function bury(queue, id, record, fault)
   drop_expired_letters(queue)
 end
 
--- Returns the operations and the dispositions, by name. They are made only where they are needed, since few turns need them, and to make so many
--- functions takes a tenth of such a turn.
+-- Returns the operations and the dispositions, by name. They are made only where they are needed, since few turns need them, and making
+-- them takes a tenth of such a turn.
 local function load_operations()
   -- Returns the values of all members as a JSON list, in the order of the members, not of their arrival.
   local function group_values(group_key, size)

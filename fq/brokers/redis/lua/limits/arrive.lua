@@ -4,11 +4,12 @@
 -- ARGV[2]   party, ttl
 
 local BARRIER, OPENED = unpack(KEYS)
-local missing, until_ = string.match(call('HGET', BARRIER, '') or '', '^(%S+) (%S+)$')
-if not until_ or tonumber(until_) <= now then return -1 end
-missing = tonumber(missing) - call('HSETNX', BARRIER, 'party ' .. ARGV[2], '')
-call('HSET', BARRIER, '', math.max(0, missing) .. ' ' .. whole(now + tonumber(ARGV[3])))
+local _, party, ttl = unpack(ARGV)
+local missing, ends_at = string.match(call('HGET', BARRIER, '') or '', '^(%S+) (%S+)$')
+if not ends_at or tonumber(ends_at) <= now then return -1 end
+missing = tonumber(missing) - call('HSETNX', BARRIER, 'party ' .. party, '')
+call('HSET', BARRIER, '', math.max(0, missing) .. ' ' .. whole(now + tonumber(ttl)))
 if missing <= 0 and call('EXISTS', OPENED) == 0 then call('XADD', OPENED, '*', 'opened', '1') end
-call('PEXPIRE', BARRIER, ARGV[3])
-call('PEXPIRE', OPENED, ARGV[3])
+call('PEXPIRE', BARRIER, ttl)
+call('PEXPIRE', OPENED, ttl)
 return math.max(0, missing)

@@ -1,4 +1,4 @@
--- Returns who holds slots, those first that lapse first: owner and token of each.
+-- Returns the owners of slots, those first whose slots lapse first: owner and token of each.
 --
 -- ARGV[2]   at most how many
 

@@ -1,9 +1,11 @@
--- Lets a slot run on, and returns 1 if it was still the holder's.
+-- Renews a slot, and returns 1 if it was still the holder's.
 --
 -- ARGV[2]   owner, token, ttl
 
-if facts(ARGV[2]) ~= ARGV[3] then return 0 end
-call('ZADD', SLOTS, whole(now + tonumber(ARGV[4])), ARGV[2])
-keep(SLOTS, tonumber(ARGV[4]))
-keep_facts(tonumber(ARGV[4]))
+local _, owner, token, ttl = unpack(ARGV)
+ttl = tonumber(ttl)
+if facts(owner) ~= token then return 0 end
+call('ZADD', SLOTS, whole(now + ttl), owner)
+keep(SLOTS, ttl)
+keep_facts(ttl)
 return 1

@@ -1,16 +1,16 @@
 -- What is kept of the slots of a key:
 --
--- SLOTS     zset: who holds a slot, by when it lapses
+-- SLOTS     zset: the owners of slots, by when these lapse
 -- FACTS     hash: for each of them "<token> <since>"; under "" for how long slots are held lately, and
 --           since when that is learnt: "<hold> <known>"; under \0<owner> the member of WAITING that is an owner's
--- WAITING   zset: who waits, "<turn, 16 digits><owner>" by its priority: so members are in the order of (priority, turn)
+-- WAITING   zset: the owners that wait, "<turn, 16 digits><owner>" by its priority: so members are in the order of (priority, turn)
 -- RETURNS   zset: the owners that wait, by when they will ask again
 --
--- Earlier releases kept who waits in line and backs, without priorities.
+-- Earlier releases kept the owners that wait in the keys line and backs, without priorities.
 
 local SLOTS, FACTS, WAITING, RETURNS = unpack(KEYS)
-local TURN = 16
-local REMEMBERED = 86400000
+local TURN_DIGITS = 16
+local REMEMBERED_MS = 86400000
 
 local lapsed = call('ZRANGEBYSCORE', SLOTS, '-inf', whole(now))
 for _, holder in ipairs(lapsed) do
@@ -26,8 +26,7 @@ local function facts(holder)
   return token, tonumber(since)
 end
 
--- Lets FACTS live for *ttl* ms more, and who waits for as long: else what FACTS has of an owner that never came back would outlive its place in RETURNS,
--- by which it is found and forgotten.
+-- Lets FACTS live for *ttl* ms more, and WAITING and RETURNS for as long: an owner that never came back is found by RETURNS, and then forgotten in FACTS.
 local function keep_facts(ttl)
   keep(FACTS, ttl)
   if call('EXISTS', RETURNS) == 1 then

@@ -1,59 +1,56 @@
--- Takes a slot: `fq.limits.policy` where the data is, line by line the same decisions.
+-- Takes a slot: it decides as `fq.brokers.limits.policy` does, line by line, where the data is.
+-- Returns {1, until when the slot is taken}, or {0, in how many ms to ask again}.
 --
--- ARGV[2]   kind: "slots", "window" or "bucket"
--- ARGV[3]   how many slots there are
--- ARGV[4]   the ttl, or the length of the window or bucket
--- ARGV[5]   owner, token, "1" if it waits, priority
--- ARGV[9]   ABSENT, FIRST_GUESS, GRAIN, SOON, PART, PATIENCE
--- returns   {1, until when the slot is taken}, or {0, in how many ms to ask again}
+-- ARGV[2]   kind, "slots", "window" or "bucket"; how many slots there are; the ttl, or the length of the window or bucket; owner; token;
+--           "1" if the owner queues up; priority; then constants of the policy
 
-local kind, limit, length = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local owner, token, waits = ARGV[5], ARGV[6], ARGV[7] == '1'
-local priority = tonumber(ARGV[8])
-local ABSENT, FIRST_GUESS, GRAIN = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local SOON, PART, PATIENCE = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local _, kind, limit, length, owner, token, queues_up, priority = unpack(ARGV, 1, 8)
+local NO_SHOW_MS, INITIAL_HOLD_MS, ESTIMATE_RESOLUTION, SHORT_WAIT_MS, SLEEP_FRACTION, HELD_SLOT_RECHECK_MS = unpack(ARGV, 9, 14)
+limit, length, queues_up, priority = tonumber(limit), tonumber(length), queues_up == '1', tonumber(priority)
+NO_SHOW_MS, INITIAL_HOLD_MS, ESTIMATE_RESOLUTION = tonumber(NO_SHOW_MS), tonumber(INITIAL_HOLD_MS), tonumber(ESTIMATE_RESOLUTION)
+SHORT_WAIT_MS, SLEEP_FRACTION, HELD_SLOT_RECHECK_MS = tonumber(SHORT_WAIT_MS), tonumber(SLEEP_FRACTION), tonumber(HELD_SLOT_RECHECK_MS)
 local floor, max, min = math.floor, math.max, math.min
 
-local function member_of(one) return call('HGET', FACTS, '\0' .. one) end
+local function member_of(waiting_owner) return call('HGET', FACTS, '\0' .. waiting_owner) end
 
 -- Lets an owner wait no longer.
-local function leave(one)
-  local member = member_of(one)
+local function leave(waiting_owner)
+  local member = member_of(waiting_owner)
   if member then
     call('ZREM', WAITING, member)
-    call('HDEL', FACTS, '\0' .. one)
+    call('HDEL', FACTS, '\0' .. waiting_owner)
   end
-  call('ZREM', RETURNS, one)
+  call('ZREM', RETURNS, waiting_owner)
 end
 
-for _, gone in ipairs(call('ZRANGEBYSCORE', RETURNS, '-inf', whole(now - ABSENT))) do leave(gone) end
+for _, no_show in ipairs(call('ZRANGEBYSCORE', RETURNS, '-inf', whole(now - NO_SHOW_MS))) do leave(no_show) end
 
 local holder = kind == 'slots' and owner or token
-local mine = call('ZSCORE', SLOTS, holder)
-local held = call('ZCARD', SLOTS) - (mine and 1 or 0)
+local own_slot = call('ZSCORE', SLOTS, holder)
+local held = call('ZCARD', SLOTS) - (own_slot and 1 or 0)
 local hold, known = facts('')
 hold = tonumber(hold or 0)
-local member = waits and member_of(owner)
-local place = member and call('ZRANK', WAITING, member)
+local member = queues_up and member_of(owner)
+local position = member and call('ZRANK', WAITING, member)
 
 -- How many before the owner, whose turn it is, are about to come back. More than there are slots make no difference.
-local function others_ahead(free)
-  if free <= 0 then return 0 end
-  local before = place or call('ZCOUNT', WAITING, '-inf', priority) -- so many are ahead, come back or not
-  if place and place < free or before == 0 then return 0 end
+local function owners_ahead(free_count)
+  if free_count <= 0 then return 0 end
+  local before = position or call('ZCOUNT', WAITING, '-inf', priority) -- how many are ahead, come back or not
+  if position and position < free_count or before == 0 then return 0 end
   local count = 0
-  for _, other in ipairs(call('ZRANGEBYSCORE', RETURNS, '-inf', whole(now + floor(hold / GRAIN)))) do
-    local its = member_of(other)
-    if its and call('ZRANK', WAITING, its) < before and tonumber(sub(its, 1, TURN)) <= now then
+  for _, other in ipairs(call('ZRANGEBYSCORE', RETURNS, '-inf', whole(now + floor(hold / ESTIMATE_RESOLUTION)))) do
+    local other_member = member_of(other)
+    if other_member and call('ZRANK', WAITING, other_member) < before and tonumber(sub(other_member, 1, TURN_DIGITS)) <= now then
       count = count + 1
-      if count == free then return count end
+      if count == free_count then return count end
     end
   end
   return count
 end
 
-local ahead = others_ahead(limit - held)
-if mine or limit - held > ahead then
+local ahead = owners_ahead(limit - held)
+if own_slot or limit - held > ahead then
   local ends = kind == 'bucket' and now - now % length + length or now + length
   call('ZADD', SLOTS, whole(ends), holder)
   call('HSET', FACTS, holder, token .. ' ' .. whole(now))
@@ -71,34 +68,34 @@ if held > 0 then
   age, known = now - taken_at, known or taken_at
 end
 
-local function first_free()
+local function first_free_at()
   if kind ~= 'slots' then return first end
   if age < hold then return min(first, taken_at + hold) end
-  local look = hold > 0 and floor(hold / GRAIN) or FIRST_GUESS
-  return min(first, now + min(max(age - hold, look, 1), max(look, PATIENCE)))
+  local recheck_ms = hold > 0 and floor(hold / ESTIMATE_RESOLUTION) or INITIAL_HOLD_MS
+  return min(first, now + min(max(age - hold, recheck_ms, 1), max(recheck_ms, HELD_SLOT_RECHECK_MS)))
 end
 
 local function held_for()
   if kind ~= 'slots' then return length end
-  if not first then return FIRST_GUESS end
-  return hold > 0 and hold or max(FIRST_GUESS, min(age, PATIENCE))
+  if not first then return INITIAL_HOLD_MS end
+  return hold > 0 and hold or max(INITIAL_HOLD_MS, min(age, HELD_SLOT_RECHECK_MS))
 end
 
 local rank = ahead
-if waits then rank = place or call('ZCOUNT', WAITING, '-inf', priority) end
-local free = held < limit or not first
-local wait = max(1, (free and 0 or first_free() - now) + floor(rank * held_for() / limit))
+if queues_up then rank = position or call('ZCOUNT', WAITING, '-inf', priority) end
+local is_free = held < limit or not first
+local wait = max(1, (is_free and 0 or first_free_at() - now) + floor(rank * held_for() / limit))
 local retry_in = wait
-if kind == 'slots' and wait > SOON then retry_in = max(SOON, min(floor(wait / PART), first and now - known or 0)) end
-if waits then
-  if not place then
+if kind == 'slots' and wait > SHORT_WAIT_MS then retry_in = max(SHORT_WAIT_MS, min(floor(wait / SLEEP_FRACTION), first and now - known or 0)) end
+if queues_up then
+  if not position then
     local last = call('ZREVRANGEBYSCORE', WAITING, priority, priority, 'LIMIT', 0, 1)[1]
-    local turn = max(now + wait, last and tonumber(sub(last, 1, TURN)) or 0)
+    local turn = max(now + wait, last and tonumber(sub(last, 1, TURN_DIGITS)) or 0)
     member = format('%016.0f', turn) .. owner
     call('ZADD', WAITING, priority, member)
     call('HSET', FACTS, '\0' .. owner, member)
   end
   call('ZADD', RETURNS, whole(now + retry_in), owner)
-  keep_facts(retry_in + ABSENT)
+  keep_facts(retry_in + NO_SHOW_MS)
 end
 return {0, retry_in}
