@@ -22,24 +22,7 @@ class TurnHeader(NamedTuple):
     """
     The arguments that a turn begins with, in the order in which ``lua/turn/arguments.lua`` reads them. Flags are 1 or 0.
 
-    Attributes:
-        number: by it the server knows this turn again.
-
-        limit: claim this many at most.
-
-        channel: where the worker is woken, ``""`` if it does not wait.
-
-        is_registered: may the worker be registered as waiting?
-
-        queue_count: how many of the queues of the call it claims from, the first ones.
-
-        first_queue: from which of them it claims first.
-
-        group_count: how many groups the commits name.
-
-        is_patient: claim nothing if the leases of others have run out: what they held comes first.
-
-        known_turn: the latest turn of the worker that is remembered, as far as it knows, ``""`` if it does not.
+    ``docs/redis-scripts.md`` says what each of them means.
     """
 
     worker: str
@@ -85,22 +68,9 @@ class TurnRequest:
 
 class TurnReply(NamedTuple):
     """
-    What a turn came to.
+    What a turn came to, in the order in which ``lua/turn.lua`` returns it; ``docs/redis-scripts.md`` says what each field means.
 
-    Attributes:
-        now: the server's time, ms.
-
-        token: of what was claimed.
-
-        idle_for: for how long there will be nothing to claim, ms.
-
-        expired: workers whose lease has run out, and what is remembered of each.
-
-        moved_letters: dead letters that have a later one in another queue: the queue where they are no longer, and their id.
-
-        cancelled_ids: messages that the worker holds and that have been cancelled.
-
-        latest_turn: number of the latest turn that is remembered: this one, if there was anything to remember of it.
+    Of *expired* and *moved_letters* the pairs are worker and what is remembered of it, and queue and id.
     """
 
     now: int

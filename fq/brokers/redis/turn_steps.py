@@ -37,7 +37,7 @@ class TurnPlan:
 
     def next_step(self, turn: UnfinishedTurn) -> Step:
         """Return what is to be done next, after what has come of *turn* so far."""
-        if len(turn.deliveries) > max(0, self.claim.limit):
+        if turn.deliveries and len(turn.deliveries) > self.claim.limit:
             return Step.HAND_BACK
         if self.cursor < len(self.batches):
             return Step.CLAIM if self.cursor == len(self.batches) - 1 else Step.COMMIT
