@@ -31,19 +31,19 @@ MAX_IDLE_CONNECTIONS = 16
 """At most this many idle connections are kept."""
 
 SLOW_BYTES_PER_SECOND = 100_000
-"""A large request has as much longer as it takes at this pace: it may still be on its way."""
+"""The reply to a large request is waited for as much longer as sending takes at this rate: it may still be on its way."""
 
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.005, 0.5
 """How long a call pauses before it is repeated: each time twice as long as before, up to the maximum."""
 
 PROBES_PER_LEASE = 10
-"""How many waits for a reply fit into a lease: it is renewed in time even if a connection is dead, and another is hard to make."""
+"""This many waits for a reply fit into a lease, so it is renewed in time even if a connection is dead and a new one takes long."""
 
 PIECE_BYTES = 65_536
 """A request of this many bytes may take longer to send than to be answered. It is sent in pieces of this size, each with the whole timeout."""
 
 MAX_BUFFERED_BYTES = 4 * 2**20
-"""How many bytes of a request may still be in the buffers of the system and of the network when all of it has been sent."""
+"""This many bytes of a request may still be in buffers of the system and the network when all of it has been sent."""
 
 
 class NoAnswer(TimedOut):
@@ -67,7 +67,7 @@ class ScriptClient:
         self._idle: deque[Connection] = deque(maxlen=MAX_IDLE_CONNECTIONS)
         self._pid = pid()
         self.last_failure = float("-inf")
-        """When a call last met with a server that was away, in seconds of `time.monotonic`."""
+        """When a call last failed because the server was away, in seconds of `time.monotonic`."""
 
     def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float | None = None) -> object:
         """
@@ -109,7 +109,7 @@ class ScriptClient:
     def _retry_begun(
         self, connection: Connection | None, error: RedisError, attempt: Attempt[object], deadline: float, kept: bool, probe: float
     ) -> object:
-        """Make a call again after *error* on *connection*, which may have been *kept* from an earlier call; raise if that is no use."""
+        """Make a call again after *error* on *connection*, which may have been *kept* from an earlier call; raise if another try cannot help."""
         if connection is not None and isinstance(error, NoScriptError):
             self._idle.append(connection)
             return self._retry(attempt, deadline, probe)
@@ -182,7 +182,7 @@ class ScriptClient:
         return connection
 
     def _read(self, connection: Connection, size: int, probe: float) -> object:
-        """Return the reply to a request of *size* bytes, or raise what tells why there is none."""
+        """Return the reply to a request of *size* bytes, or raise an error that says why there is none."""
         if probe >= self.probe_seconds:
             return self._reply(connection, self.probe_seconds, size)
         usual = connection._sock.gettimeout()
@@ -223,7 +223,7 @@ class ScriptClient:
         return True
 
     def _dispose(self, connection: Connection | None, error: RedisError) -> None:
-        """Return if the call is worth another try, raise if not."""
+        """Keep or close *connection* after *error*; raise unless the call is worth another try."""
         if isinstance(error, ACCESS_ERRORS):
             if connection is not None:
                 connection.disconnect()

@@ -57,7 +57,7 @@ class Endpoint(Protocol):
         ...
 
     def invalidate(self, error: Exception) -> None:
-        """Note that *error* says that the server in charge is another one now."""
+        """Find the server again for the next connection: *error* says that another one is in charge now."""
 
 
 def _open_connection(connection_class: ConnectionClass, settings: Settings, within: float | None) -> Connection:
@@ -107,11 +107,11 @@ class Discovery:
         return self._ask_all(ask, within)
 
     def demote_first(self) -> None:
-        """Query the one that answered last only after the others."""
+        """Ask the address that answered last only after the others."""
         self.addresses = (*self.addresses[1:], self.addresses[0])
 
     def _ask_all(self, ask: Query, within: float | None) -> Address:
-        """Query all at the same time, and return the first answer."""
+        """Ask all at the same time, and return the first answer."""
         addresses = self.addresses
         answers: SimpleQueue[tuple[Address, Address | RedisError]] = SimpleQueue()
 
@@ -151,7 +151,7 @@ class SentinelEndpoint:
         return _open_connection(self.connection_class, {**self.settings, "host": host, "port": port}, within)
 
     def invalidate(self, error: Exception) -> None:
-        """Query another sentinel first from now on: the last one may not have heard of the failover."""
+        """Ask another sentinel first from now on: the last one may not have heard of the failover."""
         self.sentinels.demote_first()
 
     def _ask(self, address: Address, within: float | None) -> Address:

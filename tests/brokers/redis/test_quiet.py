@@ -1,4 +1,4 @@
-"""A worker that claims nothing any more is not rung for: what comes is for those that wait."""
+"""A worker that claims nothing any more is not woken: what comes is for the workers that wait."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ def test_a_worker_that_was_stopped_leaves_nothing_behind(connect: Callable[..., 
     assert [key for key in client.scan_iter() if b":sent:" not in key] == [b"{fq}:queues"]
 
 
-def test_a_worker_whose_threads_are_full_is_not_rung_for_what_it_cannot_run(
+def test_a_worker_whose_threads_are_full_is_not_woken_for_what_it_cannot_run(
     connect: Callable[..., RedisBroker], client: redis.Redis, quiet_log: None
 ) -> None:
     app = App(broker=connect())

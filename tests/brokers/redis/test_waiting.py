@@ -87,7 +87,7 @@ def test_a_message_of_another_queue_wakes_no_worker(connect: Callable[..., Redis
     assert waiter.stays()
 
 
-def test_a_worker_that_is_gone_is_not_rung_in_place_of_one_that_lives(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+def test_a_worker_that_is_gone_is_not_woken_in_place_of_one_that_lives(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     connect().turn((), ClaimRequest("a-first", ("q",), 1))
     client.zadd("{fq}:waiting", {f"q\0{{fq}}:bell:gone{number}": 0 for number in range(6)})
     waiter = idle(connect())
@@ -207,7 +207,7 @@ def test_wake_ends_a_wait_at_once(connect: Callable[..., RedisBroker]) -> None:
     assert time.monotonic() - started < 3
 
 
-def test_a_worker_hears_its_bell_again_when_the_connection_was_cut(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
+def test_a_worker_is_woken_again_when_the_connection_was_cut(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     broker = connect()
     waiter = idle(broker)
     client.client_kill_filter(_type="pubsub")
@@ -218,7 +218,7 @@ def test_a_worker_hears_its_bell_again_when_the_connection_was_cut(connect: Call
     assert waiter.comes_back()
 
 
-def test_a_worker_hears_its_bell_again_when_the_server_was_restarted() -> None:
+def test_a_worker_is_woken_again_when_the_server_was_restarted() -> None:
     server = Server("valkey").start()
     broker, producer = RedisBroker(server.url), RedisBroker(server.url)
     waiter = idle(broker)
