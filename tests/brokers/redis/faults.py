@@ -1,4 +1,4 @@
-"""A place whose connections fail at a chosen moment, the way networks do: before a command has left, or after the server has done it."""
+"""An endpoint whose connections fail at a chosen moment, the way networks do: before a command has left, or after the server has done it."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from fq.brokers.redis import RedisBroker
 class Faulty:
     """Stands in for an `Endpoint`: exchange number *at*, from 0, fails, and the next ones, *times* in all. Mutable: counts."""
 
-    def __init__(self, place: object, at: int, *, replied: bool, times: float = 1) -> None:
-        self.name = place.name
-        self._endpoint = place
+    def __init__(self, endpoint: object, at: int, *, replied: bool, times: float = 1) -> None:
+        self.name = endpoint.name
+        self._endpoint = endpoint
         self._at = at
         self._replied = replied
         self._times = times

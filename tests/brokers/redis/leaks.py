@@ -50,7 +50,7 @@ def _leaks(client: redis.Redis, prefix: str) -> Iterator[str]:
     yield from _lost_claims(client, prefix, list(names.values()))
 
 
-def _places(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
+def _locations(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
     for name in names:
         kind = name.partition(":")[0]
         if kind == "ready":
@@ -63,23 +63,23 @@ def _places(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tupl
 
 def _lost_messages(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[str]:
     messages = client.hgetall(prefix + "messages")
-    places: dict[bytes, str] = {}
-    for id_, place in _places(client, prefix, names):
-        if id_ in places:
-            yield f"{id_!r} is in {place} and in {places[id_]}"
+    locations: dict[bytes, str] = {}
+    for id_, location in _locations(client, prefix, names):
+        if id_ in locations:
+            yield f"{id_!r} is in {location} and in {locations[id_]}"
         if id_ not in messages:
-            yield f"{id_!r} is in {place} but there is no message"
-        elif messages[id_][SEQUENCE_DIGITS:].split(b"\0")[1].decode() != unquote(place.split(":")[1]):
-            yield f"{id_!r} is in {place} but belongs elsewhere"
-        places[id_] = place
-    for id_ in messages.keys() - places.keys():
+            yield f"{id_!r} is in {location} but there is no message"
+        elif messages[id_][SEQUENCE_DIGITS:].split(b"\0")[1].decode() != unquote(location.split(":")[1]):
+            yield f"{id_!r} is in {location} but belongs elsewhere"
+        locations[id_] = location
+    for id_ in messages.keys() - locations.keys():
         yield f"{id_!r} is nowhere"
     for id_ in client.hkeys(prefix + "again"):
         if id_ not in messages:
             yield f"{id_!r} is known from before but there is no message"
     for mark in client.zrange(prefix + "cancelled", 0, -1):
         holder, _, id_ = mark.partition(b"\0")
-        if id_ not in messages or (holder and not places[id_].endswith(f":{holder.decode()}")):
+        if id_ not in messages or (holder and not locations[id_].endswith(f":{holder.decode()}")):
             yield f"{mark!r} is cancelled but not there"
 
 
