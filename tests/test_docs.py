@@ -1,10 +1,11 @@
-"""Every Python example in README.md and docs/ runs.
+"""Every Python example in README.md and docs/ runs, the map of the code names what exists, and pages say who acts.
 
 The blocks of one page run in order, in one namespace, in an empty working directory, as if typed into a module called
 ``tasks``: so a later block may say ``from tasks import send_mail``. A block right below a comment
 ``<!-- not run: why -->`` is left out.
 """
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -80,3 +81,40 @@ def test_a_wrong_example_fails(tasks: ModuleType, tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError):
         run_examples(page, tasks)
+
+
+PLACE = re.compile(r"`([\w/]+\.py)::([\w.]+)`")
+FILE = re.compile(r"`((?:fq|tests|docs)/[\w./-]+)`")
+
+
+def names_in(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """Yield the classes and functions that *body* defines, methods with the name of their class."""
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield prefix + node.name
+        if isinstance(node, ast.ClassDef):
+            yield from names_in(node.body, f"{prefix}{node.name}.")
+
+
+def test_every_file_and_function_that_the_map_of_the_code_names_exists() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    places = PLACE.findall(page)
+    files = {file for file, _ in places} | set(FILE.findall(page))
+
+    assert len(places) > 50
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    assert [(file, name) for file, name in places if name not in names_in(ast.parse((ROOT / file).read_text()).body)] == []
+
+
+VAGUE = re.compile(
+    r"\b(nobody|somebody|anybody|whoever|so many|what is told|the like|for good|has been told|those who|who waits)\b", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_a_page_says_who_or_what_acts(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```|`[^`]*`", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+    assert VAGUE.findall(prose) == []
