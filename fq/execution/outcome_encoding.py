@@ -69,6 +69,8 @@ def encode_outcome(delivery: Delivery, outcome: Outcome, apply_send_layers: Send
 
 def encode_or_fail(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> tuple[Outcome, Commit]:
     """Return the commit of *outcome*, preceded by *outcome* itself or, if that cannot be encoded, by the failure that the commit encodes instead."""
+    if not outcome.effects and is_successful(outcome.result):
+        return outcome, new_commit(delivery.message_id, delivery.queue_name, delivery.token)
     try:
         return outcome, _Encoder(apply_send_layers).commit(delivery, outcome)
     except BaseException as error:
@@ -132,10 +134,7 @@ class _Encoder:
 
     def commit(self, delivery: Delivery, outcome: Outcome) -> Commit:
         """Return the commit of *outcome* for *delivery*."""
-        succeeded = is_successful(outcome.result)
-        if succeeded and not outcome.effects:
-            return new_commit(delivery.message_id, delivery.queue_name, delivery.token)
-        disposition = ACK if succeeded else self.disposition(outcome.result.failure())
+        disposition = ACK if is_successful(outcome.result) else self.disposition(outcome.result.failure())
         operations = tuple(map(self.operation, outcome.effects))
         return checked(new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations))
 

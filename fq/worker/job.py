@@ -71,6 +71,7 @@ class JobRunner:
         self._arun = arun
         self._grace = grace
         self._actors: dict[str, CompiledActor] = {}
+        self.emits_events = False  # do layers handle events of the messages received so far?
 
     def receive(self, delivery: Delivery) -> Job | Commit:
         """
@@ -102,6 +103,7 @@ class JobRunner:
             actor = CompiledActor(plan, notifying_layers(plan.stack).wrap(lambda _: outcome))  # without layers that could put it off
         if actor.plan.has_event_layers:
             self.registry.emit(Claimed(message), actor.plan)
+        self.emits_events |= actor.emits_events
         job = Job(delivery, actor)
         job.message = message
         return job
@@ -215,6 +217,7 @@ class JobRunner:
         actor = compile_actor(self.registry, actor_name, self._run, self._arun, self._grace)
         if actor is not None:
             self._actors[actor_name] = actor
+            self.emits_events |= actor.emits_events
         return actor
 
 

@@ -126,7 +126,8 @@ class InterruptibleCall:
         self.started = started = monotonic()
         self.deadline = started + message.time_limit / 1_000
         self.interrupted_by = None
-        self.mask.reset()
+        if self.mask.depth or self.mask.swallowed:
+            self.mask.reset()
         return self.deadline
 
     def end(self) -> None:

@@ -1,6 +1,7 @@
 """`ClaimPolicy`: measures what a worker needs to know to claim no more than it can begin, and hands back what others may run sooner. Mutable shell."""
 
 from collections.abc import Collection, Iterable
+from operator import attrgetter
 from time import monotonic
 from typing import Protocol
 
@@ -16,6 +17,8 @@ CLAIM_COOLDOWN_SECONDS = 1.0
 
 QUARANTINE_FROM_DELIVERY = 3
 """From this delivery on a message runs in quarantine, where there is one at a time: so one that kills its process does not take others along for ever."""
+
+_BODY = attrgetter("body")
 
 
 class ExecutorQueue(Protocol):
@@ -88,7 +91,7 @@ class ClaimPolicy:
 
     def received(self, deliveries: Iterable[Delivery]) -> None:
         """Note that *deliveries* have come: an executor for which no job has waited has one waiting since now."""
-        self._max_bytes += sum(len(delivery.body) for delivery in deliveries)
+        self._max_bytes += sum(map(len, map(_BODY, deliveries)))
         for executor in self._executors:
             if not executor.backlog():
                 executor.waiting_since = monotonic()

@@ -225,10 +225,10 @@ class Dispatcher:
         """Forget *jobs*, which *turn* has committed, and tell the layers."""
         self._claimed.difference_update(jobs)
         self._policy.committed(jobs)
-        self.committed += sum(job.commit is not None for job in jobs)
+        self.committed += sum([job.commit is not None for job in jobs])
         stale = set(turn.stale)
-        for job in jobs:
-            if job.actor.emits_events or stale:
+        if stale or self._runner.emits_events:
+            for job in jobs:
                 self._runner.after_commit(job, job.delivery.message_id in stale)
 
     def _dispatch(self, turn: Turn) -> None:
@@ -238,17 +238,18 @@ class Dispatcher:
         self._policy.received(turn.deliveries)
         async_jobs: list[Job] = []
         returned = 0
+        receive, add, put = self._runner.receive, self._claimed.add, self._executors.pool.put
         for delivery in turn.deliveries:
             self.last_received = delivery
-            job = self._runner.receive(delivery)
+            job = receive(delivery)
             if not isinstance(job, Job):
                 self._immediate.append(job)
                 continue
-            self._claimed.add(job)
+            add(job)
             if job.actor.ahandler is not None:
                 async_jobs.append(job)
             elif delivery.deliveries < QUARANTINE_FROM_DELIVERY:
-                self._executors.pool.put(job)
+                put(job)
             elif self._policy.quarantine(job):
                 self._executors.quarantine.put(job)
             else:
