@@ -29,6 +29,7 @@ _FIELDS = {
     "message_timestamp": int,
     "priority": int,
 }
+_ORDER = tuple(_FIELDS)
 _NO_ARGS: list[object] = []
 _no_containers = frozenset((list, dict)).isdisjoint
 _short_repr = Repr()
@@ -118,8 +119,8 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         deliveries,
         interrupted,
         _INFINITE,
-        EMPTY if fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
-        (args, kwargs, options, body) if _holds_containers(args, kwargs, options) else None,
+        EMPTY if tuple(fields) == _ORDER or fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
+        (args, kwargs, options, body) if (args or kwargs or options) and _holds_containers(args, kwargs, options) else None,
     )
 
 
