@@ -9,7 +9,7 @@ from fq.brokers.records import ClaimRequest, Commit
 from fq.brokers.redis.unfinished_turns import UnfinishedTurn
 
 
-class Step(Enum):
+class TurnStep(Enum):
     """What a turn does next."""
 
     HAND_BACK = "hand back deliveries beyond the limit, which an earlier turn without a reply has claimed"
@@ -35,17 +35,17 @@ class TurnPlan:
     expired: list[tuple[bytes, bytes]] = Factory(list)
     may_claim_more: bool = False
 
-    def next_step(self, turn: UnfinishedTurn) -> Step:
+    def next_step(self, turn: UnfinishedTurn) -> TurnStep:
         """Return what is to be done next, after what has come of *turn* so far."""
         if turn.deliveries and len(turn.deliveries) > self.claim.limit:
-            return Step.HAND_BACK
+            return TurnStep.HAND_BACK
         if self.cursor < len(self.batches):
-            return Step.CLAIM if self.cursor == len(self.batches) - 1 else Step.COMMIT
+            return TurnStep.CLAIM if self.cursor == len(self.batches) - 1 else TurnStep.COMMIT
         if self.expired:
-            return Step.RECLAIM
+            return TurnStep.RECLAIM
         if self.may_claim_more and len(turn.deliveries) < self.claim.limit:
-            return Step.CLAIM_MORE
-        return Step.DONE
+            return TurnStep.CLAIM_MORE
+        return TurnStep.DONE
 
     def next_batch(self) -> Sequence[Commit]:
         """Return the next batch of commits; it counts as applied unless the turn fails."""

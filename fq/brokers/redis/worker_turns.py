@@ -15,7 +15,7 @@ from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.reclaim import reclaim_dead, reclaim_expired
 from fq.brokers.redis.stored_records import WorkerMemory, read_memory
 from fq.brokers.redis.turn_request import TurnHeader, TurnReply, TurnRequest, read_reply
-from fq.brokers.redis.turn_steps import Step, TurnPlan
+from fq.brokers.redis.turn_steps import TurnPlan, TurnStep
 from fq.brokers.redis.unfinished_turns import UnfinishedTurn, is_later
 from fq.brokers.validation import check_commits
 from fq.brokers.waiters import WorkSignal
@@ -53,7 +53,7 @@ class WorkerTurns:
         try:
             self._find_out(claim, turn)
             plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), self._namespace.tuning.max_per_script))
-            while (step := plan.next_step(turn)) is not Step.DONE:
+            while (step := plan.next_step(turn)) is not TurnStep.DONE:
                 self._take(step, plan, turn)
         except BaseException:
             turn.cut_short()
@@ -76,20 +76,20 @@ class WorkerTurns:
         else:
             turn.give_up(request)
 
-    def _take(self, step: Step, plan: TurnPlan, turn: UnfinishedTurn) -> None:
+    def _take(self, step: TurnStep, plan: TurnPlan, turn: UnfinishedTurn) -> None:
         match step:
-            case Step.CLAIM:
+            case TurnStep.CLAIM:
                 self._commit_and_claim(plan, turn)
-            case Step.COMMIT:
+            case TurnStep.COMMIT:
                 self._run(self._request(plan.next_batch(), plan.claim, 0, ""), turn)
-            case Step.HAND_BACK:
+            case TurnStep.HAND_BACK:
                 self._hand_back(plan.claim, turn)
-            case Step.RECLAIM:
+            case TurnStep.RECLAIM:
                 reclaim_expired(self._namespace, [(name.decode(), read_memory(memory).queues) for name, memory in plan.take_expired()])
-            case Step.CLAIM_MORE:
+            case TurnStep.CLAIM_MORE:
                 self._run(self._claim_request((), plan, turn), turn)
                 plan.may_claim_more = turn.latest_claim == self._namespace.tuning.max_per_script
-            case Step.DONE:
+            case TurnStep.DONE:
                 pass
 
     def _hand_back(self, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
