@@ -166,7 +166,7 @@ class Call(Generic[R_co]):
         """
         Return what is enqueued to start this call at *now*, ms since the epoch. Its id is *message_id*.
 
-        The broker keeps the results of a workflow that *reports* its *end* until then; otherwise only as long as those of single calls.
+        With *reports_end*, the broker keeps the results of a workflow until its end; otherwise only as long as those of single calls.
 
         Raises:
             InvalidArguments: a call that starts it lacks arguments.

@@ -47,7 +47,7 @@ def pid_file(path: Path | None) -> Iterator[None]:
         yield
     finally:
         if os.getpid() == owner:  # and not a fork of it
-            os.environ.pop(LOCK)
+            os.environ.pop(LOCK, None)  # the app may have removed it
             path.unlink(missing_ok=True)
             close_handed_on(descriptor)
 

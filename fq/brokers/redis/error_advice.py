@@ -7,7 +7,7 @@ AUTHORITY = (
 ADVICE = {
     "certificate has expired": "renew the server's certificate",
     "certificate is not yet valid": "compare the clock of this host with the dates in the server's certificate",
-    "mismatch, certificate is not valid for": "connect by a name that is in the server's certificate, or have one made for this name",
+    "mismatch, certificate is not valid for": "connect by a name that is in the server's certificate, or get a certificate for this name",
     "self-signed certificate": AUTHORITY,
     "self signed certificate": AUTHORITY,
     "unable to get": AUTHORITY,

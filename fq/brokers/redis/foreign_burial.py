@@ -25,7 +25,7 @@ def bury_foreign(namespace: Namespace, worker: str, dead_ttl: int, entries: Sequ
     evicted = eviction_advice(namespace) if any(entry.found is None for entry in entries) else ""
     for entry in entries:
         reason = evicted if entry.found is None and evicted else entry
-        outcome = "was let go" if entry.found is None else "is now a dead letter"
+        outcome = "was removed from it" if entry.found is None else "is now a dead letter"
         log.error("%r in queue %s is no message of fq's and %s: %s", entry.message_id, entry.queue, outcome, reason)
     return moved
 

@@ -77,8 +77,8 @@ def _find_record(namespace: Namespace, message_id: str) -> bytes | None:
 
 
 def _lost(namespace: Namespace, message_id: str) -> BrokerError:
-    found = f"message {message_id} was {MAX_LOOKS} times not where it was said to be"
-    return BrokerError(f"{found}, expected it to stay for a moment; see if something else writes to {namespace.keys.prefix}*")
+    found = f"message {message_id}: found it in no queue, worker or list of dead letters in {MAX_LOOKS} tries"
+    return BrokerError(f"{found}, expected it where its record says; check whether another program writes to {namespace.keys.prefix}*")
 
 
 def _read_status(message_id: str, state: str, rest: Sequence[bytes | int]) -> Status:

@@ -99,7 +99,7 @@ def _requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlan
         if count >= 0:
             return count
     raise BrokerError(
-        f"what was to be requeued changed {MAX_TRIES} times while it was looked at, expected it to stay for a moment; try again"
+        f"found that the messages to requeue changed during each of {MAX_TRIES} tries, nothing of this call was applied; try again"
     )
 
 

@@ -20,7 +20,7 @@ class RecordPrefixes:
         self._known: dict[tuple[int, str, str], bytes] = {}
 
     def prefix_of(self, op: EnqueueOp) -> bytes:
-        """Return what precedes the body of *post*, after its sequence."""
+        """Return what precedes the body of *op* in its record, after its sequence."""
         key = (op.priority, op.queue_name, op.actor_name)
         prefix = self._known.get(key)
         if prefix is None:
@@ -65,11 +65,11 @@ class ScriptArguments:
         return keys, [offset, len(self.queues), *self.queues, *arguments]
 
     def post(self, op: EnqueueOp) -> tuple[Argument, ...]:
-        """Return the arguments of a op up to its id."""
+        """Return the arguments of *op* up to its id."""
         return (self.queue_number(op.queue_name), op.priority, op.delay, self.prefixes.prefix_of(op))
 
     def followup(self, followup: DeferredEnqueue) -> tuple[Argument, ...]:
-        """Return the arguments of a op that waits for a group."""
+        """Return the arguments of *followup*, which waits for a group."""
         return (*self.post(followup.op), followup.op.message_id, followup.head, followup.tail, followup.rest)
 
 

@@ -72,7 +72,8 @@ class Subscriber:
                 os.write(self._outbox, b".")
             if not self._changed.wait_for(lambda: channel in self._subscribed or self._closed, timeout):
                 self._disconnected = True  # what is published by now is missed
-                raise BrokerUnavailable(f"{self._endpoint.name} could not be listened to for {timeout:g} s: {self._error}") from self._error
+                reason = self._error or "it has not answered"
+                raise BrokerUnavailable(f"could not subscribe at {self._endpoint.name} within {timeout:g} s: {reason}") from self._error
 
     def close(self) -> None:
         """End the thread and its connection."""

@@ -204,7 +204,9 @@ class WorkerTurns:
         reply = read_reply(self._namespace.run("turn", request.call, request.arguments, claim.worker))
         turn.add(request, cast(TurnReply, reply))
         self._known_turns[claim.worker] = latest_turn
-        log.info("a turn of worker %s has arrived late: %d messages that it claimed are taken up", claim.worker, turn.latest_claim)
+        log.info(
+            "a turn of worker %s has reached the server late: the worker runs what it claimed, %d messages", claim.worker, turn.latest_claim
+        )
 
     def _memory(self, worker: str) -> WorkerMemory:
         """Return what the server remembers of *worker*."""

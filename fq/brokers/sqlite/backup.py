@@ -115,7 +115,7 @@ def shrink(connection: sqlite3.Connection, path: str, patience: int) -> Room:
     while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         if monotonic() >= deadline:
             raise BrokerUnavailable(
-                f"SQLite database {path}: found that others read it for longer than {patience} ms; the file shrinks once they have finished"
+                f"SQLite database {path}: found that other processes read it for longer than {patience} ms; the file shrinks once they have finished"
             )
         sleep(0.05)
     return room(connection)

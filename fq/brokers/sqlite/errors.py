@@ -50,7 +50,7 @@ def translate(error: sqlite3.Error, path: str, busy_timeout: int) -> FqError:
             )
         case sqlite3.SQLITE_TOOBIG:
             return BrokerError(
-                f"{where}: found a message or result larger than SQLite takes ({error}); keep large data elsewhere and send where it is"
+                f"{where}: found a message or result larger than SQLite takes ({error}); store large data elsewhere and send its address"
             )
         case sqlite3.SQLITE_IOERR:
             return BrokerUnavailable(

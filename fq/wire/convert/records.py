@@ -94,7 +94,7 @@ def is_record(annotation: object) -> bool:
 
 
 def record(annotation: object, codec_for: CodecFor) -> Record:
-    """Return how the record *annotation* is converted; *code_of* makes the coders of its fields."""
+    """Return how the record *annotation* is converted; *codec_for* makes the codecs of its fields."""
     return (DictRecord if is_typeddict(get_origin(annotation) or annotation) else Record)(annotation, codec_for)
 
 

@@ -109,7 +109,7 @@ class LoopBlame:
         if task is not self._logged:
             self._logged = task
             log.warning(
-                "%s has kept the event loop from turning for %.1f s, and all other async actors wait: call what blocks with asyncio.to_thread",
+                "%s has kept the event loop from turning for %.1f s, and all other async actors wait: call blocking code by asyncio.to_thread",
                 task.job.delivery.actor_name,
                 seconds,
             )

@@ -69,7 +69,7 @@ def test_what_is_ready_and_not_there_is_let_go(
     turn = broker.turn((), WANT)
 
     assert ids(turn.deliveries) == ["a"]
-    assert "was let go: found no message" in caplog.text
+    assert "was removed from it: found no message" in caplog.text
     assert in_flight(broker) == 1
     assert broker.dead_letters() == ()
     assert broker.turn(done(turn.deliveries), WANT).stale == ()
@@ -179,7 +179,7 @@ def test_a_server_that_is_away_just_then_loses_neither_the_claim_nor_the_junk(
 def test_asking_for_it_says_that_something_else_writes_there(broker: RedisBroker, client: redis.Redis, look: str) -> None:
     broker.enqueue(enqueue_ops("a"))
     put(client, b"x1", b"junk")
-    with pytest.raises(BrokerError, match=r"see if something else writes to \{fq\}:\*"):
+    with pytest.raises(BrokerError, match=r"check whether another program writes to \{fq\}:\*"):
         getattr(broker, look)("x1")
 
     assert broker.discard(["x1"]) == 0
