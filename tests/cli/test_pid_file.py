@@ -20,6 +20,18 @@ with pid_file(Path(sys.argv[1])):
     sys.stdin.read()
 """
 
+FORK = """
+import os, sys
+from pathlib import Path
+from fq.cli.pid_file import pid_file
+with pid_file(Path(sys.argv[1])):
+    if not os.fork():
+        sys.stdin.read()
+        os._exit(0)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
 RELOAD = """
 import os, sys
 from pathlib import Path
@@ -109,7 +121,7 @@ def test_a_program_that_replaces_itself_keeps_the_file(file: Path) -> None:
 
 
 def test_a_fork_does_not_keep_the_file_of_a_worker_that_has_ended(file: Path) -> None:
-    with worker(file, HOLD.replace("    print(", "    __import__('os').fork()\n    print(", 1)) as process:
+    with worker(file, FORK) as process:
         process.kill()
         process.wait()
 
