@@ -23,10 +23,13 @@ from fq.core.events import (
     WorkerStopping,
 )
 
+Announcing = ANNOUNCING
+
 __all__ = [
     "ANNOUNCING",
     "ActorDeclared",
     "ActorDeclaring",
+    "Announcing",
     "Claimed",
     "Committed",
     "Committing",

@@ -9,6 +9,7 @@ from typing import TypeVar, Unpack, cast
 from fq.app.bulk_send import duplicates_warning, send_in_batches
 from fq.brokers import broker_from_url
 from fq.brokers.protocol import Broker
+from fq.brokers.requeue import use_by_default
 from fq.calls.actor import AnyActor
 from fq.calls.call import Call
 from fq.calls.declare import ActorDecorator, actors_in
@@ -34,6 +35,8 @@ from fq.worker.settings import InlineSettings, WorkerSettings
 R = TypeVar("R")
 T = TypeVar("T")
 log = logger("fq")
+
+use_by_default(plan_requeue)
 
 DEFAULT_URL = "sqlite:///fq.db"
 
@@ -152,6 +155,8 @@ class App:
         """Return ``factory(app)``, which is called once for each app. Layers use it for what they share."""
         return self.registry.singleton(factory)
 
+    own = singleton  # its former name, removed at 1.0
+
     def get_actor(self, name: str) -> AnyActor:
         """
         Return the actor called *name*.
@@ -213,7 +218,7 @@ class App:
 
     def requeue(self, message_ids: Sequence[str]) -> int:
         """Put dead letters back on their queues as if sent now, reopen the groups that failed with them, and return how many there were."""
-        return self._broker.requeue(message_ids, plan_requeue)
+        return self._broker.requeue(message_ids)
 
     def run_until_idle(self) -> int:
         """

@@ -11,4 +11,6 @@ from fq.brokers.sqlite import SqliteBroker
 from fq.brokers.urls import broker_from_url
 from fq.brokers.validation import DEAD_TTL_MS
 
+DEAD_TTL = DEAD_TTL_MS  # its former name, removed at 1.0
+
 __all__ = ["DEAD_TTL_MS", "Broker", "MemoryBroker", "SqliteBroker", "broker_from_url"]

@@ -143,9 +143,9 @@ class Broker(Protocol):
         """
         ...
 
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """
-        Put dead letters back on their queues as *plan* says, and return how many; call `App.requeue`, which passes the planner.
+        Put dead letters back on their queues as *plan* says, by default as ``fq.execution.requeue_plan`` does, and return how many.
 
         The broker shows *plan* what it has, and carries out the result as one step. If what it showed has changed by then, it asks for another plan.
         """

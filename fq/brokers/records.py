@@ -291,3 +291,7 @@ class ClaimedMessage:
     actor_name: str
     worker: str
     since: int
+
+
+Post, Keep, Join, Splice, Replace = EnqueueOp, StoreResultOp, ArriveOp, DeferredEnqueue, Reschedule
+Want, Held = ClaimRequest, ClaimedMessage  # former names, removed at 1.0

@@ -81,3 +81,16 @@ class RequeuePlan:
 
 RequeuePlanner: TypeAlias = Callable[[Iterable[str], RequeueView, int], RequeuePlan]
 """A pure function of the ids of dead letters, the view, and the broker's clock. A broker calls it again if what it showed has changed."""
+
+
+_fallback: list[RequeuePlanner] = []
+
+
+def use_by_default(plan: RequeuePlanner) -> None:
+    """Let `Broker.requeue` call *plan* when it is given no planner: the one that reads messages, which brokers do not import."""
+    _fallback[:] = [plan]
+
+
+def planner(plan: RequeuePlanner | None) -> RequeuePlanner:
+    """Return *plan*, or the default."""
+    return plan or _fallback[0]

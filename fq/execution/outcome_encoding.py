@@ -69,9 +69,9 @@ def encode_outcome(delivery: Delivery, outcome: Outcome, apply_send_layers: Send
 
 def encode_or_fail(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> tuple[Outcome, Commit]:
     """Return the commit of *outcome*, preceded by *outcome* itself or, if that cannot be encoded, by the failure that the commit encodes instead."""
-    if not outcome.effects and is_successful(outcome.result):
-        return outcome, new_commit(delivery.message_id, delivery.queue_name, delivery.token)
     try:
+        if not outcome.effects and is_successful(outcome.result):
+            return outcome, new_commit(delivery.message_id, delivery.queue_name, delivery.token)
         return outcome, _Encoder(apply_send_layers).commit(delivery, outcome)
     except BaseException as error:
         if escapes(error):

@@ -15,6 +15,8 @@ from fq.testing.simulation.faults import Faults
 from fq.testing.simulation.ledger import Violation
 from fq.testing.simulation.run import Run
 
+Flaw = Violation  # its former name, removed at 1.0
+
 __all__ = [
     "DeadLetterError",
     "Faults",

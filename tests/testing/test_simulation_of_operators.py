@@ -129,6 +129,6 @@ def test_a_seed_in_which_an_operator_fails_fails_again_in_the_same_way(store: ty
 
 
 def test_what_the_ledger_itself_gets_wrong_of_a_mend_is_found_in_what_has_not_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fq.app.app.plan_requeue", faulty_operators.ignores_groups)
+    monkeypatch.setattr("fq.brokers.requeue._fallback", [faulty_operators.ignores_groups])
 
     assert {violation.kind for violation in failure_with(range(200)).violations} == {"stuck"}

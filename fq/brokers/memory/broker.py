@@ -6,6 +6,7 @@ from itertools import islice
 
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
+from fq.brokers.former_names import FormerNames
 from fq.brokers.limits.local_store import InMemory, LocalStore
 from fq.brokers.limits.store import LimitStore
 from fq.brokers.memory.state import MemoryState
@@ -23,7 +24,7 @@ from fq.brokers.records import (
     Turn,
     WorkerStats,
 )
-from fq.brokers.requeue import RequeuePlanner
+from fq.brokers.requeue import RequeuePlanner, planner
 from fq.brokers.validation import (
     DEAD_TTL_MS,
     check_claim_request,
@@ -38,13 +39,12 @@ from fq.runtime.interrupt_mask import shields
 
 
 @shields(*CALLED_BY_ACTORS)
-class MemoryBroker:
+class MemoryBroker(FormerNames):
     """
     A broker that lives in this process and ends with it: for tests, notebooks and small programs. Mutable, and safe to share between threads.
 
     >>> from fq.brokers.records import EnqueueOp
-    >>> broker = MemoryBroker()
-    >>> broker.enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"{}")])
+    >>> (broker := MemoryBroker()).enqueue([EnqueueOp("m1", "default", "add", 0, 0, b"{}")])
     1
     >>> broker.status("m1").state
     'ready'
@@ -223,7 +223,7 @@ class MemoryBroker:
                 and error in (None, letter.fault.type)
                 and (until is None or letter.died_at <= until)
             )
-            return tuple(letter for letter, _ in zip(letters, range(limit), strict=False))
+            return tuple(islice(letters, limit))
 
     def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
         """See `Broker.claimed_by`."""
@@ -244,11 +244,11 @@ class MemoryBroker:
         self._signal.notify_work()
         return found
 
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """See `Broker.requeue`."""
         check_names("message_id", *message_ids)
         with self._lock:
-            count = self._state.requeue(message_ids, plan, self.clock.now)
+            count = self._state.requeue(message_ids, planner(plan), self.clock.now)
         self._signal.notify_work()
         return count
 

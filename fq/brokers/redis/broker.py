@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 from fq.brokers.findings import Finding
+from fq.brokers.former_names import FormerNames
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.redis import inspection
@@ -15,7 +16,7 @@ from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.process_state import ProcessState
 from fq.brokers.redis.requeue import requeue
 from fq.brokers.redis.server_clock import ServerClock
-from fq.brokers.requeue import RequeuePlanner
+from fq.brokers.requeue import RequeuePlanner, planner
 from fq.brokers.single_flight import SingleFlight
 from fq.brokers.validation import DEAD_TTL_MS, check_claim_request, check_enqueue_ops, check_names, check_search, check_settings
 from fq.errors import ConfigError
@@ -24,7 +25,7 @@ from fq.runtime.process_id import pid
 
 
 @shields(*CALLED_BY_ACTORS, "begin_enqueue")
-class RedisBroker:
+class RedisBroker(FormerNames):
     """
     Keeps messages on Redis (6.2 or later) or Valkey (7.2 or later): one server, Sentinel or Cluster. Connects at the first call.
 
@@ -203,10 +204,10 @@ class RedisBroker:
         check_search(queue=queue, actor=actor, error=error)
         return inspection.dead_letters(self._namespace, queue, actor, error, limit, until)
 
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """Put dead letters back on their queues, as *plan* says; return how many there were."""
         check_names("message_id", *message_ids)
-        return requeue(self._namespace, message_ids, plan, self.now())
+        return requeue(self._namespace, message_ids, planner(plan), self.now())
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """Delete dead letters and waiting messages; return how many there were."""

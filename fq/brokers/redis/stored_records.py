@@ -24,7 +24,7 @@ def read_memory(text: bytes | None) -> WorkerMemory:
     if not text:
         return WorkerMemory()
     if text.startswith(b"{"):
-        found = json.loads(text.decode("utf-8", "replace"))
+        found = json.loads(text.partition(b"\0")[0].decode("utf-8", "replace"))
         return WorkerMemory(found["turn"], tuple(found["queues"]))
     parts = text.decode().split("\0")  # of fq before JSON; it is not needed after the next release
     queues = parts[5 + int(parts[3]) + int(parts[4]) :] if len(parts) > 5 else []

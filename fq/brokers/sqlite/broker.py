@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.findings import Finding
+from fq.brokers.former_names import FormerNames
 from fq.brokers.limits.local_store import LocalStore
 from fq.brokers.protocol import CALLED_BY_ACTORS, AsyncInThreads
 from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
-from fq.brokers.requeue import RequeuePlanner
+from fq.brokers.requeue import RequeuePlanner, planner
 from fq.brokers.single_flight import SingleFlight
 from fq.brokers.sqlite import fork_safety, inspection
 from fq.brokers.sqlite.cancellation import cancel
@@ -41,7 +42,7 @@ BUSY_TIMEOUT_MS = 15_000
 
 
 @shields(*CALLED_BY_ACTORS, "now")
-class SqliteBroker(WholeFile, AsyncInThreads):
+class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
     """
     A broker in a SQLite file, for any number of processes of one machine. Mutable; safe to share between threads, and across a fork.
 
@@ -219,12 +220,12 @@ class SqliteBroker(WholeFile, AsyncInThreads):
         self._listener.notify_work()
         return found
 
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """See `Broker.requeue`."""
         check_names("message_id", *message_ids)
         with self._writer.writing() as connection:
             now = self.clock.now
-            count = requeue(connection, message_ids, plan, now, now - self._dead_ttl, self._writer.known)
+            count = requeue(connection, message_ids, planner(plan), now, now - self._dead_ttl, self._writer.known)
         self._listener.notify_work()
         return count
 

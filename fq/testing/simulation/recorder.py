@@ -7,7 +7,7 @@ from attrs import define, field
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import ClaimRequest, Commit, EnqueueOp, StoreResultOp, Turn
-from fq.brokers.requeue import RequeuePlanner
+from fq.brokers.requeue import RequeuePlanner, planner
 from fq.testing.simulation.invariants import check_results
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.requeues import record_requeue
@@ -92,10 +92,10 @@ class Recorder:
         self.wake_idle_workers()
         return found
 
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner) -> int:
+    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """See `Broker.requeue`."""
         count = self.broker.requeue(message_ids, plan)
-        record_requeue(self.ledger, message_ids, plan, count, self.broker.now())
+        record_requeue(self.ledger, message_ids, planner(plan), count, self.broker.now())
         self.wake_idle_workers()
         return count
 

@@ -34,7 +34,7 @@ def test_what_is_remembered_has_named_fields(connect: Callable[..., RedisBroker]
     broker.enqueue([enqueue_op("m")])
     (delivery,) = broker.turn([Commit("stale", "q", 1)], CLAIM).deliveries
     text = client.hget("{fq}:workers", "w")
-    memory = json.loads(text)
+    memory = json.loads(text.partition(b"\0")[0])
 
     assert memory.keys() == {"turn", "token", "latest_token", "stale_ids", "cancelled_ids", "queues"}
     assert (memory["token"], memory["latest_token"]) == (str(delivery.token), str(delivery.token))
@@ -70,6 +70,16 @@ def test_the_queues_that_an_older_fq_remembered_are_kept_and_taken_back(
     assert read_memory(client.hget("{fq}:workers", "w")) == WorkerMemory("a.7.1", ("q", "old"))
     assert heir.release("w", {}) == 1
     broker.discard(["m"])
+
+
+def test_fq_before_json_reads_the_queues_too(connect: Callable[..., RedisBroker], client: redis.Redis, shared: Server) -> None:
+    broker = connect()
+    broker.turn((), CLAIM)
+    parts = client.hget("{fq}:workers", "w").decode().split("\0")
+
+    assert [name for name in parts[5 + int(parts[3]) + int(parts[4]) :] if name] == ["q", "r"], (
+        "so its messages are taken back by any worker"
+    )
 
 
 def test_nothing_is_remembered_of_a_worker_that_is_not_known() -> None:

@@ -9,7 +9,7 @@
 local memory = {turn = '', token = '0', latest_token = '0', stale_ids = {}, cancelled_ids = {}, queues = {}}
 local memory_text = call('HGET', WORKERS, header.worker)
 if memory_text and sub(memory_text, 1, 1) == '{' then
-  memory = cjson.decode(memory_text)
+  memory = cjson.decode(string.match(memory_text, '^[^%z]*'))
 elseif memory_text then
   -- What fq before JSON wrote: each part ended by NUL, the ids with their two counts before them. It is not needed after the next release.
   local stale_count, cancelled_count, rest

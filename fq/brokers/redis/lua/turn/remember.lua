@@ -37,8 +37,11 @@ local latest_turn = memory.turn
 if claimed_count > 0 or commits_by_queue[1] or cancelled_ids[1] or new_names ~= known_names or not memory_text or header.known_turn == '' then
   latest_turn = header.number
   local latest_token = token > 0 and token_text or memory.latest_token
-  call('HSET', WORKERS, header.worker, cjson.encode({
+  local text = cjson.encode({
     turn = latest_turn, token = token_text, latest_token = latest_token,
     stale_ids = stale_ids, cancelled_ids = cancelled_ids, queues = queues,
-  }))
+  })
+  -- The queues once more, as fq before JSON reads them: it takes back what a dead worker has claimed only of queues that it reads. The next
+  -- release need not write them.
+  call('HSET', WORKERS, header.worker, text .. '\0\0\0000\0000\0' .. new_names .. '\0')
 end
