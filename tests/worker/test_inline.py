@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from contextvars import ContextVar
 from datetime import timedelta
@@ -200,7 +200,16 @@ def test_a_generator_exit_of_a_layer_is_an_ordinary_failure(app: App, run: Calla
     run(test)
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """A shell starts what runs in the background with this signal ignored."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 @both_ways
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_an_interrupt_from_the_keyboard_ends_an_actor_that_hangs(app: App, run: Callable[[Callable[[], None]], None]) -> None:
     ended = []
 
