@@ -258,7 +258,7 @@ class App:
 
     def _prepare(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
         message_id, enqueues = self._build_messages(call, self._broker.now())
-        return enqueues, self._handle(call, message_id)
+        return enqueues, cast("Handle[R]", make_handle(self, self.registry.stores_result, call.steps, message_id))
 
     def _build_messages(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
         """Return the id of *call* and the messages that start it; *now* is the broker's time, since a host's clock may be wrong."""
@@ -269,9 +269,7 @@ class App:
         return message_id, tuple(map(self.registry.apply_send_layers, enqueues))
 
     def _finish_send(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
+        registry = self.registry
         for enqueue in enqueues:
-            self.registry.emit_enqueued(enqueue)
-        return self._handle(call, message_id)
-
-    def _handle(self, call: Call[R], message_id: str) -> Handle[R]:
-        return cast("Handle[R]", make_handle(self, self.registry.stores_result, call.steps, message_id))
+            registry.emit_enqueued(enqueue)
+        return cast("Handle[R]", make_handle(self, registry.stores_result, call.steps, message_id))

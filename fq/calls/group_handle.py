@@ -107,6 +107,8 @@ StoresResult: TypeAlias = Callable[[CallTemplate], bool]
 
 def make_handle(app: ResultSource, stores_result: StoresResult, steps: tuple[StepTemplate, ...], message_id: str) -> Handle[object]:
     """Return the handle of the pipeline *steps*, whose first step was sent as *message_id*."""
+    if len(steps) == 1:
+        return _step_handle(app, stores_result, steps[0], message_id)
     *earlier, last = steps
     before: list[Handle[object]] = []
     for step in earlier:

@@ -20,5 +20,7 @@ def main() -> None:
     """Run and inspect fq, a task queue. APP names your application: module:attribute, such as tasks:app."""
 
 
-for command in (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health, doctor, backup, shrink):
+COMMANDS = (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health, doctor, backup, shrink)
+
+for command in COMMANDS:
     main.add_command(command)

@@ -107,7 +107,8 @@ class Registry:
 
     def stores_result(self, call: CallTemplate) -> bool:
         """Will the result of *call* be stored?"""
-        return call.options.get("store_results", self.plan(call.actor.name).stores_results) is True
+        default = self._plans.get(call.actor.name, self._app_plan).stores_results
+        return call.options.get("store_results", default) is True if call.options else default
 
     def singleton(self, factory: Callable[..., T]) -> T:
         """See `App.singleton`."""
