@@ -26,11 +26,11 @@ def test_help_lists_the_commands(arguments: tuple[str, ...]) -> None:
     ran = CliRunner().invoke(main, arguments, prog_name="fq")
 
     assert ran.exit_code == 0
-    for command in ("worker", "stack", "send", "queues"):
-        assert f"\n  {command} " in ran.stdout
+    for command in COMMANDS:
+        assert f"\n  {command.name} " in ran.stdout
 
 
-@pytest.mark.parametrize("command", ["worker", "stack", "send", "queues"])
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_command_explains_itself(command: str) -> None:
     ran = CliRunner().invoke(main, [command, "--help"], prog_name="fq")
 
