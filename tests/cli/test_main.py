@@ -35,7 +35,8 @@ def test_every_command_explains_itself(command: str) -> None:
     ran = CliRunner().invoke(main, [command, "--help"], prog_name="fq")
 
     assert ran.exit_code == 0
-    assert ran.stdout.startswith(f"Usage: fq {command} [OPTIONS] APP")
+    app = "[APP]" if command == "doctor" else "APP"
+    assert ran.stdout.startswith(f"Usage: fq {command} [OPTIONS] {app}")
 
 
 def test_an_unknown_command_is_exit_code_2() -> None:
