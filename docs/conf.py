@@ -30,7 +30,7 @@ autodoc_preserve_defaults = True
 # without a network, and type variables (one capital letter, perhaps with a word after it) have no page.
 INTERNAL = (
     r"execution|runtime|wire|workflows"
-    r"|brokers\.(memory|redis|sqlite|steady_time|limits\.local_store)"
+    r"|brokers\.(former_names|memory|redis|sqlite|steady_time|limits\.local_store)"
     r"|calls\.(templates|call\.CallSender)"
     r"|limits\.limit_layer|middleware\.option_sources"
 )
