@@ -31,7 +31,6 @@ _FIELDS = {
 }
 _ORDER = tuple(_FIELDS)
 _NO_ARGS: list[object] = []
-_no_containers = frozenset((list, dict)).isdisjoint
 _short_repr = Repr()
 
 
@@ -120,16 +119,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         interrupted,
         _INFINITE,
         EMPTY if tuple(fields) == _ORDER or fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
-        (args, kwargs, options, body) if (args or kwargs or options) and _holds_containers(args, kwargs, options) else None,
-    )
-
-
-def _holds_containers(args: tuple[object, ...], kwargs: Mapping[str, object], options: Mapping[str, object]) -> bool:
-    """Is there a list or a dict in them, which an actor could change?"""
-    return not (
-        _no_containers(map(type, args))
-        and (not kwargs or _no_containers(map(type, kwargs.values())))
-        and (not options or _no_containers(map(type, options.values())))
+        (args, kwargs, options, body),
     )
 
 
