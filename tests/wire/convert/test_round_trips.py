@@ -16,6 +16,7 @@ from typing import (
 )
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given
 
@@ -275,7 +276,7 @@ class Crate[V](Box[list[V]]):
     ],
 )
 def test_type_statements_and_type_parameters_are_understood(annotation, value):
-    scope = dict(globals())
+    scope = {**globals(), "attrs": attrs}
     exec(NEWER, scope)
     annotation = eval(annotation, scope)
     value = eval(value, scope) if isinstance(value, str) else value
