@@ -1,37 +1,15 @@
 """`Around`: a context manager around the call, as a layer."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 from fq import (
     Around,
-    LayerError,
     Message,
     Outcome,
 )
 from fq.testing import message
-
-MESSAGE = message("add", 1, 2)
-
-
-def answer(_: Message) -> Outcome:
-    return Outcome.success(3)
-
-
-async def aanswer(_: Message) -> Outcome:
-    return Outcome.success(3)
-
-
-def run(handler: Coroutine[Any, Any, Outcome]) -> Outcome:
-    return asyncio.run(handler)  # type: ignore[arg-type]
-
-
-def error_of(outcome: Outcome) -> tuple[object, str]:
-    """Return the layer that raised, and what it raised."""
-    assert isinstance(outcome.error, LayerError)
-    return outcome.error.layer, str(outcome.error)
+from tests.middleware.handlers import MESSAGE, aanswer, answer, error_of, run
 
 
 def test_a_context_manager_is_around_the_call_in_both_colours() -> None:

@@ -1,9 +1,6 @@
 """The three ways to write a layer: `Step`, `Around`, raw `wrap`; and what becomes of a layer that goes wrong."""
 
-import asyncio
-from collections.abc import Coroutine
 from contextlib import nullcontext
-from typing import Any
 
 import pytest
 from attrs import field, frozen, validators
@@ -28,26 +25,7 @@ from fq.class_style.hook_names import HOOKS
 from fq.core.duration import to_ms
 from fq.errors import TimeLimitExceeded
 from fq.testing import message
-
-MESSAGE = message("add", 1, 2)
-
-
-def answer(_: Message) -> Outcome:
-    return Outcome.success(3)
-
-
-async def aanswer(_: Message) -> Outcome:
-    return Outcome.success(3)
-
-
-def run(handler: Coroutine[Any, Any, Outcome]) -> Outcome:
-    return asyncio.run(handler)  # type: ignore[arg-type]
-
-
-def error_of(outcome: Outcome) -> tuple[object, str]:
-    """Return the layer that raised, and what it raised."""
-    assert isinstance(outcome.error, LayerError)
-    return outcome.error.layer, str(outcome.error)
+from tests.middleware.handlers import MESSAGE, aanswer, answer, error_of, run
 
 
 def test_a_bare_middleware_changes_nothing() -> None:

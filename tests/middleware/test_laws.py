@@ -37,7 +37,7 @@ from fq import (
     default_middleware,
 )
 from fq.errors import FqError
-from fq.testing import message
+from tests.middleware.handlers import MESSAGE
 
 Colour: TypeAlias = Callable[[Middleware, Handler, Message], Outcome]
 
@@ -177,7 +177,6 @@ HANDLERS: tuple[Handler, ...] = (
     lambda message: Outcome.failure(Boom("no")).also(Enqueue(message, 7)),
     lambda message: Outcome(Failure(Retry(message.with_options(retries=1), 10, Boom("later")))),
 )
-MESSAGE = message("add", 1, 2)
 
 
 def drive(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:

@@ -3,7 +3,6 @@
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,21 +15,9 @@ from tests.brokers.builders import claim, claim_one, commit, enqueue_op, enqueue
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
 def copy(tmp_path: Path) -> Path:
     (tmp_path / "copies").mkdir()
     return tmp_path / "copies" / "copy.db"
-
-
-@pytest.fixture
-def broker(path: Path) -> Iterator[SqliteBroker]:
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
 
 
 def large(count: int) -> list:

@@ -1,24 +1,8 @@
 """SQLite: many rows in one statement, and bodies that are too large for that."""
 
-from pathlib import Path
-
-import pytest
-
 from fq.brokers import SqliteBroker
 from fq.brokers.sqlite.bulk_sql import MAX_BYTES_PER_STATEMENT, MAX_ROWS_PER_STATEMENT, pack_rows, split_bodies
 from tests.brokers.builders import claim, enqueue_op
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path):
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
 
 
 def test_bodies_are_packed_into_as_few_pieces_as_sqlite_takes() -> None:

@@ -13,18 +13,6 @@ from fq.brokers.sqlite.inotify import FileWatch
 from tests.brokers.builders import PATIENCE_SECONDS, claim, commit, enqueue_ops, in_thread
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path):
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
-
-
 def other_message_ends_the_wait(path: Path, broker: SqliteBroker | None = None) -> bool:
     broker, other = broker or SqliteBroker(path), SqliteBroker(path)
     for number in range(5):

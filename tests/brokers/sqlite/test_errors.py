@@ -20,11 +20,6 @@ NOBODY = 65_534
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
 def broker(path: Path) -> Iterator[SqliteBroker]:
     broker = SqliteBroker(path, busy_timeout=100)
     yield broker

@@ -7,7 +7,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,42 +14,10 @@ import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.sqlite import database, file_check, schema
-from fq.errors import BrokerUnavailable
 from tests.brokers.builders import claim, claim_one, commit, enqueue_ops, ids, state
+from tests.brokers.sqlite.database_files import files, move, others, refusal
 
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look and sign every time, and do not wait for a file to be written to the end."""
-    monkeypatch.setattr(database, "MARK_SECONDS", 0.0)
-    monkeypatch.setattr(file_check, "CHECK_SECONDS", 0.0)
-    monkeypatch.setattr(file_check, "REREAD_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(file_check, "_refused", {})
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path) -> Iterator[SqliteBroker]:
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
-
-
-def others(path: Path) -> SqliteBroker:
-    return SqliteBroker(path)
-
-
-def files(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.name}*"))
-
-
-def move(path: Path, name: str) -> None:
-    for file in files(path):
-        file.rename(file.with_name(file.name.replace(path.name, name)))
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def copy_of(path: Path) -> Path:
@@ -65,12 +32,6 @@ def copy_of(path: Path) -> Path:
 def copy_back_log(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] == 0
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(BrokerUnavailable) as caught:
-        call()
-    return str(caught.value)
 
 
 # Moved and deleted.

@@ -11,18 +11,6 @@ from fq.brokers import SqliteBroker
 from tests.brokers.builders import claim, enqueue_ops, ids
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path):
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
-
-
 def test_a_broker_that_is_let_go_closes_its_connections(path: Path) -> None:
     broker = SqliteBroker(path)
     broker.enqueue(enqueue_ops("m"))

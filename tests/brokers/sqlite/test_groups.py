@@ -1,33 +1,12 @@
 """SQLite: the plan of arrivals, and what stays of a complete group."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK
 from fq.brokers.sqlite.groups import Progress, plan_arrivals
 from tests.brokers.builders import arrive_op, claim_one, commit, deferred_enqueue, enqueue_ops
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path):
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
-
-
-def counts(path: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(path)) as connection:
-        tables = ("messages", "results", "groups", "members", "dead", "workers")
-        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+from tests.brokers.sqlite.database_files import counts
 
 
 def test_a_complete_group_keeps_no_values(path: Path, broker: SqliteBroker) -> None:

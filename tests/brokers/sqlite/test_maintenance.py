@@ -1,34 +1,13 @@
 """SQLite: no table grows for ever."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.records import Bury, Commit, StoreResultOp
 from fq.brokers.validation import DEAD_TTL_MS
 from tests.brokers.builders import FAULT, arrive_op, claim, claim_request, enqueue_ops
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path):
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
-
-
-def counts(path: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(path)) as connection:
-        tables = ("messages", "results", "groups", "members", "dead", "workers")
-        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+from tests.brokers.sqlite.database_files import counts
 
 
 def test_what_is_past_its_time_is_deleted_little_by_little(path: Path) -> None:

@@ -1,24 +1,10 @@
 """SQLite: a turn takes as many steps for a thousand messages as for ten."""
 
-from pathlib import Path
-
 import pytest
 
 from fq.brokers import SqliteBroker
 from fq.brokers.records import ACK, RELEASE, Bury, Commit, Disposition, Operation, Reschedule, StoreResultOp
 from tests.brokers.builders import FAULT, arrive_op, claim, claim_request, deferred_enqueue, enqueue_op, enqueue_ops
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path):
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
 
 
 def statements_of_a_turn(broker: SqliteBroker, count: int, disposition: Disposition, *operations: Operation) -> int:

@@ -1,56 +1,17 @@
 """SQLite: what a turn did to a file that was moved meanwhile is reported once the file is back."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from fq.brokers import SqliteBroker
-from fq.brokers.sqlite import database, file_check, turn_recovery
+from fq.brokers.sqlite import turn_recovery
 from fq.brokers.sqlite.turn import TurnResult, run_turn
-from fq.errors import BrokerUnavailable
 from tests.brokers.builders import LEASE_MS, claim, claim_one, claim_request, commit, enqueue_ops, ids, outcome
+from tests.brokers.sqlite.database_files import move, others, refusal
 
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look and sign every time, and do not wait for a file to be written to the end."""
-    monkeypatch.setattr(database, "MARK_SECONDS", 0.0)
-    monkeypatch.setattr(file_check, "CHECK_SECONDS", 0.0)
-    monkeypatch.setattr(file_check, "REREAD_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(file_check, "_refused", {})
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
-
-
-@pytest.fixture
-def broker(path: Path) -> Iterator[SqliteBroker]:
-    broker = SqliteBroker(path)
-    yield broker
-    broker.close()
-
-
-def others(path: Path) -> SqliteBroker:
-    return SqliteBroker(path)
-
-
-def files(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.name}*"))
-
-
-def move(path: Path, name: str) -> None:
-    for file in files(path):
-        file.rename(file.with_name(file.name.replace(path.name, name)))
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(BrokerUnavailable) as caught:
-        call()
-    return str(caught.value)
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def moves_once(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
