@@ -222,7 +222,7 @@ def _seen(future: "asyncio.Future[None]") -> None:
 
 
 def _result_within(future: Future[T], within: float) -> T | None:
-    """Return the result of *future*, or None if there is none *within* so many seconds."""
+    """Return the result of *future*, or None if it has none *within* that time, in seconds."""
     deadline = monotonic() + within
     while True:
         left = deadline - monotonic()

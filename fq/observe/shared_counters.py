@@ -9,12 +9,13 @@ import fcntl
 import mmap
 import os
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from typing import TypeAlias
 from zlib import crc32
+
+from fq.runtime.anonymous_file import anonymous_file
 
 Labels: TypeAlias = tuple[str, str]
 """Queue and actor."""
@@ -52,7 +53,7 @@ class SharedCounters:
         self._slot_size = _slot_size(width)
         self._blobs_offset = slots * self._slot_size
         size = self._blobs_offset + slots * BLOB_SIZE
-        self.descriptor = _fresh_file(size) if descriptor is None else descriptor
+        self.descriptor = anonymous_file("fq-metrics", size) if descriptor is None else descriptor
         if os.fstat(self.descriptor).st_size < size:
             os.ftruncate(self.descriptor, size)  # the previous release created it, without blobs, and was then reloaded
         self._memory = mmap.mmap(self.descriptor, size)
@@ -184,13 +185,3 @@ class ProcessCounters:
 
 def _slot_size(width: int) -> int:
     return HEADER_SIZE + MAX_ROWS * (LABEL_SIZE + 8 * width)
-
-
-def _fresh_file(size: int) -> int:
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("fq-metrics")
-    else:
-        descriptor, path = tempfile.mkstemp()
-        os.unlink(path)  # noqa: PTH108  # only the descriptor is needed
-    os.ftruncate(descriptor, size)
-    return descriptor

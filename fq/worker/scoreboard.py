@@ -6,11 +6,12 @@ Mutable shell. Each thread that runs actors has a slot. The child writes and the
 
 import mmap
 import os
-import tempfile
 from struct import Struct
 from time import monotonic
 
 from attrs import frozen
+
+from fq.runtime.anonymous_file import anonymous_file
 
 _HEADER = Struct("<dQ")  # last heartbeat, finished
 _SLOT = Struct("<ddH110s")  # deadline, started, length of the message id, the message id
@@ -64,7 +65,7 @@ class Scoreboard:
 
     def __init__(self, slots: int, descriptor: int | None = None) -> None:
         size = _SLOT_BYTES * (slots + 1)
-        self.descriptor = _create_file(size) if descriptor is None else descriptor
+        self.descriptor = anonymous_file("fq-scoreboard", size) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, size)
         self._slots = [ScoreboardSlot(self._memory, _SLOT_BYTES * (number + 1)) for number in range(slots)]
         self._count = slots
@@ -106,13 +107,3 @@ class Scoreboard:
             return None
         deadline, started, length, encoded = first
         return RunningMessage(encoded[:length].decode("utf-8", "replace"), started, deadline) if length else None
-
-
-def _create_file(size: int) -> int:
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("fq-scoreboard")
-    else:
-        descriptor, path = tempfile.mkstemp()
-        os.unlink(path)  # noqa: PTH108  # the descriptor alone is needed
-    os.ftruncate(descriptor, size)
-    return descriptor

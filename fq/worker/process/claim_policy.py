@@ -130,7 +130,7 @@ class ClaimPolicy:
         )
 
     def _is_heavy(self) -> bool:
-        """Do the bodies of what is claimed come to so many bytes that no more should wait in this process? Counted only when it may be so."""
+        """Are the bodies of the claimed messages so large that no more should wait in this process? They are counted only when they may be."""
         if self._max_bytes > MAX_CLAIM_BYTES:
             self._max_bytes = sum(len(job.delivery.body) for job in self._claimed)
         return self._max_bytes > MAX_CLAIM_BYTES
