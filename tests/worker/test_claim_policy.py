@@ -13,6 +13,7 @@ from fq.brokers.records import MAX_CLAIM_BYTES, ClaimRequest, Commit, Turn
 from fq.core.events import Event, ThreadBooted, ThreadStopping
 from fq.middleware.base import Middleware
 from fq.worker.scoreboard import Scoreboard
+from tests.new_threads import new_threads
 from tests.wait_until import wait_until
 
 
@@ -164,14 +165,14 @@ def test_a_worker_that_is_stopped_leaves_no_thread_and_no_lease(app: App) -> Non
         await asyncio.sleep(0)
         return n
 
-    before = threading.active_count()
+    left = new_threads()
     for _ in range(3):
         with app.worker(threads=50):
             app.send_many([*(quick.call(n) for n in range(20)), *(aquick.call(n) for n in range(20))])
             wait_until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
         assert app.broker.workers() == ()
 
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: not left())
     booted = sorted(event.name for event in told if isinstance(event, ThreadBooted))
     wait_until(lambda: sorted(event.name for event in told if isinstance(event, ThreadStopping)) == booted)
 

@@ -16,6 +16,7 @@ from fq import App, AsyncHandler, Message, Middleware, Outcome, Retries, SelfCan
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.testing import check_step, drain, memory, simulate
+from tests.new_threads import new_threads
 
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
@@ -138,11 +139,11 @@ def test_nothing_is_left_of_an_actor_that_exits(app: App, run: Callable[[Callabl
         sys.exit(3)
 
     def test() -> None:
-        before = set(threading.enumerate())
+        left = new_threads()
         handle = leave.send()
         app.run_until_idle()
 
-        assert [thread for thread in threading.enumerate() if thread not in before] == []  # idle threads of other tests may end meanwhile
+        assert left() == []
         assert handle.status().state == "dead"
 
     run(test)

@@ -22,6 +22,7 @@ from tests.brokers.redis.builders import done, drain
 from tests.brokers.redis.proxy import Proxy
 from tests.brokers.redis.servers import Server, binaries, free_port
 from tests.brokers.redis.test_waiting import idle, keep, wait_for
+from tests.new_threads import new_threads
 
 WANT = ClaimRequest("w", ("q",), 10)
 
@@ -334,7 +335,7 @@ def test_a_broker_that_was_closed_connects_again(broker: RedisBroker) -> None:
 
 
 def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
-    before, connections = threading.active_count(), len(client.client_list())
+    left, connections = new_threads(), len(client.client_list())
     broker = connect()
     asyncio.run(broker.aenqueue([enqueue_op("m")]))
     broker.wait(WANT, 0)
@@ -342,7 +343,7 @@ def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[.
     broker.close()
     time.sleep(0.05)
 
-    assert threading.active_count() == before
+    assert left() == []
     assert len(client.client_list()) == connections
 
 
