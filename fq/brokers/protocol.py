@@ -9,18 +9,43 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol, runtime_checkable
 
-from fq.brokers.findings import Finding
-from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
+from fq.brokers.browsing import Browser
+from fq.brokers.counters import CounterStore
+from fq.brokers.findings import DAMAGE_CHECK_SECONDS, Finding
+from fq.brokers.marks import MarkStore
+from fq.brokers.operations import Mark, SetMarkOp
+from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, Placement, QueueStats, Status, Turn, WorkerStats
 from fq.brokers.requeue import RequeuePlanner
+from fq.brokers.sights import COUNT_ALL
 
 CALLED_BY_ACTORS = (
-    *("enqueue", "result", "ids_with_results", "wait_result", "cancel", "cancel_all", "status", "queues", "workers", "claimed_by"),
+    *(
+        "enqueue",
+        "place",
+        "replace",
+        "set_marks",
+        "marks",
+        "marks_in",
+        "browse",
+        "peek",
+        "count",
+        "counts",
+        "result",
+        "ids_with_results",
+        "wait_result",
+        "cancel",
+        "cancel_all",
+        "status",
+        "queues",
+        "workers",
+        "claimed_by",
+    ),
     *("dead_letters", "requeue", "discard", "purge", "pause", "resume", "diagnose"),
 )
 """The methods that actors call. An interrupt of the actor waits until they return (see ``fq/runtime/interrupt_mask.py``)."""
 
 
-class Broker(Protocol):
+class Broker(MarkStore, Browser, CounterStore, Protocol):
     """
     Keeps messages, dead letters, results and groups, and is the one clock of all its workers.
 
@@ -40,6 +65,27 @@ class Broker(Protocol):
 
     async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers."""
+
+    def place(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """
+        Put messages on their queues, as `enqueue` does, and say for each of *ops*, in order, which message stands for it: see `Placement`.
+
+        A message whose unique key is held is not enqueued, and keeps none of the others back.
+        """
+        ...
+
+    async def aplace(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """`place` for async producers."""
+        ...
+
+    def replace(self, op: EnqueueOp, expected: bytes | None = None) -> bool:
+        """
+        Put *op* in the place of the message with its id, if that waits, and return whether it did.
+
+        With *expected*, only if the body of the message is this one. The message keeps its unique key and, while it is put aside, waits for the holder; its
+        number of deliveries and latest fault stay, too. Its delay is counted from now; `UniqueKey.max_wait` of *op* bounds it.
+        """
+        ...
 
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """
@@ -65,8 +111,14 @@ class Broker(Protocol):
         Workers that share a broker each get their own wake-up: the return of one does not keep another waiting.
         """
 
-    def renew(self, workers: Sequence[str], lease: int) -> None:
-        """Renew the leases of *workers* for *lease* ms from now, except those that have been taken back."""
+    def renew(self, workers: Sequence[str], lease: int, reports: Sequence[SetMarkOp] = (), asked: Sequence[str] = ()) -> Mapping[str, Mark]:
+        """
+        Renew the leases of *workers* for *lease* ms from now, except those that have been taken back: a heartbeat.
+
+        In the same step, the marks of *reports* are set, which enqueue nothing, and then those marks of *asked* that exist are returned, by key. So what
+        a worker says about itself, and what a person asks of it, costs it no call of its own.
+        """
+        ...
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """
@@ -96,8 +148,12 @@ class Broker(Protocol):
         """Return where a message is."""
         ...
 
-    def queues(self) -> tuple[QueueStats, ...]:
-        """Return, by name, all queues that hold messages or have held any."""
+    def queues(self, most: int = COUNT_ALL) -> tuple[QueueStats, ...]:
+        """
+        Return, by name, all queues that hold messages or have held any.
+
+        A broker that counts messages one by one stops at *most*: see `QueueStats.at_least`. The others count all, at no cost.
+        """
         ...
 
     def workers(self) -> tuple[WorkerStats, ...]:
@@ -147,16 +203,21 @@ class Broker(Protocol):
         """
         Put dead letters back on their queues as *plan* says, by default as ``fq.execution.requeue_plan`` does, and return how many.
 
-        The broker shows *plan* what it has, and carries out the result as one step. If what it showed has changed by then, it asks for another plan.
+        The broker takes the ids some at a time, so that no step takes long: it shows *plan* what it has, and carries out the result as one step. If what it
+        showed has changed by then, it asks for another plan.
         """
         ...
 
     def discard(self, message_ids: Sequence[str]) -> int:
-        """Delete dead letters and waiting messages, and return how many. A running message is not deleted."""
+        """Delete dead letters and waiting messages, some at a time, and return how many. A running message is not deleted."""
         ...
 
     def purge(self, queue: str) -> int:
-        """Delete the messages that wait in *queue* (ready and delayed, not running, not dead), and return how many."""
+        """
+        Delete the messages that wait in *queue* (ready and delayed, not running, not dead), some at a time, and return how many.
+
+        It deletes no more messages than waited at first: those that come in the meantime may stay.
+        """
         ...
 
     def pause(self, queue: str) -> None:
@@ -165,8 +226,8 @@ class Broker(Protocol):
     def resume(self, queue: str) -> None:
         """Allow claims from *queue* again."""
 
-    def diagnose(self) -> tuple[Finding, ...]:
-        """Return findings about this broker and its settings, for ``fq doctor``."""
+    def diagnose(self, check_seconds: float = DAMAGE_CHECK_SECONDS) -> tuple[Finding, ...]:
+        """Return findings about this broker and its settings, for ``fq doctor``. A broker that keeps a file looks for damage for up to *check_seconds*."""
         ...
 
     def now(self) -> int:
@@ -190,12 +251,34 @@ class OverlappingSends(Protocol):
         ...
 
 
+@runtime_checkable
+class TransactionalEnqueue(Protocol):
+    """A broker in a database, which can take messages in the transaction of a user's own connection to that database."""
+
+    def transactional_enqueue(self, ops: Sequence[EnqueueOp]) -> tuple[str, Mapping[str, object]]:
+        """Return the statement that enqueues *ops* in PostgreSQL, with parameters as ``:name``, and these."""
+        ...
+
+
+@runtime_checkable
+class Migrates(Protocol):
+    """A broker whose tables have versions."""
+
+    def migrate(self) -> tuple[int, int]:
+        """Make the tables, or upgrade older ones, and return their version before and after."""
+        ...
+
+
 class AsyncInThreads:
     """The async methods of a broker whose calls are short or local: each runs in a thread."""
 
     async def aenqueue(self: Broker, ops: Sequence[EnqueueOp]) -> None:
         """`Broker.enqueue`, in a thread."""
         await asyncio.to_thread(self.enqueue, tuple(ops))  # the caller may change its list while this waits
+
+    async def aplace(self: Broker, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """`Broker.place`, in a thread."""
+        return await asyncio.to_thread(self.place, tuple(ops))
 
     async def await_result(self: Broker, message_id: str, timeout: int) -> bytes | None:
         """`Broker.wait_result`, in a thread."""

@@ -1,21 +1,21 @@
-"""`broker_from_url`: makes a broker from its URL. The only module that knows all brokers."""
+"""`broker_from_url`: makes a broker from its URL. The only module that knows all brokers; it imports the one that is used."""
 
+from difflib import get_close_matches
 from urllib.parse import parse_qsl, unquote
 
-from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
 from fq.brokers.redaction import without_password
-from fq.brokers.sqlite import SqliteBroker
-from fq.brokers.sqlite.broker import BUSY_TIMEOUT_MS
 from fq.brokers.validation import DEAD_TTL_MS
 from fq.errors import ConfigError
 
 EXPECTED = (
     "expected memory://, sqlite:///jobs.db (a relative path), sqlite:////var/lib/jobs.db (an absolute one), redis://localhost:6379/0 or another form "
-    "that fq.brokers.redis.endpoint lists"
+    "that fq.brokers.redis.endpoint lists, postgresql://localhost/shop"
 )
 
 REDIS = ("redis", "rediss", "unix")
+
+POSTGRES = ("postgresql", "postgres")
 
 OPTIONS = ("synchronous", "busy_timeout", "dead_ttl")
 """The options of a SQLite URL: ``?synchronous=full&busy_timeout=5000``."""
@@ -37,15 +37,29 @@ def broker_from_url(url: str) -> Broker:
     """
     scheme, mark, rest = url.partition("://")
     if mark and scheme.partition("+")[0] in REDIS:
-        from fq.brokers.redis import RedisBroker  # other brokers do not need what it imports
+        from fq.brokers.redis import RedisBroker
 
         return RedisBroker(url)
+    if mark and scheme in POSTGRES:
+        return _postgres(url)
     if mark and scheme == "sqlite":
         return _sqlite(url, rest)
     if url == "memory://":
+        from fq.brokers.memory import MemoryBroker
+
         return MemoryBroker()
     shown = without_password(url)
     raise ConfigError(f"found {shown!r} as the URL of a broker, {EXPECTED}{_hint(shown)}")
+
+
+def _postgres(url: str) -> Broker:
+    try:
+        from fq.brokers.postgres import PostgresBroker  # an extra
+    except ImportError as error:
+        raise ConfigError(
+            f"found {without_password(url)}, expected psycopg to be installed ({error}); type: pip install 'fq[postgres]'"
+        ) from None
+    return PostgresBroker(url)
 
 
 def _sqlite(url: str, rest: str) -> Broker:
@@ -56,6 +70,8 @@ def _sqlite(url: str, rest: str) -> Broker:
     path = unquote(place[1:])
     if path in ("", ":memory:") or path.endswith("/"):
         raise ConfigError(f"found {url}, which names no file, expected one; type: sqlite:///jobs.db, or memory:// for none")
+    from fq.brokers.sqlite.broker import BUSY_TIMEOUT_MS, SqliteBroker
+
     options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := sorted(set(options).difference(OPTIONS)):
         raise ConfigError(f"found {unknown[0]!r} in {url}, expected one of {', '.join(OPTIONS)}")
@@ -75,6 +91,11 @@ def _ms(url: str, name: str, found: str) -> int:
 def _hint(url: str) -> str:
     if url.startswith(("valkey://", "valkeys://")):
         return f"; type: {url.replace('valkey', 'redis', 1)}"
-    if "://" not in url and url.endswith((".db", ".sqlite", ".sqlite3")):
-        return f"; type: sqlite:///{url}"
-    return "; type: memory://" if url.startswith("memory") else ""
+    if url.startswith("memory"):
+        return "; type: memory://"
+    scheme, mark, rest = url.partition("://")
+    if mark:
+        meant = get_close_matches(scheme, ("sqlite", "memory", *REDIS), 1)
+        return f"; type: {meant[0]}://{rest}" if meant else ""
+    path = url.removeprefix("sqlite:")
+    return f"; type: sqlite:///{path}" if path.endswith((".db", ".sqlite", ".sqlite3")) else ""

@@ -8,11 +8,29 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
-from fq.brokers.records import ArriveOp, ClaimRequest, Commit, DeferredEnqueue, EnqueueOp, Operation, Reschedule, StoreResultOp
+from fq.brokers.counters import Count
+from fq.brokers.records import (
+    ABSENT,
+    ANYTHING,
+    MAX_KEY_BYTES,
+    ArriveOp,
+    ClaimRequest,
+    Commit,
+    DeferredEnqueue,
+    EnqueueOp,
+    Operation,
+    Reschedule,
+    SetMarkOp,
+    StoreResultOp,
+    UniqueKey,
+)
 from fq.errors import MAX_DURATION_MS, BrokerError, ConfigError
 
 MAX_PRIORITY = 2**31 - 1
 """The highest priority; the lowest is minus this."""
+
+MAX_EXACT_INTEGER = 2**53
+"""The highest number that all brokers keep exactly."""
 
 NAME_RULE = "a text that is not empty, without NUL and lone surrogates"
 NOTHING_APPLIED = "nothing of this call was applied"
@@ -30,13 +48,14 @@ def group_ttl(arrive_op: ArriveOp, complete: bool) -> int:
     return min(arrive_op.ttl, DEAD_TTL_MS) if complete else arrive_op.ttl
 
 
-def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
+def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> bool:
     """
-    Accept *ops* if every one of them can be kept.
+    Accept *ops* if every one of them can be kept, and return whether any has a unique key.
 
     Raises:
         BrokerError: one cannot be; names it, what was found and what was expected. Nothing of the call may be applied then.
     """
+    any_unique = False
     for op in ops:
         if not (
             type(op.body) is bytes
@@ -49,6 +68,10 @@ def check_enqueue_ops(ops: Iterable[EnqueueOp]) -> None:
             and (op.actor_name and op.actor_name.isprintable())
         ):
             _check_each_field(op)
+        if op.unique is not None:
+            check_unique_key(op.message_id, op.unique)
+            any_unique = True
+    return any_unique
 
 
 def _check_each_field(op: EnqueueOp) -> None:
@@ -96,6 +119,21 @@ def check_names(kind: str, *names: object) -> None:
             raise BrokerError(f"found {kind}={name!r}, expected {NAME_RULE}; {NOTHING_APPLIED}")
 
 
+def check_heartbeat(workers: Iterable[str], reports: Iterable[SetMarkOp], asked: Iterable[str]) -> None:
+    """
+    Check what `Broker.renew` is called with.
+
+    Raises:
+        BrokerError: a name or a mark that cannot be kept, or a report that enqueues something.
+    """
+    check_names("worker", *workers)
+    check_keys(asked)
+    for report in reports:
+        check_set_mark_op(report)
+        if report.then:
+            raise _refusal(report.key, "then", report.then, "no messages in a heartbeat")
+
+
 def check_search(**names: str | None) -> None:
     """Check those *names*, given by their kind, that are not None; raises as `check_names` does."""
     for kind, name in names.items():
@@ -110,14 +148,16 @@ def check_claim_request(request: ClaimRequest) -> None:
 
 
 def _check_operation(operation: Operation) -> None:
-    if isinstance(operation, EnqueueOp):
-        check_enqueue_ops((operation,))
-    elif isinstance(operation, StoreResultOp):
+    if isinstance(operation, StoreResultOp):  # first, since nearly all commits have one
         _check_text(operation.message_id, "message_id", operation.message_id)
         _check_bytes(operation.message_id, "body", operation.body)
         _check_duration(operation.message_id, "ttl", operation.ttl)
         if operation.hold:
             _check_text(operation.message_id, "hold", operation.hold)
+    elif isinstance(operation, EnqueueOp):
+        check_enqueue_ops((operation,))
+    elif isinstance(operation, SetMarkOp):
+        check_set_mark_op(operation)
     else:
         _check_arrive_op(operation)
 
@@ -131,9 +171,67 @@ def _check_arrive_op(arrive_op: ArriveOp) -> None:
     _check_duration(arrive_op.group, "ttl", arrive_op.ttl)
     for deferred in arrive_op.then:
         check_enqueue_ops((deferred.op,))
+        if deferred.op.unique is not None:
+            raise _refusal(
+                deferred.op.message_id, "unique", deferred.op.unique, "None: what follows a group would be lost if its key were held"
+            )
         _check_bytes(deferred.op.message_id, "head", deferred.head)
         _check_bytes(deferred.op.message_id, "tail", deferred.tail)
         _check_bytes(deferred.op.message_id, "rest", deferred.rest)
+
+
+def check_key(key: object) -> None:
+    """
+    Accept *key* as the key of a mark or a unique message: a name of `MAX_KEY_BYTES` at most.
+
+    Raises:
+        BrokerError: it is not one.
+    """
+    if not _is_name(key) or len(str(key).encode()) > MAX_KEY_BYTES:
+        shown = repr(key) if len(repr(key)) <= 100 else f"{repr(key)[:100]}… of {len(str(key))} characters"
+        raise BrokerError(f"found key={shown}, expected {NAME_RULE}, of {MAX_KEY_BYTES} bytes at most; {NOTHING_APPLIED}")
+
+
+def check_keys(keys: Iterable[object]) -> None:
+    """Check each of *keys*; raises as `check_key` does."""
+    for key in keys:
+        check_key(key)
+
+
+def check_unique_key(whose: str, unique: UniqueKey) -> None:
+    """Check *unique*, of the message *whose*; raises as `check_key` does."""
+    check_key(unique.key)
+    for name, found, expected in (("until", unique.until, ("start", "end")), ("on_conflict", unique.on_conflict, ("keep", "after"))):
+        if found not in expected:
+            raise _refusal(whose, name, found, " or ".join(map(repr, expected)))
+    _check_duration(whose, "window", unique.window)
+    _check_duration(whose, "max_wait", unique.max_wait)
+
+
+def check_set_mark_op(op: SetMarkOp) -> None:
+    """Check *op*; raises as `check_key` does."""
+    check_key(op.key)
+    if op.body is not None:
+        _check_bytes(op.key, "body", op.body)
+    if op.expected not in (ABSENT, ANYTHING):
+        _check_bytes(op.key, "expected", op.expected)
+    if op.index:
+        check_key(op.index)
+    _check_duration(op.key, "ttl", op.ttl)
+    for name, found in (("order", op.order), ("most", op.most)):
+        if type(found) is not int or not 0 <= found <= MAX_EXACT_INTEGER:
+            raise _refusal(op.key, name, found, f"a whole number from 0 to {MAX_EXACT_INTEGER}")
+    check_enqueue_ops(op.then)
+
+
+def check_counts(counts: Iterable[Count]) -> None:
+    """Check *counts*; raises as `check_key` does."""
+    for each in counts:
+        check_key(each.bucket)
+        check_key(each.name)
+        if type(each.by) is not int or not -MAX_EXACT_INTEGER <= each.by <= MAX_EXACT_INTEGER:
+            raise _refusal(each.name, "by", each.by, f"a whole number from -{MAX_EXACT_INTEGER} to {MAX_EXACT_INTEGER}")
+        _check_duration(each.name, "ttl", each.ttl)
 
 
 def _check_bytes(whose: str, name: str, value: object) -> None:

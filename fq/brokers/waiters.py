@@ -180,16 +180,13 @@ class ResultWaiters:
                 await asyncio.wait((here,), timeout=min(left, self._max_sleep))
                 if here.done():
                     return here.result()
-            await self._last_look(message_id, loop.create_future(), self._last_look_within if timeout > 0 else self._max_sleep)
+            last: asyncio.Future[None] = loop.create_future()
+            self._lookup.ask(message_id, 0, last)
+            if timeout > 0:
+                await _looked_within(last, self._last_look_within)
+            else:  # the only look: it is waited for, however long it takes, as in a thread
+                await last
             return here.result() if here.done() else None
-
-    async def _last_look(self, message_id: str, looked: "asyncio.Future[None]", within: float) -> None:
-        """Look once more for a result that is not awaited any longer; return when that is done, or after *within* seconds."""
-        self._lookup.ask(message_id, 0, looked)
-        looked.add_done_callback(_seen)
-        await asyncio.wait((looked,), timeout=within)
-        if looked.done() and not (within < self._max_sleep and isinstance(looked.exception(), BrokerUnavailable)):
-            looked.result()
 
     def _waiting(self, message_id: str) -> list[Promise[bytes]]:
         with self._lock:
@@ -214,6 +211,14 @@ def _pass_error_on(here: "asyncio.Future[bytes]", looked: "asyncio.Future[None]"
     if error is not None and not here.done():
         here.set_exception(error)
         here.exception()  # its waiter may be gone: then asyncio must not log the error
+
+
+async def _looked_within(last: "asyncio.Future[None]", within: float) -> None:
+    """Return when the *last* look after a timeout is done, or after *within* seconds. A broker that is unavailable is reported by the next call."""
+    last.add_done_callback(_seen)
+    await asyncio.wait((last,), timeout=within)
+    if last.done() and not isinstance(last.exception(), BrokerUnavailable):
+        last.result()
 
 
 def _seen(future: "asyncio.Future[None]") -> None:

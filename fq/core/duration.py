@@ -7,6 +7,8 @@ from fq.errors import MAX_DURATION_MS, OptionError
 
 Duration: TypeAlias = int | timedelta
 
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
 
 def to_ms(duration: Duration) -> int:
     """
@@ -36,4 +38,19 @@ def limit_ms(duration: Duration | float) -> float:
     return duration if duration == float("inf") else to_ms(duration)  # type: ignore[return-value, arg-type]  # inf is the only float allowed
 
 
-__all__ = ["MAX_DURATION_MS", "Duration", "limit_ms", "optional_ms", "to_ms"]
+def duration(ms: int) -> str:
+    """
+    Return *ms* in the unit that suits it, with two figures or more.
+
+    >>> [duration(ms) for ms in (7, 1_500, 90_000, 5_400_000, 200_000_000)]
+    ['7 ms', '1.5 s', '1 m 30 s', '1 h 30 m', '2 d 7 h']
+    """
+    if ms < SECOND:
+        return f"{ms} ms"
+    if ms < MINUTE:
+        return f"{ms / SECOND:.1f} s"
+    unit, smaller, names = (DAY, HOUR, "dh") if ms >= DAY else (HOUR, MINUTE, "hm") if ms >= HOUR else (MINUTE, SECOND, "ms")
+    return f"{ms // unit} {names[0]} {ms % unit // smaller} {names[1]}"
+
+
+__all__ = ["DAY", "HOUR", "MAX_DURATION_MS", "MINUTE", "SECOND", "Duration", "duration", "limit_ms", "optional_ms", "to_ms"]

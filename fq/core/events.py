@@ -13,6 +13,7 @@ QueueDeclaring     a queue is about to be named for the first time        the th
 QueueDeclared      a queue was named for the first time                   the thread that declares it
 Enqueued           a message is on its queue (sent, or a follow-up)       the sender's thread; the dispatcher's for follow-ups
 Delayed            as above, and it has to wait first                     as above, before `Enqueued`
+SendFailed         a message could not be put on its queue                the sender's thread
 Claimed            a worker has claimed a message                         the dispatcher's thread
 Started            the actor's chain is about to run                      the thread or event loop that runs it
 Committing         its outcome is about to be committed                   the thread or event loop that ran it
@@ -25,6 +26,8 @@ WorkerStopping     a worker is about to stop                              its ma
 WorkerStopped      all threads have ended                                 its main thread
 ThreadBooted       a worker thread has started                            that thread
 ThreadStopping     a worker thread is about to end                        that thread
+Operated           a person has changed something by ``fq web``, or has   a thread of the web server,
+                   ordered a worker by ``fq workers``                     the main thread
 =================  =====================================================  ==============================================
 """
 
@@ -80,6 +83,15 @@ class Delayed:
 
     message: Message
     delay: int
+
+
+@frozen
+class SendFailed:
+    """A message could not be put on its queue, as far as is known: the broker raised *error*, and so does the send."""
+
+    message: Message
+    delay: int
+    error: BaseException
 
 
 @frozen
@@ -173,6 +185,20 @@ class ThreadStopping:
     role: str = "worker"
 
 
+@frozen
+class Operated:
+    """
+    A person, *who*, has done *what* to the things called *names*: messages, queues, schedules or workers.
+
+    *what* is the name of an action of ``fq web``; ``fq workers`` has some of them, too:
+    ``"requeue"``, ``"cancel"``, ``"discard"``, ``"run_now"``, ``"edit"``, ``"pause"``, ``"purge"`` ...
+    """
+
+    who: str
+    what: str
+    names: tuple[str, ...]
+
+
 Event: TypeAlias = (
     ActorDeclaring
     | ActorDeclared
@@ -180,6 +206,7 @@ Event: TypeAlias = (
     | QueueDeclared
     | Enqueued
     | Delayed
+    | SendFailed
     | Claimed
     | Started
     | Committing
@@ -192,6 +219,7 @@ Event: TypeAlias = (
     | WorkerStopped
     | ThreadBooted
     | ThreadStopping
+    | Operated
 )
 
 ANNOUNCING: frozenset[type] = frozenset(

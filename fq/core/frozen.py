@@ -1,6 +1,7 @@
 """`FrozenDict`, the immutable mapping that messages carry, and `unchecked_constructor`, a fast way to make frozen records. Next: ``fq.core.message``."""
 
 from collections.abc import Callable, Mapping
+from types import new_class
 from typing import Never, ParamSpec, TypeVar, cast
 
 import attrs
@@ -56,10 +57,10 @@ def frozen_dict(mapping: Mapping[str, object]) -> FrozenDict[str, object]:
 
 def unchecked_constructor(kind: Callable[P, R]) -> Callable[P, R]:
     """
-    Return a constructor of *kind*, a frozen attrs class without a base or a weakref slot, that takes half the time of its own.
+    Return a constructor of *kind*, a frozen attrs class without a weakref slot, that takes a third of the time of its own.
 
-    It is for records of which each message makes several. It takes the fields by position, and neither converts nor validates them. It fills a mutable
-    twin of the same layout, which then becomes an instance of *kind*.
+    It is for records of which each message makes several. It takes the fields as the class does, and neither converts nor validates them. It fills a
+    mutable twin of the same layout, which then becomes an instance of *kind*. As attrs does, it is compiled from a text: one frame, one store a field.
 
     >>> from attrs import frozen
     >>> @frozen(weakref_slot=False)
@@ -69,11 +70,14 @@ def unchecked_constructor(kind: Callable[P, R]) -> Callable[P, R]:
     >>> unchecked_constructor(Point)(1)
     Point(x=1, y=0)
     """
-    fields: tuple[attrs.Attribute[object], ...] = getattr(kind, "__attrs_attrs__", ())
-
-    def become(self: object) -> None:
-        self.__class__ = kind  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]  # a class, of the same layout
-
-    slots: dict[str, object] = {field.name: attrs.field(default=field.default) for field in fields}
-    twin = type(kind.__name__, (), {**slots, "__attrs_post_init__": become})
-    return cast("Callable[P, R]", attrs.define(twin, auto_attribs=False, weakref_slot=False, eq=False, repr=False))
+    frozen_class = cast("type[attrs.AttrsInstance]", kind)
+    fields: tuple[attrs.Attribute[object], ...] = attrs.fields(frozen_class)
+    slots = {"__slots__": [field.name for field in fields]}
+    twin = new_class(frozen_class.__name__, frozen_class.__bases__, exec_body=lambda namespace: namespace.update(slots))
+    twin.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # it has no methods of its own
+    known = {"new": object.__new__, "twin": twin, "kind": kind, **{f"default_{field.name}": field.default for field in fields}}
+    parameters = [field.name if field.default is attrs.NOTHING else f"{field.name}=default_{field.name}" for field in fields]
+    stores = [f"self.{field.name} = {field.name}" for field in fields]
+    lines = [f"def make({', '.join(parameters)}):", "self = new(twin)", *stores, "self.__class__ = kind", "return self"]
+    exec(compile("\n    ".join(lines), f"<constructor of {frozen_class.__qualname__}>", "exec"), known)  # noqa: S102  # of the names of fields
+    return cast("Callable[P, R]", known["make"])

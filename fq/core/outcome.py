@@ -6,7 +6,7 @@ the broker applies all of them or none. Continue with ``fq.middleware.base``.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 from returns.pipeline import is_successful
@@ -56,11 +56,14 @@ class Enqueue:
     Send *message*, to run after *delay* ms.
 
     *continues*: is it the next part of the workflow of the message with this outcome? Then it does not start if that message was cancelled.
+
+    *only_on*: if the outcome changes on its way through the layers, with which is it sent? ``"success"``; ``"final"``: any but a retry; ``"any"``.
     """
 
     message: Message
     delay: int = 0
     continues: bool = False
+    only_on: Literal["any", "success", "final"] = "any"
 
 
 new_enqueue = unchecked_constructor(Enqueue)
@@ -98,7 +101,49 @@ class Arrive:
     ttl: int = 86_400_000
 
 
-Effect: TypeAlias = Enqueue | Store | Arrive
+@frozen
+class Run:
+    """One run of a message, as its worker saw it: by *worker*, begun at *started*, ms since the epoch on the broker's clock, for *took* ms."""
+
+    worker: str = ""
+    started: int = 0
+    took: int = 0
+
+
+KeptArguments: TypeAlias = bool | tuple[str, ...] | Callable[[str, object], object]
+"""Which arguments a record has."""
+
+
+@frozen
+class KeepRecord:
+    """
+    Keep a record of *message* and of what became of it, for *ttl* ms, among the latest *most* records of all messages.
+
+    If the message is retried, the attempt is noted in the message, and there is no record yet. What it may say of the run, a worker adds.
+
+    Attributes:
+        redact: the names of parameters whose values are left out; True for all; or a function of a name and a value that returns what is kept.
+
+        whole: is all of it kept? If not, only that the message has ended is known for a while.
+
+        run: who ran it, and when.
+
+        parameters: the names of the parameters that positional arguments go to, as far as they are known; more arguments go to the last.
+
+        progress: the latest that the actor has told, as JSON; empty if it has told none.
+    """
+
+    message: Message
+    ttl: int
+    most: int
+    redact: KeptArguments = ()
+    whole: bool = True
+    run: Run | None = None
+    parameters: tuple[str, ...] = ()
+    progress: bytes = b""
+
+
+Effect: TypeAlias = Enqueue | Store | Arrive | KeepRecord
 
 
 @frozen
@@ -107,7 +152,7 @@ class Outcome:
     The result of a message, and the effects to commit with it.
 
     >>> Outcome.success(3).also(Enqueue(Message(message_id="m2", actor_name="report")))
-    Outcome(result=<Success: 3>, effects=(Enqueue(message=...), delay=0, continues=False),))
+    Outcome(result=<Success: 3>, effects=(Enqueue(message=...), delay=0, continues=False, only_on='any'),))
 
     A success acknowledges the message. A failure says what happens to it: `Retry`, `Dead` or `Drop`.
     """
@@ -138,7 +183,7 @@ class Outcome:
     @property
     def succeeded(self) -> bool:
         """Did the actor return?"""
-        return is_successful(self.result)
+        return isinstance(self.result, Success)  # `is_successful` makes two calls more
 
     @property
     def final(self) -> bool:
@@ -154,16 +199,26 @@ class Outcome:
         return None if isinstance(setback, Drop) else setback.error
 
     def alt(self, change: Callable[[Setback], Setback]) -> "Outcome":
-        """Return this outcome with its setback changed by *change*; a success is returned unchanged."""
+        """
+        Return this outcome with its setback changed by *change*; a success is returned unchanged.
+
+        A retry sends nothing that is sent only on a final outcome.
+        """
         if is_successful(self.result):
             return self
         before = self.result.failure()
         after = change(before)
-        return self if after is before else Outcome(Failure(after), self.effects)
+        return self if after is before else Outcome(Failure(after), effects_of(after, self.effects))
 
     def also(self, *effects: Effect) -> "Outcome":
         """Return this outcome with *effects* to be committed along with it."""
         return Outcome(self.result, (*self.effects, *effects)) if effects else self
+
+
+def effects_of(setback: Setback, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """Return those of *effects* that an outcome with *setback* has; see `Enqueue.only_on`."""
+    allowed = ("any",) if isinstance(setback, Retry) else ("any", "final")
+    return tuple(effect for effect in effects if not isinstance(effect, Enqueue) or effect.only_on in allowed) if effects else effects
 
 
 DONE = Outcome.success()

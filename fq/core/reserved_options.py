@@ -26,6 +26,24 @@ UNKNOWN_SINCE = "fq.unknown_since"
 WORKFLOW = "fq.workflow"
 """The group at which all ends of its workflow arrive. Until it is complete, the results of the workflow are kept."""
 
+ATTEMPTS = "fq.attempts"
+"""What became of the earlier runs of a message that `Keep` keeps a record of: see ``fq.core.attempts``."""
+
+PARENT = "fq.parent"
+"""The message, or the group, that this message follows, if `Keep` keeps a record of that."""
+
+ROOT = "fq.root"
+"""The message, or the workflow, that this message comes from in the end, if `Keep` keeps a record of what it follows."""
+
+FIRST_DELAY = "fq.delay"
+"""How long a message that `Keep` keeps a record of waited before it was ready for the first time, ms."""
+
+TAGS = "fq.tags"
+"""Short texts by which a message can be found."""
+
+UNIQUE = "fq.unique"
+"""The unique key of the message, with its terms; False for none: see ``fq.core.uniqueness``."""
+
 RETRY_COUNT = "retries"
 
 
@@ -41,8 +59,16 @@ def _is_gathered(value: object) -> bool:
     return isinstance(value, Mapping) and "takes" in value and value.keys() <= {"takes", "aside", "below"}
 
 
+def _is_uniqueness(value: object) -> bool:
+    return value is False or (isinstance(value, Mapping) and _is_name(value.get("key")))
+
+
 def _is_name(value: object) -> bool:
     return type(value) is str and value != ""
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_name, value))
 
 
 def _is_list_of(value: object, fits: Callable[[Mapping[str, object]], bool]) -> bool:
@@ -59,6 +85,12 @@ RESERVED: Mapping[str, Callable[[object], bool]] = {
     GATHERED: _is_gathered,
     UNKNOWN_SINCE: _is_count,
     WORKFLOW: _is_name,
+    ATTEMPTS: lambda value: _is_list_of(value, lambda attempt: type(attempt.get("n")) is int),
+    PARENT: _is_name,
+    ROOT: _is_name,
+    FIRST_DELAY: _is_count,
+    TAGS: _is_names,
+    UNIQUE: _is_uniqueness,
 }
 """By name, a test whether fq may have written the value."""
 

@@ -13,15 +13,20 @@
             ├── StackError           layers that do not fit together
             ├── OptionError          an unknown option, or a value that it cannot take
             ├── DeclarationError     an actor that cannot be declared as written
+            ├── ScheduleError        a schedule that cannot be made as written
+            │   └── ScheduleNotFound
+            ├── Duplicate            another message holds the unique key of the one to send
             ├── DecodeError          bytes that are not a message
             ├── InvalidArguments     arguments that do not fit the actor's signature
             ├── InvalidResult        a result that cannot be stored or passed on
+            ├── FollowError          a follow() too late, or a handle of one read too early
             ├── ActorFailure         an actor returned a `Failure` of something that is no exception
             ├── ActorNotFound        a message for an actor that is not declared here
             ├── MiddlewareError      raised by a layer on purpose
             │   ├── SkipMessage      acknowledge this message without running it
             │   └── MessageFailed    a class-style middleware called ``message.fail()``
             ├── LayerError           a layer raised any other exception
+            ├── ResourceError        a resource of an actor could not be opened
             ├── AgeLimitExceeded     the message was too old to run
             ├── Poison               the message killed its process several times
             ├── GroupFailed          members of the group before the message failed
@@ -40,22 +45,17 @@ Interrupts derive from `BaseException`, as `asyncio.CancelledError` does, so tha
 from datetime import timedelta
 from typing import ClassVar, TypeAlias
 
+from fq.errors.equality import EqualByArguments
 from fq.errors.exception_text import attribute_of, is_a, name_of, text_of
 
 MAX_DURATION_MS = 2**52 - 1
 """The longest duration: 142,000 years. Added to a clock, it is still exact in a double."""
 
 
-class Interrupt(BaseException):
+class Interrupt(EqualByArguments, BaseException):
     """Base of the exceptions that fq raises inside a running actor."""
 
     final: ClassVar[bool] = False
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, BaseException) and type(self) is type(other) and self.args == other.args
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.args))
 
 
 class TimeLimitExceeded(Interrupt):
@@ -72,7 +72,7 @@ class Cancelled(Interrupt):
     final = True
 
 
-class FqError(Exception):
+class FqError(EqualByArguments, Exception):
     """
     Base of every ordinary error of fq. Errors are values: equal when type and arguments are.
 
@@ -80,12 +80,6 @@ class FqError(Exception):
     """
 
     final: ClassVar[bool] = False
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, BaseException) and type(self) is type(other) and self.args == other.args
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.args))
 
 
 def is_final(error: BaseException) -> bool:
@@ -115,6 +109,26 @@ class DeclarationError(FqError, ValueError):
     """An actor that cannot be declared as written: a name that is taken, a bad queue name, an actor of another app."""
 
 
+class ScheduleError(FqError, ValueError):
+    """A schedule that cannot be made as written: a wrong cron expression, an unknown time zone, a name that is taken."""
+
+
+class ScheduleNotFound(ScheduleError, LookupError):
+    """No schedule has this name."""
+
+
+class Duplicate(FqError):
+    """Another message, *message_id*, holds the unique *key* of the message to send, which says ``on_conflict="raise"``. It was not sent."""
+
+    def __init__(self, message_id: str, key: str) -> None:
+        super().__init__(message_id, key)
+        self.message_id = message_id
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"not sent: message {self.message_id} holds the unique key {self.key!r}"
+
+
 class DecodeError(FqError):
     """Bytes that are not a message. The dead letter keeps them unchanged."""
 
@@ -128,9 +142,13 @@ class InvalidArguments(FqError, TypeError):
 
 
 class InvalidResult(FqError, TypeError):
-    """A result or follow-up that cannot be encoded; names the path of the value."""
+    """A result, follow-up or progress that cannot be encoded, or a progress that is too long; names the path of the value."""
 
     final = True
+
+
+class FollowError(FqError):
+    """`Call.follow` after the end of the actor; or its handle read in the actor, whose commit has not sent the call yet."""
 
 
 class ActorFailure(FqError):
@@ -139,9 +157,6 @@ class ActorFailure(FqError):
     def __init__(self, value: object) -> None:
         super().__init__(value)
         self.value = value
-
-    def __str__(self) -> str:
-        return str(self.value)
 
 
 class ActorNotFound(FqError, LookupError):
@@ -174,6 +189,10 @@ class LayerError(FqError):
 
     def __str__(self) -> str:
         return f"{type(self.layer).__name__} raised {name_of(self.error)}: {text_of(self.error)}"
+
+
+class ResourceError(FqError):
+    """A resource that an actor uses could not be opened; names it. What it raised is the cause. `Retries` sees it."""
 
 
 class AgeLimitExceeded(FqError):

@@ -9,10 +9,14 @@ import traceback
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import cast
 
 from fq.errors.propagation import escapes
+
+FQ_FOLDER = str(Path(__file__).parents[1])
+"""The folder of fq: frames of its files are left out where a traceback begins with them."""
 
 MAX_FRAMES = 30
 """How many frames of one traceback are written: the last ones."""
@@ -75,6 +79,15 @@ def frames_of(error: BaseException) -> TracebackType | None:
     """Return the traceback of *error*."""
     found: TracebackType | None = _traceback(error)
     return found
+
+
+def user_frames_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of *error* without the frames of fq that it begins with; all of it, if there are no others."""
+    frames = frames_of(error)
+    first = frames
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(FQ_FOLDER):
+        first = first.tb_next
+    return frames if first is None else first
 
 
 def context_of(error: BaseException) -> BaseException | None:
@@ -157,7 +170,7 @@ def _led_to_by(error: BaseException) -> tuple[BaseException, str] | None:
 
 def _lines(error: BaseException, depth: int, left: list[int]) -> Iterator[str]:
     """Yield the lines of *error* without its causes, and of the members of a group until none are *left* to write."""
-    frames = frames_of(error)
+    frames = user_frames_of(error)
     if frames is not None:
         yield "Traceback (most recent call last):\n"
         yield from traceback.StackSummary.from_list([*_last_frames(frames)]).format()

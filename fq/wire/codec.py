@@ -88,10 +88,14 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         raise DecodeError(f"found {_shortened(body)}, expected a message as JSON: {type(error).__name__}: {error}") from None
     if type(fields) is not dict:
         raise DecodeError(f"found {_shortened(body)}, expected a message: a JSON object")
-    get = fields.get
-    message_id, actor_name, queue_name = get("message_id"), get("actor_name"), get("queue_name", "default")
-    args, kwargs, options = get("args", _NO_ARGS), get("kwargs", EMPTY), get("options", EMPTY)
-    timestamp, priority = get("message_timestamp", 0), get("priority", 0)
+    has_all = tuple(fields) == _ORDER
+    if has_all:  # as `encode` writes it: the hot path
+        message_id, actor_name, queue_name, args, kwargs, options, timestamp, priority = fields.values()
+    else:
+        get = fields.get
+        message_id, actor_name, queue_name = get("message_id"), get("actor_name"), get("queue_name", "default")
+        args, kwargs, options = get("args", _NO_ARGS), get("kwargs", EMPTY), get("options", EMPTY)
+        timestamp, priority = get("message_timestamp", 0), get("priority", 0)
     if not (
         type(message_id) is type(actor_name) is type(queue_name) is str
         and message_id
@@ -118,7 +122,7 @@ def decode(body: bytes, received_at: int = 0, deliveries: int = 1, interrupted: 
         deliveries,
         interrupted,
         _INFINITE,
-        EMPTY if tuple(fields) == _ORDER or fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
+        EMPTY if has_all or fields.keys() <= _FIELDS.keys() else FrozenDict(_unknown(fields)),
         (args, kwargs, options, body),
     )
 

@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import (
     ACK,
+    ANYTHING,
     MAX_CLAIM_BYTES,
     ArriveOp,
     Bury,
@@ -17,8 +18,11 @@ from fq.brokers.records import (
     Delivery,
     Disposition,
     EnqueueOp,
+    Mark,
     Operation,
+    SetMarkOp,
     Turn,
+    UniqueKey,
 )
 from fq.core.fault import Fault
 
@@ -26,7 +30,7 @@ T = TypeVar("T")
 
 LEASE_MS = 15_000
 FAULT = Fault("ValueError", "boom", "Traceback ...")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 """How long, in seconds, a test waits for something that comes at once unless it is broken."""
 
 
@@ -34,6 +38,26 @@ def enqueue_op(
     message_id: str, queue: str = "q", *, actor: str = "act", priority: int = 0, delay: int = 0, body: bytes = b"{}"
 ) -> EnqueueOp:
     return EnqueueOp(message_id, queue, actor, priority, delay, body)
+
+
+def unique_op(
+    message_id: str,
+    key: str = "k",
+    *,
+    queue: str = "q",
+    delay: int = 0,
+    body: bytes = b"{}",
+    until: Literal["start", "end"] = "end",
+    window: int = 0,
+    on_conflict: Literal["keep", "after"] = "keep",
+    max_wait: int = 0,
+) -> EnqueueOp:
+    return EnqueueOp(message_id, queue, "act", 0, delay, body, unique=UniqueKey(key, until, window, on_conflict, max_wait))
+
+
+def after_op(message_id: str, key: str = "k", **fields: object) -> EnqueueOp:
+    """An enqueue that is put aside while the holder of *key* runs."""
+    return unique_op(message_id, key, on_conflict="after", **fields)  # type: ignore[arg-type]
 
 
 def enqueue_ops(*message_ids: str) -> list[EnqueueOp]:
@@ -81,6 +105,38 @@ def bury(broker: Broker, message: EnqueueOp, fault: Fault = FAULT) -> None:
     """Post a message and let it die."""
     broker.enqueue([message])
     assert commit(broker, claim_one(broker, "undertaker", message.queue_name), Bury(fault), worker="undertaker") == ()
+
+
+def placed(broker: Broker, op: EnqueueOp) -> tuple[str, bool]:
+    """Place *op*, and return which message stands for it, and whether it is new."""
+    (placement,) = broker.place([op])
+    return placement.message_id, placement.is_new
+
+
+def set_mark(
+    broker: Broker,
+    key: str,
+    body: bytes | None = b"1",
+    *then: EnqueueOp,
+    ttl: int = 0,
+    expected: bytes | Literal["absent", "anything"] = ANYTHING,
+    index: str = "",
+    order: int = 0,
+    most: int = 0,
+) -> bool:
+    """Set one mark, and return whether it was as expected."""
+    (done,) = broker.set_marks([SetMarkOp(key, body, ttl, expected, index, order, most, then)])
+    return done
+
+
+def mark(broker: Broker, key: str) -> Mark | None:
+    return broker.marks([key]).get(key)
+
+
+def mark_body(broker: Broker, key: str) -> bytes | None:
+    """Return the body of a mark; None if there is no such mark."""
+    found = mark(broker, key)
+    return None if found is None else found.body
 
 
 def ids(deliveries: Iterable[Delivery]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fq.brokers import Broker
 from fq.brokers.redis import RedisBroker
+from tests.brokers.redis.builders import tune
 from tests.brokers.redis.leaks import leaks
 from tests.brokers.redis.servers import binaries, server
 
@@ -20,7 +21,7 @@ class RedisHarness:
         self._brokers: list[RedisBroker] = []
 
     def broker(self) -> Broker:
-        broker = RedisBroker(self._server.url)
+        broker = tune(RedisBroker(self._server.url), max_wait_seconds=600)  # so that a wake-up that is lost shows
         broker.offset = self._offset
         self._brokers.append(broker)
         return broker

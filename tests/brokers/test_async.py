@@ -16,6 +16,7 @@ from tests.wait_until import wait_until
 CALLS: dict[str, Callable[[Broker], Awaitable[object]]] = {
     "anow": lambda broker: broker.anow(),
     "aenqueue": lambda broker: broker.aenqueue(enqueue_ops("m")),
+    "aplace": lambda broker: broker.aplace(enqueue_ops("m")),
     "await_result": lambda broker: broker.await_result("m", 100),
     "asend": lambda broker: sender(broker),
 }

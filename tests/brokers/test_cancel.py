@@ -3,7 +3,7 @@
 import pytest
 from attrs import evolve
 
-from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, RELEASE, ClaimRequest, Commit, EnqueueOp, Reschedule
+from fq.brokers.records import ACK, CONTINUE, OPEN_GROUP_TTL_MS, RELEASE, ClaimRequest, Commit, Disposition, EnqueueOp, Reschedule
 from tests.brokers import builders
 from tests.brokers.harness import Harness
 
@@ -85,6 +85,26 @@ def test_a_cancelled_message_that_finishes_all_the_same_is_done(harness: Harness
 
     assert turn.stale == ()
     assert [again.interrupted for again in broker.turn([], B).deliveries] == [""], "the mark has ended with the message"
+
+
+@pytest.mark.parametrize("disposition", [ACK, CONTINUE, RELEASE])
+def test_a_worker_hears_of_cancelled_messages_only_if_it_holds_them_after_all_commits_of_the_turn(
+    harness: Harness, disposition: Disposition
+) -> None:
+    """The operation of the first commit asks for a unique key: Redis applies the second commit in a script of its own."""
+    broker = harness.broker()
+    broker.enqueue([enqueue_op("first"), enqueue_op("m"), enqueue_op("stale"), enqueue_op("held")])
+    first, m, stale, _ = broker.turn([], A).deliveries
+    broker.cancel_all(["first", "m", "stale", "held"])
+    commits = [
+        builders.outcome(first, ACK, builders.unique_op("next")),
+        builders.outcome(m, disposition),
+        Commit("stale", "q", stale.token + 1),
+    ]
+    turn = broker.turn(commits, evolve(A, limit=0))
+
+    assert turn.stale == ("stale",)
+    assert sorted(turn.cancelled) == (["held", "m", "stale"] if disposition == CONTINUE else ["held", "stale"])
 
 
 def test_a_cancelled_message_that_is_tried_again_comes_back_at_once_as_cancelled(harness: Harness) -> None:

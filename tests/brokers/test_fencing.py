@@ -3,7 +3,7 @@
 import pytest
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ACK, RELEASE, Bury, Commit, Delivery, Disposition, Reschedule, StoreResultOp
+from fq.brokers.records import ACK, CONTINUE, RELEASE, Bury, Commit, Delivery, Disposition, Reschedule, StoreResultOp
 from tests.brokers.builders import (
     FAULT,
     LEASE_MS,
@@ -158,3 +158,34 @@ def test_tokens_are_new_after_everything_was_closed(harness: Harness, broker: Br
     assert commit(broker, first) == ("m",)
     assert commit(broker, second) == ()
     assert ids([first, second]) == ["m", "m"]
+
+
+def test_the_status_of_a_message_has_the_token_of_its_claim_while_it_runs(broker: Broker, other: Broker) -> None:
+    broker.enqueue([*enqueue_ops("m"), enqueue_op("later", delay=60_000)])
+    waiting = [other.status(name).token for name in ("m", "later", "never")]
+    first = claim_one(broker)
+    running = other.status("m"), other.peek("m"), other.browse("running").entries[0]
+    commit(broker, first, RELEASE)
+    back = other.status("m").token
+    second = claim_one(broker)
+    again = other.status("m").token
+    commit(broker, second, Bury(FAULT))
+
+    assert waiting == [0, 0, 0]
+    assert [found and getattr(found, "status", found).token for found in running] == [first.token] * 3
+    assert (back, again) == (0, second.token)
+    assert first.token != second.token
+    assert (other.status("m").token, other.browse("dead").entries[0].status.token) == (0, 0)
+
+
+def test_of_two_commits_of_one_message_in_a_turn_the_stale_one_is_told_once(broker: Broker) -> None:
+    """A worker that has lost a claim may have claimed the message again: both of its runs end in one turn."""
+    broker.enqueue(enqueue_ops("m"))
+    lost = claim_one(broker)
+    broker.release("w1", {}, ())
+    held = claim_one(broker)
+    operations = [StoreResultOp("m", name, 60_000) for name in (b'"lost"', b'"held"')]
+    turn = broker.turn([outcome(lost, ACK, operations[0]), outcome(held, ACK, operations[1])], claim_request(limit=0))
+
+    assert (turn.stale, broker.result("m")) == (("m",), b'"held"')
+    assert broker.turn([outcome(held), outcome(lost, CONTINUE)], claim_request(limit=0)).stale == ("m", "m")

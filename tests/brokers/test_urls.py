@@ -53,6 +53,9 @@ def test_redis_needs_no_server_to_be_named() -> None:
     [
         ("", "found '' as the URL of a broker, expected memory://, sqlite:///"),
         ("jobs.db", "type: sqlite:///jobs.db"),
+        ("sqlite:jobs.db", "type: sqlite:///jobs.db"),
+        ("sqllite:///jobs.db", "type: sqlite:///jobs.db"),
+        ("reddis://localhost", "type: redis://localhost"),
         ("memory", "type: memory://"),
         ("memory://x", "type: memory://"),
         ("sqlite://jobs.db", "expected three slashes before a relative path; type: sqlite:///jobs.db"),

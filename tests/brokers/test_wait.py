@@ -6,10 +6,12 @@ from time import monotonic
 import pytest
 
 from fq.brokers.protocol import Broker
+from fq.brokers.records import Release
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import (
     LEASE_MS,
     PATIENCE_SECONDS,
+    after_op,
     claim,
     claim_one,
     claim_request,
@@ -101,6 +103,21 @@ def test_a_requeued_letter_ends_the_wait(broker: Broker, other: Broker) -> None:
     wait = waiting(broker)
     other.requeue(["m"], plan_requeue)
 
+    assert came_back(wait)
+
+
+@pytest.mark.parametrize("delete", ["discard", "purge"])
+def test_what_was_put_aside_for_a_message_that_is_deleted_ends_the_wait(broker: Broker, other: Broker, delete: str) -> None:
+    other.place([after_op("m", queue="held")])
+    holder = claim_one(other, "w2", "held")
+    other.place([after_op("n")])
+    commit(other, holder, Release(counted=True), worker="w2")
+    settle(broker, "w1")
+    wait = waiting(broker)
+    assert is_still_waiting(wait)
+    deleted = other.discard(["m"]) if delete == "discard" else other.purge("held")
+
+    assert deleted == 1
     assert came_back(wait)
 
 

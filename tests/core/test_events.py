@@ -12,7 +12,15 @@ from fq.core.events import ANNOUNCING, Event
 from fq.testing import message
 
 MESSAGE = message("add")
-VALUES = {Message: MESSAGE, Outcome: Outcome.success(), str: "x", int: 5, bool: False}
+VALUES = {
+    tuple[str, ...]: ("a", "b"),
+    BaseException: ValueError("no"),
+    Message: MESSAGE,
+    Outcome: Outcome.success(),
+    str: "x",
+    int: 5,
+    bool: False,
+}
 
 
 def built(kind: type) -> Event:

@@ -13,6 +13,7 @@ import pytest
 
 from fq import App, concurrency_limit, rate_limit
 from tests.limits.stores import Backend
+from tests.processes import running
 
 
 class Meter:
@@ -103,7 +104,7 @@ def test_a_worker_process_that_is_killed_holds_up_nobody(tmp_path: Path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
     subprocess.run([sys.executable, "tasks.py"], cwd=tmp_path, env=environment, check=True, timeout=60)
     command = [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--threads", "2"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as worker:
+    with running(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as worker:
         ran = killed = ""
         until = time.monotonic() + 60
         while time.monotonic() < until and not {"0", "1", "2"} <= set(ran.split()[::2]):
@@ -113,6 +114,7 @@ def test_a_worker_process_that_is_killed_holds_up_nobody(tmp_path: Path):
                 killed = started[0]
                 os.kill(int(killed), signal.SIGKILL)
         worker.terminate()
+        worker.wait(60)
 
     assert {"0", "1", "2"} <= set(ran.split()[::2])
     assert ran.count("0 ") == 2

@@ -87,6 +87,11 @@ class LocalStore:
         with self._writing() as connection:
             return tables.holders(connection, key, limit, self._clock.now)
 
+    def waiting(self, key: str, limit: int) -> list[str]:
+        """See `LimitStore.waiting`."""
+        with self._writing() as connection:
+            return tables.waiting(connection, key, limit, self._clock.now)
+
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
         with self._writing() as connection:

@@ -28,6 +28,10 @@ class LimitStore(Protocol):
         """Return owner and token of at most *limit* slots that are held, those first that expire first."""
         ...
 
+    def waiting(self, key: str, limit: int) -> list[str]:
+        """Return at most *limit* of the owners in the line, in the order of their turns."""
+        ...
+
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """Create a barrier for *parties*, to expire *ttl* ms after the latest arrival; return False if it exists."""
         ...

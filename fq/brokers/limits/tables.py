@@ -152,6 +152,12 @@ def holders(connection: sqlite3.Connection, key: str, limit: int, now: int) -> l
     return connection.execute(statement, (key, now, limit)).fetchall()
 
 
+def waiting(connection: sqlite3.Connection, key: str, limit: int, now: int) -> list[str]:
+    """See `LimitStore.waiting`."""
+    statement = "SELECT owner FROM limit_waiting WHERE key = ? AND back > ? ORDER BY priority, turn, owner LIMIT ?"
+    return [owner for (owner,) in connection.execute(statement, (key, now - NO_SHOW_MS, limit))]
+
+
 def create(connection: sqlite3.Connection, key: str, parties: int, ttl: int, now: int) -> bool:  # as the protocol has them
     """See `LimitStore.create`."""
     connection.execute("DELETE FROM barrier_parties WHERE key IN (SELECT key FROM barriers WHERE until <= ?)", (now,))

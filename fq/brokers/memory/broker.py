@@ -2,27 +2,27 @@
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
+from fq.brokers.browsing import BrowsedState
 from fq.brokers.clock import Clock, SystemClock
-from fq.brokers.findings import Finding
 from fq.brokers.former_names import FormerNames
 from fq.brokers.limits.local_store import InMemory, LocalStore
 from fq.brokers.limits.store import LimitStore
+from fq.brokers.memory.inspection import Inspection
+from fq.brokers.memory.small_records import SmallRecords
 from fq.brokers.memory.state import MemoryState
+from fq.brokers.parts import parts
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import (
     MAX_IDLE_MS,
-    ClaimedMessage,
     ClaimRequest,
     Commit,
-    DeadLetter,
     EnqueueOp,
-    QueueStats,
-    Status,
+    Mark,
+    Placement,
+    SetMarkOp,
     StoreResultOp,
     Turn,
-    WorkerStats,
 )
 from fq.brokers.requeue import RequeuePlanner, planner
 from fq.brokers.validation import (
@@ -30,16 +30,22 @@ from fq.brokers.validation import (
     check_claim_request,
     check_commits,
     check_enqueue_ops,
+    check_heartbeat,
     check_names,
-    check_search,
     check_settings,
 )
 from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
+MAX_CHANGED, MAX_REQUEUED = 250, 100
+"""How many messages are changed, or requeued, at most, while others wait for the lock."""
+
+WAITING: tuple[BrowsedState, ...] = ("delayed", "ready")
+"""What a purge deletes, in this order: what is put aside goes before the holder of its key, and does not become ready."""
+
 
 @shields(*CALLED_BY_ACTORS)
-class MemoryBroker(FormerNames):
+class MemoryBroker(SmallRecords, Inspection, FormerNames):
     """
     A broker that lives in this process and ends with it: for tests, notebooks and small programs. Mutable, and safe to share between threads.
 
@@ -58,6 +64,7 @@ class MemoryBroker(FormerNames):
     def __init__(self, *, clock: Clock | None = None, dead_ttl: int = DEAD_TTL_MS) -> None:
         check_settings(dead_ttl=dead_ttl)
         self.clock: Clock = SystemClock() if clock is None else clock
+        self.recipe = {"dead_ttl": dead_ttl} if clock is None else None  # see fq.brokers.recipe
         self._state = MemoryState(dead_ttl)
         self._limit_store = LocalStore(InMemory(), self.clock)
         self._lock = threading.Lock()
@@ -78,7 +85,7 @@ class MemoryBroker(FormerNames):
     def until_due(self, worker: str) -> int:
         """Return how long it is, in ms, until the next delay, or the lease of a worker other than *worker*, ends; 0 if there is none."""
         with self._lock:
-            due = self._state.next_due(worker)
+            due = self._state.next_due(worker, self.clock.now)
         return 0 if due == float("inf") else max(0, int(due) - self.clock.now)
 
     def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
@@ -95,6 +102,28 @@ class MemoryBroker(FormerNames):
         """See `Broker.aenqueue`; nothing here blocks."""
         self.enqueue(ops)
 
+    def place(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """See `Broker.place`."""
+        ops = tuple(ops)
+        check_enqueue_ops(ops)
+        with self._lock:
+            now = self.clock.now
+            placements = tuple([self._state.place(op, now) for op in ops])
+        self._signal.notify_work()
+        return placements
+
+    async def aplace(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """See `Broker.aplace`; nothing here blocks."""
+        return self.place(ops)
+
+    def replace(self, op: EnqueueOp, expected: bytes | None = None) -> bool:
+        """See `Broker.replace`."""
+        check_enqueue_ops((op,))
+        with self._lock:
+            replaced = self._state.replace(op, expected, self.clock.now)
+        self._signal.notify_work()
+        return replaced
+
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
         check_claim_request(request)
@@ -104,7 +133,7 @@ class MemoryBroker(FormerNames):
         stale: list[str] = []
         with self._lock:
             now = self.clock.now
-            self._state.register_turn(request.worker, now + request.lease)
+            self._state.register_turn(request.worker, now + request.lease, now)
             self._state.note_queues(request)
             for commit in commits:
                 if self._state.commit(commit, now):
@@ -116,11 +145,12 @@ class MemoryBroker(FormerNames):
             self._state.promote_and_reclaim(now)
             cancelled = self._state.take_cancelled(request.worker)
             deliveries = self._state.claim(request, now) if request.limit > 0 else ()
-            idle_for = min(MAX_IDLE_MS, max(0, self._state.next_due(request.worker) - now))
-        self._signal.notify_work()
+            idle_for = min(MAX_IDLE_MS, max(0, self._state.next_due(request.worker, now) - now))
+            has_due_marks, has_new_first = self._state.has_due_marks(now), self._state.take_new_first()
+        self._notify(has_new_first)
         for message_id, body in kept.items():
             self._waiters.resolve(message_id, body)
-        return Turn(deliveries, tuple(stale), int(idle_for), cancelled)
+        return Turn(deliveries, tuple(stale), int(idle_for), cancelled, has_due_marks)
 
     def wait(self, request: ClaimRequest, timeout: int) -> None:
         """See `Broker.wait`."""
@@ -133,19 +163,23 @@ class MemoryBroker(FormerNames):
         with self._lock:
             if self._state.may_claim(request):
                 return 0.0
-            due = self._state.next_due(request.worker)
+            due = self._state.next_due(request.worker, self._state.last_turn(request.worker))
         return due if due == float("inf") else self.clock.seconds_until(int(due))
 
     def wake(self) -> None:
         """See `Broker.wake`."""
         self._signal.wake_all()
 
-    def renew(self, workers: Sequence[str], lease: int) -> None:
+    def renew(self, workers: Sequence[str], lease: int, reports: Sequence[SetMarkOp] = (), asked: Sequence[str] = ()) -> Mapping[str, Mark]:
         """See `Broker.renew`."""
-        check_names("worker", *workers)
+        check_heartbeat(workers, reports, asked)
         with self._lock:
+            now = self.clock.now
             for worker in workers:
-                self._state.renew(worker, self.clock.now + lease)
+                self._state.renew(worker, now + lease)
+            for report in reports:
+                self._state.set_mark(report, now)
+            return self._state.marks(asked, now)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
@@ -183,54 +217,6 @@ class MemoryBroker(FormerNames):
         check_names("message_id", message_id)
         return await self._waiters.wait_async(message_id, timeout)
 
-    def status(self, message_id: str) -> Status:
-        """See `Broker.status`."""
-        check_names("message_id", message_id)
-        with self._lock:
-            now = self.clock.now
-            self._state.promote(now)
-            return self._state.status(message_id, now)
-
-    def queues(self) -> tuple[QueueStats, ...]:
-        """See `Broker.queues`."""
-        with self._lock:
-            now = self.clock.now
-            self._state.promote(now)
-            return tuple(self._state.queue_stats(now))
-
-    def workers(self) -> tuple[WorkerStats, ...]:
-        """See `Broker.workers`."""
-        with self._lock:
-            return tuple(self._state.worker_stats(self.clock.now))
-
-    def dead_letters(
-        self,
-        *,
-        queue: str | None = None,
-        actor: str | None = None,
-        error: str | None = None,
-        until: int | None = None,
-        limit: int = 100,
-    ) -> tuple[DeadLetter, ...]:
-        """See `Broker.dead_letters`."""
-        check_search(queue=queue, actor=actor, error=error)
-        with self._lock:
-            letters = (
-                letter
-                for letter in self._state.dead_letters(None, self.clock.now)
-                if queue in (None, letter.queue_name)
-                and actor in (None, letter.actor_name)
-                and error in (None, letter.fault.type)
-                and (until is None or letter.died_at <= until)
-            )
-            return tuple(islice(letters, limit))
-
-    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
-        """See `Broker.claimed_by`."""
-        check_names("worker", worker)
-        with self._lock:
-            return tuple(islice(self._state.claimed_by(worker), limit))
-
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
         return self.cancel_all((message_id,)) > 0
@@ -240,29 +226,48 @@ class MemoryBroker(FormerNames):
         check_names("message_id", *message_ids)
         check_names("group", *groups)
         with self._lock:
-            found = self._state.cancel(message_ids, groups, self.clock.now)
+            self._state.cancel((), groups, self.clock.now)
+        found = 0
+        for part in parts(message_ids, MAX_CHANGED):
+            with self._lock:
+                found += self._state.cancel(part, (), self.clock.now)
         self._signal.notify_work()
         return found
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """See `Broker.requeue`."""
         check_names("message_id", *message_ids)
-        with self._lock:
-            count = self._state.requeue(message_ids, planner(plan), self.clock.now)
+        count = 0
+        for part in parts(message_ids, MAX_REQUEUED):
+            with self._lock:
+                count += self._state.requeue(part, planner(plan), self.clock.now)
         self._signal.notify_work()
         return count
 
     def discard(self, message_ids: Sequence[str]) -> int:
         """See `Broker.discard`."""
         check_names("message_id", *message_ids)
-        with self._lock:
-            return self._state.discard(message_ids, self.clock.now)
+        count = 0
+        for part in parts(message_ids, MAX_CHANGED):
+            with self._lock:
+                count += self._state.discard(part, self.clock.now)
+        self._signal.notify_work()  # what was put aside for a key may be ready
+        return count
 
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
         check_names("queue", queue)
         with self._lock:
-            return self._state.purge(queue)
+            waiting = self._state.count_waiting(queue)
+        total = 0
+        for state in WAITING:
+            after: str | None = ""
+            while after is not None and total < waiting:
+                with self._lock:
+                    deleted, after = self._state.purge_some(state, queue, after, min(MAX_CHANGED, waiting - total), self.clock.now)
+                total += deleted
+        self._signal.notify_work()
+        return total
 
     def pause(self, queue: str) -> None:
         """See `Broker.pause`."""
@@ -277,12 +282,6 @@ class MemoryBroker(FormerNames):
         with self._lock:
             self._state.queue(queue).paused = paused
         self._signal.notify_work()
-
-    def diagnose(self) -> tuple[Finding, ...]:
-        """See `Broker.diagnose`."""
-        return (
-            Finding("broker", "warn", "memory of this process", "nothing is kept when it ends: use sqlite:/// or redis:// for real work"),
-        )
 
     def limit_store(self) -> LimitStore:
         """See `KeepsLimits.limit_store`."""

@@ -2,26 +2,29 @@
 
 from collections.abc import Collection, Mapping
 
-from fq.brokers.memory.items import GroupState, Item, WorkerState
-from fq.brokers.memory.operations import Operators
+from fq.brokers.memory.browsing import Browsing
+from fq.brokers.memory.items import NEVER, GroupState, Item, WorkerState
 from fq.brokers.records import (
+    ACK,
     Ack,
     ArriveOp,
     Bury,
     ClaimRequest,
     Commit,
+    Continue,
     DeadLetter,
     Delivery,
     EnqueueOp,
     Operation,
     Release,
     Reschedule,
+    SetMarkOp,
     StoreResultOp,
 )
 from fq.brokers.validation import group_ttl, resolve_deferred, rotate
 
 
-class MemoryState(Operators):
+class MemoryState(Browsing):
     """Everything that the broker keeps."""
 
     # Time passes.
@@ -31,23 +34,39 @@ class MemoryState(Operators):
         self.promote(now)
         for name in [name for name, worker in self._workers.items() if worker.until <= now]:
             self.release(name, {}, None, now)
-        while self._dead and (oldest := next(iter(self._dead.values()))[0]).died_at + self._dead_ttl <= now:
-            self._remove_letter(oldest.message_id)
+        while (oldest := self._died.first()) and oldest[0] + self._dead_ttl <= now:
+            self._remove_letter(oldest[2])
         self._results.expire(now)
         self._groups.expire(now)
+        self._marks.expire(now)
+        self._keys.expire(now)
 
-    def next_due(self, worker: str) -> float:
-        """Return when the next delay, or the lease of a worker other than *worker*, ends; infinity if there is none."""
+    def next_due(self, worker: str, since: int) -> float:
+        """Return when the next delay, or the lease of a worker other than *worker*, ends, or a mark falls due after *since*; infinity if nothing does."""
         due = self._first_due()
         leases = (other.until for name, other in self._workers.items() if name != worker)
-        return min(float("inf") if due is None else due, min(leases, default=float("inf")))
+        times = (NEVER if due is None else due, min(leases, default=NEVER), self._marks.due(since)[1])
+        return float("inf") if min(times) == NEVER else min(times)
+
+    def has_due_marks(self, now: int) -> bool:
+        """Is a mark of the index `DUE` due?"""
+        return self._marks.due(now)[0]
+
+    def take_new_first(self) -> bool:
+        """Has a mark become the first of `DUE` since this was asked?"""
+        new, self._marks.has_new_first = self._marks.has_new_first, False
+        return new
+
+    def last_turn(self, worker: str) -> int:
+        """Return when *worker* had its last turn: marks that were due then do not end its wait."""
+        return self._workers[worker].turned_at if worker in self._workers else 0
 
     # Workers claim.
 
-    def register_turn(self, name: str, until: int) -> None:
+    def register_turn(self, name: str, until: int, now: int) -> None:
         """Renew the lease of the worker called *name* until *until*, and count one more turn."""
         worker = self._workers.setdefault(name, WorkerState())
-        worker.until = until
+        worker.until, worker.turned_at = until, now
         worker.turns += 1
 
     def note_queues(self, request: ClaimRequest) -> None:
@@ -78,12 +97,14 @@ class MemoryState(Operators):
         self._token += 1
         claimed: list[Delivery] = []
         for queue in map(self.queue, rotate(request.queues, worker.turns)):
-            while len(claimed) < request.limit and not queue.paused and (item := queue.first()):
+            while len(claimed) < request.limit and not queue.paused and (item := queue.pop()):
                 left -= len(item.body)
                 if left < 0 and claimed:
+                    queue.push(item)
                     return tuple(claimed)
-                queue.pop()
                 item.run(self._token, request.worker, now)
+                if item.unique is not None and item.unique.until == "start":
+                    self._free_key(item, now)
                 worker.held[item.message_id] = item
                 claimed.append(item.delivery(now))
         return tuple(claimed)
@@ -101,8 +122,12 @@ class MemoryState(Operators):
         item = self._items.get(commit.message_id)
         if item is None or item.state != "running" or item.token != commit.token:
             return False
-        del self._workers[item.worker].held[item.message_id]
-        self._apply_disposition(item, commit, now)
+        if not isinstance(commit.disposition, Continue):
+            del self._workers[item.worker].held[item.message_id]
+            if commit.disposition is ACK:  # the hot path
+                self._delete(item, now)
+            else:
+                self._apply_disposition(item, commit, now)
         for operation in commit.operations:
             self._apply(operation, now, item.cancelled)
         return True
@@ -110,7 +135,7 @@ class MemoryState(Operators):
     def _apply_disposition(self, item: Item, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
-                self._delete(item)
+                self._delete(item, now)
             case Reschedule(op, fault):
                 item.set_state("")
                 item.queue, item.actor_name = self.queue(op.queue_name), op.actor_name
@@ -120,13 +145,17 @@ class MemoryState(Operators):
             case Bury(fault):
                 self._remove_letter(item.message_id)
                 letter = DeadLetter(item.message_id, item.queue.name, item.actor_name, item.body, fault, now)
-                self._dead[item.message_id] = letter, item.priority
+                self._numbers += 1
+                self._dead[item.message_id] = letter, item.priority, self._numbers
+                self._died.add((now, self._numbers, item.message_id))
                 item.queue.counts["dead"] += 1
-                self._delete(item)
+                self._delete(item, now)
             case Release(counted, interrupted):
                 item.deliveries -= not counted
                 item.interrupted = interrupted
                 self._enter_queue(item, now)
+            case Continue():
+                pass
 
     def _apply(self, operation: Operation, now: int, cancelled: bool = False) -> None:
         match operation:
@@ -137,6 +166,8 @@ class MemoryState(Operators):
                 self._results.store(operation, hold != "" and not (group and group.complete), now)
             case ArriveOp():
                 self._arrive(operation, now)
+            case SetMarkOp():
+                self.set_mark(operation, now)
 
     def _arrive(self, arrive_op: ArriveOp, now: int) -> None:
         known = self._groups.get(arrive_op.group, now)

@@ -1,31 +1,35 @@
 """`RedisBroker`: the broker protocol on Redis and Valkey, one method a call. What a turn does on the server is in ``lua/turn.lua``."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
-from fq.brokers.findings import Finding
+from fq.brokers.findings import DAMAGE_CHECK_SECONDS, Finding
 from fq.brokers.former_names import FormerNames
 from fq.brokers.protocol import CALLED_BY_ACTORS
-from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
+from fq.brokers.records import ClaimRequest, Commit, Mark, SetMarkOp, Turn
 from fq.brokers.redis import inspection
 from fq.brokers.redis.diagnostics import diagnose
 from fq.brokers.redis.endpoint import from_client, from_url
+from fq.brokers.redis.inspection_calls import Inspection
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.limit_store import RedisLimitStore
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.process_state import ProcessState
 from fq.brokers.redis.requeue import requeue
-from fq.brokers.redis.server_clock import ServerClock
+from fq.brokers.redis.sending import Sending
+from fq.brokers.redis.small_records import SmallRecords
+from fq.brokers.redis.stored_records import read_mark
 from fq.brokers.requeue import RequeuePlanner, planner
+from fq.brokers.server_clock import ServerClock
 from fq.brokers.single_flight import SingleFlight
-from fq.brokers.validation import DEAD_TTL_MS, check_claim_request, check_enqueue_ops, check_names, check_search, check_settings
+from fq.brokers.validation import DEAD_TTL_MS, check_claim_request, check_heartbeat, check_names, check_settings
 from fq.errors import ConfigError
 from fq.runtime.interrupt_mask import shields
 from fq.runtime.process_id import pid
 
 
 @shields(*CALLED_BY_ACTORS, "begin_enqueue")
-class RedisBroker(FormerNames):
+class RedisBroker(Sending, SmallRecords, Inspection, FormerNames):
     """
     Keeps messages on Redis (6.2 or later) or Valkey (7.2 or later): one server, Sentinel or Cluster. Connects at the first call.
 
@@ -65,6 +69,13 @@ class RedisBroker(FormerNames):
             raise ConfigError(
                 f"found {'no URL and no client' if not url else 'a URL and a client'}, expected one of the two: redis://localhost:6379/0"
             )
+        self._arguments: dict[str, str | int] = {
+            "url": url,
+            "namespace": namespace,
+            "dead_ttl": dead_ttl,
+            "patience": patience,
+            "timeout": timeout,
+        }
         self._dead_ttl = dead_ttl
         self._endpoint = (
             from_url(url, keys.prefix, timeout / 1_000) if client is None else from_client(client, keys.prefix, timeout / 1_000)
@@ -81,6 +92,11 @@ class RedisBroker(FormerNames):
         return self._endpoint.name
 
     @property
+    def recipe(self) -> Mapping[str, str | int] | None:
+        """See `fq.brokers.recipe`."""
+        return self._arguments if self._arguments["url"] and not self.offset else None
+
+    @property
     def offset(self) -> int:
         """What is added to the server's clock, ms: for tests, which put all brokers of a namespace ahead alike."""
         return self._namespace.offset
@@ -94,24 +110,6 @@ class RedisBroker(FormerNames):
         if self._process_state.pid != pid():
             self._process_state = ProcessState(self._namespace, self._dead_ttl)
         return self._process_state
-
-    def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
-        """Put *ops* on their queues, all or none, in one round trip."""
-        ops = tuple(ops)
-        check_enqueue_ops(ops)
-        return self._state.sender.send(ops)
-
-    def begin_enqueue(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
-        """Begin to `enqueue`; what is returned must be called, and waits for the end of that."""
-        ops = tuple(ops)
-        check_enqueue_ops(ops)
-        return self._state.sender.begin(ops) if ops else lambda: None
-
-    async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
-        """`enqueue` for async producers; what several send at the same time goes in one round trip."""
-        if ops := tuple(ops):
-            check_enqueue_ops(ops)
-            await self._state.post(ops)
 
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """Apply *commits* and claim what is wanted, in one script."""
@@ -130,13 +128,17 @@ class RedisBroker(FormerNames):
         """End a `wait` that is under way in another thread, or the next one."""
         self._state.signal.wake_all()
 
-    def renew(self, workers: Sequence[str], lease: int) -> None:
-        """Renew the leases of *workers* that have not been taken back."""
-        check_names("worker", *workers)
-        if workers:
-            self._namespace.run(
-                "renew_leases", self._namespace.arguments(), (lease, *workers), probe=self._namespace.client.probe_for(lease)
-            )
+    def renew(self, workers: Sequence[str], lease: int, reports: Sequence[SetMarkOp] = (), asked: Sequence[str] = ()) -> Mapping[str, Mark]:
+        """Renew the leases of *workers* that have not been taken back; set the marks of *reports*, and return those of *asked*."""
+        check_heartbeat(workers, reports, asked)
+        if not (workers or reports or asked):
+            return {}
+        call = self._namespace.arguments()
+        marks = [argument for report in reports for argument in call.mark(report)]
+        arguments = (lease, len(workers), *workers, len(reports), *marks, *asked)
+        reply = self._namespace.run("renew_leases", call, arguments, probe=self._namespace.client.probe_for(lease))
+        texts = cast(list[bytes | None], reply)
+        return {key: read_mark(key, text) for key, text in zip(asked, texts, strict=True) if text is not None}
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """Take back everything that the dead *worker* has claimed; return how many messages that was."""
@@ -163,24 +165,6 @@ class RedisBroker(FormerNames):
         check_names("message_id", message_id)
         return await self._state.results.wait_async(message_id, timeout)
 
-    def status(self, message_id: str) -> Status:
-        """Return where a message is."""
-        check_names("message_id", message_id)
-        return inspection.status(self._namespace, message_id)
-
-    def queues(self) -> tuple[QueueStats, ...]:
-        """Return all queues that hold, or have held, anything, by name."""
-        return inspection.queues(self._namespace)
-
-    def workers(self) -> tuple[WorkerStats, ...]:
-        """Return all workers with a lease, by name."""
-        return inspection.workers(self._namespace)
-
-    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
-        """Return up to *limit* of the messages that *worker* has claimed, the earliest claims first."""
-        check_names("worker", worker)
-        return inspection.claimed_by(self._namespace, worker, limit)
-
     def cancel(self, message_id: str) -> bool:
         """Cancel a message that waits or runs; return whether there is one."""
         return self.cancel_all((message_id,)) > 0
@@ -190,19 +174,6 @@ class RedisBroker(FormerNames):
         check_names("message_id", *message_ids)
         check_names("group", *groups)
         return inspection.cancel(self._namespace, message_ids, groups)
-
-    def dead_letters(
-        self,
-        *,
-        queue: str | None = None,
-        actor: str | None = None,
-        error: str | None = None,
-        until: int | None = None,
-        limit: int = 100,
-    ) -> tuple[DeadLetter, ...]:
-        """Return up to *limit* dead letters, the latest first, of one queue, actor or error type if named."""
-        check_search(queue=queue, actor=actor, error=error)
-        return inspection.dead_letters(self._namespace, queue, actor, error, limit, until)
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """Put dead letters back on their queues, as *plan* says; return how many there were."""
@@ -229,7 +200,7 @@ class RedisBroker(FormerNames):
         check_names("queue", queue)
         self._namespace.run_for("resume", (queue,))
 
-    def diagnose(self) -> tuple[Finding, ...]:
+    def diagnose(self, check_seconds: float = DAMAGE_CHECK_SECONDS) -> tuple[Finding, ...]:
         """Return what there is to say about the server and its settings, for ``fq doctor``."""
         return diagnose(self._namespace, self._ask_time)
 

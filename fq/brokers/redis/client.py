@@ -78,15 +78,34 @@ class ScriptClient:
 
             BrokerError: it refuses.
         """
-        return self.begin(script, keys, arguments, probe)()
+        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
+        if probe is not None or len(packed) >= PIECE_BYTES or not self._idle or self._pid != pid():
+            return self._begin(script, keys, arguments, probe, packed)()
+        started = time.monotonic()
+        connection = self._idle.pop()
+        try:
+            connection.send_packed_command((packed,), check_health=False)
+            reply = self._reply(connection, self.probe_seconds, len(packed))
+        except RedisError as error:
+            attempt = self._attempt(script, keys, arguments, self.probe_seconds)
+            return self._retry_begun(connection, error, attempt, started + self.patience, True, self.probe_seconds)
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return reply
 
     def begin(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float | None = None) -> Callable[[], object]:
         """Send what `call` sends, and return at once: what is returned must be called, and reads the reply, or repeats the call."""
+        return self._begin(script, keys, arguments, probe, pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments)))
+
+    def _begin(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], probe: float | None, packed: bytes
+    ) -> Callable[[], object]:
         deadline = time.monotonic() + self.patience
         probe = self.probe_seconds if probe is None else probe
         connection: Connection | None = None
         kept = len(self._idle) > 0
-        packed = pack((b"EVALSHA", script.sha, len(keys), *keys, *arguments))
         try:
             connection = self._take(probe)
             _send(connection, packed)
@@ -194,12 +213,13 @@ class ScriptClient:
                 connection._sock.settimeout(usual)
 
     def _reply(self, connection: Connection, probe: float, size: int) -> object:
-        started, asked, under_way = time.monotonic(), False, min(size, MAX_BUFFERED_BYTES) / SLOW_BYTES_PER_SECOND
+        started = time.monotonic()
+        asked = False
         while True:
             try:
                 return connection.read_response(disable_decoding=True, disconnect_on_error=False)
             except TimedOut as error:
-                waited = time.monotonic() - started
+                waited, under_way = time.monotonic() - started, min(size, MAX_BUFFERED_BYTES) / SLOW_BYTES_PER_SECOND
                 if waited >= probe + under_way:
                     asked = True
                     if self._answers(probe) and not connection.can_read(timeout=0):

@@ -11,18 +11,21 @@ from fq.brokers.records import (
     ArriveOp,
     Bury,
     Commit,
+    Continue,
     EnqueueOp,
     Operation,
     Release,
     Reschedule,
+    SetMarkOp,
     StoreResultOp,
+    UniqueKey,
 )
 from fq.brokers.redis.script_arguments import Argument, ScriptArguments
 from fq.brokers.redis.stored_records import fault_text
 from fq.brokers.validation import group_ttl
 
-DONE, RESCHEDULED, LEFT = 0, 1, 2
-"""The parts of `CommitsOfQueue`: messages that are gone, those whose record is replaced, and those that are buried or handed back."""
+DONE, RESCHEDULED, LEFT, RUNNING = 0, 1, 2, 3
+"""The parts of `CommitsOfQueue`: messages that are gone, those whose record is replaced, those that are buried or handed back, and those that go on."""
 
 
 @define
@@ -34,14 +37,14 @@ class CommitsOfQueue:
     """
 
     number: int
-    ids: tuple[list[str], list[str], list[str]] = Factory(lambda: ([], [], []))
-    tokens: tuple[list[int], list[int], list[int]] = Factory(lambda: ([], [], []))
+    ids: tuple[list[str], list[str], list[str], list[str]] = Factory(lambda: ([], [], [], []))
+    tokens: tuple[list[int], list[int], list[int], list[int]] = Factory(lambda: ([], [], [], []))
     results: dict[int, list[Argument]] = Factory(dict)
 
     def add(self, call: ScriptArguments, commit: Commit, extra: "list[ExtraOps]") -> None:
         """Add *commit*, and what it says beyond its id and token to *extra*."""
         kind, operations = type(commit.disposition), commit.operations
-        part = DONE if kind is Ack else RESCHEDULED if kind is Reschedule else LEFT
+        part = DONE if kind is Ack else RESCHEDULED if kind is Reschedule else RUNNING if kind is Continue else LEFT
         self.ids[part].append(commit.message_id)
         self.tokens[part].append(commit.token)
         if part == DONE and len(operations) == 1 and type(op := operations[0]) is StoreResultOp and _is_plain(op, commit):
@@ -85,8 +88,9 @@ def _is_plain(op: StoreResultOp, commit: Commit) -> bool:
 def _write_fences(call: ScriptArguments, queues: Mapping[str, CommitsOfQueue]) -> Iterator[Argument]:
     yield len(queues)
     for name, commits in queues.items():
-        done, rescheduled, left = map(len, commits.ids)
-        yield from (call.queue_number(name), done + rescheduled + left, done, done + rescheduled)
+        done, rescheduled, left, running = map(len, commits.ids)
+        ended = done + rescheduled + left
+        yield from (call.queue_number(name), ended + running, done, done + rescheduled, ended)
         yield from chain(*commits.ids, *commits.tokens)
 
 
@@ -116,6 +120,8 @@ def _write_commit(call: ScriptArguments, commit: Commit) -> list[Argument]:
             arguments = ["bury", fault_text(fault)]
         case Release(counted, interrupted):
             arguments = ["release", int(counted), interrupted.replace("\0", "")]
+        case Continue():
+            arguments = ["go_on"]
     for operation in commit.operations:
         arguments += _write_operation(call, operation)
     return arguments
@@ -126,6 +132,10 @@ def _write_operation(call: ScriptArguments, operation: Operation) -> tuple[Argum
         case StoreResultOp(message_id, body, ttl, hold):
             result = (call.add_key(call.keys.result(message_id)), max(1, ttl), message_id, body)
             return ("hold", *result, OPEN_GROUP_TTL_MS, call.group_number(hold)) if hold else ("store", *result)
+        case EnqueueOp(unique=UniqueKey()):
+            return ("place", int(operation.continues), *call.unique_post(operation))
+        case SetMarkOp():
+            return ("mark", *call.mark(operation))
         case EnqueueOp():
             return ("continue" if operation.continues else "enqueue", *call.post(operation), operation.message_id, operation.body)
         case ArriveOp(group, member, size, value, then, ttl):

@@ -5,16 +5,17 @@ A script looks at all tokens first, removes all messages that are done, and stor
 commits. So commits that depend on the order of these steps are in different batches; they hardly ever occur.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from fq.brokers.records import ArriveOp, Commit, EnqueueOp, Operation, StoreResultOp
+from fq.brokers.records import ArriveOp, Commit, EnqueueOp, Operation, SetMarkOp, StoreResultOp
 
 
 def split_commits(commits: Sequence[Commit], limit: int) -> list[Sequence[Commit]]:
     """
     Return *commits* in batches of *limit* at most, each with *limit* follow-ups at most, unless it is of one commit, which is never split.
 
-    A batch ends before a commit about a message that is in it already, or was enqueued by it, and before a second result for one message.
+    A batch ends before a commit about a message that is in it already, or was enqueued by it, and before a second result for one message. And it ends
+    after a commit that enqueues a message with a unique key, since later commits may free that key.
     """
     if (
         len(commits) <= limit
@@ -26,17 +27,20 @@ def split_commits(commits: Sequence[Commit], limit: int) -> list[Sequence[Commit
     batch: list[Commit] = []
     message_ids: set[str] = set()
     with_results: set[str] = set()
-    followups = 0
+    followups, is_closed = 0, False
     for commit in commits:
         results = {operation.message_id for operation in commit.operations if isinstance(operation, StoreResultOp)}
-        added = sum(type(operation) is EnqueueOp for operation in commit.operations)
-        if len(batch) == limit or (batch and followups + added > limit) or commit.message_id in message_ids or results & with_results:
+        enqueued = [op for operation in commit.operations for op in _enqueued(operation)]
+        added = sum(type(operation) is not ArriveOp for operation in commit.operations for _ in _enqueued(operation))
+        is_full = len(batch) == limit or (batch and followups + added > limit)
+        if is_full or is_closed or commit.message_id in message_ids or results & with_results:
             batches.append(batch)
             batch, message_ids, with_results, followups = [], set(), set(), 0
         batch.append(commit)
         followups += added
         message_ids.add(commit.message_id)
-        message_ids.update(id_ for operation in commit.operations for id_ in _enqueued_ids(operation))
+        message_ids.update(op.message_id for op in enqueued)
+        is_closed = any(op.unique is not None for op in enqueued)
         with_results |= results
     return [*batches, batch]
 
@@ -46,8 +50,13 @@ def _is_rare(commit: Commit) -> bool:
     return any(type(operation) is not StoreResultOp or operation.message_id != commit.message_id for operation in commit.operations)
 
 
-def _enqueued_ids(operation: Operation) -> Iterator[str]:
-    if isinstance(operation, EnqueueOp):
-        yield operation.message_id
-    elif isinstance(operation, ArriveOp):
-        yield from (followup.op.message_id for followup in operation.then)
+def _enqueued(operation: Operation) -> Iterable[EnqueueOp]:
+    match operation:
+        case EnqueueOp():
+            return (operation,)
+        case SetMarkOp(then=then):
+            return then
+        case ArriveOp(then=followups):
+            return [followup.op for followup in followups]
+        case StoreResultOp():
+            return ()

@@ -15,6 +15,8 @@ from attrs import define, field, frozen
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import MovedError, RedisError
 
+from fq.brokers.redis.lean_connections import lean
+
 Address = tuple[str, int]
 Settings = Mapping[str, object]
 
@@ -61,6 +63,7 @@ class Endpoint(Protocol):
 
 
 def _open_connection(connection_class: ConnectionClass, settings: Settings, within: float | None) -> Connection:
+    connection_class = lean(connection_class)
     if within is None:
         connection = connection_class(**settings)
         connection.connect()

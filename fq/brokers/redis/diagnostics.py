@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from fq.brokers.findings import Finding, refusal
 from fq.brokers.redis import inspection
+from fq.brokers.redis.lost_holders import unique_key_findings
 from fq.brokers.redis.namespace import Namespace
 from fq.errors import BrokerError, BrokerUnavailable
 
@@ -25,6 +26,7 @@ def diagnose(namespace: Namespace, ask_time: Callable[[], int]) -> tuple[Finding
         "server": lambda: server_findings(inspection.info(namespace), inspection.settings(namespace), namespace.client.endpoint.name),
         "clock": lambda: (clock_finding(ask_time(), time.time_ns() // 1_000_000),),
         "keys": lambda: (_keys(namespace),),
+        "unique keys": lambda: unique_key_findings(namespace),
     }
     findings: list[Finding] = []
     refused: dict[str, BrokerError] = {}

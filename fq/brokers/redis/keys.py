@@ -9,7 +9,10 @@ from urllib.parse import quote
 
 from fq.errors import ConfigError
 
-FIXED_KEYS = ("messages", "again", "letters", "leases", "workers", "queues", "paused", "waiting", "cancelled")
+FIXED_KEYS = (
+    *("messages", "again", "letters", "leases", "workers", "queues", "paused", "waiting", "cancelled"),
+    *("holders", "unique", "marks", "listed", "ends"),
+)
 """The keys that a namespace has once, in the order in which scripts take them."""
 
 MAX_CACHED_QUEUES = 10_000
@@ -24,7 +27,10 @@ class Keys:
         self.namespace = namespace
         self.prefix = f"{{{namespace}}}:"
         self.fixed = tuple(self.prefix + key for key in FIXED_KEYS)
-        self.messages, _, self.letters, self.leases, self.workers, self.queue_names, self.paused, self.waiting, self.cancelled = self.fixed
+        self.messages, _, self.letters, self.leases, self.workers, self.queue_names, self.paused, self.waiting, self.cancelled = self.fixed[
+            :9
+        ]
+        self.unique = self.fixed[FIXED_KEYS.index("unique")]
         self._queues: dict[tuple[str, str], tuple[str, str, str, str]] = {}
 
     def queue(self, name: str, worker: str = "") -> tuple[str, str, str, str]:
@@ -61,6 +67,10 @@ class Keys:
     def send_mark(self, name: str) -> str:
         """Return the key of a mark, which remembers the number of the latest call of a producer that used it."""
         return f"{self.prefix}sent:{name}"
+
+    def counters(self, bucket: str) -> str:
+        """Return the key of the counters of *bucket*."""
+        return f"{self.prefix}count:{bucket}"
 
     def wake_channel(self, worker: str) -> str:
         """Return the channel (not a key) on which a waiting worker is woken."""

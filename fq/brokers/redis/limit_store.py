@@ -81,6 +81,10 @@ class RedisLimitStore:
         pairs = cast("list[list[bytes]]", self._run("holders", key, limit))
         return [(owner.decode(), token.decode()) for owner, token in pairs]
 
+    def waiting(self, key: str, limit: int) -> list[str]:
+        """See `LimitStore.waiting`."""
+        return [owner.decode() for owner in cast("list[bytes]", self._run("waiting", key, limit))]
+
     def create(self, key: str, parties: int, ttl: int) -> bool:
         """See `LimitStore.create`."""
         return self._run("create", key, parties, ttl) == 1

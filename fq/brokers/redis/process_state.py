@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from fq.brokers.async_batcher import AsyncBatcher
 from fq.brokers.records import EnqueueOp
-from fq.brokers.redis.async_batcher import AsyncBatcher
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.results import ResultReader
 from fq.brokers.redis.sender import Sender
@@ -54,7 +54,7 @@ class ProcessState:
         """Send *ops*, together with what other coroutines send at the same time."""
         with self._lock:
             if self._batcher is None:
-                self._batcher = AsyncBatcher(self.sender.send)
+                self._batcher = AsyncBatcher(self.sender.send, "fq-redis-async-batcher")
             sent = self._batcher.post(ops)
         await sent
 

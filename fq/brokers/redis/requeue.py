@@ -5,6 +5,7 @@ from typing import cast
 
 from attrs import define, field
 
+from fq.brokers.parts import parts
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.script_arguments import Argument, ScriptArguments
@@ -12,7 +13,7 @@ from fq.brokers.redis.stored_records import SEQUENCE_DIGITS
 from fq.brokers.requeue import LiveMessage, RequeuePlan, RequeuePlanner
 from fq.errors import BrokerError
 
-MAX_LETTERS = 500
+MAX_LETTERS = 100
 """How many letters one script requeues, with the groups that they open."""
 
 MAX_TRIES = 100
@@ -52,6 +53,11 @@ class _View:
         keys = {group: self.namespace.keys.group(group) for group in groups}
         return {group for group, key in keys.items() if ask("EXISTS", key) and ask("HGET", key, "done") != b"1"}
 
+    def show_all(self, plan: RequeuePlan) -> None:
+        """Look at what *plan* deletes and has not asked about."""
+        self.dead_letters([message_id for message_id in plan.deleted_letters if message_id not in self.died])
+        self.live_messages([message_id for message_id in plan.taken_messages if message_id not in self.sequences])
+
     def _read(self, key: str, message_ids: Sequence[str]) -> list[tuple[str, bytes]]:
         """Return those of *message_ids* that the hash *key* has, with what it has."""
         found: list[tuple[str, bytes]] = []
@@ -84,8 +90,7 @@ def _post(message_id: str, record: bytes) -> EnqueueOp:
 
 def requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:
     """Put dead letters back on their queues at the time *now*, and open the groups that failed with them; return how many there were."""
-    distinct = list(dict.fromkeys(message_ids))
-    return sum(_requeue(namespace, distinct[first : first + MAX_LETTERS], plan, now) for first in range(0, len(distinct), MAX_LETTERS))
+    return sum(_requeue(namespace, part, plan, now) for part in parts(message_ids, MAX_LETTERS))
 
 
 def _requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:
@@ -105,12 +110,15 @@ def _requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlan
 
 def _write_plan(call: ScriptArguments, todo: RequeuePlan, view: _View, asked_for: set[str]) -> list[Argument]:
     """Return the arguments of ``lua/requeue.lua``: five lists, each with its length before it."""
-    arguments: list[Argument] = [len(todo.deleted_letters)]
-    for message_id in todo.deleted_letters:
+    view.show_all(todo)
+    letters = [message_id for message_id in todo.deleted_letters if message_id in view.died]
+    arguments: list[Argument] = [len(letters)]
+    for message_id in letters:
         queue, died = view.died[message_id]
         arguments += (call.queue_number(queue), message_id, died, int(message_id in asked_for))
-    arguments.append(len(todo.taken_messages))
-    for message_id in todo.taken_messages:
+    waiting = [message_id for message_id in todo.taken_messages if message_id in view.sequences]
+    arguments.append(len(waiting))
+    for message_id in waiting:
         queue, sequence = view.sequences[message_id]
         arguments += (call.queue_number(queue), message_id, sequence)
     arguments.append(len(todo.removed))
@@ -123,5 +131,5 @@ def _write_plan(call: ScriptArguments, todo: RequeuePlan, view: _View, asked_for
         arguments += (len(reopened.then), *(argument for followup in reopened.then for argument in call.followup(followup)))
     arguments.append(len(todo.enqueues))
     for op in todo.enqueues:
-        arguments += (call.queue_number(op.queue_name), op.priority, call.prefixes.prefix_of(op), op.message_id, op.body)
+        arguments += call.unique_post(op)
     return arguments

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from attrs import Factory, define
 
-from fq.brokers.records import DeferredEnqueue, EnqueueOp
+from fq.brokers.records import DeferredEnqueue, EnqueueOp, SetMarkOp
 from fq.brokers.redis.keys import Keys
 
 Argument: TypeAlias = str | bytes | int | float
@@ -67,6 +67,36 @@ class ScriptArguments:
     def post(self, op: EnqueueOp) -> tuple[Argument, ...]:
         """Return the arguments of *op* up to its id."""
         return (self.queue_number(op.queue_name), op.priority, op.delay, self.prefixes.prefix_of(op))
+
+    def unique_post(self, op: EnqueueOp) -> tuple[Argument, ...]:
+        """Return the arguments of *op*, which may have a unique key."""
+        unique = op.unique
+        held = (
+            ("", 0, 0, 0)
+            if unique is None
+            else (unique.key, int(unique.until == "start"), unique.window, int(unique.on_conflict == "after"))
+        )
+        return (*self.post(op), op.message_id, op.body, *held)
+
+    def mark(self, op: SetMarkOp) -> list[Argument]:
+        """Return the arguments of *op*."""
+        expects = op.expected if isinstance(op.expected, str) else "body"
+        expected = b"" if isinstance(op.expected, str) else op.expected
+        arguments: list[Argument] = [
+            op.key,
+            int(op.body is not None),
+            op.body or b"",
+            op.ttl,
+            expects,
+            expected,
+            op.index,
+            op.order,
+            op.most,
+        ]
+        arguments.append(len(op.then))
+        for post in op.then:
+            arguments += self.unique_post(post)
+        return arguments
 
     def followup(self, followup: DeferredEnqueue) -> tuple[Argument, ...]:
         """Return the arguments of *followup*, which waits for a group."""

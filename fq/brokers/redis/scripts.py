@@ -25,13 +25,22 @@ STANDALONE = ("await_result", "enqueue_one", "result_flags")
 LIBRARIES = ("common", "enqueue_lib")
 """What all others begin with."""
 
+UNIQUE = ("unique_lib",)
+MARKS = ("unique_lib", "marks_lib")
+
 OWN_LIBRARIES = {
     "turn": (
+        *MARKS,
         "commit_operations",
         *("turn/arguments", "turn/memory", "turn/claim_lib", "turn/replay", "turn/fence", "turn/apply", "turn/claim", "turn/remember"),
     ),
-    "bury_foreign": ("commit_operations",),
-    "requeue": ("commit_operations",),
+    "status": UNIQUE,
+    "browse": ("browse_lib",),
+    "browse_claims": ("browse_lib",),
+    "bury_foreign": (*UNIQUE, "commit_operations"),
+    "requeue": (*UNIQUE, "commit_operations"),
+    **dict.fromkeys(("cancel", "discard", "place", "purge", "replace"), UNIQUE),
+    **dict.fromkeys(("count_marks", "marks", "marks_in", "register_waiting", "renew_leases", "set_marks"), MARKS),
 }
 """What a script needs beyond those, in this order: a function is defined before it is used."""
 

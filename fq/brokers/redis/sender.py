@@ -8,7 +8,7 @@ from itertools import count
 from time import monotonic
 from typing import cast
 
-from fq.brokers.records import EnqueueOp
+from fq.brokers.records import EnqueueOp, Placement, new_placement
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.script_arguments import Argument, ScriptArguments, write_posts
 from fq.brokers.redis.scripts import script
@@ -48,6 +48,7 @@ class Sender:
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
         self._marks: deque[str] = deque()
+        self._reply_marks: deque[str] = deque()
         self._listed_at: dict[str, float] = {}
         self._remembered_ms = round(namespace.client.patience * 1_000) + MARGIN_MS
         self._late_ms = max(LATE_MS, self._remembered_ms)
@@ -57,23 +58,49 @@ class Sender:
         """Send *ops*, which have been checked, in one round trip, and return how many messages are new."""
         if not ops:
             return 0
-        mark, last_failure = self._take_mark(), self._namespace.client.last_failure
+        if len(ops) > 1 or ops[0].delay:
+            call = self._namespace.arguments()
+            reply = self._run("enqueue_many", call, write_posts(call, ops), self._marks)
+            return len(ops) if reply == ALREADY_MADE else cast("int", reply) - 1
+        mark, last_failure = self._take_mark(self._marks), self._namespace.client.last_failure
         try:
-            if len(ops) == 1 and not ops[0].delay:
-                new = self._send_one(ops[0], mark)
-            else:
-                reply = self._namespace.run("enqueue_many", *self._write(ops, mark))
-                new = len(ops) if reply == ALREADY_MADE else cast("int", reply) - 1
+            new = self._send_one(ops[0], mark)
             if self._namespace.client.last_failure != last_failure:
                 self._expect_late_copies(mark)
         finally:
             self._marks.append(mark)
         return new
 
+    def place(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """Send *ops*, which have been checked, in one round trip, and return which message stands for each."""
+        call = self._namespace.arguments()
+        reply = self.run("place", call, [argument for op in ops for argument in call.unique_post(op)]) if ops else ()
+        return tuple(
+            [
+                new_placement(op.message_id, True) if found == 1 else new_placement(cast(bytes, found).decode(), False)
+                for op, found in zip(ops, cast(Sequence[object], reply), strict=True)
+            ]
+        )
+
+    def run(self, name: str, call: ScriptArguments, arguments: Sequence[Argument]) -> object:
+        """Return the reply of the script *name*, which the server remembers, and gives again when the call is repeated."""
+        return self._run(name, call, arguments, self._reply_marks)
+
+    def _run(self, name: str, call: ScriptArguments, arguments: Sequence[Argument], marks: deque[str]) -> object:
+        mark, last_failure = self._take_mark(marks), self._namespace.client.last_failure
+        try:
+            reply = self._namespace.run(name, call, self._numbered(call, arguments, mark))
+            if self._namespace.client.last_failure != last_failure:
+                self._expect_late_copies(mark)
+        finally:
+            marks.append(mark)
+        return reply
+
     def begin(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to send *ops*, one at least; what is returned must be called, and waits for the end of that."""
-        mark, last_failure = self._take_mark(), self._namespace.client.last_failure
-        read_reply = self._namespace.begin("enqueue_many", *self._write(ops, mark))
+        mark, last_failure = self._take_mark(self._marks), self._namespace.client.last_failure
+        call = self._namespace.arguments()
+        read_reply = self._namespace.begin("enqueue_many", call, self._numbered(call, write_posts(call, ops), mark))
 
         def finish() -> None:
             try:
@@ -85,11 +112,10 @@ class Sender:
 
         return finish
 
-    def _write(self, ops: Sequence[EnqueueOp], mark: str) -> tuple[ScriptArguments, list[Argument]]:
-        call = self._namespace.arguments()
-        arguments = write_posts(call, ops)
+    def _numbered(self, call: ScriptArguments, arguments: Sequence[Argument], mark: str) -> list[Argument]:
+        """Return *arguments* after the number of the *call*, and for how long it is remembered; *mark* is its first extra key."""
         call.add_key(mark)
-        return call, [next(self._numbers), self._ttl(monotonic()), *arguments]
+        return [next(self._numbers), self._ttl(monotonic()), *arguments]
 
     def _ttl(self, now: float) -> int:
         """Return for how long a call that begins *now* is remembered, ms."""
@@ -100,10 +126,10 @@ class Sender:
         with suppress(BrokerError):  # the call itself is done
             self._namespace.client.command("PEXPIRE", mark, self._late_ms)
 
-    def _take_mark(self) -> str:
-        """Return a mark that no other call under way has."""
+    def _take_mark(self, marks: deque[str]) -> str:
+        """Return one of *marks*, or a new one, that no other call under way has."""
         try:
-            return self._marks.pop()
+            return marks.pop()
         except IndexError:
             return self._namespace.keys.send_mark(uuid.uuid4().hex)
 

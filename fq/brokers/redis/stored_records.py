@@ -4,11 +4,15 @@ import json
 
 from attrs import frozen
 
-from fq.brokers.records import DeadLetter
+from fq.brokers.records import DeadLetter, Mark
 from fq.core.fault import Fault
 
 SEQUENCE_DIGITS = 16
 """Every record begins with its sequence, its place in the order of arrival, of this many digits."""
+
+
+AWAY = 2**53 - 1
+"""When a message falls due that is put aside for a unique key."""
 
 
 @frozen
@@ -58,6 +62,18 @@ def read_record(record: bytes) -> tuple[str, str, bytes]:
     if len(parts) < 4:
         return "", "", record
     return parts[1].decode("utf-8", "backslashreplace"), parts[2].decode("utf-8", "backslashreplace"), parts[3]
+
+
+def read_priority(record: bytes) -> int:
+    """Return the priority in a record; 0 where it is none of fq's."""
+    priority = record[SEQUENCE_DIGITS:].partition(b"\0")[0]
+    return int(priority) if priority.removeprefix(b"-").isdigit() else 0
+
+
+def read_mark(key: str, text: bytes) -> Mark:
+    """Return the mark that is kept as *text*."""
+    until, index, order, body = text.split(b"\0", 3)
+    return Mark(key, body, int(until), index.decode(), int(order))
 
 
 def record_of_letter(letter: bytes) -> bytes:

@@ -135,13 +135,15 @@ class Subscriber:
                     asked, due = True, time.monotonic() + self._tuning.answer_seconds
                 if self._inbox in ready:
                     os.read(self._inbox, 512)
-                    self._subscribe_pending(connection)
-                    if not asked:
+                    if self._subscribe_pending(connection) and not asked:
                         asked, due = True, time.monotonic() + self._tuning.answer_seconds
 
-    def _subscribe_pending(self, connection: Connection) -> None:
+    def _subscribe_pending(self, connection: Connection) -> bool:
+        """Return whether there was something to ask for: a channel that was part of an earlier request is answered already, and never again."""
+        has_asked = bool(self._pending)
         while self._pending:
             connection.send_command("SUBSCRIBE", self._pending.popleft(), check_health=False)
+        return has_asked
 
     def _read(self, connection: Connection) -> None:
         """Take in all that has come, at least one reply."""

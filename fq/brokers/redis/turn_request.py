@@ -82,6 +82,7 @@ class TurnReply(NamedTuple):
     moved_letters: list[tuple[bytes, bytes]]
     cancelled_ids: list[bytes]
     latest_turn: bytes
+    has_due_marks: int
 
     def read_claims(self, queues: Sequence[str]) -> tuple[list[Delivery], list[ForeignEntry]]:
         """Return what was claimed of *queues*, in the order of the reply, and what of it cannot be read: each record is read by itself."""

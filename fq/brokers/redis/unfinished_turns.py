@@ -5,12 +5,12 @@ from typing import TypeAlias
 
 from attrs import Factory, define
 
-from fq.brokers.records import Commit, Delivery, Turn
+from fq.brokers.records import Commit, Continue, Delivery, Operation, Turn
 from fq.brokers.redis.foreign_entries import ForeignEntry
 from fq.brokers.redis.turn_request import TurnReply, TurnRequest
 
-Fence: TypeAlias = tuple[str, int]
-"""Which commit: message id and token."""
+Fence: TypeAlias = tuple[str, int, tuple[Operation, ...] | None]
+"""Which commit: message id and token; and the operations of one after which the message goes on, since others with this token follow it."""
 
 MAX_SETTLED = 10_000
 """Of this many commits that were applied in a turn without a reply it is remembered that they were, should their worker repeat them."""
@@ -38,6 +38,7 @@ class UnfinishedTurn:
     is_cut_short: bool = False
     latest_claim: int = 0
     idle_for: int = 0
+    has_due_marks: bool = False
 
     def add(self, request: TurnRequest, reply: TurnReply) -> None:
         """Add what *request* came to."""
@@ -52,6 +53,9 @@ class UnfinishedTurn:
         self.foreign += foreign
         self.latest_claim = len(deliveries) + len(foreign)
         self.idle_for = reply.idle_for
+        self.has_due_marks = reply.has_due_marks == 1
+        if self.cancelled_ids:
+            self._forget_cancelled(commits, stale_ids)
         self.cancelled_ids.update(dict.fromkeys(map(bytes.decode, reply.cancelled_ids)))
 
     def cut_short(self) -> None:
@@ -78,19 +82,26 @@ class UnfinishedTurn:
         """Return what the turn of *commits* came to, and what the next one has to know."""
         deliveries, cancelled_ids = tuple(self.deliveries), tuple(self.cancelled_ids)
         if not self.is_cut_short:
-            return Turn(deliveries, tuple(id_ for _, stale in self.answered for id_ in stale), self.idle_for, cancelled_ids), None
+            stale_ids = tuple(id_ for _, stale in self.answered for id_ in stale)
+            return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids, self.has_due_marks), None
         settled = self.settled
         stale_ids = tuple(commit.message_id for commit in commits if settled.pop(fence(commit), False))
         while len(settled) > MAX_SETTLED:
             del settled[next(iter(settled))]
         rest = UnfinishedTurn(settled=settled, given_up=self.given_up, is_cut_short=True) if settled or self.given_up else None
-        return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids), rest
+        return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids, self.has_due_marks), rest
 
     def _settle(self, commits: Sequence[Commit], stale_ids: Sequence[str]) -> None:
         """Note what became of *commits*. What is said first of one counts: the server takes what it has applied for stale."""
         names = set(stale_ids)
         for commit in commits:
             self.settled.setdefault(fence(commit), commit.message_id in names)
+
+    def _forget_cancelled(self, commits: Sequence[Commit], stale_ids: Sequence[str]) -> None:
+        """Forget that messages were cancelled of which an earlier script of this turn has told, and which the worker holds no more after *commits*."""
+        for commit in commits:
+            if type(commit.disposition) is not Continue and commit.message_id not in stale_ids:
+                self.cancelled_ids.pop(commit.message_id, None)
 
     def _forget_handed_back(self, commits: Sequence[Commit]) -> Sequence[Commit]:
         """Forget the deliveries that *commits* hand back, which no caller has seen; return the other commits."""
@@ -101,7 +112,7 @@ class UnfinishedTurn:
 
 def fence(one: Commit | Delivery) -> Fence:
     """Return what tells *one* from every other commit, or claim."""
-    return one.message_id, one.token
+    return one.message_id, one.token, one.operations if isinstance(one, Commit) and type(one.disposition) is Continue else None
 
 
 def is_later(number: str, other: str) -> bool:

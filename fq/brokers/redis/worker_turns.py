@@ -43,6 +43,7 @@ class WorkerTurns:
         self._registrations: dict[str, WaitRegistration] = {}
         self._unfinished: dict[str, UnfinishedTurn] = {}
         self._known_turns: dict[str, str] = {}
+        self._turned_at: dict[str, int] = {}  # by worker: when it had its latest turn, ms by the server's clock
         self._started = 0
 
     def turn(self, commits: Sequence[Commit], claim: ClaimRequest, channel: str) -> Turn:
@@ -85,7 +86,9 @@ class WorkerTurns:
             case TurnStep.HAND_BACK:
                 self._hand_back(plan.claim, turn)
             case TurnStep.RECLAIM:
-                reclaim_expired(self._namespace, [(name.decode(), read_memory(memory).queues) for name, memory in plan.take_expired()])
+                expired = [(name.decode(), read_memory(memory).queues) for name, memory in plan.take_expired()]
+                if not reclaim_expired(self._namespace, expired):
+                    turn.idle_for = 0
             case TurnStep.CLAIM_MORE:
                 self._run(self._claim_request((), plan, turn), turn)
                 plan.may_claim_more = turn.latest_claim == self._namespace.tuning.max_per_script
@@ -157,6 +160,7 @@ class WorkerTurns:
                 turn.unanswered = None
             raise
         turn.unanswered = None
+        self._turned_at[worker] = reply.now
         if (latest := reply.latest_turn.decode()) == request.number:  # else there was nothing to remember, or another connection was faster
             self._known_turns[worker] = latest
             turn.given_up.clear()
@@ -190,11 +194,21 @@ class WorkerTurns:
                 return reply
             if is_later(reply, request.header.known_turn):
                 self._catch_up(reply, request.claim, turn)
+                request = self._without_settled(request, turn)
             else:
                 count = self.release(worker, {}, ())
                 log.error("the server has lost what worker %s did last, by a crash or a failover: %d messages run again", worker, count)
                 reply = ""
             request = request.with_known_turn(reply)
+
+    def _without_settled(self, request: TurnRequest, turn: UnfinishedTurn) -> TurnRequest:
+        """Return *request* without the commits that a late turn has applied: those after which a message goes on would apply once more."""
+        commits = turn.unsettled(request.commits)
+        if len(commits) == len(request.commits):
+            return request
+        old = request.header
+        found = self._request(commits, request.claim, old.limit, old.channel, is_patient=old.is_patient == 1, number=old.number)
+        return evolve(found, header=found.header._replace(max_bytes=old.max_bytes, first_may_be_larger=old.first_may_be_larger))
 
     def _catch_up(self, latest_turn: str, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
         """Add to *turn* what came of turn *latest_turn*, which has arrived late."""
@@ -225,7 +239,7 @@ class WorkerTurns:
             return float("inf")
         registration = self._registrations.get(claim.worker)
         if registration is None or registration.queues != claim.queues:
-            idle = cast(int, self._namespace.run_for("register_waiting", claim.queues, channel))
+            idle = cast(int, self._namespace.run_for("register_waiting", claim.queues, channel, self._turned_at.get(claim.worker, 0)))
             registration = self._registrations[claim.worker] = WaitRegistration(claim.queues, time.monotonic() + idle / 1_000)
         return min(latest, registration.deadline) - time.monotonic()
 

@@ -2,27 +2,25 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 from fq.brokers.clock import Clock, SystemClock
-from fq.brokers.findings import Finding
+from fq.brokers.fork_safety import register
 from fq.brokers.former_names import FormerNames
 from fq.brokers.limits.local_store import LocalStore
 from fq.brokers.protocol import CALLED_BY_ACTORS, AsyncInThreads
-from fq.brokers.records import ClaimedMessage, ClaimRequest, Commit, DeadLetter, EnqueueOp, QueueStats, Status, Turn, WorkerStats
-from fq.brokers.requeue import RequeuePlanner, planner
+from fq.brokers.records import ClaimRequest, Commit, EnqueueOp, Mark, Placement, SetMarkOp, Turn
 from fq.brokers.single_flight import SingleFlight
-from fq.brokers.sqlite import fork_safety, inspection
-from fq.brokers.sqlite.cancellation import cancel
+from fq.brokers.sqlite import inspection
 from fq.brokers.sqlite.claims import release, renew
 from fq.brokers.sqlite.database import Database, Settings
-from fq.brokers.sqlite.diagnostics import diagnose
-from fq.brokers.sqlite.enqueue import insert
-from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listener import Listener
 from fq.brokers.sqlite.maintenance import Maintenance
-from fq.brokers.sqlite.requeue import requeue
+from fq.brokers.sqlite.marks import read_marks, set_marks
+from fq.brokers.sqlite.operator_calls import OperatorCalls
+from fq.brokers.sqlite.placing import enqueue, place
+from fq.brokers.sqlite.replacing import replace
+from fq.brokers.sqlite.small_records import SmallRecords
 from fq.brokers.sqlite.turn_recovery import TurnRunner
 from fq.brokers.sqlite.whole_file import WholeFile
 from fq.brokers.validation import (
@@ -30,8 +28,8 @@ from fq.brokers.validation import (
     check_claim_request,
     check_commits,
     check_enqueue_ops,
+    check_heartbeat,
     check_names,
-    check_search,
     check_settings,
 )
 from fq.errors import ConfigError
@@ -42,7 +40,7 @@ BUSY_TIMEOUT_MS = 15_000
 
 
 @shields(*CALLED_BY_ACTORS, "now")
-class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
+class SqliteBroker(SmallRecords, OperatorCalls, FormerNames, WholeFile, AsyncInThreads):
     """
     A broker in a SQLite file, for any number of processes of one machine. Mutable; safe to share between threads, and across a fork.
 
@@ -82,6 +80,8 @@ class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
         self.clock: Clock = SystemClock() if clock is None else clock
         self.path = os.path.abspath(path)  # noqa: PTH100  # links stay as they are
         settings = Settings(self.path, synchronous, busy_timeout)
+        arguments = {"path": self.path, "synchronous": synchronous, "busy_timeout": busy_timeout, "dead_ttl": dead_ttl}
+        self.recipe = arguments if clock is None else None  # see fq.brokers.recipe
         self._dead_ttl = dead_ttl
         self._settings = settings
         self._writer = Database(settings, self.clock)
@@ -89,7 +89,7 @@ class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
         self._listener = Listener(self._reader, self.clock, self.path)
         self._turns = TurnRunner(self._writer, self.clock, Maintenance(dead_ttl))
         self._clock_read = SingleFlight(self._reader.read_clock)
-        fork_safety.register(self)
+        register(self)
 
     def __str__(self) -> str:
         return f"sqlite:///{quote(self.path)}"
@@ -106,9 +106,28 @@ class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
         if not ops:
             return 0
         with self._writer.writing() as connection:
-            new = insert(connection, ops, self.clock.now, self._writer.known)
+            new = enqueue(connection, ops, self.clock.now, self._writer.known)
         self._listener.notify_work()
         return new
+
+    def place(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """See `Broker.place`."""
+        ops = tuple(ops)
+        check_enqueue_ops(ops)
+        if not ops:
+            return ()
+        with self._writer.writing() as connection:
+            placements = place(connection, ops, self.clock.now, self._writer.known)
+        self._listener.notify_work()
+        return placements
+
+    def replace(self, op: EnqueueOp, expected: bytes | None = None) -> bool:
+        """See `Broker.replace`."""
+        check_enqueue_ops((op,))
+        with self._writer.writing() as connection:
+            replaced = replace(connection, op, expected, self.clock.now, self._writer.known)
+        self._listener.notify_work()
+        return replaced
 
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
@@ -118,14 +137,18 @@ class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
         result = self._turns.run(commits, request)
         if result.new:
             self._listener.notify_work()
+        self._listener.note_marks(request.worker, result.marks)
         self._listener.resolve_results(result.results)
         return result.turn
 
-    def renew(self, workers: Sequence[str], lease: int) -> None:
+    def renew(self, workers: Sequence[str], lease: int, reports: Sequence[SetMarkOp] = (), asked: Sequence[str] = ()) -> Mapping[str, Mark]:
         """See `Broker.renew`."""
-        check_names("worker", *workers)
+        check_heartbeat(workers, reports, asked)
         with self._writer.writing() as connection:
-            renew(connection, workers, self.clock.now + lease)
+            now = self.clock.now
+            renew(connection, workers, now + lease)
+            set_marks(connection, reports, now)
+            return read_marks(connection, asked, now) if asked else {}
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
@@ -167,98 +190,7 @@ class SqliteBroker(FormerNames, WholeFile, AsyncInThreads):
         check_names("message_id", message_id)
         return await self._listener.await_result(message_id, timeout)
 
-    # For operators.
-
-    def status(self, message_id: str) -> Status:
-        """See `Broker.status`."""
-        check_names("message_id", message_id)
-        with self._reader.reading() as connection:
-            return inspection.status(connection, message_id, self.clock.now, self._dead_ttl)
-
-    def queues(self) -> tuple[QueueStats, ...]:
-        """See `Broker.queues`."""
-        with self._reader.reading() as connection:
-            return inspection.queues(connection, self.clock.now, self._dead_ttl)
-
-    def workers(self) -> tuple[WorkerStats, ...]:
-        """See `Broker.workers`."""
-        with self._reader.reading() as connection:
-            return inspection.workers(connection, self.clock.now)
-
-    def dead_letters(
-        self,
-        *,
-        queue: str | None = None,
-        actor: str | None = None,
-        error: str | None = None,
-        until: int | None = None,
-        limit: int = 100,
-    ) -> tuple[DeadLetter, ...]:
-        """See `Broker.dead_letters`."""
-        check_search(queue=queue, actor=actor, error=error)
-        with self._reader.reading() as connection:
-            return inspection.dead_letters(connection, queue, actor, error, limit, self.clock.now - self._dead_ttl, until)
-
-    def claimed_by(self, worker: str, limit: int = 100) -> tuple[ClaimedMessage, ...]:
-        """See `Broker.claimed_by`."""
-        check_names("worker", worker)
-        with self._reader.reading() as connection:
-            return inspection.claimed_by(connection, worker, limit)
-
-    def cancel(self, message_id: str) -> bool:
-        """See `Broker.cancel`."""
-        return self.cancel_all((message_id,)) > 0
-
-    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
-        """See `Broker.cancel_all`."""
-        check_names("message_id", *message_ids)
-        check_names("group", *groups)
-        with self._writer.writing() as connection:
-            now = self.clock.now
-            cancel_groups(connection, groups, now)
-            found = cancel(connection, message_ids, now)
-        self._listener.notify_work()
-        return found
-
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
-        """See `Broker.requeue`."""
-        check_names("message_id", *message_ids)
-        with self._writer.writing() as connection:
-            now = self.clock.now
-            count = requeue(connection, message_ids, planner(plan), now, now - self._dead_ttl, self._writer.known)
-        self._listener.notify_work()
-        return count
-
-    def discard(self, message_ids: Sequence[str]) -> int:
-        """See `Broker.discard`."""
-        check_names("message_id", *message_ids)
-        with self._writer.writing() as connection:
-            return inspection.discard(connection, message_ids, self.clock.now - self._dead_ttl)
-
-    def purge(self, queue: str) -> int:
-        """See `Broker.purge`."""
-        check_names("queue", queue)
-        with self._writer.writing() as connection:
-            return inspection.purge(connection, queue)
-
-    def pause(self, queue: str) -> None:
-        """See `Broker.pause`."""
-        check_names("queue", queue)
-        with self._writer.writing() as connection:
-            inspection.set_paused(connection, queue, True)
-
-    def resume(self, queue: str) -> None:
-        """See `Broker.resume`."""
-        check_names("queue", queue)
-        with self._writer.writing() as connection:
-            inspection.set_paused(connection, queue, False)
-        self._listener.notify_work()
-
-    def diagnose(self) -> tuple[Finding, ...]:
-        """See `Broker.diagnose`."""
-        is_new = not Path(self.path).exists()  # before it is opened, which creates it
-        with self._reader.reading() as connection:
-            return diagnose(connection, self.path, self._settings.synchronous, is_new)
+    # Other parts.
 
     def limit_store(self) -> LocalStore:
         """See `KeepsLimits.limit_store`."""

@@ -5,6 +5,7 @@ Python's sqlite3 releases the GIL at every step of a statement: for each row tha
 processor busy, it takes up to 5 ms to get the GIL back, and other processes wait for the database all that time. Measured on two cores with one busy
 thread, 1,000 inserted rows take 0.5 to 3 s with ``executemany`` and 0.04 s in one statement. So a turn has a fixed number of steps, however many
 messages it moves. Fields travel as JSON; bodies, which JSON cannot carry unchanged, as one long blob.
+Only to insert hundreds of messages, a few statements have a parameter for each value: SQLite reads these in less than half the time.
 """
 
 import json

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
+from fq.brokers.planning.states import DELAYED, READY, RUNNING
 from fq.brokers.records import Delivery
 from fq.brokers.sqlite.bulk_sql import from_json, to_json
-from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.core.message import CANCELLED
 
 _EXISTING = "FROM json_each(?) CROSS JOIN messages WHERE message_id = value"
@@ -27,8 +27,6 @@ NEW = "SELECT json_group_array(value) FROM json_each(?) WHERE NOT EXISTS (SELECT
 MARKED = "SELECT json_group_array(message_id) FROM json_each(?) CROSS JOIN cancelled WHERE message_id = value"
 
 FORGET_ENDED = "DELETE FROM cancelled WHERE message_id IN (SELECT value FROM json_each(?))"
-
-FORGET = "DELETE FROM cancelled WHERE NOT EXISTS (SELECT 1 FROM messages WHERE message_id = cancelled.message_id)"
 
 UNTOLD = f"""
     SELECT messages.message_id FROM messages CROSS JOIN cancelled
@@ -61,13 +59,8 @@ def unknown_ids(connection: sqlite3.Connection, message_ids: Iterable[str]) -> s
 
 
 def unmark_ended(connection: sqlite3.Connection, message_ids: Iterable[str]) -> None:
-    """Delete the marks of messages that have ended, before other messages can have their ids."""
+    """Delete the marks of messages that have ended or are deleted, before other messages can have their ids."""
     connection.execute(FORGET_ENDED, (to_json(list(message_ids)),))
-
-
-def unmark_deleted(connection: sqlite3.Connection) -> None:
-    """Delete the marks of deleted messages."""
-    connection.execute(FORGET)
 
 
 def mark_cancelled(

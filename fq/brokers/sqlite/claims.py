@@ -3,19 +3,17 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
+from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from fq.brokers.records import ClaimRequest, Delivery
+from fq.brokers.planning.states import DELAYED, NEVER, READY, RUNNING
+from fq.brokers.records import DUE, ClaimRequest, Delivery, new_delivery
 from fq.brokers.sqlite.bulk_sql import LARGE_BODY_BYTES, from_json, split_bodies, to_json
-from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.brokers.validation import rotate
 
 MAX_ROWS_PER_TURN = 1_000
 """How many messages one turn makes ready, or takes back, at most; the next turn goes on."""
-
-NEVER = 2**62
 
 REGISTER = """
     INSERT INTO workers (name, lease_until, queues) VALUES (?, ?, ?)
@@ -34,7 +32,8 @@ READ_SNAPSHOT = f"""
         EXISTS (SELECT 1 FROM workers WHERE lease_until <= ?2),
         (SELECT turns FROM workers WHERE name = ?3),
         (SELECT latest FROM tokens),
-        EXISTS (SELECT 1 FROM cancelled)
+        EXISTS (SELECT 1 FROM cancelled),
+        EXISTS (SELECT 1 FROM unique_keys)
 """
 
 PROMOTE = f"""
@@ -54,20 +53,26 @@ FORGET_WORKERS = f"""
     AND NOT EXISTS (SELECT 1 FROM messages WHERE state = {RUNNING} AND worker = workers.name)
 """
 
+_MARK = f"SELECT min(place) FROM marks WHERE list = '{DUE}' AND list <> '' AND (until = 0 OR until > ?3)"
+"""The SQL of when the first mark falls due; an index has all of it. ?3 is now."""
+
 _NEXT = f"""
     coalesce((SELECT min(due) FROM messages WHERE state = {DELAYED}), ?1),
-    coalesce((SELECT min(lease_until) FROM workers WHERE name <> ?2), ?1)
+    coalesce((SELECT min(lease_until) FROM workers WHERE name <> ?2), ?1),
+    coalesce(({_MARK}), ?1)
 """
 
 NEXT_DUE = f"SELECT {_NEXT}"
 
+NEXT_MARK = f"SELECT coalesce(({_MARK} AND place > ?2), ?1)"
+
 OUTLOOK = f"""
-    SELECT {_NEXT}, EXISTS (
-        SELECT 1 FROM json_each(?3)
+    SELECT {_NEXT}, coalesce(({_MARK} AND place > ?5), ?1), EXISTS (
+        SELECT 1 FROM json_each(?4)
         WHERE EXISTS (SELECT 1 FROM messages WHERE state = {READY} AND queue = value)
         AND NOT EXISTS (SELECT 1 FROM queues WHERE name = value AND paused))
 """
-"""For a worker without work: the columns of `NEXT_DUE`, and whether any of its queues has a ready message."""
+"""For a worker without work: the columns of `NEXT_DUE`, that of `NEXT_MARK`, and whether any of its queues has a ready message."""
 
 _HELD = f"state = {RUNNING} AND worker = ?2"
 
@@ -91,8 +96,8 @@ CLAIM = f"""
 READ_CLAIMED = f"""
     SELECT
         json_group_array(json_array(
-            CASE WHEN length(body) <= {LARGE_BODY_BYTES} THEN length(body) END,
-            queue, priority, due, seq, message_id, actor, deliveries, interrupted)),
+            priority, due, seq, CASE WHEN length(body) <= {LARGE_BODY_BYTES} THEN length(body) END,
+            message_id, queue, actor, deliveries, interrupted)),
         CAST(group_concat(CASE WHEN length(body) <= {LARGE_BODY_BYTES} THEN CAST(body AS TEXT) END, '') AS BLOB)
     FROM messages WHERE state = {RUNNING} AND worker = ? AND token = ?
 """
@@ -114,6 +119,7 @@ class TurnSnapshot:
     turns: int
     latest_token: int
     has_cancelled: bool
+    has_keys: bool
 
 
 def register_turn(connection: sqlite3.Connection, request: ClaimRequest, now: int) -> None:
@@ -145,11 +151,10 @@ def release(connection: sqlite3.Connection, worker: str, interrupted: Mapping[st
 def read_snapshot(connection: sqlite3.Connection, message_ids: Iterable[str], worker: str, now: int) -> TurnSnapshot:
     """Return the state before *worker* commits *message_ids*."""
     row = connection.execute(READ_SNAPSHOT, (to_json(list(message_ids)), now, worker)).fetchone()
-    running, paused, has_due, has_expired_leases, turns, latest_token, has_cancelled = row
+    running, paused, has_due, has_expired_leases, turns, latest_token, has_cancelled, has_keys = row
     held = {message_id: (token, seq) for message_id, token, seq in from_json(running)}
-    return TurnSnapshot(
-        held, frozenset(from_json(paused)), bool(has_due), bool(has_expired_leases), turns, latest_token, bool(has_cancelled)
-    )
+    due, expired, cancelled, keys = bool(has_due), bool(has_expired_leases), bool(has_cancelled), bool(has_keys)
+    return TurnSnapshot(held, frozenset(from_json(paused)), due, expired, turns, latest_token, cancelled, keys)
 
 
 def promote_and_reclaim(connection: sqlite3.Connection, snapshot: TurnSnapshot, now: int) -> bool:
@@ -179,27 +184,36 @@ def claim(connection: sqlite3.Connection, request: ClaimRequest, snapshot: TurnS
 def _deliveries(connection: sqlite3.Connection, request: ClaimRequest, token: int, queues: Sequence[str], now: int) -> tuple[Delivery, ...]:
     """Return what has been claimed with *token*, and put back what exceeds the byte limit of *request*."""
     found, bodies = connection.execute(READ_CLAIMED, (request.worker, token)).fetchone()
-    rows = from_json(found)
-    places = {queue: place for place, queue in enumerate(queues)}
-    sizes = [row[0] or 0 for row in rows]  # 0 for large bodies
-    claimed = [
-        (places[queue], priority, due, seq, size, Delivery(message_id, queue, actor, body, token, deliveries, now, interrupted))
-        for (size, queue, priority, due, seq, message_id, actor, deliveries, interrupted), body in zip(
-            rows, split_bodies(bodies or b"", sizes), strict=True
-        )
-    ]
-    claimed.sort(key=itemgetter(0, 1, 2, 3))
-    if 0 not in sizes and sum(sizes) <= request.max_bytes:
-        return tuple(map(itemgetter(5), claimed))
-    kept: list[Delivery] = []
+    rows: list[list[Any]] = from_json(found)
+    sizes = [row[3] or 0 for row in rows]  # 0 for large bodies
+    for row, body in zip(rows, split_bodies(bodies or b"", sizes), strict=True):
+        row.append(body)
+    rows.sort()  # by priority, due and seq
+    if len(queues) > 1:
+        places = {queue: place for place, queue in enumerate(queues)}
+        rows.sort(key=lambda row: places[row[5]])
+    if 0 in sizes or sum(sizes) > request.max_bytes:
+        rows = _within_limit(connection, request, rows)
+    return tuple(
+        [
+            new_delivery(message_id, queue, actor, body, token, deliveries, now, interrupted)
+            for _, _, _, _, message_id, queue, actor, deliveries, interrupted, body in rows
+        ]
+    )
+
+
+def _within_limit(connection: sqlite3.Connection, request: ClaimRequest, rows: list[list[Any]]) -> list[list[Any]]:
+    """Return those of *rows* that the byte limit of *request* admits, with large bodies, and put back the others."""
     left = request.max_bytes
-    for _, _, _, seq, size, delivery in claimed:
+    for kept, row in enumerate(rows):
+        seq, size = row[2], row[3]
         left -= _length(connection, seq) if size is None else size
         if left < 0 and kept:
-            connection.execute(PUT_BACK, (to_json([row[3] for row in claimed[len(kept) :]]),))
-            break
-        kept.append(delivery if size is not None else evolve(delivery, body=_body(connection, seq)))
-    return tuple(kept)
+            connection.execute(PUT_BACK, (to_json([row[2] for row in rows[kept:]]),))
+            return rows[:kept]
+        if size is None:
+            row[-1] = _body(connection, seq)
+    return rows
 
 
 def _length(connection: sqlite3.Connection, seq: int) -> int:
@@ -212,7 +226,8 @@ def _body(connection: sqlite3.Connection, seq: int) -> bytes:
     return bytes(body)
 
 
-def next_due(connection: sqlite3.Connection, worker: str) -> int:
-    """Return when the next delay, or the lease of a worker other than *worker*, ends; `NEVER` if there is none."""
-    due, until = connection.execute(NEXT_DUE, (NEVER, worker)).fetchone()
-    return int(min(due, until))
+def next_due(connection: sqlite3.Connection, worker: str, now: int) -> tuple[int, int]:
+    """Return when the next delay or lease, other than that of *worker*, ends, or a mark falls due; and when the first mark is or was due. `NEVER` is none."""
+    due, until, first_mark = connection.execute(NEXT_DUE, (NEVER, worker, now)).fetchone()
+    next_mark = connection.execute(NEXT_MARK, (NEVER, now, now)).fetchone()[0] if first_mark <= now else first_mark
+    return min(due, until, next_mark), first_mark

@@ -1,23 +1,22 @@
 """
-Commits: `plan_commits`, a pure function, finds the stale ones and sorts the others by what they do; `apply_dispositions` and `apply_operations` do it.
+Commits: `apply_dispositions` and `apply_operations` do what ``fq.brokers.planning.commits`` has planned.
 
 Each kind takes one statement. Dispositions come first, then operations, in the order of the commits.
 """
 
-import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from attrs import define, evolve, field
-
-from fq.brokers.records import Ack, ArriveOp, Bury, Commit, EnqueueOp, Release, Reschedule, StoreResultOp
+from fq.brokers.planning.commits import CommitPlan, Ordered, enqueue_ops
+from fq.brokers.planning.states import DELAYED, READY
+from fq.brokers.planning.statuses import fault_to_json
+from fq.brokers.records import ArriveOp, EnqueueOp, Reschedule, SetMarkOp
 from fq.brokers.sqlite.bulk_sql import BODY, pack_rows, sql_field, to_json
-from fq.brokers.sqlite.cancellation import cancel, unknown_ids
-from fq.brokers.sqlite.enqueue import insert, list_queues, store_results
+from fq.brokers.sqlite.cancellation import cancel
+from fq.brokers.sqlite.enqueue import list_queues, store_results
 from fq.brokers.sqlite.groups import apply_arrivals
-from fq.brokers.sqlite.schema import DELAYED, READY
-from fq.brokers.validation import resolve_deferred
-from fq.core.fault import Fault
+from fq.brokers.sqlite.marks import set_marks
+from fq.brokers.sqlite.placing import enqueue, place
 
 BURY = """
     INSERT OR REPLACE INTO dead (message_id, queue, actor, priority, error, fault, died_at, body)
@@ -38,71 +37,6 @@ RESCHEDULE = f"""
         token = 0, worker = '', deliveries = 0, interrupted = '', fault = coalesce({sql_field(6)}, fault), body = {BODY}
     FROM json_each(?1) WHERE seq = {sql_field(0)}
 """
-
-
-@define
-class CommitPlan:
-    """
-    Mutable while it is made: what the commits of a turn do. Messages are named by their ``seq``.
-
-    *ended* are the ids of those cancelled messages that are done or dead. Each of the *operations* comes with: does it continue a cancelled workflow?
-    """
-
-    stale: list[str] = field(factory=list)
-    done: list[int] = field(factory=list)
-    buried: list[tuple[int, Bury]] = field(factory=list)
-    released: list[tuple[int, Release]] = field(factory=list)
-    rescheduled: list[tuple[int, Reschedule]] = field(factory=list)
-    ended: list[str] = field(factory=list)
-    store_ops: list[StoreResultOp] = field(factory=list)
-    operations: list[tuple[EnqueueOp | ArriveOp, bool]] = field(factory=list)
-
-
-def plan_commits(commits: Iterable[Commit], running: Mapping[str, tuple[int, int]], cancelled: Collection[str] = ()) -> CommitPlan:
-    """
-    Plan *commits*, given the token and the ``seq`` of the *running* messages, and which of these are *cancelled*.
-
-    The second of two commits of one message is stale.
-    """
-    left = dict(running)
-    result = CommitPlan()
-    for commit in commits:
-        token, seq = left.get(commit.message_id, (0, 0))
-        if not token or token != commit.token:
-            result.stale.append(commit.message_id)
-            continue
-        del left[commit.message_id]
-        if cancelled and commit.message_id in cancelled and isinstance(commit.disposition, Ack | Bury):
-            result.ended.append(commit.message_id)
-        match commit.disposition:
-            case Ack():
-                result.done.append(seq)
-            case Bury() as bury:
-                result.buried.append((seq, bury))
-            case Release() as release:
-                result.released.append((seq, release))
-            case Reschedule() as reschedule:
-                result.rescheduled.append((seq, reschedule))
-        for operation in commit.operations:
-            if isinstance(operation, StoreResultOp):
-                result.store_ops.append(operation)
-            else:
-                is_cancelled = isinstance(operation, EnqueueOp) and operation.continues and commit.message_id in cancelled
-                result.operations += [(each, is_cancelled) for each in _in_order(operation, left)]
-    return result
-
-
-def _in_order(operation: EnqueueOp | ArriveOp, running: Collection[str]) -> list[EnqueueOp | ArriveOp]:
-    """
-    Return *operation* without enqueues that change nothing: of messages that are *running* still, and end only with a later commit of the same turn.
-
-    The statement cannot find them, since all dispositions are applied before all operations.
-    """
-    if isinstance(operation, EnqueueOp):
-        return [] if operation.message_id in running else [operation]
-    if any(deferred.op.message_id in running for deferred in operation.then):
-        return [evolve(operation, then=tuple(deferred for deferred in operation.then if deferred.op.message_id not in running))]
-    return [operation]
 
 
 def apply_dispositions(connection: sqlite3.Connection, plan: CommitPlan, now: int, known: set[str]) -> None:
@@ -126,10 +60,11 @@ def apply_operations(connection: sqlite3.Connection, plan: CommitPlan, now: int,
     if not plan.operations:
         return False
     ops = _enqueue_ops(connection, plan.operations, now)
-    first = {op.message_id: is_cancelled for op, is_cancelled in reversed(ops)}
-    cancelled = [message_id for message_id, is_cancelled in first.items() if is_cancelled]
-    new = unknown_ids(connection, cancelled) if cancelled else ()
-    insert(connection, [op for op, _ in ops], now, known)
+    if not any(is_cancelled for _, is_cancelled in ops):
+        enqueue(connection, [op for op, _ in ops], now, known)
+        return False
+    placements = place(connection, [op for op, _ in ops], now, known)
+    new = [placed.message_id for (_, is_cancelled), placed in zip(ops, placements, strict=True) if is_cancelled and placed.is_new]
     return bool(new and cancel(connection, new, now))
 
 
@@ -145,28 +80,8 @@ def _fields(seq: int, reschedule: Reschedule, now: int) -> tuple[int | str | Non
     return seq, op.queue_name, op.actor_name, op.priority, state, now + op.delay, fault
 
 
-def _enqueue_ops(
-    connection: sqlite3.Connection, operations: Sequence[tuple[EnqueueOp | ArriveOp, bool]], now: int
-) -> list[tuple[EnqueueOp, bool]]:
-    """Return all messages to enqueue, in order, those that follow completed groups included; each with: is it cancelled?"""
-    arrive_ops = [operation for operation, _ in operations if isinstance(operation, ArriveOp)]
-    completed = apply_arrivals(connection, arrive_ops, now)
-    positions = iter(range(len(arrive_ops)))
-    ops: list[tuple[EnqueueOp, bool]] = []
-    for operation, is_cancelled in operations:
-        if isinstance(operation, EnqueueOp):
-            ops.append((operation, is_cancelled))
-        elif (position := next(positions)) in completed:
-            group = completed[position]
-            ops += [(resolve_deferred(deferred, group.values, now), group.cancelled) for deferred in group.then]
-    return ops
-
-
-def fault_to_json(fault: Fault) -> str:
-    """Return *fault* as the table stores it: in ASCII, so that no character of an error makes trouble."""
-    return json.dumps(fault.as_json())
-
-
-def fault_from_json(text: str | None) -> Fault | None:
-    """Return the fault that the table stores as *text*."""
-    return None if text is None else Fault.from_json(json.loads(text))
+def _enqueue_ops(connection: sqlite3.Connection, operations: Sequence[tuple[Ordered, bool]], now: int) -> list[tuple[EnqueueOp, bool]]:
+    """Return all messages to enqueue, in order, those that follow completed groups and marks included; each with: is it cancelled?"""
+    completed = apply_arrivals(connection, [operation for operation, _ in operations if isinstance(operation, ArriveOp)], now)
+    were_as_expected = set_marks(connection, [operation for operation, _ in operations if isinstance(operation, SetMarkOp)], now)
+    return enqueue_ops(operations, completed, were_as_expected, now)

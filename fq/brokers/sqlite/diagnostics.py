@@ -6,13 +6,17 @@ import stat
 from pathlib import Path
 from time import monotonic
 
-from fq.brokers.findings import Finding
+from fq.brokers.findings import DAMAGE_CHECK_SECONDS, MAX_EXAMINED_KEYS, Finding, unique_keys_finding
 from fq.brokers.sqlite.backup import Room, room
 from fq.brokers.sqlite.errors import code
 from fq.brokers.sqlite.file_check import log_of
+from fq.brokers.sqlite.unique_keys import lost_holders
 
 LOW_DISK_BYTES = 1024**3
 """Less free space than this, in bytes, is reported."""
+
+CHECKED_BYTES_PER_SECOND = 2**28
+"""How much of a file is checked for damage in a second, or more."""
 
 LARGE_LOG_BYTES = 2**28
 """A log of more bytes than this has not been reset for long: at each reset it is cut to a quarter of this."""
@@ -20,21 +24,19 @@ LARGE_LOG_BYTES = 2**28
 LARGE_FREE_BYTES = 2**28
 """More free bytes in the file than this are reported if they are most of it."""
 
-DAMAGE_CHECK_SECONDS = 5
-"""How long to check for damage."""
 
-
-def diagnose(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool) -> tuple[Finding, ...]:
-    """Return the findings; *is_new*: the file did not exist before this call."""
+def diagnose(connection: sqlite3.Connection, path: str, synchronous: str, is_new: bool, check_seconds: float) -> tuple[Finding, ...]:
+    """Return the findings; *is_new*: the file did not exist before this call. Check for damage for up to *check_seconds*."""
     return (
         _file(path, is_new),
         _rights(path),
-        _soundness(connection, path),
+        _soundness(connection, path, check_seconds),
         _journal(connection),
         _log(path),
         _room(room(connection)),
         _durability(synchronous),
         _disk(path),
+        _unique_keys(connection),
     )
 
 
@@ -64,16 +66,19 @@ def _rights(path: str) -> Finding:
     return Finding("rights", "good", f"mode {mode:o}")
 
 
-def _soundness(connection: sqlite3.Connection, path: str) -> Finding:
-    """Check for damage, for a bounded time."""
-    deadline = monotonic() + DAMAGE_CHECK_SECONDS
+def _soundness(connection: sqlite3.Connection, path: str, seconds: float) -> Finding:
+    """Check for damage, for up to *seconds*. SQLite checks a table in one step, so a large file is not checked at all if there is little time."""
+    size = Path(path).stat().st_size
+    if size > seconds * CHECKED_BYTES_PER_SECOND and seconds < DAMAGE_CHECK_SECONDS:
+        return Finding("soundness", "good", f"not checked here, since {_megabytes(size)} take longer than {seconds:g} s: fq doctor does")
+    deadline = monotonic() + seconds
     connection.set_progress_handler(lambda: monotonic() > deadline, 1_000)
     try:
         found = [text for (text,) in connection.execute("PRAGMA quick_check(3)")]
     except sqlite3.OperationalError as error:
         if code(error) != sqlite3.SQLITE_INTERRUPT:
             raise
-        return Finding("soundness", "good", f"no damage found in {DAMAGE_CHECK_SECONDS} s; the rest was not checked")
+        return Finding("soundness", "good", f"no damage found in {seconds:g} s; the rest was not checked")
     except sqlite3.DatabaseError as error:
         found = [str(error)]
     finally:
@@ -125,6 +130,13 @@ def _disk(path: str) -> Finding:
     if free < LOW_DISK_BYTES:
         return Finding("disk", "warn", f"{_megabytes(free)} free", "free some space: on a full disk nothing can be sent or committed")
     return Finding("disk", "good", f"{_megabytes(free)} free")
+
+
+def _unique_keys(connection: sqlite3.Connection) -> Finding:
+    try:
+        return unique_keys_finding(*lost_holders(connection, MAX_EXAMINED_KEYS))
+    except sqlite3.DatabaseError as error:
+        return Finding("unique keys", "bad", str(error), "see the line about soundness")
 
 
 def _megabytes(size: int) -> str:

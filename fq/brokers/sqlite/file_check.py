@@ -23,6 +23,9 @@ CHECK_SECONDS = 0.05
 """How often to check before a call; after a write it is checked every time."""
 
 REREAD_ATTEMPTS = 20
+UNREADABLE_ATTEMPTS = 200
+"""More for a main file that cannot be read at all: that is so in the middle of a checkpoint, and a slow disk takes seconds for one."""
+
 REREAD_PAUSE_SECONDS = 0.05
 """How often, and at what interval, a main file that does not fit its log is read again: it may be being written just now."""
 
@@ -135,7 +138,7 @@ class FileCheck:
     def _compare(self, connection: sqlite3.Connection) -> None:
         """Compare the main file with its log. If it does not fit, it may be being written just now, and is read again."""
         self.is_suspect = True
-        for left in reversed(range(REREAD_ATTEMPTS)):
+        for attempt in range(1, UNREADABLE_ATTEMPTS + 1):
             found, expected = self._in_main_file(), file_state.read_marks(connection)
             if found is None and expected.behind == 0:  # the database is still wholly in the log
                 self.in_main_file = 0
@@ -143,7 +146,7 @@ class FileCheck:
             if found is not None and found.id == expected.id and found.marks >= expected.behind:
                 self.in_main_file = found.marks
                 break
-            if not left:
+            if attempt == UNREADABLE_ATTEMPTS or (found is not None and attempt >= REREAD_ATTEMPTS):
                 self._suspect(is_readable=found is not None)
             sleep(REREAD_PAUSE_SECONDS)
         self.is_suspect, self.unmarked = False, True

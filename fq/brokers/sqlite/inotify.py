@@ -7,6 +7,7 @@ Linux only (inotify). Elsewhere, and where a file system makes no reports, ``fq.
 import ctypes
 import os
 import select
+import sys
 
 IN_MODIFY = 2
 READ_BYTES = 65_536
@@ -22,6 +23,8 @@ class FileWatch:
 
     def __init__(self, path: str) -> None:
         self._fd = -1
+        if sys.platform == "win32":  # where None is no library
+            raise OSError("no inotify here")
         libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(libc, "inotify_init1"):
             raise OSError("no inotify here")

@@ -1,74 +1,46 @@
-"""The calls of operators: the state of messages, queues and workers, dead letters, and deleting."""
+"""The calls of operators: the state of messages and workers, and dead letters."""
 
 import sqlite3
 from collections.abc import Sequence
 
-from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.operations import finished_key
+from fq.brokers.planning.groups import COMPLETE
+from fq.brokers.planning.states import RUNNING
+from fq.brokers.planning.statuses import fault_from_json, letter_status, live_status
+from fq.brokers.records import ClaimedMessage, DeadLetter, Status, WorkerStats
 from fq.brokers.sqlite.bulk_sql import from_json, to_json
-from fq.brokers.sqlite.cancellation import unmark_deleted
-from fq.brokers.sqlite.commits import fault_from_json
-from fq.brokers.sqlite.schema import DELAYED, READY, RUNNING
 from fq.core.fault import Fault
 
-STATES = {DELAYED: "delayed", READY: "ready", RUNNING: "running"}
-
-_OF_IDS = "message_id IN (SELECT value FROM json_each(?))"
+HAS_ENDED = """
+    SELECT 1 FROM results WHERE message_id = ?1 AND until > ?2
+    UNION ALL SELECT 1 FROM marks WHERE key = ?3 AND (until = 0 OR until > ?2) LIMIT 1
+"""
 
 
 def status(connection: sqlite3.Connection, message_id: str, now: int, dead_ttl: int) -> Status:
     """Return where a message is."""
     row = connection.execute(
-        "SELECT state, queue, actor, deliveries, due, worker, fault FROM messages WHERE message_id = ?", (message_id,)
+        "SELECT state, queue, actor, deliveries, due, worker, fault, token FROM messages WHERE message_id = ?", (message_id,)
     ).fetchone()
     if row is not None:
-        state, queue, actor, deliveries, due, worker, fault = row
-        if state == DELAYED and due <= now:
-            state = READY
-        return Status(message_id, STATES[state], queue, actor, deliveries, due if state == DELAYED else 0, worker, fault_from_json(fault))
+        return live_status(message_id, *row, now=now)
     row = connection.execute(
         "SELECT queue, actor, fault FROM dead WHERE message_id = ? AND died_at > ?", (message_id, now - dead_ttl)
     ).fetchone()
     if row is not None:
-        return Status(message_id, "dead", row[0], row[1], fault=fault_from_json(row[2]))
-    row = connection.execute("SELECT 1 FROM results WHERE message_id = ? AND until > ?", (message_id, now)).fetchone()
-    return Status(message_id, "unknown" if row is None else "done")
+        return letter_status(message_id, *row)
+    if connection.execute(HAS_ENDED, (message_id, now, finished_key(message_id))).fetchone() is not None:
+        return Status(message_id, "done")
+    row = connection.execute("SELECT arrived, complete FROM groups WHERE name = ? AND until > ?", (message_id, now)).fetchone()
+    if row is None:
+        return Status(message_id, "unknown")
+    return Status(message_id, "done") if row[1] & COMPLETE else Status(message_id, "waiting", arrived=row[0])
 
 
 def ids_with_results(connection: sqlite3.Connection, message_ids: Sequence[str], now: int) -> set[str]:
     """Return those of *message_ids* that have a result."""
     statement = "SELECT json_group_array(message_id) FROM json_each(?) CROSS JOIN results WHERE message_id = value AND until > ?"
     return set(from_json(connection.execute(statement, (to_json(list(message_ids)), now)).fetchone()[0]))
-
-
-def queues(connection: sqlite3.Connection, now: int, dead_ttl: int) -> tuple[QueueStats, ...]:
-    """Return all queues. A delayed message that is due counts as ready, even before a turn makes it so."""
-    ready = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {READY} GROUP BY queue")
-    delayed = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {DELAYED} AND due > ? GROUP BY queue", now)
-    due = _waiting(connection, f"SELECT queue, count(*), min(due) FROM messages WHERE state = {DELAYED} AND due <= ? GROUP BY queue", now)
-    running = _counts(connection, f"SELECT queue, count(*) FROM messages WHERE state = {RUNNING} GROUP BY queue")
-    dead = _counts(connection, "SELECT queue, count(*) FROM dead WHERE died_at > ? GROUP BY queue", now - dead_ttl)
-    found = connection.execute("SELECT name, paused FROM queues ORDER BY name").fetchall()
-    return tuple(
-        QueueStats(
-            name,
-            ready.get(name, (0, now))[0] + due.get(name, (0, now))[0],
-            delayed.get(name, 0),
-            running.get(name, 0),
-            dead.get(name, 0),
-            now - min(ready.get(name, (0, now))[1], due.get(name, (0, now))[1]),
-            bool(paused),
-        )
-        for name, paused in found
-    )
-
-
-def _counts(connection: sqlite3.Connection, statement: str, *parameters: int) -> dict[str, int]:
-    return dict(connection.execute(statement, parameters).fetchall())
-
-
-def _waiting(connection: sqlite3.Connection, statement: str, *parameters: int) -> dict[str, tuple[int, int]]:
-    """Return, by queue, how many messages there are, and when the oldest of them became ready."""
-    return {queue: (count, since) for queue, count, since in connection.execute(statement, parameters).fetchall()}
 
 
 def workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerStats, ...]:
@@ -107,23 +79,6 @@ def dead_letters(
         DeadLetter(message_id, of_queue, of_actor, body, fault_from_json(fault) or Fault("", ""), died_at)
         for message_id, of_queue, of_actor, body, fault, died_at in rows
     )
-
-
-def discard(connection: sqlite3.Connection, message_ids: Sequence[str], since: int) -> int:
-    """Delete dead letters and waiting messages, and return how many."""
-    ids = to_json(list(message_ids))
-    letters = connection.execute(f"DELETE FROM dead WHERE {_OF_IDS} AND died_at > ?", (ids, since)).rowcount
-    waiting = connection.execute(f"DELETE FROM messages WHERE {_OF_IDS} AND state <> {RUNNING}", (ids,)).rowcount
-    unmark_deleted(connection)
-    return letters + waiting
-
-
-def purge(connection: sqlite3.Connection, queue: str) -> int:
-    """Delete the messages that wait in *queue*, and return how many."""
-    statement = "DELETE FROM messages WHERE state = {} AND queue = ?"
-    count = sum(connection.execute(statement.format(state), (queue,)).rowcount for state in (READY, DELAYED))
-    unmark_deleted(connection)
-    return count
 
 
 def set_paused(connection: sqlite3.Connection, queue: str, paused: bool) -> None:

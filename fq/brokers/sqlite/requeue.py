@@ -6,14 +6,16 @@ from collections.abc import Set as AbstractSet
 
 from attrs import frozen
 
+from fq.brokers.planning.groups import COMPLETE
+from fq.brokers.planning.states import RUNNING
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.requeue import LiveMessage, ReopenedGroup, RequeuePlanner
 from fq.brokers.sqlite.bulk_sql import from_json, pack_rows, to_json
-from fq.brokers.sqlite.cancellation import unmark_deleted
-from fq.brokers.sqlite.enqueue import insert
+from fq.brokers.sqlite.deleting import delete_waiting
 from fq.brokers.sqlite.group_followups import store_followups, take_followups
-from fq.brokers.sqlite.groups import COMPLETE, WRITE_GROUPS, WRITE_MEMBERS
-from fq.brokers.sqlite.schema import RUNNING
+from fq.brokers.sqlite.groups import WRITE_GROUPS, WRITE_MEMBERS
+from fq.brokers.sqlite.placing import enqueue, has_unique
+from fq.brokers.sqlite.unique_keys import read_keys, write_keys
 
 LETTERS = """
     SELECT message_id, queue, actor, priority, body FROM json_each(?) CROSS JOIN dead WHERE message_id = value AND died_at > ?
@@ -26,8 +28,6 @@ OPEN = f"""
 """
 
 UNBURY = "DELETE FROM dead WHERE message_id IN (SELECT value FROM json_each(?))"
-
-TAKE_BACK = f"DELETE FROM messages WHERE message_id IN (SELECT value FROM json_each(?)) AND state <> {RUNNING}"
 
 REMOVE_MEMBERS = "DELETE FROM members WHERE group_name = ? AND member IN (SELECT value FROM json_each(?))"
 
@@ -63,17 +63,25 @@ def requeue(connection: sqlite3.Connection, message_ids: Sequence[str], plan: Re
     """Carry out *plan* for dead letters that died after *since*, and return how many it requeued."""
     planned = plan(message_ids, _View(connection, now, since), now)
     if planned.taken_messages:
-        connection.execute(TAKE_BACK, (to_json(list(planned.taken_messages)),))
-        unmark_deleted(connection)
+        delete_waiting(connection, planned.taken_messages, now)
     for group, numbers in planned.removed.items():
         removed = connection.execute(REMOVE_MEMBERS, (group, to_json(sorted(numbers)))).rowcount
         connection.execute(FEWER, (removed, group))
     for one in planned.reopened:
         _reopen(connection, one, now)
-    connection.execute(UNBURY, (to_json(planned.deleted_letters),))
-    if planned.enqueues:
-        insert(connection, planned.enqueues, now, known)
-    return planned.count(message_ids)
+    enqueues = _admit(connection, planned.enqueues, now) if has_unique(planned.enqueues) else planned.enqueues
+    connection.execute(UNBURY, (to_json([*planned.taken_letters, *(op.message_id for op in enqueues)]),))
+    if enqueues:
+        enqueue(connection, enqueues, now, known)
+    return planned.count(message_ids) - len(planned.enqueues) + len(enqueues)
+
+
+def _admit(connection: sqlite3.Connection, ops: Sequence[EnqueueOp], now: int) -> list[EnqueueOp]:
+    """Return those of *ops* whose unique key no other message holds."""
+    table = read_keys(connection, [op.unique.key for op in ops if op.unique is not None], now)
+    admitted = table.admit(ops)
+    write_keys(connection, table)
+    return admitted
 
 
 def _reopen(connection: sqlite3.Connection, one: ReopenedGroup, now: int) -> None:

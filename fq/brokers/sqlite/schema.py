@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
+from fq.brokers.planning.states import DELAYED, READY, RUNNING
 from fq.brokers.sqlite import file_state
 from fq.errors import ConfigError
 
@@ -12,11 +13,8 @@ OLDEST_SQLITE = (3, 35, 0)
 APPLICATION_ID = 0x66710001
 """The mark of fq in the header of a file."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The version of these tables; the file has it in ``user_version``."""
-
-DELAYED, READY, RUNNING = 0, 1, 2
-"""The states of a message in the tables."""
 
 WORKFLOWS = (
     "CREATE INDEX results_held ON results (hold) WHERE hold <> ''",
@@ -27,6 +25,51 @@ WORKFLOWS = (
         delay INTEGER NOT NULL, head INTEGER NOT NULL, tail INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (group_name, number)
     ) WITHOUT ROWID
     """,
+)
+
+_ONE_MORE = "INSERT INTO mark_counts VALUES (new.list, 1) ON CONFLICT (list) DO UPDATE SET count = count + 1;"
+
+_ONE_LESS = "UPDATE mark_counts SET count = count - 1 WHERE list = old.list; DELETE FROM mark_counts WHERE list = old.list AND count = 0;"
+RETRYING = (f"CREATE INDEX messages_retrying ON messages (due, queue) WHERE state = {DELAYED} AND fault IS NOT NULL",)
+
+SMALL_RECORDS = (
+    # A mark; `until` is 0 if it never ends. Its place in the index `list` is (place, key).
+    """
+    CREATE TABLE marks (
+        key TEXT PRIMARY KEY, until INTEGER NOT NULL, list TEXT NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX marks_listed ON marks (list, place, key, until) WHERE list <> ''",
+    "CREATE INDEX marks_until ON marks (until) WHERE until > 0",
+    # How many marks an index lists. To count them at each mark that is set would cost more than the mark.
+    "CREATE TABLE mark_counts (list TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID",
+    f"CREATE TRIGGER mark_added AFTER INSERT ON marks WHEN new.list <> '' BEGIN {_ONE_MORE} END",
+    f"CREATE TRIGGER mark_deleted AFTER DELETE ON marks WHEN old.list <> '' BEGIN {_ONE_LESS} END",
+    f"CREATE TRIGGER mark_came AFTER UPDATE OF list ON marks WHEN new.list <> old.list AND new.list <> '' BEGIN {_ONE_MORE} END",
+    f"CREATE TRIGGER mark_left AFTER UPDATE OF list ON marks WHEN new.list <> old.list AND old.list <> '' BEGIN {_ONE_LESS} END",
+    # A unique key, while it is `held`, and until its window ends. `at_start` says whether the claim of the holder frees it, `aside_at_start` the same of the
+    # message that is put aside. The holder of a held key may be gone: an older fq ends messages without freeing their keys.
+    """
+    CREATE TABLE unique_keys (
+        key            TEXT PRIMARY KEY,
+        holder         TEXT NOT NULL,
+        since          INTEGER NOT NULL,
+        until          INTEGER NOT NULL,
+        held           INTEGER NOT NULL,
+        at_start       INTEGER NOT NULL,
+        aside          TEXT NOT NULL,
+        aside_at_start INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX unique_keys_by_holder ON unique_keys (holder) WHERE held",
+    "CREATE INDEX unique_keys_by_aside ON unique_keys (aside) WHERE aside <> ''",
+    "CREATE INDEX unique_keys_until ON unique_keys (until) WHERE NOT held",
+    """
+    CREATE TABLE counters (
+        bucket TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (bucket, name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX counters_until ON counters (until)",
 )
 
 TABLES = (
@@ -95,6 +138,8 @@ TABLES = (
     )
     """,
     "CREATE INDEX dead_by_time ON dead (died_at, queue)",
+    *RETRYING,
+    *SMALL_RECORDS,
 )
 
 UPGRADES = {
@@ -104,6 +149,7 @@ UPGRADES = {
         "ALTER TABLE results ADD COLUMN ttl INTEGER NOT NULL DEFAULT 0",
         *WORKFLOWS,
     ),
+    3: (*RETRYING, *SMALL_RECORDS),
 }
 """By version, the statements that upgrade its tables to the next. An older fq that has the file open must go on working."""
 

@@ -5,20 +5,23 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from fq.brokers.listener import NO_MARKS, SeenMarks
 from fq.brokers.records import MAX_IDLE_MS, ClaimRequest, Commit, StoreResultOp, Turn
-from fq.brokers.sqlite.cancellation import cancel, cancelled_among, mark_cancelled, unmark_ended
+from fq.brokers.sqlite.cancellation import mark_cancelled
 from fq.brokers.sqlite.claims import claim, next_due, promote_and_reclaim, read_snapshot, register_turn
-from fq.brokers.sqlite.commits import apply_dispositions, apply_operations, plan_commits
+from fq.brokers.sqlite.commits_in_order import apply_commits
 from fq.brokers.sqlite.maintenance import Maintenance
+from fq.brokers.sqlite.unique_keys import free_keys
 
 
 @frozen
 class TurnResult:
-    """The result of a turn, the results of messages that it stored, and whether other workers may find something *new* to claim."""
+    """The result of a turn, the results of messages that it stored, whether other workers may find something *new* to claim, and what it saw of marks."""
 
     turn: Turn
     results: tuple[StoreResultOp, ...]
     new: bool
+    marks: SeenMarks = NO_MARKS
 
 
 def run_turn(
@@ -31,17 +34,15 @@ def run_turn(
     """
     register_turn(connection, request, now)
     snapshot = read_snapshot(connection, [commit.message_id for commit in commits], request.worker, now)
-    cancelled_ids = cancelled_among(connection, snapshot.running) if snapshot.has_cancelled else set[str]()
-    plan = plan_commits(commits, snapshot.running, cancelled_ids)
-    apply_dispositions(connection, plan, now, known)
-    if cancelled_ids:
-        cancel(connection, cancelled_ids.difference(plan.ended), now)  # what was rescheduled is ready at once
-        unmark_ended(connection, cancelled_ids.intersection(plan.ended))
-    has_cancelled = apply_operations(connection, plan, now, known) or snapshot.has_cancelled
+    result = apply_commits(connection, commits, snapshot, now, known)
     more = promote_and_reclaim(connection, snapshot, now)
     deliveries = claim(connection, request, snapshot, now) if request.limit > 0 else ()
-    deliveries, cancelled = mark_cancelled(connection, request.worker, deliveries) if has_cancelled else (deliveries, ())
+    if result.has_keys and deliveries:
+        free_keys(connection, [delivery.message_id for delivery in deliveries], now, started=True)
+    deliveries, cancelled = mark_cancelled(connection, request.worker, deliveries) if result.has_cancelled else (deliveries, ())
     more = maintenance.run(connection, now) or more
-    idle_for = 0 if more else min(MAX_IDLE_MS, max(0, next_due(connection, request.worker) - now))
+    due, first_mark = next_due(connection, request.worker, now)
+    idle_for = 0 if more else min(MAX_IDLE_MS, max(0, due - now))
     new = bool(commits) or snapshot.has_due or snapshot.has_expired_leases
-    return TurnResult(Turn(deliveries, tuple(plan.stale), idle_for, cancelled), tuple(plan.store_ops), new)
+    turn = Turn(deliveries, tuple(result.stale), idle_for, cancelled, first_mark <= now)
+    return TurnResult(turn, tuple(result.store_ops), new, SeenMarks(now, first_mark))

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from fq.brokers.clock import Clock
+from fq.brokers.planning.states import RUNNING
 from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.sqlite.database import Database
 from fq.brokers.sqlite.file_check import AppliedElsewhereError, FileKey
 from fq.brokers.sqlite.maintenance import Maintenance
-from fq.brokers.sqlite.schema import RUNNING
 from fq.brokers.sqlite.turn import TurnResult, run_turn
 
 NO_RESULT = TurnResult(Turn(), (), new=False)
@@ -69,7 +69,7 @@ class TurnRunner:
             stale=tuple(message_id for message_id in turn.stale if message_id not in applied),
             cancelled=(*before.turn.cancelled, *turn.cancelled),
         )
-        return TurnResult(both, (*before.results, *result.results), new=True)
+        return TurnResult(both, (*before.results, *result.results), new=True, marks=result.marks)
 
 
 def _is_held(connection: sqlite3.Connection, delivery: Delivery, worker: str) -> bool:

@@ -2,7 +2,8 @@
 Values to JSON and back, by annotation: `to_json` and `from_json` for one value, `codec_for` for many.
 
 Each kind of annotation has a module: `scalars` for single values, by a cattrs converter that takes hooks for your own types, `containers`,
-`records`, `unions`, and `unannotated`. See `annotations` for what an annotation means, and `conversion_error` for the errors.
+`records`, `unions`, `pydantic_types`, `msgspec_types`, and `unannotated`. See `annotations` for what an annotation means, and
+`conversion_error` for the errors.
 """
 
 from collections import Counter, defaultdict
@@ -14,13 +15,27 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Never, NoReturn, Union, get_args, get_origin
 
 from fq.wire.convert import containers, unannotated, unions
-from fq.wire.convert.annotations import Alias, Unresolved, expand_alias, name_of, unwrap
+from fq.wire.convert.annotations import Alias, Unresolved, expand_alias, name_of, unwrap, without_names
 from fq.wire.convert.conversion_error import ConversionError, Convert, at_path
+from fq.wire.convert.msgspec_types import msgspec_codec
+from fq.wire.convert.pydantic_types import pydantic_codec
 from fq.wire.convert.records import is_record, record
-from fq.wire.convert.scalars import converter, scalar
-from fq.wire.convert.type_codec import TypeCodec
+from fq.wire.convert.scalars import converter, is_registered, scalar
+from fq.wire.convert.type_codec import TypeCodec, concealing
 
-__all__ = ["ConversionError", "Convert", "TypeCodec", "at_path", "codec_for", "converter", "decoder", "encoder", "from_json", "to_json"]
+__all__ = [
+    "ConversionError",
+    "Convert",
+    "TypeCodec",
+    "at_path",
+    "codec_for",
+    "converter",
+    "decoder",
+    "encoder",
+    "from_json",
+    "to_json",
+    "unsupported_part",
+]
 
 
 def to_json(value: object, annotation: object, path: str = "value") -> object:
@@ -65,6 +80,10 @@ def decoder(annotation: object) -> Convert | None:
 def codec_for(annotation: object) -> TypeCodec:
     """Return the codec of *annotation*. Building it is the expensive part; do it once."""
     meant = unwrap(annotation)
+    if is_registered(meant):
+        return scalar(meant)
+    if found := pydantic_codec(without_names(annotation)):
+        return found
     origin = get_origin(meant) or meant
     if isinstance(meant, Unresolved):
         return unannotated.unresolved(meant)
@@ -76,7 +95,22 @@ def codec_for(annotation: object) -> TypeCodec:
         return _recursive(meant)
     if isinstance(meant, type) and issubclass(meant, Enum):
         return unions.enum(meant)
-    return _special(meant) or _generic(meant, origin, get_args(meant)) or scalar(meant)
+    return _special(meant) or _generic(meant, origin, get_args(meant)) or pydantic_codec(meant) or msgspec_codec(meant) or scalar(meant)
+
+
+def unsupported_part(annotation: object) -> str:
+    """
+    Return the name of a part of *annotation* that has no codec; ``""`` if all have one. Fields of records are not looked at.
+
+    >>> import socket
+    >>> unsupported_part(dict[str, list[socket.socket]]), unsupported_part(dict[str, list[int]])
+    ('socket', '')
+    """
+    codec = codec_for(annotation)
+    if codec.is_unsupported:
+        return codec.name
+    parts = get_args(unwrap(annotation)) if get_origin(unwrap(annotation)) is not Literal else ()
+    return next((found for part in parts if part is not ... and (found := unsupported_part(part))), "")
 
 
 def _special(meant: object) -> TypeCodec | None:
@@ -90,7 +124,7 @@ def _special(meant: object) -> TypeCodec | None:
         return None
     members = [codec_for(arg) for arg in args if arg is not NoneType]
     either = members[0] if len(members) == 1 else unions.union(name.removesuffix(" | None"), members)
-    return unions.optional(name, either) if NoneType in args else either
+    return concealing(unions.optional(name, either) if NoneType in args else either, members)
 
 
 def _generic(meant: object, origin: object, args: Sequence[object]) -> TypeCodec | None:
@@ -99,17 +133,20 @@ def _generic(meant: object, origin: object, args: Sequence[object]) -> TypeCodec
     if not isinstance(origin, type):
         return None
     if origin is tuple and meant is not tuple and args[-1:] != (...,):
-        return containers.fixed_tuple(name, [codec_for(arg) for arg in args])
+        items = [codec_for(arg) for arg in args]
+        return concealing(containers.fixed_tuple(name, items), items)
     if origin in containers.COLLECTIONS:
         item = args[0] if args else Any
         is_set_of_anything = issubclass(origin, AbstractSet) and unwrap(item) is Any
-        return containers.collection(name, origin, codec_for(_HASHABLE if is_set_of_anything else item))
+        each = codec_for(_HASHABLE if is_set_of_anything else item)
+        return concealing(containers.collection(name, origin, each), [each])
     if origin in containers.MAPPINGS:
         key, item = (*(args or (str,)), int if origin is Counter else Any)[:2]
         make: containers.MakeMapping = (
             partial(defaultdict, get_origin(item) or item) if origin is defaultdict else containers.MAPPINGS[origin]  # pyright: ignore[reportCallIssue]  # a type given at run time
         )
-        return containers.mapping(name, origin, codec_for(str if unwrap(key) is Any else key), codec_for(item), make)
+        pair = codec_for(str if unwrap(key) is Any else key), codec_for(item)
+        return concealing(containers.mapping(name, origin, *pair, make), pair)
     return None
 
 

@@ -41,7 +41,7 @@ else:
     signature_of = signature
 
 _ANYTHING = (Any, object, Parameter.empty)
-_WRAPPERS = (Annotated, ClassVar, Final, NotRequired, Required)
+_WRAPPERS = (ClassVar, Final, NotRequired, Required)
 
 
 @frozen
@@ -98,14 +98,26 @@ def unwrap(annotation: object) -> object:
         return Any
     if isinstance(annotation, ForwardRef):
         return Unresolved(name_of(annotation))
-    if isinstance(annotation, NewType):
-        return unwrap(annotation.__supertype__)
     if isinstance(annotation, TypeVar):
         return unwrap(annotation.__bound__ or (reduce(or_, annotation.__constraints__) if annotation.__constraints__ else Any))
+    inside = get_args(annotation)[0] if origin is Annotated else without_names(annotation)
+    return annotation if inside is annotation else unwrap(inside)
+
+
+def without_names(annotation: object) -> object:
+    """
+    Return *annotation* without the wrappers around it, down to the type, or to an Annotated, whose metadata may matter.
+
+    >>> without_names(NewType("UserId", Annotated[int, "positive"]))
+    typing.Annotated[int, 'positive']
+    """
+    origin = get_origin(annotation)
+    if isinstance(annotation, NewType):
+        return without_names(annotation.__supertype__)
     if origin in _WRAPPERS or str(origin).endswith(".ReadOnly"):
-        return unwrap(get_args(annotation)[0])
+        return without_names(get_args(annotation)[0])
     alias = origin if isinstance(origin, Alias) else annotation
-    return unwrap(expand_alias(annotation)) if isinstance(alias, Alias) and not _holds(alias, alias) else annotation
+    return without_names(expand_alias(annotation)) if isinstance(alias, Alias) and not _holds(alias, alias) else annotation
 
 
 def expand_alias(alias: object) -> object:

@@ -29,6 +29,10 @@ class ConversionError(ValueError):
         rest = str(self).removeprefix(f": expected {old},")
         return self if rest == str(self) else ConversionError(f": expected {new},{rest}")
 
+    def without_value(self, expected: str, value: object) -> "ConversionError":
+        """Return this error without *value*, if it shows it in the place of what was *expected*."""
+        return unshown(expected, value) if str(self).startswith(f": expected {expected}, found ") else self
+
     def because(self, error: Exception) -> "ConversionError":
         """Return this error with *error* as its reason."""
         return ConversionError(f"{self} ({type(error).__name__}: {error})")
@@ -42,6 +46,18 @@ class ConversionError(ValueError):
 def mismatch(expected: str, found: object) -> ConversionError:
     """Return the error of finding *found* where *expected* belongs."""
     return ConversionError(f": expected {expected}, found {_short_repr.repr(found)}")
+
+
+def unshown(expected: str, found: object) -> ConversionError:
+    """Return the error of finding *found* where *expected*, which has a secret, belongs: it may be the secret."""
+    return ConversionError(
+        f": expected {expected}, found a value of type {type(found).__name__}, which is not shown, since it may be a secret"
+    )
+
+
+def misfit(what: str, found: object) -> str:
+    """Return *what* is wrong with *found*, as text."""
+    return f"{what}, found {_short_repr.repr(found)}"
 
 
 def missing(expected: str) -> ConversionError:

@@ -9,7 +9,7 @@ from typing import NamedTuple, NotRequired, Required, TypeAlias, cast, get_args,
 import attrs
 
 from fq.wire.convert.annotations import annotations_of, module_scope, name_of, resolve, signature_of, substitute
-from fq.wire.convert.conversion_error import ConversionError, at_key, mismatch, missing
+from fq.wire.convert.conversion_error import ConversionError, at_key, mismatch, missing, unshown
 from fq.wire.convert.type_codec import TypeCodec
 
 CodecFor: TypeAlias = Callable[[object], TypeCodec]
@@ -54,14 +54,18 @@ class Record:
     def encode(self, value: object) -> object:
         """Return the JSON object of *value*. An instance of a subclass is refused, since it would be decoded as the base class."""
         if type(value) is not self.kind:
-            raise mismatch(name_of(self.annotation), value)
+            raise self._mismatch(value)
         return {field.name: at_key(field.name, codec.encode, getattr(value, field.name)) for field, codec in self.fields}
 
     def decode(self, tree: object, _: object = None) -> object:
         """Return the instance that *tree* describes. An unknown key may come from a later version, and is ignored."""
         if not isinstance(tree, Mapping):
-            raise mismatch(name_of(self.annotation), tree)
+            raise self._mismatch(tree)
         return self.kind(**{field.alias: at_key(field.name, codec.decode, tree[field.name]) for field, codec in self._present(tree)})
+
+    def _mismatch(self, value: object) -> ConversionError:
+        has_secret = any(codec.holds_secrets for _, codec in self.fields)
+        return (unshown if has_secret else mismatch)(name_of(self.annotation), value)
 
     def _present(self, values: Mapping[str, object]) -> Iterator[tuple[Field, TypeCodec]]:
         """Return the fields that *values* has; a required one must be there."""
@@ -78,7 +82,7 @@ class DictRecord(Record):
     def encode(self, value: object) -> object:
         """Return the JSON object of *value*. An unknown key is refused, since it would be lost."""
         if not isinstance(value, dict):
-            raise mismatch(name_of(self.annotation), value)
+            raise self._mismatch(value)
         tree = {field.name: at_key(field.name, codec.encode, value[field.name]) for field, codec in self._present(value)}
         if unknown := [key for key in value if key not in tree]:
             raise mismatch(f"a key of {name_of(self.annotation)}", unknown[0])

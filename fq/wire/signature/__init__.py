@@ -6,28 +6,30 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from inspect import Parameter as Declared
 from inspect import Signature as Inspected
 from inspect import iscoroutinefunction
 from types import NoneType
 from typing import Any, Never, NoReturn, TypeAlias, get_args, get_origin
 
-from attrs import frozen
+from attrs import evolve, frozen
 from returns.result import Result
 
 from fq.errors import InvalidArguments, InvalidResult
-from fq.wire.convert import ConversionError, Convert, TypeCodec, at_path, codec_for
+from fq.wire.convert import ConversionError, Convert, TypeCodec, at_path, codec_for, unsupported_part
 from fq.wire.convert.annotations import name_of, resolve
 from fq.wire.signature.command_line import Typed, read_text
+from fq.wire.signature.injected import InjectedParameter, without_injected
 from fq.wire.signature.parameters import Args, Conversion, Kwargs, Parameter, Parameters
-from fq.wire.signature.wrapped import declared
+from fq.wire.signature.wrapped import declared, innermost, without_partial
 
 Function: TypeAlias = Callable[..., object]
 
 _AWAITABLE = (Awaitable, Coroutine)
 _STARS: Mapping[int, str] = {Declared.VAR_POSITIONAL: "*", Declared.VAR_KEYWORD: "**"}
-_BY_POSITION = (Declared.POSITIONAL_ONLY, Declared.POSITIONAL_OR_KEYWORD, Declared.VAR_POSITIONAL)
+_POSITIONAL = (Declared.POSITIONAL_ONLY, Declared.POSITIONAL_OR_KEYWORD)
+_BY_POSITION = (*_POSITIONAL, Declared.VAR_POSITIONAL)
 _PREVIOUS_RESULT = object()  # the place of the result of the step before
 _UNKNOWN = Inspected([Declared("args", Declared.VAR_POSITIONAL), Declared("kwargs", Declared.VAR_KEYWORD)])
 _ANY = Parameters.of(_UNKNOWN, lambda _: Any)
@@ -55,6 +57,25 @@ class Signature:
     def of(cls, function: Function) -> "Signature":
         """Return the signature of *function*."""
         return cls(function)
+
+    @cached_property
+    def positional_names(self) -> tuple[str, ...]:
+        """The names of the parameters that take arguments by position."""
+        return tuple(p.name for p in self._parameters.all if p.kind in _BY_POSITION)
+
+    @classmethod
+    def returning(cls, annotation: object) -> "Signature":
+        """Return the signature of a function of which only the type of the result is known."""
+
+        def message(*args: object, **kwargs: object) -> None: ...
+
+        message.__annotations__ = {"return": annotation}
+        return cls(message)
+
+    @property
+    def result_annotation(self) -> object:
+        """The annotation of the result."""
+        return self._result_annotation()
 
     def bind(self, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
@@ -100,6 +121,11 @@ class Signature:
         """
         return value if type(value) in self._result_codec.identity_types else _convert_result(self._result_codec.encode, value)
 
+    @property
+    def unsupported_result(self) -> str:
+        """The name of a type in the annotation of the result whose values cannot be stored; ``""`` if there is none."""
+        return unsupported_part(self._result_annotation())
+
     def load_result(self, tree: object) -> object:
         """
         Return the value that `dump_result` encoded as *tree*.
@@ -122,6 +148,42 @@ class Signature:
         """
         return self._converted(read_text, tuple(map(Typed, texts)), kwargs)
 
+    def by_name(self, args: Args, kwargs: Kwargs) -> dict[str, object]:
+        """
+        Return the JSON values *args* and *kwargs* of a message by the names of the parameters; defaults, as JSON, stand for missing ones.
+
+        >>> def add(a: int, b: int = 2) -> int: ...
+        >>> Signature.of(add).by_name((1,), {})
+        {'b': 2, 'a': 1}
+        """
+        positional = [name for name, kind in self.parameter_kinds.items() if kind in _POSITIONAL]
+        rest = {"*": args[len(positional) :]} if len(args) > len(positional) else {}
+        return {**self._dumped_defaults, **dict(zip(positional, args, strict=False)), **rest, **kwargs}
+
+    @property
+    def parameter_kinds(self) -> Mapping[str, int]:
+        """The parameters that have a name for their argument, with their kinds; not ``*args`` and ``**kwargs``."""
+        return {name: p.kind for name, p in self._declared.parameters.items() if p.kind not in _STARS}
+
+    @property
+    def required_names(self) -> tuple[str, ...]:
+        """The parameters that every call must fill."""
+        return tuple(p.name for p in self._parameters.all if p.is_required)
+
+    @property
+    def takes_any_name(self) -> bool:
+        """May a call have named arguments beside those?"""
+        return self._is_open or any(p.kind == Declared.VAR_KEYWORD for p in self._declared.parameters.values())
+
+    @cached_property
+    def _dumped_defaults(self) -> dict[str, object]:
+        """The defaults of the parameters, as JSON; one that cannot be JSON is left out."""
+        dumped: dict[str, object] = {}
+        for name, default in ((p.name, p.default) for p in self._declared.parameters.values() if p.default is not Declared.empty):
+            with suppress(InvalidArguments):
+                dumped[name] = self.dump((), {name: default}, partial=True)[1][name]
+        return dumped
+
     @property
     def returns_nothing(self) -> bool:
         """Is the function annotated to return None, or never to return?"""
@@ -136,7 +198,7 @@ class Signature:
     @property
     def is_async(self) -> bool:
         """Must the result of the function be awaited?"""
-        whole = _without_partial(self.function)
+        whole = without_partial(self.function)
         is_coroutine = iscoroutinefunction(whole) or iscoroutinefunction(type(whole).__call__)
         return is_coroutine or get_origin(self._resolved(self._declared.return_annotation)) in _AWAITABLE
 
@@ -147,6 +209,8 @@ class Signature:
         return f"{self._name}{self._declared.replace(parameters=parameters, return_annotation=returned)}"
 
     def _converted(self, convert_one: Conversion, args: Args, kwargs: Kwargs, *, partial: bool = False) -> tuple[Args, Kwargs]:
+        if self.injected and (name := next((name for name in kwargs if name in self.injected), "")):
+            raise InvalidArguments(f"{self._name}() got an argument for {name!r}, which the worker injects: leave it out of the call")
         if fault := self._parameters.arity_error(args, kwargs, partial=partial or self._is_open):
             raise InvalidArguments(f"{self._name}() {fault}")
         try:
@@ -170,9 +234,15 @@ class Signature:
     def _result_codec(self) -> TypeCodec:
         return codec_for(self._result_annotation())
 
-    @property
+    @cached_property
     def _declared(self) -> Inspected:
-        return self._inspected[0]
+        return without_injected(self._inspected[0])[0]
+
+    @cached_property
+    def injected(self) -> Mapping[str, InjectedParameter]:
+        """The parameters that a worker fills with resources, by name, their annotations resolved. No call passes them."""
+        found = without_injected(self._inspected[0])[1]
+        return {name: evolve(each, annotation=self._resolved(each.annotation)) for name, each in found.items()}
 
     @property
     def _is_open(self) -> bool:
@@ -187,7 +257,7 @@ class Signature:
 
     @cached_property
     def _name(self) -> str:
-        whole = _without_partial(self.function)
+        whole = without_partial(self.function)
         return str(getattr(whole, "__name__", type(whole).__name__))
 
     def _result_annotation(self) -> object:
@@ -198,7 +268,7 @@ class Signature:
         return Any if _is_result(hint) else hint
 
     def _resolved(self, annotation: object) -> object:
-        inside = _innermost(self.function)
+        inside = innermost(self.function)
         return resolve(annotation, getattr(inside, "__globals__", {}), inside)
 
     def _with_text(self, annotation: object) -> object:
@@ -227,17 +297,3 @@ def _convert_result(convert: Convert, value: object) -> object:
 
 def _is_result(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Result)
-
-
-def _without_partial(function: object) -> object:
-    return _without_partial(function.func) if isinstance(function, partial) else function
-
-
-def _innermost(function: object) -> object:
-    """Return the function inside of *function*, which may be a partial, a wrapper, a method or a callable object."""
-    whole = _without_partial(function)
-    wrapped = getattr(whole, "__wrapped__", getattr(whole, "__func__", None))
-    if wrapped is not None:
-        return _innermost(wrapped)
-    call = type(whole).__call__
-    return whole if hasattr(whole, "__globals__") or not hasattr(call, "__globals__") else call

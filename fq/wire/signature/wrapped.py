@@ -1,6 +1,7 @@
-"""`declared`: the signature of a decorated function, from its wrapper and the function inside."""
+"""`declared`: the signature of a decorated function, from its wrapper and the function inside; `innermost`: that function."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from inspect import Parameter, Signature
 from types import MethodType
 
@@ -44,3 +45,18 @@ def _parameters(own: Signature, inner: Signature) -> Iterator[Parameter]:
     named = {parameter.name: parameter for parameter in own.parameters.values() if parameter.kind not in _STARS}
     yield from named.values()
     yield from (parameter for parameter in inner.parameters.values() if parameter.name not in named)
+
+
+def without_partial(function: object) -> object:
+    """Return the function that *function* applies, if it is a `functools.partial`."""
+    return without_partial(function.func) if isinstance(function, partial) else function
+
+
+def innermost(function: object) -> object:
+    """Return the function inside of *function*, which may be a partial, a wrapper, a method or a callable object."""
+    whole = without_partial(function)
+    wrapped = getattr(whole, "__wrapped__", getattr(whole, "__func__", None))
+    if wrapped is not None:
+        return innermost(wrapped)
+    call = type(whole).__call__
+    return whole if hasattr(whole, "__globals__") or not hasattr(call, "__globals__") else call

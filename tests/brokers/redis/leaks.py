@@ -1,11 +1,11 @@
 """The leak checker: every key of a namespace is a known one, with an owner and an end, and all of them agree with each other."""
 
 from collections.abc import Iterator
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import redis
 
-from fq.brokers.redis.stored_records import SEQUENCE_DIGITS, read_memory
+from fq.brokers.redis.stored_records import AWAY, SEQUENCE_DIGITS, read_memory
 
 ONCE = {
     "messages": "hash",
@@ -17,9 +17,14 @@ ONCE = {
     "paused": "set",
     "waiting": "zset",
     "cancelled": "zset",
+    "holders": "hash",
+    "unique": "hash",
+    "marks": "hash",
+    "listed": "zset",
+    "ends": "zset",
 }
 PER_QUEUE = {"ready": "zset", "delayed": "zset", "dead": "zset", "claimed": "hash"}
-WITH_TTL = {"result": "string", "group": "hash", "followups": "hash", "held": "hash", "sent": "string"}
+WITH_TTL = {"result": "string", "group": "hash", "followups": "hash", "held": "hash", "sent": "string", "count": "hash"}
 
 LIMITS = ("hash", "zset", "stream")
 """What is kept of a limit or a barrier; all of it has an end."""
@@ -48,6 +53,8 @@ def _leaks(client: redis.Redis, prefix: str) -> Iterator[str]:
     yield from _lost_messages(client, prefix, list(names.values()))
     yield from _lost_letters(client, prefix, list(names.values()))
     yield from _lost_claims(client, prefix, list(names.values()))
+    yield from _lost_keys(client, prefix)
+    yield from _lost_marks(client, prefix)
 
 
 def _locations(client: redis.Redis, prefix: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
@@ -100,3 +107,61 @@ def _lost_claims(client: redis.Redis, prefix: str, names: list[str]) -> Iterator
             _, queue, worker = name.split(":", 2)
             if unquote(queue) not in read_memory(workers.get(worker.encode())).queues:
                 yield f"{name} has no worker that will be missed"
+
+
+def _lost_keys(client: redis.Redis, prefix: str) -> Iterator[str]:
+    messages, holders = client.hgetall(prefix + "messages"), client.hgetall(prefix + "holders")
+    ends = dict(client.zrange(prefix + "ends", 0, -1, withscores=True))
+    held: dict[bytes, bytes] = {}
+    for key, text in client.hgetall(prefix + "unique").items():
+        holder, _, window_end, is_held, aside = text.split(b"\0")
+        if is_held == b"1":
+            held[holder] = key
+        elif ends.get(b"k" + key) != float(window_end):
+            yield f"the unique key {key!r} is held by no message and has no end"
+        if aside:
+            held[aside] = key
+            if is_held != b"1":
+                yield f"{aside!r} is put aside for the unique key {key!r}, which no message holds"
+    for id_ in held.keys() ^ holders.keys():
+        yield f"{id_!r} has the unique key {held.get(id_)!r}, but its entry is {holders.get(id_)!r}"
+    for id_ in holders.keys() - messages.keys():
+        yield f"{id_!r} has a unique key but there is no message"
+    for id_ in held.keys() & holders.keys():
+        if holders[id_].split(b"\0")[1] != held[id_]:
+            yield f"{id_!r} has the unique key {held[id_]!r}, but its entry is {holders[id_]!r}"
+        if id_ in messages and holders[id_].split(b"\0")[2].decode() != prefix + "ready:" + quote(_queue_of(messages[id_]), safe=""):
+            yield f"{id_!r} has moved, but its entry is {holders[id_]!r}"
+    for score, member in _delayed(client, prefix):
+        id_ = member.partition(b"\0")[2]
+        is_aside = id_ in held and client.hget(prefix + "unique", held[id_]).endswith(b"\0" + id_)
+        if (score == AWAY) != is_aside:
+            yield f"{id_!r} waits until {score}, but put aside for a unique key is {is_aside}"
+
+
+def _queue_of(record: bytes) -> str:
+    return record[SEQUENCE_DIGITS:].split(b"\0")[1].decode()
+
+
+def _delayed(client: redis.Redis, prefix: str) -> Iterator[tuple[float, bytes]]:
+    for key in client.keys(prefix.replace("{", "\\{") + "delayed:*"):
+        yield from ((score, member) for member, score in client.zrange(key, 0, -1, withscores=True))
+
+
+def _lost_marks(client: redis.Redis, prefix: str) -> Iterator[str]:
+    marks = client.hgetall(prefix + "marks")
+    keys = client.hkeys(prefix + "unique")
+    listed: set[bytes] = set(client.zrange(prefix + "listed", 0, -1))
+    ends = dict(client.zrange(prefix + "ends", 0, -1, withscores=True))
+    expected: set[bytes] = set()
+    for key, text in marks.items():
+        until, index, order, _ = text.split(b"\0", 3)
+        if index:
+            expected.add(b"%b\0%016d\0%b" % (index, int(order), key))
+        if float(until) != ends.get(b"m" + key, 0):
+            yield f"the mark {key!r} ends at {until!r}, but is listed to end at {ends.get(b'm' + key)}"
+    for member in listed ^ expected:
+        yield f"{member!r} is listed in an index or kept as a mark, not both"
+    for member in ends:
+        if member[1:] not in (marks if member[:1] == b"m" else keys):
+            yield f"{member!r} has an end, but there is no such mark or unique key"

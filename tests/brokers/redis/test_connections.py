@@ -20,9 +20,11 @@ from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.builders import enqueue_op, in_thread, run
 from tests.brokers.redis.builders import done, drain
 from tests.brokers.redis.proxy import Proxy
-from tests.brokers.redis.servers import Server, binaries, free_port
-from tests.brokers.redis.test_waiting import idle, keep, wait_for
+from tests.brokers.redis.servers import Server, binaries
+from tests.brokers.redis.test_waiting import idle, keep
+from tests.free_port import free_port
 from tests.new_threads import new_threads
+from tests.wait_until import wait_until
 
 WANT = ClaimRequest("w", ("q",), 10)
 
@@ -35,7 +37,7 @@ def works(broker: RedisBroker) -> bool:
     ran = drain(broker)
     wait = in_thread(lambda: broker.wait_result("n", 5_000))
     run(broker, keep("n"))
-    heard = wait.result(5)
+    heard = wait.result(60)
     broker.close()
     return woken and ran == ["m"] and heard == b"n"
 
@@ -122,7 +124,7 @@ def sentinels() -> Iterator[tuple[Server, Server, Server]]:
     master = Server("valkey", "--repl-diskless-sync-delay", "0").start()  # else it waits 5 s for more replicas
     replica = Server("valkey", "--replicaof", "127.0.0.1", str(master.port)).start()
     with master.client() as client:
-        wait_for(lambda: client.info("replication").get("slave0", {}).get("state") == "online")
+        wait_until(lambda: client.info("replication").get("slave0", {}).get("state") == "online")
     sentinel = Server("valkey", sentinel_of=master.port).start()
     yield master, replica, sentinel
     for server in (sentinel, replica, master):
@@ -139,7 +141,8 @@ def test_a_silent_sentinel_costs_little_and_only_the_first_connection(
 ) -> None:
     with Proxy(sentinels[2].port) as silent:
         silent.black_hole(**way)
-        broker = RedisBroker(f"redis+sentinel://127.0.0.1:{silent.port},127.0.0.1:{sentinels[2].port}/mymaster/0")
+        url = f"redis+sentinel://127.0.0.1:{silent.port},127.0.0.1:{sentinels[2].port}/mymaster/0"
+        broker = RedisBroker(url, timeout=60_000)
         started = time.monotonic()
         assert broker.wait_result("m", 1_000) is None
         first = time.monotonic() - started
@@ -147,7 +150,7 @@ def test_a_silent_sentinel_costs_little_and_only_the_first_connection(
         broker.close()
         broker.enqueue([enqueue_op("m")])
 
-        assert first < 1 + 2, "the timeout of the connection is 5 s"
+        assert first < 30, "the timeout of the connection is a minute"
         assert silent.accepted == asked
         assert drain(broker) == ["m"]
         broker.close()
@@ -341,10 +344,9 @@ def test_a_closed_broker_has_neither_threads_nor_connections(connect: Callable[.
     broker.wait(WANT, 0)
     broker.wait_result("m", 1)
     broker.close()
-    time.sleep(0.05)
 
-    assert left() == []
-    assert len(client.client_list()) == connections
+    wait_until(lambda: left() == [], what="the end of its threads")
+    wait_until(lambda: len(client.client_list()) == connections, what="the end of its connections, at the server")
 
 
 ALLOWED = (

@@ -13,7 +13,8 @@ from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from tests.brokers.builders import enqueue_op
 from tests.brokers.redis.builders import BODY, done, drain, fill
 from tests.brokers.redis.leaks import ONCE, PER_QUEUE, leaks
-from tests.brokers.redis.servers import Server, binaries, free_port
+from tests.brokers.redis.servers import Server, binaries
+from tests.free_port import free_port
 
 WANT = ClaimRequest("w", ("q",), 10)
 
@@ -76,7 +77,7 @@ def test_a_server_that_is_down_is_unavailable_after_a_bounded_time() -> None:
     with pytest.raises(BrokerUnavailable, match=rf"{url} could not be used for 0.3 s: .*; start it, or check the URL"):
         RedisBroker(url, patience=300).enqueue([enqueue_op("m")])
 
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 30
 
 
 def test_a_server_that_hangs_is_unavailable_after_a_bounded_time() -> None:
@@ -91,7 +92,7 @@ def test_a_server_that_hangs_is_unavailable_after_a_bounded_time() -> None:
     server.thaw()
     broker.enqueue([enqueue_op("m")])
 
-    assert took < 3
+    assert took < 30
     assert drain(broker) == ["m"]
     broker.close()
     server.remove()

@@ -11,6 +11,7 @@ import redis
 
 from fq.brokers.records import (
     ACK,
+    DUE,
     RELEASE,
     ArriveOp,
     Bury,
@@ -33,6 +34,7 @@ from tests.brokers.builders import enqueue_op
 from tests.brokers.redis.builders import tune
 from tests.brokers.redis.faults import break_at, mend
 from tests.brokers.redis.leaks import leaks
+from tests.brokers.redis.record_operations import OPERATIONS as RECORD_OPERATIONS
 from tests.brokers.redis.servers import Server
 
 FAULT = Fault("ValueError", "boom")
@@ -84,6 +86,9 @@ def operate(broker: RedisBroker) -> object:
     broker.workers()
     broker.dead_letters()
     broker.claimed_by("gone")
+    for state in ("ready", "delayed", "running", "dead"):
+        broker.browse(state)
+    broker.peek("m0")
     return None
 
 
@@ -115,6 +120,7 @@ OPERATIONS: dict[str, Callable[[RedisBroker], object]] = {
     "release": uncounted(lambda broker: broker.release("gone", {"m1": "time_limit"})),
     "cancel": lambda broker: broker.cancel("late"),
     "operate": operate,
+    **RECORD_OPERATIONS,
 }
 
 
@@ -127,7 +133,8 @@ def contents(broker: RedisBroker) -> object:
     ]
     queues = [(stats.queue_name, stats.ready, stats.delayed, stats.in_flight, stats.dead, stats.paused) for stats in broker.queues()]
     dead = sorted((letter.message_id, letter.fault) for letter in broker.dead_letters())
-    return states, queues, dead, broker.result("m2")
+    marks = [(mark.key, mark.body) for index in (DUE, "streams") for mark in broker.marks_in(index)]
+    return states, queues, dead, broker.result("m2"), marks
 
 
 def exchanges_of(broker: RedisBroker, client: redis.Redis, operation: Callable[[RedisBroker], object]) -> int:

@@ -96,7 +96,7 @@ def test_a_whole_claim_of_it_ends_and_the_worker_waits_for_the_next_message(brok
     while not client.exists("{fq}:waiting"):
         assert not waiting.done()
     broker.enqueue(enqueue_ops("a"))
-    waiting.result(10)
+    waiting.result(60)
 
     assert drain(broker) == ["a"]
     assert broker.queues()[0].dead == 1_200

@@ -5,11 +5,13 @@ What was sent over one may arrive late, or never.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 import redis
+from attrs import evolve
 from returns.result import Success
 
 from fq import App
@@ -17,7 +19,7 @@ from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.calls.handle import Handle
 from fq.errors import BrokerUnavailable
-from fq.limits import ConcurrentRateLimiter
+from fq.limits import ConcurrentRateLimiter, limiter_backend
 from tests.brokers.builders import enqueue_op, in_thread
 from tests.brokers.redis.builders import done, drain, tune
 from tests.brokers.redis.proxy import Move, Proxy
@@ -26,6 +28,18 @@ from tests.brokers.redis.test_waiting import idle
 from tests.wait_until import wait_until
 
 WANT = ClaimRequest("w", ("q",), 10)
+LONG = 60_000
+"""A timeout that no test waits for, ms: who takes half of it has waited for it."""
+
+
+class SoonEnough:
+    """Fails if its block takes half of `LONG`. A busy machine makes no test fail."""
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        assert time.monotonic() - self.started < LONG / 2_000
 
 
 @pytest.fixture
@@ -73,26 +87,27 @@ CALLS: dict[str, Callable[[RedisBroker], object]] = {
 def test_a_call_is_repeated_over_a_new_connection_when_the_server_is_there(
     proxy: Proxy, through: Callable[..., RedisBroker], name: str, way: dict[str, bool], patience: int
 ) -> None:
-    broker = through(patience=patience)
+    broker = through(patience=patience, timeout=LONG)
     CALLS[name](broker)
     proxy.freeze(**way)
-    started = time.monotonic()
-    CALLS[name](broker)
 
-    assert time.monotonic() - started < 4, "much less than the timeout of the connection, 5 s"
+    with SoonEnough():
+        CALLS[name](broker)
 
 
 def test_of_several_dead_connections_only_the_first_is_waited_for(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
     broker = through()
     waits = [in_thread(lambda number=number: broker.enqueue([enqueue_op(f"m{number}")])) for number in range(8)]
-    assert all(wait.result(10) for wait in waits)
+    assert all(wait.result(60) for wait in waits)
+    dead = list(broker._namespace.client._idle)
     proxy.freeze()
     broker.enqueue([enqueue_op("n")])
-    started = time.monotonic()
+    kept = list(broker._namespace.client._idle)
     for number in range(8):
         broker.enqueue([enqueue_op(f"n{number}")])
 
-    assert time.monotonic() - started < 1
+    assert dead
+    assert not set(map(id, kept)) & set(map(id, dead)), "no other call waits for one of them"
     assert len(drain(broker)) == 17
 
 
@@ -122,14 +137,14 @@ def test_what_arrives_late_of_a_send_that_was_repeated_adds_nothing(
 
 def test_a_busy_server_is_waited_for_and_not_asked_twice(shared: Server, connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     """It answers on no connection: what was asked will be done."""
-    broker = connect()
+    broker = tune(connect(), probe_seconds=0.1)
     broker.enqueue([enqueue_op("m")])
     client.config_resetstat()
     shared.freeze()
     wait = in_thread(lambda: broker.enqueue([enqueue_op("n")]))
-    time.sleep(1)
+    time.sleep(0.4)
     shared.thaw()
-    wait.result(10)
+    wait.result(60)
 
     assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
 
@@ -138,23 +153,21 @@ def test_a_server_that_is_away_is_given_up_after_the_patience(proxy: Proxy, thro
     broker = through(patience=300, timeout=400)
     broker.enqueue([enqueue_op("m")])
     proxy.black_hole()
-    started = time.monotonic()
-    with pytest.raises(BrokerUnavailable, match=r"could not be used for 0.3 s: .*; start it, or check the URL"):
-        broker.enqueue([enqueue_op("n")])
 
-    assert time.monotonic() - started < 3
+    with SoonEnough(), pytest.raises(BrokerUnavailable, match=r"could not be used for 0.3 s: .*; start it, or check the URL"):
+        broker.enqueue([enqueue_op("n")])
 
 
 @pytest.mark.parametrize("lease", [300, 950, 9_500])
 def test_a_lease_is_renewed_in_time_though_the_connection_is_dead(proxy: Proxy, through: Callable[..., RedisBroker], lease: int) -> None:
     """Whatever the timeouts: a renewal that comes after half of a lease must have come through long before the other half is over."""
-    broker = tune(through(timeout=30_000, patience=30_000), probe_seconds=1.0)
+    broker = tune(through(timeout=LONG, patience=LONG), probe_seconds=LONG / 1_000)
     broker.renew(["w"], lease)
     proxy.freeze()
-    started = time.monotonic()
-    broker.renew(["w"], lease)
 
-    assert time.monotonic() - started < max(lease / 1_000 / 4, 1)  # a busy machine
+    with SoonEnough():
+        broker.renew(["w"], lease)
+    assert broker._namespace.client.probe_for(lease) * 1_000 <= lease / 10
 
 
 def test_a_connection_made_in_haste_is_not_hasty_afterwards(through: Callable[..., RedisBroker], proxy: Proxy) -> None:
@@ -230,14 +243,13 @@ def test_a_result_is_found_when_the_time_is_over_though_the_listening_connection
 @pytest.mark.parametrize("ask", ASK)
 def test_a_large_result_is_fetched_though_the_calling_connection_is_dead(proxy: Proxy, app: App, ask: str) -> None:
     handle = app.get_actor("text").call(100_000).delay(300).send()
-    wait = in_thread(lambda: ASK[ask](handle, 15_000))
+    wait = in_thread(lambda: ASK[ask](handle, LONG))
     wait_until(lambda: proxy.listening())
     time.sleep(0.1)
     proxy.freeze(*proxy.calling())
-    started = time.monotonic()
 
-    assert wait.result(20) == Success("x" * 100_000)
-    assert time.monotonic() - started < 8
+    with SoonEnough():
+        assert wait.result() == Success("x" * 100_000)
 
 
 @pytest.mark.parametrize("ask", ASK)
@@ -261,11 +273,28 @@ def test_a_connection_that_hears_nothing_is_asked_and_kept_while_it_answers(
     assert not [record for record in caplog.records if record.name == "fq.redis"]
 
 
+def test_a_call_of_the_listener_that_asks_for_no_new_channel_awaits_no_answer(
+    proxy: Proxy, through: Callable[..., RedisBroker], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two threads subscribe, and the listener takes both channels at the first call: the second has nothing to ask for."""
+    broker = through()
+    broker.wait(WANT, 0)
+    (link,) = proxy.listening()
+    subscriber = broker._state._subscriber
+    assert subscriber is not None
+    subscriber._tuning = evolve(subscriber._tuning, answer_seconds=0.1)  # from now on: its first answer may take longer
+    os.write(subscriber._outbox, b".")
+    time.sleep(0.4)
+
+    assert proxy.listening() == (link,)
+    assert not [record for record in caplog.records if record.name == "fq.redis"]
+
+
 @pytest.mark.parametrize("way", WAYS, ids=["both_ways", "up", "down"])
 def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
     proxy: Proxy, through: Callable[..., RedisBroker], way: dict[str, bool]
 ) -> None:
-    broker = tune(through(), check_seconds=0.05, answer_seconds=0.2)
+    broker = tune(through(), check_seconds=0.05, answer_seconds=1)
     waiter = idle(broker)
     (link,) = proxy.listening()
     proxy.freeze(link, **way)
@@ -277,13 +306,12 @@ def test_a_connection_that_hears_nothing_and_does_not_answer_is_made_anew(
 
 
 def test_new_channels_do_not_hide_that_the_connection_is_dead(proxy: Proxy, through: Callable[..., RedisBroker]) -> None:
-    broker = tune(through(), answer_seconds=0.2)
+    broker = tune(through(), answer_seconds=0.2, check_seconds=LONG / 1_000)
     broker.wait(WANT, 0)
     proxy.freeze(*proxy.listening())
-    started = time.monotonic()
-    broker.wait(ClaimRequest("another", ("q",), 10), 0)
 
-    assert time.monotonic() - started < 3
+    with SoonEnough():
+        broker.wait(ClaimRequest("another", ("q",), 10), 0)
 
 
 # Limits.
@@ -303,13 +331,15 @@ def test_a_slot_that_is_given_back_by_a_repeated_call_has_not_lapsed(
 
 
 def test_a_slot_is_renewed_in_time_though_the_connection_is_dead(
-    proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker]
+    proxy: Proxy, through: Callable[..., RedisBroker], connect: Callable[..., RedisBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine, others = (ConcurrentRateLimiter(tune(broker, probe_seconds=1.0), "mutex", ttl=1_500) for broker in (through(), connect()))
-    with mine.acquire():
+    """It is renewed every second, and lapses after three; the timeouts are a minute."""
+    limits = limiter_backend(tune(through(timeout=LONG, patience=LONG), probe_seconds=LONG / 1_000))
+    renewed, renew = [], limits.store.renew
+    monkeypatch.setattr(limits.store, "renew", lambda slot: renewed.append(renew(slot)) or renewed[-1])
+    with ConcurrentRateLimiter(limits, "mutex", ttl=3_000).acquire():
         proxy.freeze()
-        started = time.monotonic()
-        while time.monotonic() - started < 3:
-            with others.acquire(raise_on_failure=False) as acquired:
-                assert not acquired
-            time.sleep(0.05)
+        wait_until(lambda: renewed)
+        with ConcurrentRateLimiter(connect(), "mutex", ttl=3_000).acquire(raise_on_failure=False) as acquired:
+            assert not acquired
+    assert renewed[0]

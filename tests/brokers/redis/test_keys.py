@@ -9,7 +9,7 @@ import redis
 
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.keys import Keys
-from tests.brokers.builders import enqueue_op
+from tests.brokers.builders import PATIENCE_SECONDS, enqueue_op
 from tests.brokers.redis.builders import drain
 from tests.brokers.redis.servers import Server
 from tests.brokers.redis.test_faults import OPERATIONS, prepare
@@ -30,10 +30,11 @@ def monitored(client: redis.Redis, call: Callable[[], object]) -> list[str]:
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
-    begun.wait(5)
+    assert begun.wait(PATIENCE_SECONDS)
     call()
     client.get("the-end")
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
     return lines
 
 

@@ -7,19 +7,24 @@ import pytest
 import redis
 from redis.exceptions import TimeoutError as TimedOut
 
-from fq.brokers.records import ACK, RELEASE, ClaimRequest, Commit, Delivery, Turn
+from fq.brokers.records import ACK, CONTINUE, RELEASE, ClaimRequest, Commit, Delivery, SetMarkOp, Turn
 from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable
-from tests.brokers.builders import arrive_op, enqueue_op, enqueue_ops, ids, outcome
+from tests.brokers.builders import arrive_op, enqueue_op, enqueue_ops, ids, outcome, unique_op
 from tests.brokers.redis.builders import done, done_with_results, drain
 from tests.brokers.redis.faults import break_at, mend
 
 
 class Holding:
-    """Stands in for an `Endpoint`: the first request is held back, its sender times out, and `deliver` brings it to the server after all. Mutable."""
+    """
+    Stands in for an `Endpoint`: the request that follows *after* others is held back, its sender times out, and `deliver` brings it to the server after all.
 
-    def __init__(self, broker: RedisBroker) -> None:
+    Mutable.
+    """
+
+    def __init__(self, broker: RedisBroker, after: int = 0) -> None:
         self.name = "a network that holds back"
+        self.after = after
         self._endpoint = broker._endpoint
         self.held: list[Sequence[bytes]] = []
         broker._namespace.client.close()
@@ -46,7 +51,8 @@ class HoldingConnection:
         self._connection = connection
 
     def send_packed_command(self, command: Sequence[bytes], check_health: bool = True) -> None:
-        if not self._network.held:
+        self._network.after -= 1
+        if self._network.after == -1:
             self._network.held.append(tuple(command))
             raise TimedOut("the request is on its way, says the test")
         self._connection.send_packed_command(command, check_health=check_health)
@@ -95,6 +101,48 @@ def test_a_late_copy_of_a_send_adds_nothing_however_many_calls_came_after_it(rea
     network.deliver()
 
     assert drain(ready) == []
+
+
+PLACES: dict[str, Callable[[RedisBroker], object]] = {
+    "a message with a key": lambda broker: broker.place([unique_op("m1")]),
+    "a mark, and what follows it": lambda broker: broker.set_marks([SetMarkOp("mark", b"1", then=(enqueue_op("m1"),))]),
+}
+LATER: dict[str, Callable[[RedisBroker], object]] = {
+    "nothing": lambda broker: None,
+    "another message": lambda broker: broker.place([unique_op("other", "else", queue="other")]),
+    "a replace of nothing": lambda broker: broker.replace(enqueue_op("nothing")),
+    "a replace of another message than expected": lambda broker: broker.replace(enqueue_op("waits", "r"), b"else"),
+}
+
+
+@pytest.mark.parametrize("later", LATER)
+@pytest.mark.parametrize("name", PLACES)
+def test_a_late_copy_of_a_call_about_keys_or_marks_adds_nothing(ready: RedisBroker, name: str, later: str) -> None:
+    ready.place([enqueue_op("waits", "r")])
+    ready.set_marks([SetMarkOp("known", b"1")])
+    ready.replace(enqueue_op("waits", "r"))
+    network = Holding(ready)
+    PLACES[name](ready)
+    mend(ready)
+    assert drain(ready) == ["m1"]
+    LATER[later](ready)
+    network.deliver()
+
+    assert drain(ready) == []
+
+
+def test_a_late_copy_of_a_replace_that_found_nothing_to_replace_replaces_nothing(ready: RedisBroker) -> None:
+    ready.place([enqueue_op("m")])
+    ready.replace(enqueue_op("m"))
+    (held,) = ready.turn((), WANT).deliveries
+    network = Holding(ready, after=1)
+    assert not ready.replace(enqueue_op("m", body=b"late"))
+    mend(ready)
+    ready.turn([Commit("m", "q", held.token, RELEASE)], NOTHING)
+    network.deliver()
+
+    assert [delivery.body for delivery in ready.turn((), WANT).deliveries] == [b"{}"]
+    drain(ready)
 
 
 def test_after_a_late_copy_its_producer_sends_as_before(ready: RedisBroker) -> None:
@@ -212,6 +260,29 @@ def test_the_commits_of_a_turn_that_was_given_up_and_arrives_late_are_not_stale(
     assert [turn.stale for turn in turns] == [()] * len(turns)
     assert [broker.result(commit.message_id) for commit in commits] == [b"held", b"also"]
     assert (broker.status("new").state, broker.status("new").deliveries) == ("ready", 0)
+
+
+def test_a_commit_after_which_a_message_goes_on_is_not_applied_again_with_the_turn_that_finds_its_late_copy(impatient: RedisBroker) -> None:
+    """The copy arrives between the question whether it has, and the turn that repeats it."""
+    held, also = claims(impatient)
+    goes_on = Commit(held.message_id, "q", held.token, CONTINUE, (SetMarkOp("progress", b"1"), enqueue_op("child", "r")))
+    other = Commit(also.message_id, "q", also.token, CONTINUE, (SetMarkOp("other", b"1"),))
+    network = given_up(impatient, [goes_on])
+    asks = impatient._state.turns._find_out
+
+    def arrives_after_the_question(*arguments: object) -> None:
+        impatient._state.turns._find_out = asks  # type: ignore[method-assign]
+        asks(*arguments)  # type: ignore[arg-type]
+        network.deliver()
+        assert drain(impatient, "r", worker="another") == ["child"]
+
+    impatient._state.turns._find_out = arrives_after_the_question  # type: ignore[method-assign]
+    turn = impatient.turn([goes_on, other], NOTHING)
+
+    assert turn.stale == ()
+    assert drain(impatient, "r", worker="another") == [], "what was applied is not applied again"
+    assert impatient.marks(["progress", "other"]).keys() == {"progress", "other"}, "the rest is applied"
+    assert impatient.turn(done([held, also]), NOTHING).stale == ()
 
 
 def test_a_turn_that_was_given_up_does_nothing_once_its_worker_has_committed_otherwise(impatient: RedisBroker) -> None:

@@ -5,6 +5,7 @@ import redis
 
 from fq.brokers.limits.policy import Slot
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.stored_records import AWAY
 from fq.limits import Slots, limiter_backend
 from tests.brokers.redis.leaks import leaks
 from tests.brokers.redis.servers import Server
@@ -27,6 +28,16 @@ def test_an_empty_namespace_has_no_leaks(client: redis.Redis, valkey: Server) ->
         (("HSET", "{fq}:claimed:q:w", "m", "1"), "no worker that will be missed"),
         (("ZADD", "{fq}:dead:q", "0", "m"), "the dead letter"),
         (("ZADD", "{fq}:cancelled", "0", "\0m"), "is cancelled but not there"),
+        (("HSET", "{fq}:holders", "m", "e\0k\0{fq}:ready:q\0{fq}:delayed:q"), "but its entry is"),
+        (("HSET", "{fq}:unique", "k", "m\x001\x001\x001\0"), "but its entry is"),
+        (("HSET", "{fq}:unique", "k", "m\x001\x001\x000\0"), "is held by no message and has no end"),
+        (("ZADD", "{fq}:delayed:q", str(AWAY), "9007199254740991" + "0\0m"), "put aside for a unique key is False"),
+        (("HSET", "{fq}:marks", "m", "7\0\x000\0body"), "is listed to end at"),
+        (("HSET", "{fq}:marks", "m", "0\0due\x007\0body"), "is listed in an index or kept as a mark, not both"),
+        (("ZADD", "{fq}:listed", "0", "due\x000000000000000007\0m"), "is listed in an index or kept as a mark, not both"),
+        (("ZADD", "{fq}:ends", "7", "mm"), "there is no such mark"),
+        (("ZADD", "{fq}:ends", "7", "kk"), "there is no such mark"),
+        (("HSET", "{fq}:count:m:1", "done", "1"), "has no end"),
     ],
 )
 def test_a_key_without_an_owner_or_an_end_is_found(client: redis.Redis, valkey: Server, command: tuple[str, ...], found: str) -> None:

@@ -55,7 +55,8 @@ def test_a_worker_that_was_stopped_leaves_nothing_behind(connect: Callable[..., 
         wait_until(lambda: not any(queue.ready + queue.in_flight for queue in app.broker.queues()))
 
     assert app.broker.workers() == ()
-    assert [key for key in client.scan_iter() if b":sent:" not in key] == [b"{fq}:queues"]
+    assert [key for key in client.scan_iter() if b":sent:" not in key and b":count:" not in key] == [b"{fq}:queues"]
+    assert all(client.pttl(key) > 0 for key in client.scan_iter() if b":count:" in key)
 
 
 def test_a_worker_whose_threads_are_full_is_not_woken_for_what_it_cannot_run(

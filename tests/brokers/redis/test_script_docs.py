@@ -10,6 +10,7 @@ from attrs import define, field
 
 from fq.brokers.records import ACK, ArriveOp, Bury, ClaimRequest, Commit, DeferredEnqueue, EnqueueOp, StoreResultOp
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.keys import FIXED_KEYS
 from fq.brokers.redis.scripts import LIBRARIES, OWN_LIBRARIES, STANDALONE, Script
 from fq.brokers.redis.turn_request import TurnHeader
 from fq.brokers.requeue import ReopenedGroup, RequeuePlan, RequeueView
@@ -19,7 +20,6 @@ from tests.brokers.redis.script_grammar import Reader, Section, leaf_names, sect
 from tests.brokers.redis.test_key_table import everything
 
 LUA = files("fq") / "brokers" / "redis" / "lua"
-FIXED_KEYS = 9
 
 
 @define
@@ -30,14 +30,15 @@ class Recorder:
 
     def watch(self, broker: RedisBroker) -> None:
         client = broker._namespace.client
-        begin = client.begin
+        client.begin, client.call = self.recording(client.begin), self.recording(client.call)
 
+    def recording(self, call: Callable[..., object]) -> Callable[..., object]:
         def recorded(script: Script, keys: Sequence[str], arguments: Sequence[object], *probe: float) -> object:
             words = [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in arguments]
             self.calls.append((script.name, list(keys), words))
-            return begin(script, keys, arguments, *probe)
+            return call(script, keys, arguments, *probe)
 
-        client.begin = recorded
+        return recorded
 
 
 def workflow(broker: RedisBroker) -> None:
@@ -92,7 +93,7 @@ def recorded_calls(broker: RedisBroker, client: redis.Redis) -> list[tuple[str, 
 
 def check(section: Section, keys: Sequence[str], arguments: Sequence[str], *, standalone: bool) -> None:
     queues = 0 if standalone else int(arguments[1])
-    extra_keys = keys if standalone else keys[FIXED_KEYS + 4 * queues :]
+    extra_keys = keys if standalone else keys[len(FIXED_KEYS) + 4 * queues :]
     reader = Reader(arguments if standalone else arguments[2 + queues :], queues, len(extra_keys))
     reader.read(section.fields)
     kinds = {key.removeprefix("{fq}:").partition(":")[0] for key in extra_keys}
@@ -107,7 +108,7 @@ def test_what_python_sends_is_what_the_docs_list(connect: Callable[..., RedisBro
     for name, keys, arguments in calls:
         if name in found:  # limits have scripts of their own
             check(found[name], keys, arguments, standalone=name in STANDALONE)
-            start = 0 if name in STANDALONE else FIXED_KEYS + 4 * int(arguments[1])
+            start = 0 if name in STANDALONE else len(FIXED_KEYS) + 4 * int(arguments[1])
             used.setdefault(name, set()).update(key.removeprefix("{fq}:").partition(":")[0] for key in keys[start:])
 
     assert used.keys() == found.keys(), "a script of the docs was not called"

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
+from attrs import evolve
 
-from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp, Reschedule, StoreResultOp
+from fq.brokers.records import CONTINUE, DUE, Bury, ClaimRequest, Commit, EnqueueOp, Reschedule, SetMarkOp, StoreResultOp, UniqueKey
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError
@@ -18,6 +19,7 @@ from tests.brokers.redis.test_errors import contents
 
 WANT = ClaimRequest("w", ("q",), 10)
 FAULT = Fault("E", "boom", "Traceback")
+UNIQUE = evolve(enqueue_op("new"), unique=UniqueKey("k", window=60_000))
 KEYS = [f"{{fq}}:{name}" for name in ONCE] + ["{fq}:ready:q", "{fq}:delayed:q", "{fq}:dead:q"]
 
 CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
@@ -36,6 +38,12 @@ CALLS: dict[str, Callable[[RedisBroker, Commit, Commit], object]] = {
     "a purge": lambda broker, one, two: broker.purge("q"),
     "a pause": lambda broker, one, two: broker.pause("q"),
     "a send": lambda broker, one, two: broker.enqueue([enqueue_op("new")]),
+    "sends with unique keys": lambda broker, one, two: broker.place([UNIQUE, enqueue_op("newer", delay=5_000)]),
+    "a replacement": lambda broker, one, two: broker.replace(enqueue_op("waits", delay=5_000, body=b"2")),
+    "marks": lambda broker, one, two: broker.set_marks([SetMarkOp("m", b"1", 60_000, index=DUE, order=1, then=(UNIQUE,))]),
+    "a commit that goes on": lambda broker, one, two: broker.turn(
+        [Commit(one.message_id, "q", one.token, CONTINUE, (UNIQUE, SetMarkOp("m", b"1", 60_000, index=DUE, order=1)))], WANT
+    ),
     "several sends": lambda broker, one, two: broker.enqueue([enqueue_op("new"), enqueue_op("newer", delay=5_000)]),
 }
 

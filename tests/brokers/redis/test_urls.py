@@ -12,7 +12,8 @@ from fq.brokers.redis import RedisBroker
 from fq.errors import BrokerError, BrokerUnavailable, ConfigError
 from tests.brokers.builders import enqueue_op
 from tests.brokers.redis.builders import drain
-from tests.brokers.redis.servers import Server, free_port
+from tests.brokers.redis.servers import Server
+from tests.free_port import free_port
 
 
 @pytest.mark.parametrize(

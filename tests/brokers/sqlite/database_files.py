@@ -31,6 +31,13 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def counts(path: Path) -> dict[str, int]:
+    return _counts(path, "messages", "results", "groups", "members", "dead", "workers")
+
+
+def small_counts(path: Path) -> dict[str, int]:
+    return _counts(path, "marks", "mark_counts", "unique_keys", "counters")
+
+
+def _counts(path: Path, *tables: str) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as connection:
-        tables = ("messages", "results", "groups", "members", "dead", "workers")
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}

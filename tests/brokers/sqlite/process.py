@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, EnqueueOp, StoreResultOp
+from fq.brokers.records import ACK, DUE, ClaimRequest, Commit, Delivery, EnqueueOp, SetMarkOp, StoreResultOp, UniqueKey
 
 
 def produce(broker: SqliteBroker, name: str, count: str) -> None:
@@ -42,6 +42,19 @@ def committed(delivery: Delivery) -> Commit:
     )
 
 
+def place(broker: SqliteBroker, name: str, count: str) -> None:
+    """Send *count* messages, one by one, with the same unique keys as other processes, and a mark for each that is new: few are."""
+    for number in range(int(count)):
+        op = EnqueueOp(f"{name}-{number}", "q", "act", 0, 0, b"{}", unique=UniqueKey(f"k{number}"))
+        if broker.place([op])[0].is_new:
+            broker.set_marks([SetMarkOp(f"new-{name}-{number}", b"1", index="new", order=number)])
+
+
+def set_due_mark(broker: SqliteBroker, name: str) -> None:
+    """Set a mark that is due."""
+    broker.set_marks([SetMarkOp(name, b"1", index=DUE, order=broker.now())])
+
+
 def fork(broker: SqliteBroker, name: str) -> None:
     """Use the broker before a fork, and then on both sides, by turns."""
     broker.enqueue([EnqueueOp(f"{name}-before", "q", "act", 0, 0, b"{}")])
@@ -66,7 +79,7 @@ def child(broker: SqliteBroker, name: str) -> int:
 
 
 def main(what: str, path: str, *arguments: str) -> None:
-    {"produce": produce, "work": work, "fork": fork}[what](SqliteBroker(path), *arguments)
+    {"produce": produce, "work": work, "fork": fork, "place": place, "set_due_mark": set_due_mark}[what](SqliteBroker(path), *arguments)
 
 
 if __name__ == "__main__":

@@ -150,10 +150,19 @@ def test_a_checkup_finds_damage(path: Path, broker: SqliteBroker) -> None:
     assert ".recover" in found.advice
 
 
+def test_a_short_checkup_leaves_the_check_of_a_large_file_to_a_long_one(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnostics, "CHECKED_BYTES_PER_SECOND", 1_000)
+    broker.enqueue(enqueue_ops("m"))
+    short, long = ([each.found for each in broker.diagnose(seconds) if each.what == "soundness"] for seconds in (1, 5))
+
+    assert short == ["not checked here, since 0 MB take longer than 1 s: fq doctor does"]
+    assert long == ["no damage found"]
+
+
 def test_a_checkup_looks_for_damage_for_a_bounded_time(broker: SqliteBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     broker.enqueue(enqueue_ops(*(f"m{number}" for number in range(5_000))))
     monkeypatch.setattr(diagnostics, "DAMAGE_CHECK_SECONDS", -1)
-    (found,) = [finding for finding in broker.diagnose() if finding.what == "soundness"]
+    (found,) = [finding for finding in broker.diagnose(-1) if finding.what == "soundness"]
 
     assert found.level == "good"
     assert "the rest was not checked" in found.found

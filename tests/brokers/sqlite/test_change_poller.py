@@ -35,16 +35,28 @@ def test_without_word_from_the_kernel_the_poller_looks_for_itself(path: Path, mo
     assert other_message_ends_the_wait(path)
 
 
-def test_behind_a_link_the_kernel_tells_of_writes_too(path: Path) -> None:
+@pytest.fixture
+def link(path: Path) -> Path:
+    """A link to a database in another folder."""
     (path.parent / "real").mkdir()
     path.symlink_to("real/jobs.db")
-    broker = SqliteBroker(path)
-    broker.wait_result("m", 0)
-    pace = broker._listener._poller._schedule
-    pace.wait(opened=1, changed=False)
+    return path
 
-    assert other_message_ends_the_wait(path, broker)
+
+def test_behind_a_link_the_kernel_tells_of_writes_too(link: Path) -> None:
+    broker = SqliteBroker(link)
+    broker.enqueue(enqueue_ops("m"))  # the log exists from now on
+    pace = PollSchedule(str(link))
+    pace.wait(opened=1, changed=False)
     assert pace._watch is not None
+    broker.enqueue(enqueue_ops("n"))
+
+    assert pace._watch.wait(PATIENCE_SECONDS)
+    broker.close()
+
+
+def test_behind_a_link_a_message_ends_the_wait_too(link: Path) -> None:
+    assert other_message_ends_the_wait(link)
 
 
 def test_a_file_system_that_does_not_tell_is_found_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +85,7 @@ def test_a_listening_thread_that_could_not_be_started_is_started_by_the_next_who
         broker.wait_result("m", 0)
     broker.close()
 
-    assert broker._listener._poller._watching == 0
+    assert broker._listener._changes._watching == 0
     assert other_message_ends_the_wait(path, broker)
 
 

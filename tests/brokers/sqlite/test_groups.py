@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fq.brokers import SqliteBroker
+from fq.brokers.planning.groups import Progress, plan_arrivals
 from fq.brokers.records import ACK
-from fq.brokers.sqlite.groups import Progress, plan_arrivals
 from tests.brokers.builders import arrive_op, claim_one, commit, deferred_enqueue, enqueue_ops
 from tests.brokers.sqlite.database_files import counts
 

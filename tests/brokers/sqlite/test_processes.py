@@ -143,3 +143,29 @@ def test_a_process_that_waits_hears_at_once_of_a_message_from_another(processes:
 
         assert broker.wait_result(f"m{number}", PATIENCE_SECONDS * 1_000) == b"1"
     broker.close()
+
+
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
+def test_one_of_four_processes_that_want_a_unique_key_at_once_gets_it(processes: Processes) -> None:
+    said = [ended(process) for process in [processes.start("place", f"p{number}", "200") for number in range(4)]]
+    broker = SqliteBroker(processes.path)
+    new = broker.marks_in("new", limit=1_000)
+    delivered = broker.turn((), ClaimRequest("w", ("q",), 1_000)).deliveries
+
+    assert said == [(0, "")] * 4
+    assert [mark.order for mark in new] == list(range(200))
+    assert sorted(f"new-{delivery.message_id}" for delivery in delivered) == sorted(mark.key for mark in new)
+    broker.close()
+
+
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
+def test_a_due_mark_of_another_process_ends_the_wait_of_a_worker(processes: Processes) -> None:
+    broker = SqliteBroker(processes.path)
+    request = ClaimRequest("w", ("q",), 1)
+    before = broker.turn((), request)
+    process = processes.start("set_due_mark", "k")
+    broker.wait(request, 10 * PATIENCE_SECONDS * 1_000)
+
+    assert (before.has_due_marks, broker.turn((), request).has_due_marks) == (False, True)
+    assert ended(process) == (0, "")
+    broker.close()

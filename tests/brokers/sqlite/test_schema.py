@@ -8,11 +8,40 @@ from pathlib import Path
 import pytest
 
 from fq.brokers import SqliteBroker
-from fq.brokers.records import OPEN_GROUP_TTL_MS, StoreResultOp
+from fq.brokers.clock import ManualClock
+from fq.brokers.records import ACK, OPEN_GROUP_TTL_MS, SetMarkOp, StoreResultOp
 from fq.brokers.sqlite import schema
-from tests.brokers.builders import arrive_op, claim, claim_one, commit, deferred_enqueue, enqueue_ops, ids, run
+from tests.brokers.builders import (
+    after_op,
+    arrive_op,
+    bury,
+    claim,
+    claim_one,
+    commit,
+    deferred_enqueue,
+    enqueue_op,
+    enqueue_ops,
+    ids,
+    mark_body,
+    placed,
+    run,
+    state,
+    unique_op,
+)
+
+VERSION_3 = (
+    "DROP INDEX messages_retrying",
+    *(f"DROP TABLE {table}" for table in ("marks", "mark_counts", "unique_keys", "counters")),
+    "PRAGMA user_version = 3",
+)
+"""What makes today's tables those of version 3."""
+
+ENQUEUE_3 = "INSERT INTO messages (message_id, queue, actor, priority, state, due, body) VALUES (?, 'q', 'act', 0, 1, ?, '{}')"
+
+CLAIM_3 = "UPDATE messages SET state = 2, token = 1, worker = 'older', deliveries = deliveries + 1 WHERE state = 1"
 
 VERSION_2 = (
+    *VERSION_3,
     "DROP TABLE results",
     "CREATE TABLE results (message_id TEXT PRIMARY KEY, until INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
     "CREATE INDEX results_until ON results (until)",
@@ -111,6 +140,85 @@ def test_a_file_of_version_2_goes_on_with_its_results_and_groups(tmp_path: Path)
     assert (broker.result("waits"), broker.result("meanwhile")) == (b"2", b"3")
     assert [delivery.body for delivery in claim(broker)] == [b'{"args":[0,1]}']
     broker.close()
+
+
+def test_a_file_of_version_3_keeps_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "three.db"
+    before = SqliteBroker(path)
+    bury(before, enqueue_op("dead"))
+    run(before, StoreResultOp("done", b"1", 60_000), arrive_op(0, 2, b"0"))
+    before.enqueue(enqueue_ops("held", "waits"))
+    held = claim_one(before, "w1")
+    before.close()
+    to_version_3(path)
+    after = SqliteBroker(path)
+
+    assert [state(after, message_id) for message_id in ("dead", "done", "held", "waits")] == ["dead", "done", "running", "ready"]
+    assert commit(after, held, ACK, SetMarkOp("k", b"1"), unique_op("new"), arrive_op(1, 2, b"1", deferred_enqueue("after"))) == ()
+    assert mark_body(after, "k") == b"1"
+    assert placed(after, unique_op("another")) == ("new", False)
+    assert ids(claim(after)) == ["waits", "new", "after"]
+    after.close()
+
+
+def test_an_fq_of_version_3_that_has_the_file_open_goes_on_and_its_messages_free_their_keys(tmp_path: Path) -> None:
+    path = tmp_path / "three.db"
+    clock = ManualClock()
+    broker = SqliteBroker(path, clock=clock)
+    broker.queues()
+    broker.close()
+    to_version_3(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute("SELECT * FROM messages").fetchall()
+        broker.place([unique_op("m1"), unique_op("m2", "l", until="start")])  # which brings it up
+        older.execute(ENQUEUE_3, ("m3", clock.now))
+        older.execute(CLAIM_3)
+        begun = placed(broker, after_op("m4")), placed(broker, after_op("m5", "l"))
+        older.execute("DELETE FROM messages WHERE message_id IN ('m1', 'm3')")
+        clock.advance(1_000)
+        claimed = ids(claim(broker))  # a turn with maintenance
+        claimed += ids(claim(broker))
+
+    assert begun == (("m4", True), ("m5", True))
+    assert claimed == ["m4", "m5"]
+    assert state(broker, "m2") == "running"
+    broker.close()
+
+
+def test_a_key_whose_holder_an_older_fq_has_ended_is_free_before_maintenance_too(path: Path) -> None:
+    broker = SqliteBroker(path)
+    broker.place([unique_op("m1")])
+    claim_one(broker)
+    aside = placed(broker, after_op("m2"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute("DELETE FROM messages WHERE message_id = 'm1'")
+        third = placed(broker, unique_op("m3"))
+        older.execute("DELETE FROM messages WHERE message_id = 'm2'")
+
+    assert (aside, third) == (("m2", True), ("m2", False))
+    assert placed(broker, unique_op("m4")) == ("m4", True)
+    broker.close()
+
+
+def test_what_an_older_fq_has_deleted_while_it_was_put_aside_stands_for_no_message(path: Path) -> None:
+    broker = SqliteBroker(path)
+    broker.place([unique_op("m1")])
+    holder = claim_one(broker)
+    broker.place([after_op("m2")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute("DELETE FROM messages WHERE message_id = 'm2'")
+    third, fourth = placed(broker, after_op("m3")), placed(broker, after_op("m4"))
+    commit(broker, holder)
+
+    assert (third, fourth) == (("m3", True), ("m3", False))
+    assert ids(claim(broker)) == ["m3"]
+    broker.close()
+
+
+def to_version_3(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in VERSION_3:
+            connection.execute(statement)
 
 
 def columns(path: Path) -> dict[str, list[tuple[str, str]]]:

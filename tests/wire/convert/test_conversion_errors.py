@@ -159,7 +159,7 @@ def test_what_holds_itself_is_refused():
 def test_a_class_without_a_codec_is_refused_with_advice():
     expected = (
         "x: expected a type that can be converted, which Opaque is not, found Opaque(); "
-        "make it an attrs class or a dataclass, or register hooks with fq.wire.convert.converter"
+        "make it an attrs class, a dataclass or a pydantic model, or tell fq how with fq.register(type, encode, decode)"
     )
 
     assert said(Opaque(), Opaque) == expected

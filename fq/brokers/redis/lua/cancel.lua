@@ -1,10 +1,10 @@
--- Cancels messages of one queue: those that wait are made ready, and the workers that have claimed the others are woken.
+-- Cancels messages of one queue: those that wait are made ready, and free their unique keys; the workers that have claimed the others are woken.
 -- Returns how many there are, and ids of those that have moved.
 
 local channel_prefix = next_text()
 local worker_count = next_number()
 local first_worker = skip(worker_count)
-local count, moved_ids, marks, woken_workers = 0, {}, {}, {}
+local count, moved_ids, marks, woken_workers, waiting_ids = 0, {}, {}, {}, {}
 
 local function add_mark(worker, id)
   marks[#marks + 1] = 0
@@ -24,7 +24,10 @@ local function cancel(id, record)
     sequence = sequence_at(math.min(tonumber(sequence), next_arrival_us()))
     call('HSET', MESSAGES, id, sequence .. sub(record, SEQUENCE_DIGITS + 1))
     make_ready(1, priority, sequence .. id)
-  elseif not call('ZSCORE', queue_key(1, READY), sequence .. id) then
+    waiting_ids[#waiting_ids + 1] = id
+  elseif call('ZSCORE', queue_key(1, READY), sequence .. id) then
+    waiting_ids[#waiting_ids + 1] = id
+  else
     local worker = worker_of(id)
     if not worker then return false end
     add_mark(worker, id)
@@ -33,6 +36,13 @@ local function cancel(id, record)
   add_mark('', id)
   return true
 end
+
+local unique = load_unique_keys()
+local wrong = records_type_error()
+if wrong then return wrong end
+unique.learn_queues({unpack(ARGV, cursor)})
+wrong = learned_queue_error()
+if wrong then return wrong end
 
 allow_when_memory_is_full()
 for i = cursor, #ARGV do
@@ -46,6 +56,8 @@ for i = cursor, #ARGV do
 end
 call_in_chunks('ZADD', CANCELLED, marks)
 for worker in pairs(woken_workers) do call('PUBLISH', channel_prefix .. worker, '') end
+flush_queues()
+unique.free(waiting_ids) -- they will not run
 flush_queues()
 wake_waiting_workers()
 return {count, moved_ids}

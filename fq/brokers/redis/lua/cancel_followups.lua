@@ -1,7 +1,7 @@
 -- Lets the follow-ups of groups be cancelled, where these are not complete already.
 
 local ttl = next_text() -- for how long that is remembered of a group at which no member has arrived, ms
-local group_count = #KEYS - 9
+local group_count = #KEYS - FIXED_COUNT
 
 for i = 1, group_count do
   local wrong = type_error('HLEN', extra_key(i))

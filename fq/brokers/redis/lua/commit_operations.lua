@@ -112,6 +112,19 @@ local function load_operations()
     has_cancelled = has_cancelled or is_cancelled
   end
 
+  -- Enqueues a message that may have a unique key, unless that is held.
+  function operations.place(is_cancelled)
+    local unique, continues = load_unique_keys(), next_flag()
+    unique.place(unique.next_post(), continues and is_cancelled)
+    has_cancelled = has_cancelled or continues and is_cancelled
+  end
+
+  -- Sets a mark that is as expected.
+  function operations.mark()
+    local marks = load_marks()
+    marks.set(marks.next_op())
+  end
+
   function operations.store()
     local result, ttl, id, body = next_number(), next_text(), next_text(), next_text()
     store_result(extra_key(result), ttl, id, body)
@@ -177,6 +190,8 @@ local function load_operations()
 
   function dispositions.ack() end
 
+  function dispositions.go_on() end
+
   function dispositions.reschedule(_, id)
     local fault, queue, priority, delay_ms = next_text(), next_number(), next_text(), next_number()
     local head, body = next_text(), next_text()
@@ -191,6 +206,7 @@ local function load_operations()
       call('HDEL', DELIVERY_NOTES, id)
     end
     if has_cancelled and call('ZSCORE', CANCELLED, '\0' .. id) then delay_ms = 0 end -- it comes back at once, to end
+    if has_holders then load_unique_keys().move(id, queue) end
     enqueue(queue, priority, delay_ms, head, id, body)
   end
 
@@ -203,6 +219,7 @@ local function load_operations()
     end
     call('HDEL', DELIVERY_NOTES, id)
     remove_cancel_marks(nil, {id})
+    if has_holders then load_unique_keys().free({id}) end
   end
 
   function dispositions.release(queue, id)

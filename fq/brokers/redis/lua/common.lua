@@ -7,7 +7,8 @@
 local call = redis.call
 local sub, find, format, concat = string.sub, string.find, string.format, table.concat
 local MESSAGES, DELIVERY_NOTES, LETTERS, LEASES, WORKERS, QUEUES, PAUSED, WAITING, CANCELLED = unpack(KEYS, 1, 9)
-local READY, DELAYED, DEAD, CLAIMED = 10, 11, 12, 13 -- of the first queue, in KEYS
+local FIXED_COUNT = 14 -- keys that every call has; unique_lib.lua names the last five, which few calls need
+local READY, DELAYED, DEAD, CLAIMED = 15, 16, 17, 18 -- of the first queue, in KEYS
 local MAX_VALUES = 4000 -- values in one command; Lua unpacks no more than 7,999
 
 -- Arguments are read one after the other, from *cursor* on.
@@ -40,7 +41,7 @@ local function queue_key(queue, kind)
   return KEYS[4 * (queue - 1) + kind]
 end
 
-local function extra_key(i) return KEYS[9 + 4 * queue_count + i] end
+local function extra_key(i) return KEYS[FIXED_COUNT + 4 * queue_count + i] end
 
 local function queue_name(queue)
   if queue > queue_count then return learned_queues[queue - queue_count].name end
@@ -66,8 +67,12 @@ end
 
 local FIXED_KEY_READERS = {'HLEN', 'HLEN', 'HLEN', 'ZCARD', 'HLEN', 'SCARD', 'SCARD', 'ZCARD', 'ZCARD'}
 local QUEUE_KEY_READERS = {'ZCARD', 'ZCARD', 'ZCARD', 'HLEN'}
-for i = 1, 9 + 4 * queue_count do
-  local wrong = type_error(FIXED_KEY_READERS[i] or QUEUE_KEY_READERS[(i - 10) % 4 + 1], KEYS[i])
+for i = 1, 9 do
+  local wrong = type_error(FIXED_KEY_READERS[i], KEYS[i])
+  if wrong then return wrong end
+end
+for i = READY, FIXED_COUNT + 4 * queue_count do
+  local wrong = type_error(QUEUE_KEY_READERS[(i - READY) % 4 + 1], KEYS[i])
   if wrong then return wrong end
 end
 

@@ -21,9 +21,24 @@ local function discard_waiting(queue, id)
   return 1
 end
 
+local ids = {}
+for i = cursor + 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+local unique = load_unique_keys()
+local wrong = records_type_error()
+if wrong then return wrong end
+unique.learn_queues(ids)
+wrong = learned_queue_error()
+if wrong then return wrong end
+
 local count = 0
 while cursor <= #ARGV do
   local queue, id = next_number(), next_text()
-  count = count + discard_letter(queue, id) + discard_waiting(queue, id)
+  local discarded = discard_waiting(queue, id)
+  if discarded > 0 then
+    unique.free({id})
+    flush_queues() -- the next one may be what has just taken the key
+  end
+  count = count + discard_letter(queue, id) + discarded
 end
+wake_waiting_workers()
 return count

@@ -29,13 +29,7 @@ local reopened_groups = next_list(function()
   group.first_followup = skip(FOLLOWUP_SIZE * group.followup_count)
   return group
 end)
-local posts = next_list(function()
-  local post = {queue = next_number(), priority = next_text()}
-  post.head = next_text()
-  post.id = next_text()
-  post.body = next_text()
-  return post
-end)
+local posts = next_list(load_unique_keys().next_post)
 
 local is_gone = {} -- letters that have been kept long enough, by id
 
@@ -76,13 +70,27 @@ for _, group in ipairs(reopened_groups) do
   if call('HLEN', group.key) > 0 and call('HGET', group.key, 'done') ~= '1' then return -1 end
 end
 
+local unique, waiting_ids, is_posted, letter_of = load_unique_keys(), {}, {}, {}
+local wrong = records_type_error()
+if wrong then return wrong end
+for i, message in ipairs(waiting) do waiting_ids[i] = message.id end
+unique.learn_queues(waiting_ids)
+wrong = learned_queue_error()
+if wrong then return wrong end
+
+allow_when_memory_is_full()
 local count = 0
+
+local function take_letter(letter)
+  call('ZREM', queue_key(letter.queue, DEAD), letter.id)
+  call('HDEL', LETTERS, letter.id)
+  if letter.is_asked_for then count = count + 1 end
+end
+
+for _, post in ipairs(posts) do is_posted[post.id] = true end
 for _, letter in ipairs(letters) do
-  if not is_gone[letter.id] then
-    call('ZREM', queue_key(letter.queue, DEAD), letter.id)
-    call('HDEL', LETTERS, letter.id)
-    if letter.is_asked_for then count = count + 1 end
-  end
+  letter_of[letter.id] = letter
+  if not is_gone[letter.id] and not is_posted[letter.id] then take_letter(letter) end
 end
 for _, message in ipairs(waiting) do
   call('ZREM', queue_key(message.queue, READY), message.sequence .. message.id)
@@ -91,6 +99,7 @@ for _, message in ipairs(waiting) do
   call('HDEL', DELIVERY_NOTES, message.id)
   remove_cancel_marks(nil, {message.id})
 end
+unique.free(waiting_ids)
 for _, group in ipairs(open_groups) do call_in_chunks('HDEL', group.key, group.removed_members) end
 for _, group in ipairs(reopened_groups) do
   call('DEL', group.key)
@@ -99,8 +108,12 @@ for _, group in ipairs(reopened_groups) do
   keep_followups(group.followups_key, group.first_followup, group.followup_count, group.ttl)
   call('PEXPIRE', group.key, group.ttl)
 end
+-- The letter of a message whose unique key another message holds stays.
 for _, post in ipairs(posts) do
-  if not is_gone[post.id] then enqueue(post.queue, post.priority, 0, post.head, post.id, post.body) end
+  if not is_gone[post.id] and (post.unique_key == '' or unique.renew(post.id, post.unique_key)) then
+    if letter_of[post.id] then take_letter(letter_of[post.id]) end
+    unique.place(post)
+  end
 end
 flush_queues()
 wake_waiting_workers()

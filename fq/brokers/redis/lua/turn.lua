@@ -4,4 +4,7 @@
 -- reply was lost, the fence, the commits, the claim, the memory of this turn. docs/redis-scripts.md lists its keys, arguments and reply.
 
 wake_waiting_workers()
-return {now_ms, token, math.max(0, next_due - now_ms), stale_ids, expired, claims, moved_letters, cancelled_ids, latest_turn}
+wake_for_due_marks()
+return {
+  now_ms, token, math.max(0, next_due - now_ms), stale_ids, expired, claims, moved_letters, cancelled_ids, latest_turn, has_due_marks,
+}

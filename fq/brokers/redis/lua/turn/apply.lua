@@ -2,6 +2,8 @@
 
 allow_when_memory_is_full()
 
+if has_ends then load_marks().expire(100) end
+
 local NO_ID = '\0' -- no message has this id; a command needs one
 
 -- Returns the ids of the first *count* commits of a queue, as far as they are current.
@@ -16,16 +18,15 @@ end
 
 local is_cancelled = {} -- by the id of a message
 for _, commits in ipairs(commits_by_queue) do
-  call('HDEL', queue_key(commits.queue, CLAIMED), current_ids(commits, commits.count))
+  if commits.ended_count > 0 then call('HDEL', queue_key(commits.queue, CLAIMED), current_ids(commits, commits.ended_count)) end
   if commits.removed_count > 0 then call('HDEL', MESSAGES, current_ids(commits, commits.removed_count)) end
   if commits.done_count > 0 and has_delivery_notes then call('HDEL', DELIVERY_NOTES, current_ids(commits, commits.done_count)) end
   if has_cancelled then
-    for _, id in ipairs({current_ids(commits, commits.count)}) do
-      is_cancelled[id] = call('ZSCORE', CANCELLED, '\0' .. id) and true
-      call('ZREM', CANCELLED, header.worker .. '\0' .. id)
-    end
+    for _, id in ipairs({current_ids(commits, commits.count)}) do is_cancelled[id] = call('ZSCORE', CANCELLED, '\0' .. id) and true end
+    for _, id in ipairs({current_ids(commits, commits.ended_count)}) do call('ZREM', CANCELLED, header.worker .. '\0' .. id) end
     remove_cancel_marks(nil, {current_ids(commits, commits.done_count)})
   end
+  if has_holders then load_unique_keys().free({current_ids(commits, commits.done_count)}) end
 end
 
 -- Results of messages that are done and have nothing else to say are in runs of one queue and one ttl.
@@ -55,3 +56,5 @@ for _ = 1, extra_count do
   end
   cursor = after
 end
+
+if ends_added > 0 then load_marks().expire(ends_added) end

@@ -19,8 +19,15 @@ header.first_may_be_larger = next_flag()
 local queue_names = concat(ARGV, '\0', 3, 2 + header.queue_count)
 dead_ttl_ms = header.dead_ttl_ms
 
-local paused_queues = {}
-if call('EXISTS', DELIVERY_NOTES, CANCELLED, PAUSED) > 0 then
+local paused_queues, has_ends = {}, false
+local key_count = call('EXISTS', DELIVERY_NOTES, CANCELLED, PAUSED, HOLDERS, UNIQUE, MARKS, LISTED, ENDS)
+if key_count > 0 then
   has_delivery_notes, has_cancelled = call('EXISTS', DELIVERY_NOTES) == 1, call('EXISTS', CANCELLED) == 1
-  for _, name in ipairs(call('SMEMBERS', PAUSED)) do paused_queues[name] = true end
+  local names = call('SMEMBERS', PAUSED)
+  for _, name in ipairs(names) do paused_queues[name] = true end
+  if key_count > (has_delivery_notes and 1 or 0) + (has_cancelled and 1 or 0) + (names[1] and 1 or 0) then
+    local wrong = records_type_error()
+    if wrong then return wrong end
+    has_holders, has_listed, has_ends = call('EXISTS', HOLDERS) == 1, call('EXISTS', LISTED) == 1, call('EXISTS', ENDS) == 1
+  end
 end

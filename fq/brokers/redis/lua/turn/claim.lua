@@ -13,7 +13,7 @@ local leases, expired = call('ZRANGE', LEASES, 0, 3, 'WITHSCORES'), {}
 for i = 1, #leases, 2 do
   local worker, ends_at = leases[i], tonumber(leases[i + 1])
   if ends_at <= now_ms then expired[#expired + 1] = {worker, call('HGET', WORKERS, worker) or ''} end
-  if worker ~= header.worker then next_due = math.min(next_due, ends_at) end
+  if worker ~= header.worker and (ends_at > now_ms or not header.is_patient) then next_due = math.min(next_due, ends_at) end
 end
 
 -- What workers held whose leases have run out comes first: the caller takes it back, and comes again.
@@ -43,9 +43,14 @@ for step = 0, header.queue_count - 1 do
       call('ZREMRANGEBYRANK', queue_key(queue, READY), 0, #members - 1)
       call('HSET', queue_key(queue, CLAIMED), unpack(fields))
       append_claim(queue, ids, members, records)
+      if has_holders then load_unique_keys().free(ids, true) end
     end
   end
 end
+
+if has_holders then flush_queues() end
+local has_due_marks, next_mark = due_marks()
+next_due = math.min(next_due, next_mark)
 
 -- Which of the messages that the worker holds have been cancelled since its last turn.
 local cancelled_ids = {}

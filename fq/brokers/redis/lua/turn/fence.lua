@@ -6,6 +6,7 @@ for number = 1, next_number() do
   local commits = {queue = next_number(), count = next_number()}
   commits.done_count = next_number() -- the first ones are done
   commits.removed_count = next_number() -- and the next ones rescheduled: their records are not needed any more
+  commits.ended_count = next_number() -- and the next ones buried or handed back: the rest of them goes on running
   commits.first_id = skip(commits.count)
   local first_token = skip(commits.count)
   local tokens = call('HMGET', queue_key(commits.queue, CLAIMED), unpack(ARGV, commits.first_id, first_token - 1))
@@ -26,7 +27,11 @@ for i = #ARGV, #ARGV - header.group_count + 1, -1 do
   if wrong then return wrong end
   followup_queues(extra_key(group + 1))
 end
-for _, queue in ipairs(learned_queues) do
-  local wrong = type_error('ZCARD', queue[READY]) or type_error('ZCARD', queue[DELAYED])
-  if wrong then return wrong end
+if has_holders then
+  local unique = load_unique_keys()
+  for _, commits in ipairs(commits_by_queue) do
+    unique.learn_queues({unpack(ARGV, commits.first_id, commits.first_id + commits.ended_count - 1)})
+  end
 end
+local wrong = learned_queue_error()
+if wrong then return wrong end

@@ -36,13 +36,13 @@ class LoopBatch:
 
 
 class AsyncBatcher:
-    """Sends by *send*, in a thread of its own, from its making until `close`."""
+    """Sends by *send*, in a thread of its own, called *name*, from its making until `close`."""
 
-    def __init__(self, send: Callable[[Sequence[EnqueueOp]], object]) -> None:
+    def __init__(self, send: Callable[[Sequence[EnqueueOp]], object], name: str = "fq-async-batcher") -> None:
         self._send = send
         self._open: dict[asyncio.AbstractEventLoop, LoopBatch] = {}  # those still being filled
         self._submitted: SimpleQueue[LoopBatch | None] = SimpleQueue()
-        self._thread = watched_thread("fq-redis-async-batcher", self._run)
+        self._thread = watched_thread(name, self._run)
         self._thread.start()
 
     def post(self, ops: Sequence[EnqueueOp]) -> "asyncio.Future[None]":

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from fq.brokers.async_batcher import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, AsyncBatcher
 from fq.brokers.records import EnqueueOp
-from fq.brokers.redis.async_batcher import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, AsyncBatcher
 from fq.errors import BrokerError, BrokerUnavailable
 from tests.brokers.builders import enqueue_op
 

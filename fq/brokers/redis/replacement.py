@@ -1,0 +1,27 @@
+"""Replacing a message that waits, by ``lua/replace.lua``."""
+
+from typing import cast
+
+from fq.brokers.records import EnqueueOp
+from fq.brokers.redis.inspection import MAX_LOOKS, message_lost
+from fq.brokers.redis.namespace import Namespace
+from fq.brokers.redis.sender import Sender
+from fq.brokers.redis.stored_records import read_record
+
+MOVED = -1
+"""What the script returns for a message that is in another queue by then."""
+
+
+def replace(namespace: Namespace, sender: Sender, op: EnqueueOp, expected: bytes | None) -> bool:
+    """Put *op* in the place of the message with its id, if that waits, and has the body that is *expected*; return whether it did."""
+    for _ in range(MAX_LOOKS):
+        record = cast(bytes | None, namespace.client.command("HGET", namespace.keys.messages, op.message_id))
+        if record is None:
+            return False
+        call = namespace.arguments()
+        former_queue = call.queue_number(read_record(record)[0])
+        max_wait = 0 if op.unique is None else op.unique.max_wait
+        arguments = (former_queue, *call.post(op), op.message_id, op.body, int(expected is not None), expected or b"", max_wait)
+        if (found := sender.run("replace", call, arguments)) != MOVED:
+            return found == 1
+    raise message_lost(namespace, op.message_id)

@@ -1,0 +1,104 @@
+"""What lean connections do in their own way: they send and read as redis-py's do, and fail as they do."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+
+from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.lean_connections import Lean, lean
+
+
+class Plain(Connection):
+    """A connection class of a client's own."""
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Connection, socket.socket]]:
+    """A lean connection, and the socket at its other end."""
+    near, far = socket.socketpair()
+    connection = lean(Connection)(protocol=2)
+    connection._sock = near
+    near.settimeout(0.05)
+    yield connection, far
+    near.close()
+    far.close()
+
+
+def test_only_classes_of_redis_py_are_lean() -> None:
+    for kind in (Connection, SSLConnection, UnixDomainSocketConnection):
+        assert issubclass(lean(kind), Lean)
+        assert lean(kind) is lean(kind)
+
+    assert lean(Plain) is Plain
+
+
+def test_a_client_with_a_connection_class_of_its_own_keeps_it(connect: Callable[..., RedisBroker], valkey: object) -> None:
+    url = connect()._endpoint.name
+    broker = RedisBroker(client=redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, connection_class=Plain)))
+
+    connection = broker._endpoint.connect()
+    connection.disconnect()
+    assert type(connection) is Plain
+    assert broker.now() > 0
+    broker.close()
+
+
+def test_replies_come_whole_however_they_are_cut(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    far.sendall(b"*2\r\n$3\r\nab")
+    with pytest.raises(redis.TimeoutError):
+        connection.read_response(disable_decoding=True, disconnect_on_error=False)
+    assert connection.can_read()
+    far.sendall(b"c\r\n:7\r\n:8\r\n")
+
+    assert connection.read_response(disable_decoding=True) == [b"abc", 7]
+    assert connection.can_read()
+    assert connection.read_response(disable_decoding=True) == 8
+    assert not connection.can_read()
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (b"-NOSCRIPT No matching script.\r\n", redis.exceptions.NoScriptError),
+        (b"-READONLY You can't write against a read only replica.\r\n", redis.exceptions.ReadOnlyError),
+        (b"-WRONGTYPE found a list\r\n", redis.ResponseError),
+        (b"?\r\n", redis.exceptions.InvalidResponse),
+    ],
+)
+def test_an_error_of_the_server_is_raised_as_redis_py_raises_it(
+    pair: tuple[Connection, socket.socket], reply: bytes, error: type[Exception]
+) -> None:
+    connection, far = pair
+    far.sendall(reply)
+
+    with pytest.raises(error):
+        connection.read_response(disable_decoding=True)
+
+
+def test_a_server_that_hangs_up_is_no_reply(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    far.close()
+
+    assert connection.can_read()
+    with pytest.raises(redis.ConnectionError):
+        connection.read_response(disable_decoding=True)
+    with pytest.raises(redis.ConnectionError):
+        connection.can_read()
+
+
+def test_what_cannot_be_sent_is_an_error_of_redis_py(pair: tuple[Connection, socket.socket]) -> None:
+    connection, _ = pair
+    with pytest.raises(redis.TimeoutError):
+        connection.send_packed_command((b"x" * 10_000_000,), check_health=False)
+
+    connection, other = lean(Connection)(protocol=2), socket.socketpair()
+    connection._sock = other[0]
+    other[1].close()
+    with pytest.raises(redis.ConnectionError):
+        for _ in range(2):
+            connection.send_packed_command((b"x" * 10_000,), check_health=False)
+    other[0].close()
