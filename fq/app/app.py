@@ -1,47 +1,44 @@
 """`App`: actors, the stack that they run in, and a broker. Mutable: declarations add actors, and `App.edit_stack` changes the stack."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
-from typing import TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
-from fq.app.bulk_send import duplicates_warning, send_in_batches
+from fq.app.counters import CounterReader
+from fq.app.history import MessageReader
+from fq.app.on_commit import OnCommit, SendingOnCommit
+from fq.app.scheduling import Scheduling
 from fq.brokers import broker_from_url
 from fq.brokers.protocol import Broker
 from fq.brokers.requeue import use_by_default
 from fq.calls.actor import AnyActor
-from fq.calls.call import Call
 from fq.calls.declare import ActorDecorator, actors_in
-from fq.calls.group_handle import make_handle
-from fq.calls.handle import Handle
-from fq.calls.templates import Callee
-from fq.calls.workflow import Grouping, check_workflow
-from fq.core.outcome import Enqueue
-from fq.core.reserved_options import check_message_options
+from fq.calls.workflow import Grouping
+from fq.core.shown_call import Redact
 from fq.errors import ConfigError
-from fq.execution.outcome_encoding import to_op
 from fq.execution.registry import Registry
 from fq.execution.requeue_plan import plan_requeue
 from fq.layers import default_middleware
 from fq.middleware.base import Middleware
 from fq.middleware.stack import Stack
+from fq.outbox import Outbox
+from fq.resources.resource import Resource, ResourceDecorator
 from fq.runtime.fresh_ids import fresh_id
-from fq.runtime.logger import logger
-from fq.worker.inline import run_until_idle
-from fq.worker.process.worker import Worker
 from fq.worker.settings import InlineSettings, WorkerSettings
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from fq.worker.process.worker import Worker
+
 T = TypeVar("T")
-log = logger("fq")
 
 use_by_default(plan_requeue)
 
 DEFAULT_URL = "sqlite:///fq.db"
 
 
-class App:
+class App(SendingOnCommit, MessageReader, CounterReader, Scheduling):
     """
     An application: its actors, the stack that they run in, and the broker that takes messages from producers to workers.
 
@@ -65,6 +62,13 @@ class App:
         queues: names of queues that workers claim from, beside the queues of the actors: those that single calls name, or that an earlier
             release used.
 
+        redact: how logs show the arguments of messages. True, the default: as types and sizes. False: as values. A function of the name and the JSON
+            value of an argument: as what it returns. An actor can override it.
+
+        on_commit: what calls a function once the open transaction of your database is committed, for `Call.send_on_commit`. ``fq.django`` has one.
+
+        outbox: the table in your own database for ``call.send(on=connection)``; the app's workers move what is in it to the broker.
+
     Nothing connects before the first send or claim.
 
     Raises:
@@ -80,23 +84,24 @@ class App:
         broker: Broker | None = None,
         middleware: Middleware = default_middleware,
         queues: Collection[str] = (),
+        redact: Redact = True,
+        on_commit: OnCommit | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         if url is not None and broker is not None:
             raise ConfigError(f"found the URL {url} and the broker {broker}, expected only one of them")
         self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
         self._fresh_id: Callable[[int], str] = fresh_id
+        self.on_commit = on_commit
         self.registry = Registry(self)
         self.actor = ActorDecorator(self.registry.add)
+        self.resource = ResourceDecorator(self.registry.resources.declare)
         self.group = Grouping(self)
-        self.registry.begin(middleware, queues)
+        self.registry.begin(middleware, queues, redact)
+        self._outbox = self.registry.source = outbox
 
     def __repr__(self) -> str:
         return f"App({str(self._broker)!r})"
-
-    @property
-    def broker(self) -> Broker:
-        """The broker. Its first call connects."""
-        return self._broker
 
     @property
     def actors(self) -> Mapping[str, AnyActor]:
@@ -157,81 +162,6 @@ class App:
 
     own = singleton  # its former name, removed at 1.0
 
-    def get_actor(self, name: str) -> AnyActor:
-        """
-        Return the actor called *name*.
-
-        Raises:
-            ActorNotFound: no actor of the app has this name.
-        """
-        return self.registry.get_actor(name)
-
-    def stack_of(self, actor: Callee) -> Stack:
-        """Return the stack that *actor* runs in: the app's stack with the layers and options of the actor."""
-        return self.registry.plan(actor.name).stack
-
-    def expect_workers(self, queue_name: str) -> None:
-        """Log a warning, once for each queue, if the app has no such queue: its workers claim from it only if ``--queues`` names it."""
-        self.registry.queues.expect_workers(queue_name)
-
-    def send(self, call: Call[R]) -> Handle[R]:
-        """Send *call*: ``call.send()`` calls this. All messages that start a workflow are enqueued together, or none."""
-        message_id, enqueues = self._build_messages(call, self._broker.now())
-        self._broker.enqueue([to_op(enqueue) for enqueue in enqueues])
-        return self._finish_send(call, message_id, enqueues)
-
-    async def asend(self, call: Call[R]) -> Handle[R]:
-        """`send`, for async producers: ``call.asend()`` calls this."""
-        message_id, enqueues = self._build_messages(call, await self._broker.anow())
-        await self._broker.aenqueue([to_op(enqueue) for enqueue in enqueues])
-        return self._finish_send(call, message_id, enqueues)
-
-    def send_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
-        """
-        Send *calls*, a thousand messages in each round trip, and return their handles in the same order.
-
-        Each batch is enqueued completely or not at all. After an error, the batches before it have been sent.
-
-        Raises:
-            The errors of `Call.send`.
-        """
-        return send_in_batches(self._broker, calls, self._prepare, self.registry.is_watched, self.registry.emit_enqueued)
-
-    def enqueue(self, *enqueues: Enqueue) -> tuple[Enqueue, ...]:
-        """
-        Send messages that you have made yourself, all or none, and return them as the layers have changed them.
-
-        A message is not sent if one with its id waits or runs already; a warning in the log says so.
-
-        Raises:
-            OptionError: a message has an option that is reserved for fq, with a value that fq does not write.
-        """
-        for enqueue in enqueues:
-            check_message_options(enqueue.message.options)
-        sent = tuple(self.registry.apply_send_layers(enqueue) for enqueue in enqueues)
-        new = self._broker.enqueue([to_op(enqueue) for enqueue in sent])
-        if new < len(sent):
-            log.warning("%s", duplicates_warning(sent, new))
-        for enqueue in sent if new else ():
-            self.registry.emit_enqueued(enqueue)
-        return sent
-
-    def requeue(self, message_ids: Sequence[str]) -> int:
-        """Put dead letters back on their queues as if sent now, reopen the groups that failed with them, and return how many there were."""
-        return self._broker.requeue(message_ids)
-
-    def run_until_idle(self) -> int:
-        """
-        Run all waiting messages in this thread, one after the other, and return how many messages ran.
-
-        With the memory broker, the clock jumps over delays, so retries and delayed messages run, too. With other brokers, messages that are not
-        due yet stay where they are.
-
-        In a thread with a running event loop, such as an async test or a notebook, async actors run on another loop in another thread, and
-        this method waits for each.
-        """
-        return run_until_idle(self.registry, self.broker)
-
     @contextmanager
     def using_broker(self, broker: Broker, ids: Callable[[int], str] = fresh_id) -> Iterator[None]:
         """Use *broker*, and message ids that *ids* makes of the time in ms, inside the context. It is for tests: see ``fq.testing.memory``."""
@@ -242,7 +172,36 @@ class App:
         finally:
             self._broker, self._fresh_id = previous
 
-    def worker(self, **settings: Unpack[InlineSettings]) -> Worker:
+    def override(self, resource: Resource[T], value: T) -> AbstractContextManager[None]:
+        """
+        Let actors get *value* in the place of *resource* inside the context. It is for tests.
+
+        *resource* is not opened meanwhile. A worker that has opened it already keeps it open.
+
+        >>> from collections.abc import Iterator
+        >>> from fq import injected
+        >>> app = App("memory://")
+        >>> @app.resource(scope="process")
+        ... def mailbox() -> Iterator[list[str]]:
+        ...     raise OSError("no server")
+        ...     yield []
+        >>> @app.actor
+        ... def deliver(text: str, *, mailbox: list[str] = injected()) -> None:
+        ...     mailbox.append(text)
+        >>> fake: list[str] = []
+        >>> with app.override(mailbox, fake):
+        ...     handle = deliver.send("hello")
+        ...     app.run_until_idle()
+        1
+        >>> fake
+        ['hello']
+
+        Raises:
+            DeclarationError: *resource* is none of this app.
+        """
+        return self.registry.resources.override(resource, value)
+
+    def worker(self, **settings: Unpack[InlineSettings]) -> "Worker":
         """
         Return a worker that runs in this process inside its context. It is for tests and notebooks.
 
@@ -254,22 +213,6 @@ class App:
         ...     add.send(1, 2).get_result(block=True)
         3
         """
+        from fq.worker.process.worker import Worker  # who only sends does not need it
+
         return Worker(self.registry, self.broker, WorkerSettings(processes=1, **settings))
-
-    def _prepare(self, call: Call[R]) -> tuple[tuple[Enqueue, ...], Handle[R]]:
-        message_id, enqueues = self._build_messages(call, self._broker.now())
-        return enqueues, cast("Handle[R]", make_handle(self, self.registry.stores_result, call.steps, message_id))
-
-    def _build_messages(self, call: Call[R], now: int) -> tuple[str, tuple[Enqueue, ...]]:
-        """Return the id of *call* and the messages that start it; *now* is the broker's time, since a host's clock may be wrong."""
-        message_id = self._fresh_id(now)
-        if call.is_single:
-            return message_id, (self.registry.apply_send_layers(*call.enqueues(message_id, now)),)
-        enqueues = call.enqueues(message_id, now, reports_end=check_workflow(call, self))
-        return message_id, tuple(map(self.registry.apply_send_layers, enqueues))
-
-    def _finish_send(self, call: Call[R], message_id: str, enqueues: tuple[Enqueue, ...]) -> Handle[R]:
-        registry = self.registry
-        for enqueue in enqueues:
-            registry.emit_enqueued(enqueue)
-        return cast("Handle[R]", make_handle(self, registry.stores_result, call.steps, message_id))

@@ -1,25 +1,28 @@
 """
-`Handle`: what `send` returns, to read the result. `TaskError` is the closed union of the reasons why there is no result.
+`Handle`: what `send` returns, to read the result. The reasons why there is none are in ``fq.calls.task_error``.
 
-The handles of groups are in ``fq.calls.group_handle``.
+`TaskHandle` is in ``fq.calls.task_handle``, the handle of a group in ``fq.calls.group_handle``; both can be pickled.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from time import monotonic
-from typing import Generic, Never, Protocol, TypeAlias, TypeVar, assert_never
+from typing import Generic, Never, Self, TypeVar
 
-from attrs import field, frozen
 from returns.pipeline import is_successful
-from returns.result import Failure, Result, Success
+from returns.result import Result
 
-from fq.brokers.protocol import Broker
 from fq.brokers.records import Status
-from fq.core.duration import Duration, to_ms
-from fq.core.fault import Fault
-from fq.errors import ResultFailure, ResultMissing, ResultNotStored, ResultTimeout
-from fq.wire.codec import decode_result
-from fq.wire.signature import Signature
+from fq.calls.deadline import start_deadline
+from fq.calls.handle_operations import HandleOperations, ResultSource
+from fq.calls.own_history import OwnHistory
+from fq.calls.own_progress import OwnProgress
+from fq.calls.reading_progress import ProgressSource
+from fq.calls.task_error import Missing, NotStored, TaskError, TimedOut, raise_task_error
+from fq.calls.watch import DEFAULT_WATCH_INTERVAL_MS, Watch, interval_ms, watching
+from fq.core.duration import Duration, optional_ms, to_ms
+from fq.core.progress import Progress
+from fq.errors import ResultTimeout
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -27,40 +30,7 @@ DEFAULT_RESULT_TIMEOUT_MS = 10_000
 """How long `Handle.get` waits by default, ms."""
 
 
-class ResultSource(Protocol):
-    """The app, as a handle sees it."""
-
-    @property
-    def broker(self) -> Broker:
-        """The broker that keeps the results."""
-        ...
-
-
-@frozen
-class TimedOut:
-    """No result came within *timeout* ms."""
-
-    timeout: int
-
-
-@frozen
-class Missing:
-    """There is no result yet, or the result has expired."""
-
-    message_id: str
-
-
-@frozen
-class NotStored:
-    """The actor stores no results."""
-
-    actor_name: str
-
-
-TaskError: TypeAlias = Fault | TimedOut | Missing | NotStored
-
-
-class Handle(ABC, Generic[R_co]):
+class Handle(HandleOperations, OwnHistory, OwnProgress, ABC, Generic[R_co]):
     """
     A handle on the result, of type *R*, of a call, a pipeline or a group that was sent. Read it any number of times.
 
@@ -86,15 +56,23 @@ class Handle(ABC, Generic[R_co]):
         stored: is the result stored? If not, `get` returns `NotStored`.
 
         before: for a pipeline, the handles of the steps before the last.
+
+        is_duplicate: is it a handle on a message that was sent before, since that has the unique key, or the id, of this one? See `Call.unique`.
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     message_id: str
     actor_name: str
     stored: bool
     app: ResultSource
     before: tuple["Handle[object]", ...]
+    is_duplicate: bool
+
+    @property
+    def root_id(self) -> str:
+        """The id from which all others of the pipeline or group derive, for `Call.handle` in another process. For a single call, it is *message_id*."""
+        return self.before[0].root_id if self.before else self.message_id
 
     @abstractmethod
     def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
@@ -108,14 +86,9 @@ class Handle(ABC, Generic[R_co]):
     def status(self) -> Status:
         """Return the state of the message; for a pipeline, of the last step."""
 
-    def cancel(self) -> bool:
-        """
-        Cancel all messages of the call, pipeline or group. Return whether any of them was still waiting or running.
-
-        A waiting message never starts, and neither does a step after it. A running async actor is cancelled. A running sync actor is interrupted if it
-        is `cancellable`; otherwise it finishes, and the steps after it do not start.
-        """
-        return self.app.broker.cancel_all(tuple(self.message_ids()), tuple(self.group_ids())) > 0
+    async def astatus(self) -> Status:
+        """`status`, for async callers."""
+        return await asyncio.to_thread(self.status)
 
     def message_ids(self) -> Iterator[str]:
         """Yield the ids of all messages of the call, pipeline or group, in the order of the steps, including messages that are not sent yet."""
@@ -146,7 +119,12 @@ class Handle(ABC, Generic[R_co]):
                 failures has a `Fault` in its value instead.
         """
         result = self.get(timeout if block else 0)
-        return result.unwrap() if is_successful(result) else _raise(self, result.failure())
+        return result.unwrap() if is_successful(result) else self.raise_error(result.failure())
+
+    async def aget_result(self, *, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> R_co:
+        """`get_result`, for async callers."""
+        result = await self.aget(timeout if block else 0)
+        return result.unwrap() if is_successful(result) else self.raise_error(result.failure())
 
     def get_results(self, *, block: bool = False, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> list[object]:
         """
@@ -168,12 +146,44 @@ class Handle(ABC, Generic[R_co]):
         """
         remaining_ms = start_deadline(to_ms(timeout))
         for part in self.parts_to_await():
-            result = part.get(remaining_ms())
-            error = None if is_successful(result) else result.failure()
-            if isinstance(error, TimedOut | Missing):
-                raise ResultTimeout(f"{self.actor_name} {self.message_id} was not completed within {to_ms(timeout)} ms")
-            if isinstance(error, NotStored):
-                _raise(part, error)
+            self._check_completed(part, part.get(remaining_ms()), timeout)
+
+    async def await_completion(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> None:
+        """`wait`, for async callers."""
+        remaining_ms = start_deadline(to_ms(timeout))
+        for part in self.parts_to_await():
+            self._check_completed(part, await part.aget(remaining_ms()), timeout)
+
+    def _check_completed(self, part: "Handle[object]", result: Result[object, TaskError], timeout: Duration) -> None:
+        error = None if is_successful(result) else result.failure()
+        if isinstance(error, TimedOut | Missing):
+            raise ResultTimeout(f"{self.actor_name} {self.message_id} was not completed within {to_ms(timeout)} ms")
+        if isinstance(error, NotStored):
+            part.raise_error(error)
+
+    def watch(self, *, timeout: Duration | None = None, interval: Duration = DEFAULT_WATCH_INTERVAL_MS) -> Watch[Progress | R_co]:
+        """
+        Return an iterator, for ``for`` and ``async for``, over what the running actor tells by ``fq.progress``. The last item is the result.
+
+        If the actor stores no result, the iterator ends without one. Progress is looked at every *interval* (ms or timedelta; default 500 ms), so not all
+        of it is seen, but the latest; the result ends the wait at once. *timeout* (ms or timedelta) is for all of it; None, the default, is no limit.
+
+        Raises:
+            ResultTimeout: it has not ended within *timeout*.
+            ResultFailure, ResultMissing: see `get_result`.
+            OptionError: an *interval* of 0, or what is no duration.
+        """
+        return Watch(watching(self, ProgressSource(self.progress), optional_ms(timeout), interval_ms(interval)))
+
+    def raise_error(self, error: TaskError) -> Never:
+        """Raise the exception for *error*; see `get_result`."""
+        raise_task_error(error, self.actor_name, self.message_id)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
 
     def parts_to_await(self) -> tuple["Handle[object]", ...]:
         """Return the handles that must have an outcome for this one to be completed."""
@@ -212,47 +222,6 @@ class Handle(ABC, Generic[R_co]):
         return count
 
 
-@frozen
-class TaskHandle(Handle[R_co]):
-    """The `Handle` of a call, or of a pipeline that ends with a call."""
-
-    message_id: str
-    actor_name: str
-    stored: bool = field(repr=False)
-    signature: Signature = field(repr=False)
-    app: ResultSource = field(repr=False)
-    before: tuple[Handle[object], ...] = field(default=(), repr=False)
-
-    def get(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
-        """See `Handle.get`."""
-        return self._read(self.app.broker.wait_result(self.message_id, to_ms(timeout)) if self.stored else None, to_ms(timeout))
-
-    async def aget(self, timeout: Duration = DEFAULT_RESULT_TIMEOUT_MS) -> Result[R_co, TaskError]:
-        """See `Handle.aget`."""
-        body = await self.app.broker.await_result(self.message_id, to_ms(timeout)) if self.stored else None
-        return self._read(body, to_ms(timeout))
-
-    def status(self) -> Status:
-        """See `Handle.status`."""
-        return self.app.broker.status(self.message_id)
-
-    def parts(self) -> tuple[Handle[object], ...]:
-        """See `Handle.parts`."""
-        return (*self.before, self)
-
-    def leaves(self) -> tuple[Handle[object], ...]:
-        """See `Handle.leaves`."""
-        return (self,)
-
-    def _read(self, body: bytes | None, timeout: int) -> Result[R_co, TaskError]:
-        if not self.stored:
-            return Failure(NotStored(self.actor_name))
-        if body is None:
-            return Failure(TimedOut(timeout) if timeout else Missing(self.message_id))
-        result = decode_result(body)
-        return Success(self.signature.load_result(result.unwrap())) if is_successful(result) else Failure(result.failure())  # type: ignore[arg-type]  # R is what the signature says
-
-
 def completion_check(app: ResultSource, handles: Sequence[Handle[object]]) -> Callable[[Handle[object]], bool]:
     """
     Ask the broker once about all *handles*. Return a function that tells whether one of them has an outcome.
@@ -264,33 +233,9 @@ def completion_check(app: ResultSource, handles: Sequence[Handle[object]]) -> Ca
     def is_completed(handle: Handle[object]) -> bool:
         for leaf in handle.leaves():
             if not leaf.stored:
-                _raise(leaf, NotStored(leaf.actor_name))
+                leaf.raise_error(NotStored(leaf.actor_name))
             if leaf.message_id not in kept:
                 return False
         return True
 
     return is_completed
-
-
-def start_deadline(timeout_ms: int) -> Callable[[], int]:
-    """
-    Start a deadline of *timeout_ms*. Return a function that tells how many ms remain.
-
-    It returns 1 after the deadline, since a timeout of 0 means not to wait at all, and makes another error.
-    """
-    deadline = monotonic() + timeout_ms / 1_000
-    return lambda: max(1, round((deadline - monotonic()) * 1_000)) if timeout_ms else 0
-
-
-def _raise(handle: "Handle[object]", error: TaskError) -> Never:
-    match error:
-        case Fault(kind, message, traceback):
-            raise ResultFailure(kind, message, traceback)
-        case TimedOut(timeout):
-            raise ResultTimeout(f"no result of {handle.actor_name} {handle.message_id} within {timeout} ms")
-        case Missing(message_id):
-            raise ResultMissing(f"no result of {handle.actor_name} {message_id} yet, or it has expired: wait with get_result(block=True)")
-        case NotStored(actor_name):
-            raise ResultNotStored(f"{actor_name} stores no results: annotate its return type, or declare it with store_results=True")
-        case _:
-            assert_never(error)

@@ -17,18 +17,21 @@
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Generic, Literal, Never, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
+from typing import Generic, Literal, Never, ParamSpec, Protocol, Self, TypeAlias, TypeVar, cast, overload
 
 from attrs import evolve, frozen
 
 from fq.calls.actor import Actor
-from fq.calls.call import Accepts, AcceptsOne, Call, CallSender, Chainable
-from fq.calls.templates import CallTemplate, GroupTemplate, StepTemplate, concatenate
+from fq.calls.call import Accepts, AcceptsOne, Call, CallSender
+from fq.calls.templates import Callee, CallTemplate, Chainable, GroupTemplate, StepTemplate, concatenate
 from fq.core.fault import Fault
+from fq.core.reserved_options import UNIQUE
 from fq.errors import DeclarationError, StackError
 from fq.layers.group_callbacks import GroupCallbacks
 from fq.layers.pipelines import Pipelines
+from fq.layers.unique import Unique
 from fq.middleware.base import Middleware
+from fq.middleware.stack import Stack
 from fq.workflows.pipeline import TAKES_LAST
 
 Q = ParamSpec("Q")
@@ -209,25 +212,51 @@ def _with_argument(step: StepTemplate, value: object) -> CallTemplate:
     raise DeclarationError("found a group of actors with calls in it, expected actors only: write step | group([...])")
 
 
-def check_workflow(call: Call[object], app: CallSender) -> bool:
+class HasStacks(Protocol):
+    """The app, as the check of a workflow sees it."""
+
+    def stack_of(self, actor: Callee) -> Stack:
+        """See `App.stack_of`."""
+        ...
+
+
+def check_workflow(call: Call[object], app: HasStacks) -> bool:
     """
     Check that *app* can run all of *call*. Return whether each stack reports the end of its call, which takes `GroupCallbacks`.
 
     Raises:
-        DeclarationError: an actor belongs to no app, or to another app.
+        DeclarationError: an actor belongs to no app, or to another app; or a call is unique that must arrive, whatever else is sent.
         StackError: an actor's stack lacks a layer that the workflow needs.
     """
-    needed, reports_end = _needed_layers(call.steps), True
+    needed, reports_end, stacks = _needed_layers(call.steps), True, dict[Callee, Stack]()
+    may_be_unique = isinstance(call.steps[0], CallTemplate)
     for template in call.all_calls():
         actor = template.actor
-        if actor.app is not app:
-            raise DeclarationError(f"{actor.name} belongs to another app: found {actor.app!r}, expected {app!r} as for the steps before it")
-        stack = app.stack_of(actor)
-        for kind in needed:
-            if kind not in stack:
-                raise StackError(f"{actor.name} runs in a stack without {kind.__name__}: the workflow would stop there\n{stack}")
-        reports_end = reports_end and GroupCallbacks in stack
+        if actor not in stacks:
+            stacks[actor] = _checked_stack(actor, app, needed)
+            reports_end = reports_end and GroupCallbacks in stacks[actor]
+        if not may_be_unique:
+            _check_not_unique(template, stacks[actor])
+        may_be_unique = False
     return reports_end
+
+
+def _checked_stack(actor: Callee, app: HasStacks, needed: frozenset[type[Middleware]]) -> Stack:
+    if actor.app is not app:
+        raise DeclarationError(f"{actor.name} belongs to another app: found {actor.app!r}, expected {app!r} as for the steps before it")
+    stack = app.stack_of(actor)
+    for kind in needed:
+        if kind not in stack:
+            raise StackError(f"{actor.name} runs in a stack without {kind.__name__}: the workflow would stop there\n{stack}")
+    return stack
+
+
+def _check_not_unique(template: CallTemplate, stack: Stack) -> None:
+    if template.uniqueness is not None or (Unique in stack and UNIQUE not in template.options):
+        raise DeclarationError(
+            f"{template.actor.name} has a unique key, expected none: if another message held the key, the call would not be sent, and the workflow "
+            "would stop there. Only the first step of a pipeline may be unique, if it is no group; write .unique(None) to send this call without its key"
+        )
 
 
 def _needed_layers(steps: tuple[StepTemplate, ...]) -> frozenset[type[Middleware]]:

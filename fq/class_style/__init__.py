@@ -8,6 +8,7 @@ the hooks are mutable: see `MessageView`, `BrokerView`, `ActorView` and `WorkerV
 from fq.class_style.actor_view import ActorView
 from fq.class_style.adapter import Hooks, hooks
 from fq.class_style.broker_view import BrokerView, ResultsView, WorkerView
+from fq.class_style.hook_place import to_hook_thread
 from fq.class_style.message_view import MessageView
 from fq.class_style.middleware import Middleware
 from fq.errors import ActorNotFound, Interrupt, MiddlewareError, RateLimitExceeded, Shutdown, SkipMessage, TimeLimitExceeded
@@ -30,4 +31,5 @@ __all__ = [
     "WorkerView",
     "hooks",
     "raise_thread_exception",
+    "to_hook_thread",
 ]

@@ -73,7 +73,9 @@ class ActorView:
 def _layer_options(broker: BrokerPort, actor: AnyActor) -> dict[str, object]:
     """Return the options that the class-style layers in the stack of *actor* have for it."""
     layers = [layer for layer in broker.app.stack_of(actor) if hasattr(layer, "hooks")]
-    return {name: layer.option(name) for layer in layers for name in layer.accepted_options() if name in getattr(layer, "options", ())}
+    return {
+        name: layer.option(name) for layer in layers for name in layer.accepted_options() if name in getattr(layer, "given_options", ())
+    }
 
 
 def as_message(given: object) -> Message:

@@ -5,15 +5,18 @@
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import ClassVar, Self, TypeVar
 
 from attrs import Factory, evolve, field, frozen, validators
 
 from fq.class_style.broker_view import BrokerView
+from fq.class_style.dramatiq_compat import is_dramatiqs
 from fq.class_style.event_hooks import event_calls
 from fq.class_style.hook_layer import FailOpen
 from fq.class_style.hook_names import Hook, forks_of, hooks_of, option_names_of
-from fq.class_style.hook_run import HookRun, failing_open
+from fq.class_style.hook_place import current_place, in_hook_place
+from fq.class_style.hook_run import AFTER_HOOKS, HookRun, failing_open
 from fq.class_style.message_view import MessageView
 from fq.core.events import Committed, Committing, Event, Released, Started, WorkerStopped
 from fq.core.frozen import EMPTY, frozen_dict
@@ -21,7 +24,8 @@ from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Dead, Enqueue, Outcome
 from fq.layers import Retries
-from fq.middleware.base import AsyncHandler, Handler, Middleware, layer_failure, never_raises
+from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
+from fq.middleware.failures import layer_failure
 from fq.middleware.stack import Stack
 
 T = TypeVar("T")
@@ -29,7 +33,7 @@ T = TypeVar("T")
 DETACHED_BROKER = BrokerView()
 """The broker that hooks get when a layer is called as a pure function, outside of any app."""
 
-_PROCESS_HOOKS = ("before_process_message", "after_process_message", "after_skip_message")
+_PROCESS_HOOKS = ("before_process_message", *AFTER_HOOKS)
 
 
 def _of_middleware(find: Callable[[object], T]) -> T:
@@ -62,12 +66,17 @@ class Hooks(Middleware):
             has done its work by then; an error of ``before_process_message`` or ``before_enqueue`` fails the message. True: all three. False:
             none, so that an error of ``after_process_message`` turns a success into a failure.
 
-        options: the options of the actor that the middleware takes.
+        given_options: the options of the actor that the middleware takes.
+
+        thread: do the process hooks around an async actor run in a thread that the message has for itself? False: they run on the event loop,
+            which costs less. None, the default: in a thread if the class of the middleware derives from Dramatiq's, since it was written for
+            one. Hooks around a sync actor always run in the thread of the actor.
     """
 
     middleware: object = field(repr=lambda middleware: f"{type(middleware).__name__}()")
     fail_open: FailOpen = field(default="after", validator=validators.in_((True, False, "after")), kw_only=True)
-    options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict, kw_only=True)
+    given_options: Mapping[str, object] = field(default=EMPTY, converter=frozen_dict, kw_only=True)
+    thread: bool | None = field(default=None, validator=validators.in_((True, False, None)), kw_only=True)
     broker: BrokerView = field(default=DETACHED_BROKER, eq=False, repr=False, kw_only=True)
     retried: bool = field(default=False, eq=False, repr=False, kw_only=True)  # is Retries outside of it?
     hooks: Mapping[str, Hook] = field(init=False, eq=False, repr=False, default=_of_middleware(hooks_of))
@@ -87,8 +96,8 @@ class Hooks(Middleware):
 
     @property
     def actor_options(self) -> Mapping[str, object]:
-        """See *options*. Unlike a field with a converter, pyright accepts a property for `HookLayer`."""
-        return self.options
+        """See *given_options*. Unlike a field with a converter, pyright accepts a property for `HookLayer`."""
+        return self.given_options
 
     @property
     def matched_class(self) -> type:
@@ -101,12 +110,12 @@ class Hooks(Middleware):
 
     def option(self, name: str) -> object:
         """Return the value of the actor's option *name*."""
-        return self.options[name]
+        return self.given_options[name]
 
     def with_options(self, options: Mapping[str, object]) -> Self:
         """Return this layer with those of *options* that it takes."""
         mine = {name: value for name, value in options.items() if name in self._accepted_options}
-        return evolve(self, options={**self.options, **mine}) if mine else self
+        return evolve(self, given_options={**self.given_options, **mine}) if mine else self
 
     def bind(self, app: Host, outside: tuple[Middleware, ...]) -> Self:
         """Return this layer for *app*, inside the layers *outside*."""
@@ -129,14 +138,30 @@ class Hooks(Middleware):
 
     @never_raises
     def awrap(self, next: AsyncHandler) -> AsyncHandler:
-        """Return *next* between the process hooks. They run in the thread of the event loop, in the actor's own task."""
+        """Return *next* between the process hooks. They run in the actor's own task; or, see *thread*, in its context and a thread of its own."""
         if not any(name in self.hooks for name in _PROCESS_HOOKS):
             return next
+        in_thread = is_dramatiqs(self.middleware) if self.thread is None else self.thread
+        return self._awrap_in_thread(next) if in_thread else self._awrap_on_loop(next)
 
+    def _awrap_on_loop(self, next: AsyncHandler) -> AsyncHandler:
         async def handler(message: Message) -> Outcome:
             try:
                 with HookRun(self, message) as hook_run:
                     return hook_run.finish(await hook_run.arun(next, message))
+            except BaseException as error:
+                return layer_failure(self, error, awaited=True)
+
+        return handler
+
+    def _awrap_in_thread(self, next: AsyncHandler) -> AsyncHandler:
+        async def run(message: Message) -> Outcome:
+            with HookRun(self, message) as hook_run:
+                return hook_run.finish(await hook_run.arun(next, message, current_place()))
+
+        async def handler(message: Message) -> Outcome:
+            try:
+                return await in_hook_place(self.broker.hook_threads, partial(run, message))
             except BaseException as error:
                 return layer_failure(self, error, awaited=True)
 
@@ -147,7 +172,7 @@ class Hooks(Middleware):
         live = self.broker.deliveries.find(enqueue.message)  # found for a retry of a message that runs now
         message = enqueue.message if live is None else live.as_retry(enqueue.message)
         if hook := self.hooks.get("before_enqueue"):
-            view = MessageView(self.broker, message, self.options)
+            view = MessageView(self.broker, message, self.given_options)
             with failing_open(self):
                 hook(self.broker, view, enqueue.delay or None)
             message = view.to_message()
@@ -157,7 +182,7 @@ class Hooks(Middleware):
         """Call the hooks of *event*."""
         match event:
             case Started(message):
-                self.broker.deliveries.open(self.broker, message, self.options)
+                self.broker.deliveries.open(self.broker, message, self.given_options)
             case Committing(message, outcome):
                 self._call_ack_hook("before", message, outcome)
             case Committed(message, outcome, stale):
@@ -170,6 +195,8 @@ class Hooks(Middleware):
             case Released(message):
                 self._close(message)
             case _:
+                if isinstance(event, WorkerStopped):
+                    self.broker.hook_threads.end_idle()
                 for name, arguments in event_calls(self, event):
                     self.hooks[name](self.broker, *arguments)
                 if isinstance(event, WorkerStopped):
@@ -178,7 +205,7 @@ class Hooks(Middleware):
     def _call_ack_hook(self, when: str, message: Message, outcome: Outcome) -> None:
         dead = not outcome.succeeded and isinstance(outcome.result.failure(), Dead)
         if hook := self.hooks.get(f"{when}_{'nack' if dead else 'ack'}"):
-            view = self.broker.deliveries.find(message) or MessageView(self.broker, message, self.options)
+            view = self.broker.deliveries.find(message) or MessageView(self.broker, message, self.given_options)
             view.set_dead(dead)
             hook(self.broker, view)
 
@@ -191,17 +218,20 @@ class Hooks(Middleware):
             self.broker.deliveries.close(view)
 
 
-def hooks(middleware: object, *, fail_open: FailOpen = "after") -> Hooks:
+def hooks(middleware: object, *, fail_open: FailOpen = "after", thread: bool | None = None) -> Hooks:
     """
     Return the layer that calls the hooks of *middleware*: any object with methods such as those of ``fq.class_style.Middleware``.
 
     *fail_open* selects the hooks whose errors are logged and otherwise ignored: ``"after"``, the default, for ``after_process_message``; True
     for ``before_process_message`` and ``before_enqueue``, too; False for none.
 
+    With *thread*, each message of an async actor has a thread for its process hooks, in which they may block and keep what is bound to a thread.
+    Without, they run on the event loop. The default, None: with a thread if the class derives from Dramatiq's ``Middleware``.
+
     Raises:
         StackError: *middleware* is a class, has no hooks, or has a hook with other parameters.
     """
-    return Hooks(middleware, fail_open=fail_open)
+    return Hooks(middleware, fail_open=fail_open, thread=thread)
 
 
 def as_layer(middleware: object) -> Middleware:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from fq.calls.actor import Actor
-from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS, TaskHandle
+from fq.calls.handle import DEFAULT_RESULT_TIMEOUT_MS
+from fq.calls.task_handle import TaskHandle
 from fq.class_style.actor_view import ActorView, as_message
 from fq.class_style.deliveries import Deliveries
 from fq.class_style.dramatiq_compat import delay_queue, dramatiq_exception, is_deliberate
+from fq.class_style.hook_threads import HookThreads
 from fq.class_style.message_view import MessageView
 from fq.class_style.setup import insert_layer, replay_declarations
 from fq.core.duration import Duration, to_ms
@@ -37,6 +39,8 @@ class BrokerView:
         logger: for middleware that has no logger of its own.
 
         deliveries: the views of the messages that run now.
+
+        hook_threads: the threads for the hooks around async actors.
     """
 
     as_layer: ClassVar[Callable[[object], Middleware]]
@@ -45,6 +49,7 @@ class BrokerView:
     def __init__(self, app: "App | None" = None) -> None:
         self.logger = logging.getLogger("fq.broker")
         self.deliveries = Deliveries()
+        self.hook_threads = HookThreads(self)
         self._app = app
         self._actors: dict[str, ActorView] = {}
         self._workers: dict[str, WorkerView] = {}

@@ -41,6 +41,12 @@ def counterpart_of(middleware: object) -> str | None:
     return next((COUNTERPARTS[kind.__name__] for kind in theirs if kind.__name__ in COUNTERPARTS), None)
 
 
+def is_dramatiqs(middleware: object) -> bool:
+    """Does the class of *middleware* derive from Dramatiq's ``Middleware``?"""
+    base = ("dramatiq.middleware.middleware", "Middleware")
+    return any((kind.__module__, kind.__name__) == base for kind in type(middleware).__mro__)
+
+
 def dramatiq_exception(name: str, module: str = "dramatiq.middleware") -> tuple[type[BaseException], ...]:
     """Return Dramatiq's exception called *name*; an empty tuple if Dramatiq is not imported."""
     found = getattr(sys.modules.get(module), name, None)

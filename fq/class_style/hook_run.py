@@ -1,9 +1,9 @@
 """`HookRun`: one run of the hooks of a class-style middleware around one delivery, and what the hooks may do to its outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from attrs import evolve
 from returns.pipeline import is_successful
@@ -12,16 +12,23 @@ from returns.result import Failure
 from fq.class_style.dramatiq_compat import is_deliberate, is_interrupt, is_skip
 from fq.class_style.handled_error import handling
 from fq.class_style.hook_layer import HookLayer
+from fq.class_style.hook_place import HookPlace
 from fq.class_style.message_view import MessageView
 from fq.core.message import Message
 from fq.core.outcome import Dead, Drop, Outcome, Retry, Setback
 from fq.errors import FqError, LayerError, MessageFailed
 from fq.errors.exception_text import is_a, text_of
 from fq.errors.propagation import aescapes, escapes
-from fq.middleware.base import AsyncHandler, Handler, layer_failure
+from fq.middleware.base import AsyncHandler, Handler
+from fq.middleware.failures import layer_failure
 from fq.runtime.logger import logger
 
+T = TypeVar("T")
+
 log = logger("fq.class_style")
+
+AFTER_HOOKS = ("after_process_message", "after_skip_message")
+"""The hooks that may be called after the actor."""
 
 
 class HookRun:
@@ -50,13 +57,22 @@ class HookRun:
         except BaseException as error:
             return layer_failure(self._layer, error)
 
-    async def arun(self, next: AsyncHandler, message: Message) -> Outcome:
-        """`run`, for async actors."""
+    async def arun(self, next: AsyncHandler, message: Message, place: HookPlace | None = None) -> Outcome:
+        """`run`, for async actors. The hooks run in *place*; or, without one, on the event loop."""
         try:
-            inward = self.before(message)
-            return inward if isinstance(inward, Outcome) else self.after(await self.acall(next, inward))
+            inward = (
+                self.before(message) if place is None else await self._in(place, ("before_process_message",), partial(self.before, message))
+            )
+            if isinstance(inward, Outcome):
+                return inward
+            outcome = await self.acall(next, inward, place)
+            return self.after(outcome) if place is None else await self._in(place, AFTER_HOOKS, partial(self.after, outcome))
         except BaseException as error:
             return layer_failure(self._layer, error, awaited=True)
+
+    async def _in(self, place: HookPlace, hooks: tuple[str, ...], call: Callable[[], T]) -> T:
+        """Return ``call()``, called in *place* if the layer has one of *hooks*, which are all that it calls."""
+        return await place.call(call) if any(name in self._layer.hooks for name in hooks) else call()
 
     def finish(self, outcome: Outcome) -> Outcome:
         """Return *outcome*, or, if a hook has put the message back, that retry alone: the effects of *outcome* belong to a final one."""
@@ -94,14 +110,23 @@ class HookRun:
         try:
             return next(message)
         except BaseException as error:
-            return self._raised(error, escapes(error))
+            if not escapes(error):
+                return failure(error)
+            self.clean_up(error)
+            raise
 
-    async def acall(self, next: AsyncHandler, message: Message) -> Outcome:
+    async def acall(self, next: AsyncHandler, message: Message, place: HookPlace | None = None) -> Outcome:
         """`call`, for async actors."""
         try:
             return await next(message)
         except BaseException as error:
-            return self._raised(error, aescapes(error))
+            if not aescapes(error):
+                return failure(error)
+            if place is None or isinstance(error, GeneratorExit):  # which lets nothing be awaited any more
+                self.clean_up(error)
+            else:
+                await self._in(place, AFTER_HOOKS, partial(self.clean_up, error))
+            raise
 
     def after(self, outcome: Outcome) -> Outcome:
         """Call ``after_process_message`` or ``after_skip_message``; return *outcome* with the changes of the hook."""
@@ -121,16 +146,13 @@ class HookRun:
                 return failure(error if fails_message(error) else LayerError(layer.middleware, error))
         return self._with_changes(outcome)
 
-    def _raised(self, error: BaseException, escapes: bool) -> Outcome:
-        """Return the failure of an actor that raised *error*; if that *escapes*, let the hooks clean up and raise it."""
-        if not escapes:
-            return failure(error)
+    def clean_up(self, error: BaseException) -> None:
+        """Call ``after_process_message`` for an actor that *error* has ended, which no layer turns into an outcome."""
         layer, view = self._layer, self._view
         view.stuff_exception(error)
         if hook := layer.hooks.get("after_process_message"):
             with logging_errors(layer):
                 hook(layer.broker, view, result=None, exception=error)
-        raise error
 
     def _refresh_view(self, setback: Setback | None) -> None:
         """Update the view with *setback*, the outcome of the message."""

@@ -94,7 +94,8 @@ class Middleware:
         """
         Called before the actor, in the thread that runs it.
 
-        That is a worker thread; for an async actor it is the thread of the event loop, in the actor's own task, where the hook must not block.
+        That is a worker thread. For an async actor it is the thread of the event loop, in the actor's own task, where the hook must not block; or,
+        with ``hooks(..., thread=True)``, a thread that the message has for itself.
 
         The hook may raise `SkipMessage`: the message is acknowledged without being run. It may call ``message.fail()``: the message becomes a
         dead letter without being run. Any other error fails the message, and an outer Retries layer may retry it; with
@@ -150,7 +151,7 @@ class Middleware:
         """
         Called when a thread that runs actors has started, in that thread.
 
-        The thread of the event loop starts with the first message for an async actor.
+        The thread of the event loop starts with the first message for an async actor, those of ``hooks(..., thread=True)`` with such messages.
         """
 
     def before_worker_thread_shutdown(self, broker: BrokerView, thread: threading.Thread) -> None:

@@ -6,7 +6,7 @@ Every exception that the function raises is a failure of the message, except tho
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, cast
+from typing import cast
 
 from returns.pipeline import is_successful
 from returns.result import Failure, Result, Success
@@ -15,30 +15,15 @@ from fq.core.message import CANCELLED, Message
 from fq.core.outcome import DONE, Outcome
 from fq.errors import ActorFailure, Cancelled, InvalidArguments, SelfCancelled
 from fq.errors.propagation import aescapes, escapes, is_being_cancelled, running_task
+from fq.execution.function_runner import AsyncFunctionRunner, FunctionRunner
+from fq.execution.injection import Injection
 from fq.execution.version_skew import put_back_or_fail
 from fq.layers.callbacks import with_message_data
 from fq.layers.time_limit import time_limit_exceeded
 from fq.middleware.base import AsyncHandler, Handler
+from fq.runtime.actor_run import begin_run
 from fq.wire.signature import Signature
 from fq.wire.signature.parameters import Args, Kwargs
-
-
-class FunctionRunner(Protocol):
-    """Calls the function of an actor for a message. A worker's runner can interrupt the call."""
-
-    def __call__(self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
-        """Return ``fn(*args, **kwargs)``."""
-        ...
-
-
-class AsyncFunctionRunner(Protocol):
-    """`FunctionRunner`, for coroutine functions."""
-
-    def __call__(
-        self, message: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /
-    ) -> Awaitable[object]:
-        """Return ``await fn(*args, **kwargs)``."""
-        ...
 
 
 def call_directly(_: Message, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object], /) -> object:
@@ -55,9 +40,17 @@ async def acall_directly(message: Message, fn: Callable[..., object], args: tupl
         return Failure(actor_failure(message, error, task))
 
 
-def sync_handler(fn: Callable[..., object], signature: Signature, run: FunctionRunner = call_directly, grace: int = 0) -> Handler:
-    """Return the handler that calls *fn*. For *grace* ms, it puts back a message with invalid arguments: see ``fq.execution.version_skew``."""
+def sync_handler(
+    fn: Callable[..., object], signature: Signature, run: FunctionRunner = call_directly, grace: int = 0, injection: Injection | None = None
+) -> Handler:
+    """
+    Return the handler that calls *fn*, with what *injection* adds to its arguments.
+
+    For *grace* ms, it puts back a message with invalid arguments: see ``fq.execution.version_skew``.
+    """
     bind, to_outcome = _binder(signature), _outcome_maker(signature)
+    if injection is not None:
+        run, to_outcome = injection.around(run, to_outcome)
 
     def handler(message: Message) -> Outcome:
         if message.interrupted:
@@ -66,23 +59,31 @@ def sync_handler(fn: Callable[..., object], signature: Signature, run: FunctionR
             args, kwargs = bind(message.args, message.kwargs)
         except Exception as error:
             return invalid_arguments_outcome(message, error, grace)
+        actor_run = begin_run(message)
         try:
-            return to_outcome(run(message, fn, args, kwargs))
+            return actor_run.end(to_outcome(run(message, fn, args, kwargs)))
         except asyncio.CancelledError as error:  # from an event loop that the actor runs itself
-            return Outcome.failure(self_cancelled(message.actor_name, error))
+            return actor_run.end(Outcome.failure(self_cancelled(message.actor_name, error)))
         except BaseException as error:
             if escapes(error):
+                actor_run.leave()
                 raise
-            return Outcome.raised(error)
+            return actor_run.end(Outcome.raised(error))
 
     return handler
 
 
 def async_handler(
-    fn: Callable[..., object], signature: Signature, run: AsyncFunctionRunner = acall_directly, grace: int = 0
+    fn: Callable[..., object],
+    signature: Signature,
+    run: AsyncFunctionRunner = acall_directly,
+    grace: int = 0,
+    injection: Injection | None = None,
 ) -> AsyncHandler:
     """`sync_handler`, for coroutine functions."""
     bind, to_outcome = _binder(signature), _outcome_maker(signature)
+    if injection is not None:
+        run, to_outcome = injection.around_async(run, to_outcome)
 
     async def handler(message: Message) -> Outcome:
         if message.interrupted:
@@ -91,12 +92,14 @@ def async_handler(
             args, kwargs = bind(message.args, message.kwargs)
         except Exception as error:
             return invalid_arguments_outcome(message, error, grace)
+        actor_run = begin_run(message)
         try:
-            return to_outcome(await run(message, fn, args, kwargs))
+            return actor_run.end(to_outcome(await run(message, fn, args, kwargs)))
         except BaseException as error:
             if aescapes(error):
+                actor_run.leave()
                 raise
-            return Outcome.raised(error)
+            return actor_run.end(Outcome.raised(error))
 
     return handler
 

@@ -4,11 +4,10 @@ Encodes outcomes for brokers: an outcome, made of messages and values, becomes a
 An outcome that cannot be encoded is a failure of its own message only: that becomes a dead letter.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Never, TypeAlias
 
-from attrs import define, field
-from returns.pipeline import is_successful
+from attrs import define, evolve, field
 from returns.result import Failure
 
 from fq.brokers.records import (
@@ -22,6 +21,7 @@ from fq.brokers.records import (
     EnqueueOp,
     Operation,
     Reschedule,
+    UniqueKey,
     new_commit,
     new_enqueue_op,
     new_store_result_op,
@@ -29,10 +29,13 @@ from fq.brokers.records import (
 from fq.brokers.validation import checked
 from fq.core.fault import Fault
 from fq.core.message import Message, evolve_message
-from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, Outcome, Retry, Setback, Store
+from fq.core.outcome import Arrive, Dead, Drop, Effect, Enqueue, KeepRecord, Outcome, Retry, Setback, Store
+from fq.core.reserved_options import UNIQUE
+from fq.core.uniqueness import Uniqueness
 from fq.errors import Cancelled, InvalidResult
 from fq.errors.exception_text import is_a
 from fq.errors.propagation import escapes
+from fq.execution.kept_records import finished_mark, with_noted_attempt
 from fq.layers.received import as_received
 from fq.layers.results import DEFAULT_RESULT_TTL_MS
 from fq.wire.codec import decode, encode, encode_result, encode_value
@@ -46,15 +49,33 @@ _VALUES_MARK = "\x00fq:values\x00"
 
 
 def send_to_op(enqueue: Enqueue, apply_send_layers: SendLayers) -> EnqueueOp:
-    """Return *enqueue*, passed through *apply_send_layers*, as an operation of a broker."""
-    return to_op(apply_send_layers(enqueue), enqueue.continues)
+    """Return *enqueue*, passed through *apply_send_layers*, as an operation of a broker. The next part of a workflow is never unique: it must arrive."""
+    sent = apply_send_layers(enqueue)
+    return to_op(without_key(sent), continues=True) if enqueue.continues else to_op(sent)
 
 
 def to_op(enqueue: Enqueue, continues: bool = False) -> EnqueueOp:
     """Return *enqueue*, which has passed the send layers, as an operation of a broker."""
     message = enqueue.message
+    unique = unique_key(message.options) if message.options and UNIQUE in message.options else None
     body = encode(message if message.origin is None else as_received(message))
-    return new_enqueue_op(message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues)
+    return new_enqueue_op(
+        message.message_id, message.queue_name, message.actor_name, message.priority, enqueue.delay, body, continues, unique
+    )
+
+
+def unique_key(options: Mapping[str, object]) -> UniqueKey | None:
+    """Return the unique key of a message with *options*, as a broker takes it."""
+    found = Uniqueness.in_options(options)
+    if found is None:
+        return None
+    return UniqueKey(found.key, found.until, found.window, "after" if found.on_conflict == "after" else "keep", found.max_wait)
+
+
+def without_key(enqueue: Enqueue) -> Enqueue:
+    """Return *enqueue* without a unique key."""
+    message = enqueue.message
+    return evolve(enqueue, message=message.without_options(UNIQUE)) if UNIQUE in message.options else enqueue
 
 
 def encode_outcome(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> Commit:
@@ -70,39 +91,57 @@ def encode_outcome(delivery: Delivery, outcome: Outcome, apply_send_layers: Send
 def encode_or_fail(delivery: Delivery, outcome: Outcome, apply_send_layers: SendLayers) -> tuple[Outcome, Commit]:
     """Return the commit of *outcome*, preceded by *outcome* itself or, if that cannot be encoded, by the failure that the commit encodes instead."""
     try:
-        if not outcome.effects and is_successful(outcome.result):
+        if not outcome.effects and outcome.succeeded:
             return outcome, new_commit(delivery.message_id, delivery.queue_name, delivery.token)
         return outcome, _Encoder(apply_send_layers).commit(delivery, outcome)
     except BaseException as error:
         if escapes(error):
             raise
         stored = [(effect.message_id, effect.ttl) for effect in outcome.effects if isinstance(effect, Store)]
-        return Outcome.failure(error), next(fallback_commits(delivery, error, stored, apply_send_layers))
+        records = tuple(evolve(effect, whole=True) for effect in outcome.effects if isinstance(effect, KeepRecord))
+        always = tuple(effect for effect in outcome.effects if isinstance(effect, Enqueue) and effect.only_on == "final")
+        failure = Outcome.failure(error).also(*always)
+        return failure, next(fallback_commits(delivery, error, stored, apply_send_layers, records, always))
 
 
 def fallback_commits(
-    delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]], apply_send_layers: SendLayers
+    delivery: Delivery,
+    error: BaseException,
+    stored: Iterable[tuple[str, int]],
+    apply_send_layers: SendLayers,
+    records: tuple[KeepRecord, ...] = (),
+    always: tuple[Enqueue, ...] = (),
 ) -> Iterator[Commit]:
     """
     Yield commits that make *delivery* a dead letter with *error*, each with fewer effects than the one before.
 
-    The first stores the failure as the results *stored* (message id and ttl in ms) and reports it to the dependents of the message. The second
-    only stores, the third does neither. A commit that cannot be encoded is left out: the dependents may be what is wrong.
+    The first stores the failure as the results *stored* (message id and ttl in ms), reports it to the dependents of the message, and sends what is
+    sent *always*. The second does not send, the third only stores, the fourth does nothing of that; all but the fourth keep *records*. A commit that
+    cannot be encoded is left out: the dependents may be what is wrong.
     """
-    return _fallbacks(_Encoder(apply_send_layers), delivery, error, stored)
+    return _fallbacks(_Encoder(apply_send_layers), delivery, error, stored, records, always)
 
 
 def bury_with(delivery: Delivery, error: BaseException, apply_send_layers: SendLayers) -> Commit:
     """Return the commit that makes *delivery* a dead letter with *error*, and reports the failure to its dependents if that can be encoded."""
     encoder = _Encoder(apply_send_layers)
-    commit = next(_fallbacks(encoder, delivery, error, ()), None)
+    commit = next(_fallbacks(encoder, delivery, error, (), ()), None)
     return commit or new_commit(delivery.message_id, delivery.queue_name, delivery.token, Bury(encoder.fault_of(error)), ())
 
 
-def _fallbacks(encoder: "_Encoder", delivery: Delivery, error: BaseException, stored: Iterable[tuple[str, int]]) -> Iterator[Commit]:
+def _fallbacks(
+    encoder: "_Encoder",
+    delivery: Delivery,
+    error: BaseException,
+    stored: Iterable[tuple[str, int]],
+    records: tuple[KeepRecord, ...],
+    always: tuple[Enqueue, ...] = (),
+) -> Iterator[Commit]:
     dead = Outcome.failure(error)
-    stores = tuple(Store(message_id, Failure(error), ttl) for message_id, ttl in stored)
+    stores = records + tuple(Store(message_id, Failure(error), ttl) for message_id, ttl in stored)
     attempts: tuple[Callable[[], tuple[Effect, ...]], ...] = (lambda: (*stores, *_dependents(delivery, error)), lambda: stores, lambda: ())
+    if always:
+        attempts = (lambda: (*stores, *_dependents(delivery, error), *always), *attempts)
     for effects in attempts:
         try:
             commit = encoder.commit(delivery, dead.also(*effects()))
@@ -134,9 +173,22 @@ class _Encoder:
 
     def commit(self, delivery: Delivery, outcome: Outcome) -> Commit:
         """Return the commit of *outcome* for *delivery*."""
-        disposition = ACK if is_successful(outcome.result) else self.disposition(outcome.result.failure())
-        operations = tuple(map(self.operation, outcome.effects))
+        if outcome.succeeded:
+            disposition: Disposition = ACK
+        else:
+            outcome = self.with_noted_attempt(outcome)
+            disposition = self.disposition(outcome.result.failure())
+        operations = tuple([self.operation(effect, outcome) for effect in outcome.effects])
         return checked(new_commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations))
+
+    def with_noted_attempt(self, outcome: Outcome) -> Outcome:
+        """Return *outcome*; if it retries a message of which a record will be kept, that carries the attempt, and there is no record yet."""
+        setback = outcome.result.failure()
+        record = next((effect for effect in outcome.effects if isinstance(effect, KeepRecord)), None)
+        if record is None or not isinstance(setback, Retry):
+            return outcome
+        others = tuple(effect for effect in outcome.effects if not isinstance(effect, KeepRecord))
+        return Outcome(Failure(with_noted_attempt(setback, record, self.fault_of)), others)
 
     def fault_of(self, error: BaseException) -> Fault:
         """Return *error* as a fault."""
@@ -155,8 +207,8 @@ class _Encoder:
             case unknown:
                 _refuse(unknown, "Retry, Dead or Drop as the failure of an Outcome; Outcome.failure(error) makes one of an error")
 
-    def operation(self, effect: Effect) -> Operation:
-        """Return the operation of *effect*."""
+    def operation(self, effect: Effect, outcome: Outcome) -> Operation:
+        """Return the operation of *effect*, which is one of *outcome*."""
         match effect:
             case Store(message_id, result, ttl, hold):
                 body = encode_result(result.alt(self.fault_of))
@@ -166,8 +218,10 @@ class _Encoder:
             case Arrive(group, member, size, value, then, ttl):
                 follow_ups = tuple(split_at_group_values(enqueue, self.apply_send_layers) for enqueue in then)
                 return ArriveOp(group, member, size, encode_value(value, "result"), follow_ups, ttl)
+            case KeepRecord():
+                return finished_mark(effect, outcome, self.fault_of)
             case unknown:
-                _refuse(unknown, "Enqueue, Store or Arrive as an effect of an Outcome")
+                _refuse(unknown, "Enqueue, Store, Arrive or KeepRecord as an effect of an Outcome")
 
 
 def _refuse(found: Never, expected: str) -> Never:
@@ -182,7 +236,8 @@ def split_at_group_values(enqueue: Enqueue, apply_send_layers: SendLayers) -> De
         InvalidResult: another argument looks like the mark at which the bytes are split, or a layer has removed the mark.
     """
     message: Message = enqueue.message
-    marked = send_to_op(Enqueue(evolve_message(message, args=(*message.args, _VALUES_MARK)), enqueue.delay), apply_send_layers)
+    sent = apply_send_layers(Enqueue(evolve_message(message, args=(*message.args, _VALUES_MARK)), enqueue.delay))
+    marked = to_op(without_key(sent))  # a broker makes the message when the group is complete: it could not say whose key conflicts
     parts = marked.body.split(encode_value(_VALUES_MARK))
     if len(parts) != 2:
         raise InvalidResult(
@@ -204,4 +259,6 @@ __all__ = [
     "send_to_op",
     "split_at_group_values",
     "to_op",
+    "unique_key",
+    "without_key",
 ]

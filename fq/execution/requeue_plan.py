@@ -11,20 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from attrs import define, evolve, field, frozen
 from returns.pipeline import is_successful
 
-from fq.brokers.records import DeferredEnqueue, EnqueueOp
+from fq.brokers.records import DeferredEnqueue, EnqueueOp, UniqueKey
 from fq.brokers.requeue import ReopenedGroup, RequeuePlan, RequeueView
 from fq.core.frozen import frozen_dict
 from fq.core.message import RETRIES, Message, evolve_message
 from fq.core.outcome import Enqueue
-from fq.core.reserved_options import GATHERED, UNKNOWN_SINCE
+from fq.core.reserved_options import ATTEMPTS, FIRST_DELAY, GATHERED, UNKNOWN_SINCE
 from fq.errors import FqError
-from fq.execution.outcome_encoding import split_at_group_values
+from fq.execution.outcome_encoding import split_at_group_values, unique_key
 from fq.wire.codec import decode, encode, encode_value
 from fq.workflows.group_results import arrivals_before, resolve_group_values, slots_with_numbers
 from fq.workflows.group_slot import GroupSlot
 
-USED_UP_OPTIONS = (RETRIES.name, UNKNOWN_SINCE)
-"""Options that count what a message has used up."""
+USED_UP_OPTIONS = (RETRIES.name, UNKNOWN_SINCE, ATTEMPTS, FIRST_DELAY)
+"""Options that say what a message has been through, and used up."""
 
 
 def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
@@ -43,12 +43,12 @@ def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> Req
 
 
 def restarted(op: EnqueueOp, now: int) -> EnqueueOp:
-    """Return *op* as if sent at *now*: no retries used up, no age. Bytes that are not a message stay as they are."""
-    message = _read(op)
+    """Return *op* as if sent at *now*: no retries used up, no age, and with its unique key. Bytes that are not a message stay as they are."""
+    message = read_message(op)
     if message is None:
         return op
     options = frozen_dict({name: value for name, value in message.options.items() if name not in USED_UP_OPTIONS})
-    return evolve(op, body=encode(evolve_message(message, options=options, message_timestamp=now)))
+    return evolve(op, body=encode(evolve_message(message, options=options, message_timestamp=now)), unique=key_of(message))
 
 
 @frozen
@@ -95,7 +95,7 @@ class _Draft:
 
     def reopen_groups_of(self, letters: Mapping[str, EnqueueOp]) -> None:
         """Reopen the groups of *letters*. Their follow-ups failed with them, so reopen the groups of these, too, and so on."""
-        restarts = [_Restart(message, frozenset((message_id,))) for message_id, op in letters.items() if (message := _read(op))]
+        restarts = [_Restart(message, frozenset((message_id,))) for message_id, op in letters.items() if (message := read_message(op))]
         while restarts:
             groups = _returning_members(restarts)
             new = [group_id for group_id in groups if group_id not in self.returning]
@@ -160,7 +160,16 @@ def _deferred(follow_up: Message) -> DeferredEnqueue:
     return split_at_group_values(Enqueue(evolve_message(follow_up, args=follow_up.args[:-1])), lambda enqueue: enqueue)
 
 
-def _read(op: EnqueueOp) -> Message | None:
+def key_of(message: Message) -> UniqueKey | None:
+    """Return the unique key of *message*; None if its option cannot be read."""
+    try:
+        return unique_key(message.options)
+    except FqError:
+        return None
+
+
+def read_message(op: EnqueueOp) -> Message | None:
+    """Return the message in *op*; None if its bytes are none."""
     try:
         return decode(op.body)
     except FqError:
@@ -169,7 +178,7 @@ def _read(op: EnqueueOp) -> Message | None:
 
 def failed_with_group(op: EnqueueOp) -> Message | None:
     """Return the message of *op* if it cannot be called because members of the group before it failed; otherwise None."""
-    message = _read(op)
+    message = read_message(op)
     if message is None or GATHERED not in message.options:
         return None
     try:

@@ -4,10 +4,9 @@ What a layer is: `Middleware` with its faces, and `Step`, the easier way to writ
 Start with `Step`. Stacks of layers are in ``fq.middleware.stack``.
 """
 
-import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import ClassVar, Self, TypeAlias, TypeVar
+from typing import ClassVar, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 import attrs
 from attrs import evolve, frozen
@@ -16,17 +15,17 @@ from fq.core.events import Event
 from fq.core.host import Host
 from fq.core.message import Message
 from fq.core.outcome import Enqueue, Outcome
-from fq.errors import LayerError, OptionError, SkipMessage, StackError
-from fq.errors.exception_text import is_a, set_context
-from fq.errors.propagation import aescapes, escapes
+from fq.errors import OptionError, StackError
+from fq.errors.exception_text import set_context
+from fq.middleware.failures import checked_outcome, layer_failure, wrong_return
+from fq.middleware.foreign_hooks import HOOK
+from fq.middleware.layer_options import LayerOptions, layer_options
+from fq.middleware.send_call import SendCall
 
 Handler: TypeAlias = Callable[[Message], Outcome]
 AsyncHandler: TypeAlias = Callable[[Message], Awaitable[Outcome]]
+P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., object])
-
-_SUBJECT = "process_message|process_boot|skip_message|delay_message|enqueue|ack|nack|declare_(actor|queue|delay_queue)"
-HOOK = re.compile(f"(before|after)_({_SUBJECT}|worker_(boot|shutdown)|(worker|consumer)_thread_(boot|shutdown))")
-"""The names of the hooks of class-style middleware. A layer with one was meant to derive from ``fq.class_style.Middleware``."""
 
 
 @frozen
@@ -53,6 +52,9 @@ class Middleware:
     repeatable: ClassVar[bool] = False
     """May a stack hold several layers of this class?"""
 
+    observes_messages: ClassVar[bool] = True
+    """Does `on_event` take events of messages, and not only those of workers, processes and threads? Without any, a message runs faster."""
+
     def wrap(self, next: Handler) -> Handler:
         """Return a handler around *next*, for sync actors."""
         return next
@@ -64,6 +66,10 @@ class Middleware:
     def on_enqueue(self, enqueue: Enqueue) -> Enqueue:
         """Return what to send in the place of *enqueue*. Called for every message that leaves: sends, retries and follow-ups."""
         return enqueue
+
+    def on_send(self, enqueue: Enqueue, call: SendCall) -> Enqueue:
+        """Do what `on_enqueue` does, for a layer that wants to hear from *call* whether the broker took the message. It is called in the place of that."""
+        return self.on_enqueue(enqueue)
 
     def on_event(self, event: Event) -> None:
         """Observe *event*; see ``fq.core.events``."""
@@ -84,6 +90,21 @@ class Middleware:
             cls.wrap = _guard(cls.__dict__["wrap"])  # type: ignore[method-assign, assignment]  # same signature, bound or not
         if "awrap" in cls.__dict__ and not getattr(cls.__dict__["awrap"], "guarded", False):
             cls.awrap = _aguard(cls.__dict__["awrap"])  # type: ignore[method-assign, assignment]  # same signature, bound or not
+
+    @classmethod
+    def options(cls: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> LayerOptions:
+        """
+        Return some fields of this layer as options, for ``@app.actor(...)`` and ``call.with_options(...)``. Type checkers know the fields.
+
+        >>> from fq import Retries
+        >>> Retries.options(max_retries=3)
+        Retries.options(max_retries=3)
+
+        Raises:
+            OptionError: the class has no such field, or the field does not accept the value.
+        """
+        kind = cast("type[Middleware]", cls)
+        return layer_options(kind, kind.option_names(), args, kwargs)
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
@@ -139,31 +160,6 @@ def never_raises(face: F) -> F:
     """Mark *face*, a `wrap` or `awrap`, as one whose handlers never raise, so that it needs no guard."""
     face.guarded = True  # type: ignore[attr-defined]  # read by __init_subclass__, which also sees re-made classes of attrs
     return face
-
-
-def layer_failure(layer: object, error: BaseException, awaited: bool = False) -> Outcome:
-    """Return the outcome of *error*, which *layer* raised, or what it *awaited*. Raise it if it is meant for the thread or task: ``fq.errors.propagation``."""
-    if (aescapes if awaited else escapes)(error):
-        raise error
-    return Outcome.raised(error if is_a(error, (SkipMessage, LayerError)) else LayerError(layer, error))
-
-
-def checked_outcome(layer: object, face: str, found: object) -> Outcome:
-    """
-    Return *found*, which *face* of *layer* returned, if it is an outcome; else a failure.
-
-    A function of its own, so that no frame of the traceback of an exception has a local that refers to the exception: it is freed at once.
-    """
-    return found if isinstance(found, Outcome) else wrong_return(layer, face, found)
-
-
-def wrong_return(layer: object, face: str, found: object, expected: str = "an Outcome") -> Outcome:
-    """Return the failure of *face* of *layer*, which returned *found* and not what was *expected*."""
-    hint = ""
-    if isinstance(found, Coroutine):
-        found.close()  # it will never be awaited
-        hint = ": await what next returns"
-    return layer_failure(layer, TypeError(f"{face} returned {found!r}, expected {expected}{hint}"))
 
 
 def _guard(wrap: Callable[[Middleware, Handler], Handler]) -> Callable[[Middleware, Handler], Handler]:

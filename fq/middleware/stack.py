@@ -19,6 +19,7 @@ from fq.errors import OptionError, StackError
 from fq.errors.propagation import escapes
 from fq.middleware.base import AsyncHandler, Handler, Middleware, never_raises
 from fq.middleware.fast_path import awrap_all, wrap_all
+from fq.middleware.send_call import SendCall
 
 L = TypeVar("L", bound=Middleware)
 
@@ -81,6 +82,12 @@ class Stack(Middleware):
         """Return *enqueue* after `on_enqueue` of every layer, outermost first."""
         for layer in self.layers:
             enqueue = layer.on_enqueue(enqueue)
+        return enqueue
+
+    def on_send(self, enqueue: Enqueue, call: SendCall) -> Enqueue:
+        """Return *enqueue* after `on_send` of every layer, outermost first."""
+        for layer in self.layers:
+            enqueue = layer.on_send(enqueue, call)
         return enqueue
 
     def on_event(self, event: Event) -> None:

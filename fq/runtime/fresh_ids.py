@@ -10,7 +10,8 @@ import socket
 
 _random = random.Random(os.urandom(32))  # noqa: S311  # ids are no secrets
 getrandbits = _random.getrandbits
-os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
 
 
 def fresh_id(now: int) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from fq.app.app import App
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import DeadLetter
+from fq.core.duration import Duration
 from fq.errors import DecodeError
 from fq.wire.codec import decode
 
@@ -49,15 +51,15 @@ def memory(app: App, *, clock: ManualClock | None = None) -> Iterator[MemoryBrok
         yield broker
 
 
-def drain(app: App) -> int:
+def drain(app: App, *, until: Duration | datetime | None = None) -> int:
     """
-    Run all waiting messages, as `App.run_until_idle` does, and return how many ran.
+    Run all waiting messages, as `App.run_until_idle` does, and return how many ran. With *until*, schedules fire, too, up to that time.
 
     Raises:
         DeadLetterError: a message became a dead letter; raised for the first one, after all have run.
     """
     before = {(letter.message_id, letter.died_at) for letter in app.broker.dead_letters(limit=MAX_DEAD_LETTERS)}
-    count = app.run_until_idle()
+    count = app.run_until_idle(until=until)
     for letter in reversed(app.broker.dead_letters(limit=MAX_DEAD_LETTERS)):
         if (letter.message_id, letter.died_at) not in before:
             raise DeadLetterError(letter)

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import re
+import sys
 from datetime import timedelta
 
 import pytest
@@ -33,6 +34,31 @@ def test_a_decorated_function_is_an_actor_and_still_a_function(memory: App) -> N
     assert isinstance(add, Actor)
     assert add(1, b=2) == 3
     assert memory.actors == {"add": add}
+
+
+def test_a_cell_of_a_notebook_can_run_again(memory: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+
+    def cell(source: str) -> None:
+        exec(source, {"__name__": "__main__", "app": memory})
+
+    cell("@app.actor\ndef add(a: int, b: int) -> int:\n    return 0")
+    before = memory.get_actor("add")
+    cell("@app.actor\ndef add(a: int, b: int) -> int:\n    return a + b")
+    with pytest.raises(DeclarationError, match="found two actors called add"):
+        cell("@app.actor(name='add')\ndef other() -> int:\n    return 1")
+    handle = before.send(1, 2)
+    memory.run_until_idle()
+
+    assert handle.get_result() == 3
+
+
+def test_a_script_cannot_declare_a_name_twice(memory: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sys, "ps1", raising=False)
+    source = "@app.actor\ndef add() -> int:\n    return 0\n"
+
+    with pytest.raises(DeclarationError, match="found two actors called add"):
+        exec(source * 2, {"__name__": "__main__", "app": memory})
 
 
 def test_an_async_function_is_an_actor_and_still_a_coroutine_function(memory: App) -> None:

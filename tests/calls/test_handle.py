@@ -85,8 +85,12 @@ def test_a_missing_result_differs_from_one_that_did_not_come_in_time(app: App) -
     with pytest.raises(ResultTimeout) as late:
         handle.get_result(block=True, timeout=20)
 
-    assert str(missing.value) == f"no result of add {handle.message_id} yet, or it has expired: wait with get_result(block=True)"
-    assert str(late.value) == f"no result of add {handle.message_id} within 20 ms"
+    assert (
+        str(missing.value)
+        == f"no result of add {handle.message_id} yet, or it has expired, or no message has this id: wait with get_result(block=True), "
+        "or see handle.status()"
+    )
+    assert str(late.value) == f"no result of add {handle.message_id} within 20 ms: does a worker run? fq doctor and handle.status() say"
 
 
 def test_a_failed_task_gives_its_fault_or_raises_it(app: App) -> None:

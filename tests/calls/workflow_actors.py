@@ -5,7 +5,8 @@ import time
 from fq import App, SkipMessage
 from fq.brokers.records import ClaimRequest
 from fq.execution.handler import acall_directly, call_directly
-from fq.worker.job import Job, JobRunner
+from fq.worker.claimed_job import Job
+from fq.worker.job import JobRunner
 
 
 class WorkflowActors:

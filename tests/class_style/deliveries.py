@@ -1,15 +1,14 @@
-"""Deliveries through class-style middleware as pure functions: middlewares and handlers, and `run` in both colours."""
+"""Deliveries through class-style middleware as pure functions: middlewares and handlers, and `run` in both colours, and with hooks in a thread."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from fq import (
-    Message,
-    Outcome,
-)
+from fq import Message, Outcome, Stack
+from fq.class_style import Hooks
 from fq.testing import message
 
 BOOM = ValueError("boom")
@@ -65,9 +64,11 @@ def never(_: Message) -> Outcome:
 
 
 def run(layer: Any, handler: Callable[[Message], Outcome], colour: str = "sync", given: Message = MESSAGE) -> Outcome:
-    """Return what *layer* around *handler* makes of a message, in either colour."""
+    """Return what *layer* around *handler* makes of a message, in either colour; *thread* is async with hooks in a thread."""
     if colour == "sync":
         return layer.wrap(handler)(given)
+    if colour == "thread":
+        layer = in_threads(layer)
 
     async def ahandler(message: Message) -> Outcome:
         return handler(message)
@@ -75,4 +76,11 @@ def run(layer: Any, handler: Callable[[Message], Outcome], colour: str = "sync",
     return asyncio.run(layer.awrap(ahandler)(given))
 
 
-both = pytest.mark.parametrize("colour", ["sync", "async"])
+def in_threads(layer: Any) -> Any:
+    """Return *layer*, or each layer of a stack, with its hooks in a thread."""
+    if isinstance(layer, Stack):
+        return Stack(tuple(map(in_threads, layer)))
+    return evolve(layer, thread=True) if isinstance(layer, Hooks) else layer
+
+
+both = pytest.mark.parametrize("colour", ["sync", "async", "thread"])

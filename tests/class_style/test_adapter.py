@@ -290,8 +290,11 @@ def test_nothing_is_kept_of_a_message_whose_actor_exits(calls: list[Call]) -> No
     wait_until(lambda: not len(app.singleton(BrokerView).deliveries))
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_an_actors_exception_is_freed_without_the_cyclic_collector(app: App, calls: list[Call], colour: str) -> None:
+@pytest.mark.parametrize("colour", ["sync", "async", "thread"])
+def test_an_actors_exception_is_freed_without_the_cyclic_collector(calls: list[Call], colour: str) -> None:
+    outer, inner = (hooks(Recorder(name, calls), thread=colour == "thread") for name in "ab")
+    app = App(broker=MemoryBroker(), middleware=compose(outer, retries(max_retries=1, min_backoff=0), inner))
+
     class Odd(Exception): ...
 
     errors: list[weakref.ref[Odd]] = []

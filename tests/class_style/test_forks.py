@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fq.worker.supervisor.sidecars import Sidecars
+from tests.processes import running
 from tests.wait_until import wait_until
 
 TASKS = """
@@ -47,20 +47,15 @@ def test_fq_worker_runs_the_forks_of_its_middleware_for_as_long_as_it_runs_itsel
     beacon = tmp_path / "beacon"
     root = Path(__file__).parent.parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(tmp_path)])}
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--log-file", str(tmp_path / "log")],
-        cwd=tmp_path,
-        env=environment,
-    )
-    try:
+    command = [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--log-file", str(tmp_path / "log")]
+    with running(command, cwd=tmp_path, env=environment, start_new_session=True) as worker:
         wait_until(lambda: beacon.exists() and beacon.read_text())
         pid, parent = map(int, beacon.read_text().split())
 
         assert parent == worker.pid
         assert alive(pid)
-    finally:
         worker.terminate()
-        worker.wait(30)
+        worker.wait(60)
     wait_until(lambda: not alive(pid))
 
 

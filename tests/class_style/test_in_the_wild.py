@@ -1,4 +1,4 @@
-"""Class-style middleware of the kinds that people have, none of which knows fq, around sync and async actors in a real worker."""
+"""Class-style middleware of the kinds that people have, none of which knows fq, around sync and async actors, with and without a thread, in a real worker."""
 
 import asyncio
 import logging
@@ -19,15 +19,14 @@ from fq.class_style import raise_thread_exception
 from tests.wait_until import wait_until
 
 
-def app_with(*middlewares: object) -> App:
-    """Return an app in which retries come at once and *middlewares* are outside of them."""
-    stack = default_middleware.update(Retries, lambda layer: Retries(max_retries=1, min_backoff=1)).outside(
-        Retries, *map(hooks, middlewares)
-    )
+def app_with(*middlewares: object, colour: str) -> App:
+    """Return an app in which retries come at once and *middlewares* are outside of them; *colour* "thread" gives their hooks a thread."""
+    layers = (hooks(middleware, thread=colour == "thread") for middleware in middlewares)
+    stack = default_middleware.update(Retries, lambda layer: Retries(max_retries=1, min_backoff=1)).outside(Retries, *layers)
     return App(broker=MemoryBroker(), middleware=stack)
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=["sync", "async", "thread"])
 def colour(request: pytest.FixtureRequest) -> Iterator[str]:
     logging.getLogger("fq").setLevel(logging.CRITICAL)
     yield request.param
@@ -70,7 +69,7 @@ class Timing:
 
 def test_timing(colour: str) -> None:
     timing = Timing()
-    app = app_with(timing)
+    app = app_with(timing, colour=colour)
     declare(app, colour, lambda: time.sleep(0.02)).send()
 
     run(app)
@@ -101,7 +100,7 @@ class CurrentUser:
 
 def test_the_senders_user_is_there_in_the_actor_and_on_every_retry(colour: str) -> None:
     seen: list[object] = []
-    app = app_with(CurrentUser())
+    app = app_with(CurrentUser(), colour=colour)
 
     def body() -> None:
         seen.append(current_user.get())
@@ -146,7 +145,7 @@ class ErrorReports:
 def test_errors_are_reported_once_when_they_are_final_and_unexpected(colour: str) -> None:
     errors: Iterator[Exception] = iter([KeyError("no"), KeyError("no"), ValueError("as agreed")])
     reports = ErrorReports()
-    app = app_with(reports)
+    app = app_with(reports, colour=colour)
 
     def body() -> None:
         raise next(errors)
@@ -225,7 +224,7 @@ class MaxTasks:
 
 def test_max_tasks(colour: str) -> None:
     stops: list[int] = []
-    app = app_with(MaxTasks(3, lambda: stops.append(1)))
+    app = app_with(MaxTasks(3, lambda: stops.append(1)), colour=colour)
     task = declare(app, colour, lambda: None)
     for _ in range(5):
         task.send()
@@ -268,7 +267,7 @@ def test_database_sessions(colour: str, tmp_path: Any) -> None:
     with sqlite3.connect(path) as db:
         db.execute("create table seen (n integer)")
     sessions, runs = Sessions(path), iter(range(3))
-    app = app_with(sessions)
+    app = app_with(sessions, colour=colour)
 
     def body() -> None:
         session.get().execute("insert into seen values (?)", (n := next(runs),))
@@ -308,7 +307,7 @@ class PeriodicStats:
 
 def test_periodic_stats(colour: str) -> None:
     stats = PeriodicStats()
-    app = app_with(stats)
+    app = app_with(stats, colour=colour)
     declare(app, colour, lambda: 1).send()
 
     with app.worker(threads=1):
@@ -344,7 +343,7 @@ class TaskTable:
 
 def test_a_table_of_tasks(colour: str) -> None:
     table = TaskTable()
-    app = app_with(table)
+    app = app_with(table, colour=colour)
 
     def body() -> None:
         raise ValueError("always")

@@ -94,9 +94,9 @@ class InterruptedActors:
 
         @app.actor(notify_shutdown=True)
         def wait_for_shutdown() -> int:
-            began.release()
             try:
-                for _ in range(10_000):
+                began.release()
+                while True:
                     time.sleep(0.002)
             except Shutdown:
                 interrupted.append("wait_for_shutdown")
@@ -105,9 +105,9 @@ class InterruptedActors:
 
         @app.actor(notify_shutdown=True)
         async def await_shutdown() -> int:
-            began.release()
             try:
-                await asyncio.sleep(20)
+                began.release()
+                await asyncio.sleep(600)
             except asyncio.CancelledError:
                 interrupted.append("await_shutdown")
                 raise
@@ -133,12 +133,10 @@ def test_an_actor_that_asked_is_interrupted_once_and_its_message_waits_for_anoth
     handle = actors.app.get_actor(name).send()
 
     with actors.app.worker(threads=2):
-        assert actors.began.acquire(timeout=10)
-        before = time.monotonic()
+        assert actors.began.acquire(timeout=60)
 
     status = handle.status()
     assert actors.interrupted == [name]
-    assert time.monotonic() - before < 5
     assert (status.state, status.deliveries) == ("ready", 0)
     assert actors.app.broker.dead_letters() == ()
 
@@ -148,7 +146,7 @@ def test_an_actor_that_did_not_ask_finishes() -> None:
     handle = actors.calm.send()
 
     with actors.app.worker(threads=2):
-        assert actors.began.acquire(timeout=10)
+        assert actors.began.acquire(timeout=60)
 
     assert handle.get_result() == 1
 
@@ -158,8 +156,8 @@ def test_an_actor_that_has_finished_is_not_interrupted() -> None:
     quick, wait_for_shutdown = actors.quick.send(), actors.wait_for_shutdown.send()
 
     with actors.app.worker(threads=2):
-        assert actors.began.acquire(timeout=10)
-        assert actors.began.acquire(timeout=10)
+        assert actors.began.acquire(timeout=60)
+        assert actors.began.acquire(timeout=60)
         assert quick.get_result(block=True) == 1
 
     assert actors.interrupted == ["wait_for_shutdown"]
@@ -171,7 +169,7 @@ def test_a_message_may_ask_for_itself() -> None:
     handle = actors.calm.call().with_options(notify_shutdown=True).send()
 
     with actors.app.worker(threads=2):
-        assert actors.began.acquire(timeout=10)
+        assert actors.began.acquire(timeout=60)
 
     assert handle.status().state == "ready"
 

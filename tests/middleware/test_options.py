@@ -2,7 +2,7 @@
 
 import typing
 
-from fq import App, Middleware, default_middleware
+from fq import App, Middleware, default_middleware, keep, unique
 from fq.middleware.options import NON_LAYER_OPTIONS, CallOptions, Options
 
 
@@ -10,8 +10,8 @@ def names(options: type) -> set[str]:
     return set(typing.get_type_hints(options))
 
 
-def test_every_option_of_the_default_stack_is_typed_and_every_typed_option_is_a_field() -> None:
-    assert names(Options) == default_middleware.accepted_options() | NON_LAYER_OPTIONS
+def test_every_option_of_the_layers_is_typed_and_every_typed_option_is_a_field() -> None:
+    assert names(Options) == default_middleware.add(keep()).add(unique()).accepted_options() | NON_LAYER_OPTIONS
 
 
 def test_what_is_said_of_a_call_may_be_said_of_an_actor() -> None:
@@ -19,7 +19,7 @@ def test_what_is_said_of_a_call_may_be_said_of_an_actor() -> None:
 
 
 def test_what_cannot_travel_is_said_of_actors_only() -> None:
-    assert names(Options) - names(CallOptions) == {"name", "stack", "interval", "retry_when", "throws"}
+    assert names(Options) - names(CallOptions) == {"name", "stack", "interval", "retry_when", "throws", "redact"}
 
 
 def test_every_option_is_optional() -> None:

@@ -34,11 +34,11 @@ class AcksFirst(MemoryState):
         self._turning = ""
         self._later: dict[str, list[Operation]] = {}
 
-    def register_turn(self, name: str, until: int) -> None:
-        super().register_turn(name, until)
+    def register_turn(self, name: str, until: int, now: int) -> None:
+        super().register_turn(name, until, now)
         self._turning = name
         for operation in self._later.pop(name, ()):
-            self._apply(operation, until)
+            self._apply(operation, now)
 
     def commit(self, commit: Commit, now: int) -> bool:
         at_once = tuple(operation for operation in commit.operations if isinstance(operation, StoreResultOp))
@@ -79,7 +79,7 @@ class CountsArrivals(MemoryState):
         self._groups.put(arrive_op.group, group, now + arrive_op.ttl)
         if len(arrived) == arrive_op.size:
             for deferred in group.then:
-                self.enqueue(resolve_deferred(deferred, [value for _, value in sorted(arrived)], now), now)
+                self.place(resolve_deferred(deferred, [value for _, value in sorted(arrived)], now), now)
             self._results.release(arrive_op.group, now)
 
 
@@ -91,8 +91,8 @@ class PromotesTwice(MemoryState):
         self._turning = ""
         self._promoted: dict[str, list[Item]] = {}
 
-    def register_turn(self, name: str, until: int) -> None:
-        super().register_turn(name, until)
+    def register_turn(self, name: str, until: int, now: int) -> None:
+        super().register_turn(name, until, now)
         self._turning = name
         for item in self._promoted.pop(name, ()):
             if item.state == "delayed":
@@ -100,7 +100,7 @@ class PromotesTwice(MemoryState):
 
     def promote(self, now: int) -> None:
         promoted = self._promoted.setdefault(self._turning, [])
-        for _, _, item in sorted(self._delayed, key=lambda entry: entry[:2]):
+        for _, _, item in list(self._delayed.after(None)):
             if item.state == "delayed" and item.due <= now and item not in promoted:
                 promoted.append(item)
                 self._numbers += 1

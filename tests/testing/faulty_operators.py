@@ -18,7 +18,7 @@ class RequeuesAllButOne(MemoryState):
         count = super().requeue(message_ids, plan, now)
         posted = [item for message_id, item in self._items.items() if message_id not in before]
         if len(posted) > 1:
-            self._delete(posted[-1])
+            self._delete(posted[-1], now)
         return count
 
 
@@ -43,6 +43,7 @@ class KeepsLetters(MemoryState):
         for message_id, letter in chosen.items():
             if message_id in self._items:
                 self._dead[message_id] = letter
+                self._died.add((letter[0].died_at, letter[2], message_id))
                 self.queue(letter[0].queue_name).counts["dead"] += 1
         return count
 
@@ -54,7 +55,7 @@ class LeavesGroups(MemoryState):
         letters = list(self.dead_letters(dict.fromkeys(message_ids), now))
         for letter in letters:
             self._remove_letter(letter.message_id)
-            self.enqueue(EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
+            self.place(EnqueueOp(letter.message_id, letter.queue_name, letter.actor_name, 0, 0, letter.body), now)
         return len(letters)
 
 

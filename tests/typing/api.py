@@ -18,12 +18,16 @@ from fq import (
     Actor,
     AgeLimit,
     App,
+    Attempt,
     Call,
     Fault,
     Handle,
+    MessagePage,
+    MessageRecord,
     Missing,
     NotStored,
     Retries,
+    RunCounts,
     Stack,
     TaskError,
     TimedOut,
@@ -31,6 +35,7 @@ from fq import (
     age_limit,
     compose,
     default_middleware,
+    keep,
     results,
     retries,
 )
@@ -109,6 +114,8 @@ def edited(n: int) -> int:
 assert_type(add, Actor[[int, int], int, int])  # type: ignore[assert-type]  # names and defaults of parameters belong to the type, too
 assert_type(add.send(1, 2), Handle[int])
 assert_type(add.send(1), Handle[int])
+assert_type(add.call(1).follow(), Handle[int])
+assert_type(app.group([add.call(1)]).follow(always=True), Handle[list[int]])
 assert_type(add.send(a=1, b=2), Handle[int])
 assert_type(add.call(1, 2), Call[int])
 assert_type(send_mail.send("a@example.com", "hello"), Handle[int])
@@ -304,6 +311,27 @@ App(3)  # type: ignore[arg-type]
 app.include(free)
 app.include(print)  # type: ignore[arg-type]
 assert_type(app.run_until_idle(), int)
+
+
+# --- history -------------------------------------------------------------------------------------
+
+assert_type(add.send(1).history(), MessageRecord | None)
+assert_type(add.send(1).attempts(), tuple[Attempt, ...])
+assert_type(app.messages(state="finished", outcome="dead", tag="a"), MessagePage)
+assert_type(app.counters(minutes=5), tuple[RunCounts, ...])
+app.actor(keep(ttl=timedelta(days=1), count=5, failures="only", redact=["password"]), tags=["a"], sample=3)
+add.call(1).with_options(tags=("a", "b"))
+app.messages(state="gone")  # type: ignore[arg-type]
+app.messages(outcome="fine")  # type: ignore[arg-type]
+app.counters(minutes="5")  # type: ignore[arg-type]
+keep(failures="none")  # type: ignore[arg-type]
+keep(redact=3)  # type: ignore[arg-type]
+
+
+async def an_async_caller_reads_the_same(handle: Handle[int]) -> None:
+    assert_type(await handle.ahistory(), MessageRecord | None)
+    assert_type(await handle.aattempts(), tuple[Attempt, ...])
+    assert_type(await app.amessages(), MessagePage)
 
 
 def a_task_error_is_one_of_four(error: TaskError) -> str:

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import assert_type
 
+from attrs import field, frozen
 from returns.result import Failure, Result, Success
 
 from fq import (
+    App,
     Around,
+    Call,
     Dead,
     Drop,
     Enqueue,
+    Handle,
     Handler,
     Key,
     Message,
@@ -111,3 +116,39 @@ def a_setback_is_one_of_three(setback: Setback) -> str:
         case Drop(reason):
             assert_type(reason, str)
             return reason
+
+
+# --- options of a layer of one's own ---------------------------------------------------------------
+
+
+app = App("memory://")
+
+
+@frozen
+class OfficeHours(Step):
+    opens: int = field(default=0)
+    closes: int = 24
+
+    def before(self, message: Message) -> Message | Outcome:
+        return message
+
+
+@app.actor(OfficeHours.options(opens=9), max_retries=3)
+def report(day: str) -> str:
+    return day
+
+
+@app.actor(OfficeHours(opens=9, closes=17), Retries.options(min_backoff=timedelta(seconds=1)), retries(max_retries=3))
+async def areport(day: str) -> str:
+    return day
+
+
+assert_type(report.send("monday"), Handle[str])
+assert_type(report.call("monday").with_options(OfficeHours.options(opens=0, closes=24), priority=3), Call[str])
+OfficeHours.options(opens="9")  # type: ignore[arg-type]
+OfficeHours.options(open=9)  # type: ignore[call-arg]
+OfficeHours.options(0, 24, 3)  # type: ignore[call-arg]
+Retries.options(max_retries="3")  # type: ignore[arg-type]
+Retries.options(max_retrys=3)  # type: ignore[call-arg]
+report.call("monday").with_options(OfficeHours(opens=0))  # type: ignore[arg-type]
+report.call("monday").with_options(OfficeHours.options(opens=0), prioriti=3)  # type: ignore[call-arg]

@@ -16,9 +16,10 @@ from fq.app.app import App
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.protocol import Broker
+from fq.core.duration import Duration, to_ms
 from fq.testing.simulation.actors import Actors
+from fq.testing.simulation.entries import Violation
 from fq.testing.simulation.faults import Faults
-from fq.testing.simulation.ledger import Violation
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.scenario import Scenario
 
@@ -76,6 +77,7 @@ def simulate(
     check: Callable[[Run], object] | None = None,
     mend: Callable[[App], object] | None = None,
     broker: Callable[[ManualClock], Broker] = lambda clock: MemoryBroker(clock=clock),
+    until: Duration = 0,
     steps: int = 10_000,
 ) -> Report:
     """
@@ -110,6 +112,9 @@ def simulate(
 
         broker: creates the broker under test.
 
+        until: schedules fire for so long, ms or a timedelta: those that the app declares, and those that *workload* puts. Then they stop, and the run
+            ends when nothing else is left to do. Default: 0, never.
+
         steps: a run with more steps counts as stuck.
 
     Raises:
@@ -119,7 +124,7 @@ def simulate(
     happened: Counter[str] = Counter()
     with _quiet(logging.getLogger("fq.worker")), closing(_actors_of_runs(app)) as actors_of_runs:
         for seed, actors in zip(range(seeds) if isinstance(seeds, int) else seeds, actors_of_runs, strict=False):
-            scenario = Scenario(seed, actors, faults, workers, broker, mend)
+            scenario = Scenario(seed, actors, faults, workers, broker, mend, to_ms(until))
             with _named(seed):
                 violations = scenario.run_to_end(workload, check, steps)
             if violations:

@@ -1,6 +1,6 @@
 """`check_invariants`: at the end of a run, the broker must hold what the ledger says. Uses the public queries of the broker only."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from fq.brokers.protocol import Broker
 from fq.brokers.records import StoreResultOp
@@ -8,6 +8,13 @@ from fq.brokers.validation import DEAD_TTL_MS
 from fq.execution.requeue_plan import failed_with_group
 from fq.testing.simulation.ledger import Ledger
 from fq.workflows.group_results import arrivals_before
+
+WRONG_MARKS = {
+    (False, True): ("lost", "is gone"),
+    (True, False): ("duplicated", "is there, though nothing that counts has set it"),
+    (True, True): ("changed", "is not what was set last"),
+}
+"""By whether a mark exists, and whether it must: what that is called. Its body may hold times of the host, so that a report leaves it out."""
 
 WAITING = ("ready", "delayed", "running")
 MAX_DEAD_LETTERS = 1_000_000
@@ -22,10 +29,21 @@ def check_invariants(ledger: Ledger, broker: Broker, queues: Collection[str]) ->
     _check_mended_groups(ledger, now)
     for message_id, (body, until) in ledger.results.items():
         check_result(ledger, broker, message_id, body if until > now else None)
+    check_marks(ledger, broker, list(ledger.marks.keys))
     for group, group_state in ledger.groups.items():
         if len(group_state.values) < group_state.size and group_state.until > now:
             arrived = f"{len(group_state.values)} of its {group_state.size} members have arrived"
             ledger.add_violation("stuck", f"group {group} never completes: {arrived}, and no message is left that could arrive")
+
+
+def check_marks(ledger: Ledger, broker: Broker, keys: Sequence[str]) -> None:
+    """Check that each mark of *keys* is the one that was set last."""
+    found, now = broker.marks(keys), broker.now()
+    for key in keys:
+        expected, has = ledger.marks.get(key, now), found.get(key)
+        if has != expected:
+            kind, what = WRONG_MARKS[has is not None, expected is not None]
+            ledger.add_violation(kind, f"the mark {key} {what}")
 
 
 def _check_mended_groups(ledger: Ledger, now: int) -> None:

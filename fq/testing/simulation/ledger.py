@@ -6,10 +6,8 @@ It follows the contract in ``fq.brokers.protocol``, and knows nothing of any imp
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import assert_never
 
-from attrs import frozen
 from returns.pipeline import is_successful
 
 from fq.brokers.records import (
@@ -19,79 +17,37 @@ from fq.brokers.records import (
     Bury,
     ClaimRequest,
     Commit,
+    Continue,
     Delivery,
     EnqueueOp,
     Release,
     Reschedule,
+    SetMarkOp,
     StoreResultOp,
     Turn,
 )
 from fq.brokers.validation import group_ttl, resolve_deferred
 from fq.core.message import CANCELLED, RETRIES, Message
+from fq.testing.simulation.entries import NEVER, Entries
 from fq.testing.simulation.tracked import TrackedGroup, TrackedMessage
 from fq.wire.codec import decode_result
 
-MAX_NAMED = 5
-"""How many messages a report names."""
 
+class Ledger(Entries):
+    """The records of one run. All times are ms on the broker's clock. Schedules fire until *fires_until*."""
 
-@frozen
-class Violation:
-    """
-    A contradiction between the broker and its contract.
-
-    *kind* is ``"lost"``, ``"duplicated"``, ``"stuck"``, ``"early"``, ``"miscounted"``, ``"changed"``, ``"raised"``; or ``"check"`` for
-    an error of your own check.
-    """
-
-    kind: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.what}"
-
-
-class Ledger:
-    """The records of one run. All times are ms on the broker's clock."""
-
-    def __init__(self) -> None:
-        self.violations: list[Violation] = []
-        self.alive: dict[str, TrackedMessage] = {}
-        self.ended: dict[str, str] = {}
-        self.dead: dict[str, tuple[EnqueueOp, int]] = {}
+    def __init__(self, fires_until: int = 0) -> None:
+        super().__init__()
         self.results: dict[str, tuple[bytes, int]] = {}
         self.waiting: dict[str, dict[str, int]] = {}  # by group: results that wait for it, and their ttl once it is complete
         self.groups: dict[str, TrackedGroup] = {}
         self.leases: dict[str, int] = {}
+        self.fires_until = fires_until
         self.stale = 0
         self.deliveries = 0
         self._held: dict[str, dict[str, TrackedMessage]] = {}
-        self._names: dict[str, str] = {}
-        self._numbers: Counter[str] = Counter()
-
-    def name(self, message_id: str) -> str:
-        """Return the name of a message in reports: its actor and a number."""
-        return self._names.get(message_id, message_id)
-
-    def names(self, message_ids: Collection[str]) -> str:
-        """Return the names of messages in reports, of the first few only."""
-        more = f" and {len(message_ids) - MAX_NAMED} more" if len(message_ids) > MAX_NAMED else ""
-        return ", ".join(self.name(message_id) for message_id in islice(message_ids, MAX_NAMED)) + more
-
-    def add_violation(self, kind: str, what: str) -> None:
-        """Record that something went wrong."""
-        self.violations.append(Violation(kind, what))
 
     # Commands and answers.
-
-    def record_enqueue(self, ops: Iterable[EnqueueOp], now: int, cancelled: bool = False) -> None:
-        """Record *ops*, cancelled or not. A message whose id waits or runs already adds nothing."""
-        for op in ops:
-            if op.message_id not in self.alive:
-                self.alive[op.message_id] = TrackedMessage(op, now if cancelled else now + op.delay, cancelled=cancelled)
-                if op.message_id not in self._names:
-                    self._numbers[op.actor_name] += 1
-                    self._names[op.message_id] = f"{op.actor_name}#{self._numbers[op.actor_name]}"
 
     def record_turn(self, commits: Sequence[Commit], request: ClaimRequest, turn: Turn, now: int) -> None:
         """Record a turn: first commits, then expired leases, then claims."""
@@ -124,13 +80,12 @@ class Ledger:
             entry.deliveries -= counted is not None and message_id not in counted
             self._wait(entry, now, interrupted.get(message_id, ""))
 
-    def record_deletion(self, message_ids: Iterable[str]) -> None:
+    def record_deletion(self, message_ids: Iterable[str], now: int) -> None:
         """Record that messages were deleted, except running ones."""
         for message_id in list(message_ids):
             self.dead.pop(message_id, None)
             if (entry := self.alive.get(message_id)) and not entry.worker:
-                del self.alive[message_id]
-                self.ended[message_id] = "discarded"
+                self.end(entry, "discarded", now)
 
     def record_cancel(self, message_ids: Iterable[str], groups: Iterable[str], found: int, now: int) -> None:
         """Record that messages, of which the broker *found* some, and the continuations of *groups* were cancelled."""
@@ -141,6 +96,8 @@ class Ledger:
         for entry in entries:
             entry.cancelled, entry.cancel_unseen = True, bool(entry.worker)
             entry.due = entry.due if entry.worker else min(entry.due, now)
+            if not entry.worker:
+                self.free(entry, now)
         for group in groups:
             group_state = self.groups.get(group)
             if group_state is None or group_state.until <= now:
@@ -163,14 +120,20 @@ class Ledger:
         return message_id in self.results and is_successful(decode_result(self.results[message_id][0]))
 
     def next_due(self, now: int) -> int | None:
-        """Return when the next delay ends, or the next lease of a worker with messages expires; None if there is none."""
-        delays = [entry.due for entry in self.alive.values() if entry.due > now and not entry.worker]
+        """Return when the next delay ends, a schedule fires, or the lease of a worker with messages expires; None if nothing does."""
+        delays = [entry.due for entry in self.alive.values() if now < entry.due < NEVER and not entry.worker]
+        tick = self.marks.next_due(now)
+        delays += [] if tick is None or tick > self.fires_until else [tick]
         leases = [self.leases[worker] for worker, held in self._held.items() if held]
         return min((due for due in delays + leases if due > now), default=None)
 
     def waits(self, now: int) -> bool:
-        """Does a due message wait?"""
-        return any(not entry.worker and entry.due <= now for entry in self.alive.values())
+        """Does a due message wait, or a mark that is due?"""
+        return any(not entry.worker and entry.due <= now for entry in self.alive.values()) or self.fires(now)
+
+    def fires(self, now: int) -> bool:
+        """Is a mark due that was so before schedules stopped?"""
+        return self.marks.due(min(now, self.fires_until))
 
     def _wait(self, entry: TrackedMessage, now: int, interrupted: str = "") -> None:
         entry.worker, entry.token, entry.interrupted, entry.cancel_unseen = "", 0, interrupted, False
@@ -212,18 +175,23 @@ class Ledger:
             self.add_violation("changed", f"{name} was delivered with the body {delivery.body!r}, expected {entry.op.body!r}")
         entry.worker, entry.token = request.worker, delivery.token
         self._held.setdefault(request.worker, {})[delivery.message_id] = entry
+        if entry.unique is not None and entry.unique.until == "start":
+            self.free(entry, now)
 
     def _why_undeliverable(self, message_id: str) -> str:
         """Return why a message must not be delivered."""
         if message_id in self.ended:
             return f"again, after it was {self.ended[message_id]}"
+        if message_id in self.left_out:
+            return f"but was left out, since {self.name(self.left_out[message_id])} had its unique key"
         for group, group_state in self.groups.items():
             if message_id in (deferred.op.message_id for deferred in group_state.then):
                 return f"when {len(group_state.values)} of the {group_state.size} members of group {group} had arrived"
         return "but was never sent"
 
     def _commit(self, entry: TrackedMessage, commit: Commit, now: int) -> None:
-        del self._held[entry.worker][commit.message_id]
+        if not isinstance(commit.disposition, Continue):
+            del self._held[entry.worker][commit.message_id]
         self._dispose(entry, commit, now)
         for operation in commit.operations:
             match operation:
@@ -233,31 +201,30 @@ class Ledger:
                     self._keep(operation, now)
                 case ArriveOp():
                     self._join(operation, now)
+                case SetMarkOp():
+                    self.record_mark(operation, now)
                 case unknown:
                     assert_never(unknown)
 
     def _dispose(self, entry: TrackedMessage, commit: Commit, now: int) -> None:
         match commit.disposition:
             case Ack():
-                self.end(entry, "done")
+                self.end(entry, "done", now)
             case Bury():
-                self.end(entry, "dead")
+                self.end(entry, "dead", now)
                 self.dead[commit.message_id] = entry.op, now
             case Reschedule(op, fault):
                 entry.op, entry.due, entry.deliveries = op, now + op.delay, 0
                 entry.retries = None if entry.retries is None else entry.retries + (fault is not None)
+                entry.has_failed = entry.has_failed or fault is not None
                 self._wait(entry, now)
             case Release(counted, interrupted):
                 entry.deliveries -= not counted
                 self._wait(entry, now, interrupted)
+            case Continue():
+                pass
             case unknown:
                 assert_never(unknown)
-
-    def end(self, entry: TrackedMessage, how: str) -> None:
-        """Record that a message has ended."""
-        message_id = entry.op.message_id
-        del self.alive[message_id]
-        self.ended[message_id] = how
 
     def _keep(self, store_op: StoreResultOp, now: int) -> None:
         """Record a result. Its ttl starts when the group that it waits for is complete."""

@@ -6,9 +6,9 @@ from typing import cast
 from attrs import define, field
 
 from fq.brokers.protocol import Broker
-from fq.brokers.records import ClaimRequest, Commit, EnqueueOp, StoreResultOp, Turn
+from fq.brokers.records import ClaimRequest, Commit, EnqueueOp, Mark, Placement, SetMarkOp, StoreResultOp, Turn
 from fq.brokers.requeue import RequeuePlanner, planner
-from fq.testing.simulation.invariants import check_results
+from fq.testing.simulation.invariants import check_marks, check_results
 from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.requeues import record_requeue
 from fq.testing.simulation.trace import Trace
@@ -36,16 +36,41 @@ class Recorder:
 
     def enqueue(self, ops: Sequence[EnqueueOp]) -> int:
         """See `Broker.enqueue`."""
-        new = self.broker.enqueue(ops)
-        self.sent.append(ops)
-        self.ledger.record_enqueue(ops, self.broker.now())
-        self.trace.add_enqueue(ops)
-        self.wake_idle_workers()
-        return new
+        return sum(placement.is_new for placement in self.place(ops))
 
     async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """See `Broker.aenqueue`."""
-        self.enqueue(ops)
+        self.place(ops)
+
+    def place(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """See `Broker.place`."""
+        placed = self.broker.place(ops)
+        self.sent.append(ops)
+        self.ledger.record_enqueue(ops, self.broker.now(), placed=placed)
+        self.trace.add_enqueue(ops)
+        self.wake_idle_workers()
+        return placed
+
+    async def aplace(self, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
+        """See `Broker.aplace`."""
+        return self.place(ops)
+
+    def replace(self, op: EnqueueOp, expected: bytes | None = None) -> bool:
+        """See `Broker.replace`."""
+        replaced = self.broker.replace(op, expected)
+        self.ledger.record_replace(op, expected, replaced, self.broker.now())
+        self.trace.add("a producer replaces {}" if replaced else "a producer cannot replace {}", op)
+        self.wake_idle_workers()
+        return replaced
+
+    def set_marks(self, ops: Sequence[SetMarkOp]) -> tuple[bool, ...]:
+        """See `MarkStore.set_marks`."""
+        done = self.broker.set_marks(ops)
+        self.ledger.record_marks(ops, done, self.broker.now())
+        for op, fits in zip(ops, done, strict=True):
+            self.trace.add("{} is set, with {}" if fits else "{} is set too late, without {}", op, op.then or "nothing else")
+        self.wake_idle_workers()
+        return done
 
     def turn(self, commits: Sequence[Commit], request: ClaimRequest) -> Turn:
         """See `Broker.turn`."""
@@ -61,6 +86,8 @@ class Recorder:
         ]
         if kept:
             check_results(self.ledger, self.broker, kept)
+        if marked := [operation.key for commit in commits for operation in commit.operations if type(operation) is SetMarkOp]:
+            check_marks(self.ledger, self.broker, marked)
         if commits:
             self.wake_idle_workers()
         return turn
@@ -69,10 +96,11 @@ class Recorder:
         """Let idle workers ask again, if a due message waits."""
         self.has_news = self.has_news or self.ledger.waits(self.broker.now())
 
-    def renew(self, workers: Sequence[str], lease: int) -> None:
+    def renew(self, workers: Sequence[str], lease: int, reports: Sequence[SetMarkOp] = (), asked: Sequence[str] = ()) -> Mapping[str, Mark]:
         """See `Broker.renew`."""
-        self.broker.renew(workers, lease)
+        found = self.broker.renew(workers, lease, reports, asked)
         self.ledger.record_renewal(workers, self.broker.now() + lease)
+        return found
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None = None) -> int:
         """See `Broker.release`."""
@@ -102,13 +130,13 @@ class Recorder:
     def discard(self, message_ids: Sequence[str]) -> int:
         """See `Broker.discard`."""
         count = self.broker.discard(message_ids)
-        self.ledger.record_deletion(message_ids)
+        self.ledger.record_deletion(message_ids, self.broker.now())
         return count
 
     def purge(self, queue: str) -> int:
         """See `Broker.purge`."""
         count = self.broker.purge(queue)
-        self.ledger.record_deletion([key for key, entry in self.ledger.alive.items() if entry.op.queue_name == queue])
+        self.ledger.record_deletion([key for key, entry in self.ledger.alive.items() if entry.op.queue_name == queue], self.broker.now())
         return count
 
     def wait_result(self, message_id: str, timeout: int) -> bytes | None:

@@ -16,7 +16,7 @@ def record_requeue(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlan
     chosen = dict.fromkeys(message_ids)
     todo = plan(chosen, _View(ledger, now), now)
     for message_id in todo.taken_messages:
-        ledger.end(ledger.alive[message_id], "taken back")
+        ledger.end(ledger.alive[message_id], "taken back", now)
     for group, numbers in todo.removed.items():
         for number in numbers:
             ledger.groups[group].values.pop(number, None)
@@ -28,13 +28,18 @@ def record_requeue(ledger: Ledger, message_ids: Iterable[str], plan: RequeuePlan
             False,
             now + OPEN_GROUP_TTL_MS,
         )
-    for message_id in todo.deleted_letters:
+    for message_id in todo.taken_letters:
         del ledger.dead[message_id]
-    new = [op for op in todo.enqueues if op.message_id not in ledger.alive]
-    ledger.record_enqueue(todo.enqueues, now)
-    for op in new:
-        ledger.alive[op.message_id].retries = 0
-    expected = todo.count(chosen)
+    refused = 0
+    for op in todo.enqueues:
+        if ledger.keys.refuses(op, now):
+            refused += 1
+            continue
+        del ledger.dead[op.message_id]
+        is_new = op.message_id not in ledger.alive
+        ledger.record_enqueue([op], now)
+        ledger.alive[op.message_id].retries = 0 if is_new else ledger.alive[op.message_id].retries
+    expected = todo.count(chosen) - refused
     if count != expected:
         ledger.add_violation("changed", f"{expected} of {ledger.names(list(chosen))} could be requeued, but the broker says {count}")
 

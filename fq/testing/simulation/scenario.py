@@ -9,10 +9,12 @@ from fq.brokers.clock import ManualClock
 from fq.brokers.protocol import Broker
 from fq.calls.handle import Handle
 from fq.core.message import TIME_LIMIT
+from fq.execution.schedule_changes import put_all
 from fq.testing.simulation.actors import Actors
+from fq.testing.simulation.entries import Violation
 from fq.testing.simulation.faults import Faults
 from fq.testing.simulation.invariants import check_invariants
-from fq.testing.simulation.ledger import Ledger, Violation
+from fq.testing.simulation.ledger import Ledger
 from fq.testing.simulation.recorder import Recorder
 from fq.testing.simulation.run import Run
 from fq.testing.simulation.trace import Trace
@@ -23,6 +25,9 @@ TIME_JUMP_CHANCE = 0.08
 
 MEND_CHANCE = 0.02
 """The probability, at each step, that `mend` is called early, and some dead letters are requeued."""
+
+FIRE_CHANCE = 0.5
+"""The probability that a worker that sees a due schedule looks after it in its next step."""
 
 RECOVERY_CHANCE = 0.12
 """The probability, at each step, that a stalled worker continues."""
@@ -39,11 +44,12 @@ class Scenario:
         workers: int,
         make_broker: Callable[[ManualClock], Broker],
         mend: Callable[[App], object] | None = None,
+        until: int = 0,
     ) -> None:
         self.random = Random(seed)  # noqa: S311  # not a secret: it must be reproducible
         self.clock = ManualClock()
         broker = make_broker(self.clock)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.clock.now + until)
         self.run = Run(seed, actors.app, self.ledger)
         self.trace = Trace(broker, self.ledger)
         self.recorder = Recorder(broker, self.ledger, self.trace)
@@ -61,6 +67,7 @@ class Scenario:
         violations, step = self.ledger.violations, 0
         self._actors.on_call = self._count
         with self.run.app.using_broker(self.recorder.as_broker(), self._fresh_id):
+            self._declare_schedules()
             self.run.sent = workload(self.run.app)
             try:
                 while not violations and step < steps and (self._step() or self._mend_all()):
@@ -75,6 +82,12 @@ class Scenario:
             if not violations and check is not None:
                 self._check(check)
         return tuple(violations)
+
+    def _declare_schedules(self) -> None:
+        """Store what the app declares, as its workers do when they start; only if schedules fire."""
+        now, schedules, refuse = self.clock.now, self.run.app.registry.schedules, self.ledger.record_refusal
+        if self.ledger.fires_until > now:
+            put_all(self.run.app.registry, self.recorder.as_broker(), lambda: self.clock.now, schedules.all_stored(now), refuse)
 
     def _check(self, check: Callable[[Run], object]) -> None:
         try:
@@ -114,7 +127,9 @@ class Scenario:
         return True
 
     def _act(self, worker: SimulatedWorker) -> None:
-        if worker.runs_next:
+        if worker.may_fire and not worker.stalled and self.random.random() < FIRE_CHANCE:
+            worker.fire()
+        elif worker.runs_next:
             worker.run()
         elif not worker.stalled:
             worker.turn(self._limit(worker))

@@ -12,11 +12,13 @@ from fq.brokers.records import (
     Bury,
     ClaimRequest,
     Commit,
+    Continue,
     Delivery,
     Disposition,
     EnqueueOp,
     Release,
     Reschedule,
+    SetMarkOp,
     StoreResultOp,
     Turn,
 )
@@ -73,6 +75,8 @@ class Trace:
                 return f"result of {self._ledger.name(message_id)}"
             case ArriveOp(group, member, size):
                 return f"arrival {member} of {size} in group {group[:8]}"
+            case SetMarkOp(key):
+                return f"mark {key}"
             case Outcome():
                 return _outcome(detail)
             case _:
@@ -89,6 +93,8 @@ def _disposition(disposition: Disposition) -> str:
             return f"dead ({fault.type})"
         case Release(counted):
             return "handed back" + (", counted" if counted else "")
+        case Continue():
+            return "goes on"
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -2,7 +2,7 @@
 
 from attrs import define, field
 
-from fq.brokers.records import DeferredEnqueue, EnqueueOp
+from fq.brokers.records import DeferredEnqueue, EnqueueOp, UniqueKey
 
 
 @define(eq=False)
@@ -10,7 +10,9 @@ class TrackedMessage:
     """
     Mutable: a message, from when it is sent to its final outcome.
 
-    *worker* holds it; *retries* is None until a worker has read it; *cancel_unseen* while its worker has not been told that it is cancelled.
+    *worker* holds it; *unique* is the key that it holds, or waits for.
+
+    *retries* is None until a worker has read it; *cancel_unseen* while its worker has not been told that it is cancelled.
     """
 
     op: EnqueueOp
@@ -22,6 +24,13 @@ class TrackedMessage:
     retries: int | None = None
     cancelled: bool = False
     cancel_unseen: bool = False
+    has_failed: bool = False
+    unique: UniqueKey | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Does it run, or was it delivered before, or has it failed?"""
+        return self.worker != "" or self.deliveries > 0 or self.has_failed
 
 
 @define(eq=False)
