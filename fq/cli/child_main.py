@@ -1,14 +1,16 @@
-"""The entry point of a worker process that `spawn_child` starts as a new interpreter: it imports the application and runs it."""
+"""The entry points of a worker process: `run_fork` of a fork of the supervisor, `main` of a new interpreter. Both import the application and run it."""
 
 import json
 from functools import partial
+from typing import Never
 
 from attrs import evolve
 
+from fq.app.app import App
 from fq.brokers.protocol import Broker
 from fq.cli.common import load_app
 from fq.execution.registry import Registry
-from fq.observe.endpoint import join_metrics
+from fq.observe.joining import join_metrics
 from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import stop_inheritance
 from fq.worker.log_setup import LogSettings
@@ -34,6 +36,11 @@ def main(order: str) -> None:
     run_child(partial(load, fields["app"]), settings, fields["name"], fields["supervisor"], scoreboard, signals)
 
 
+def run_fork(app_path: str, settings: WorkerSettings, name: str, supervisor: int, scoreboard: Scoreboard, signals: ControlSignals) -> Never:
+    """Import the application at *app_path*, and run it."""
+    run_child(partial(load, app_path), settings, name, supervisor, scoreboard, signals)
+
+
 def set_up_logging(logs: LogSettings) -> None:
     """Set up logging; to standard error if the log file cannot be opened, for example because its folder is gone."""
     try:
@@ -44,7 +51,7 @@ def set_up_logging(logs: LogSettings) -> None:
 
 
 def load(app_path: str) -> tuple[Registry, Broker]:
-    """Return what a worker needs of the app at *app_path*, with the metrics layer that its supervisor has added."""
-    app = load_app(app_path)
+    """Return what a worker needs of the app at *app_path*, with the metrics layer that ``--metrics`` asks for."""
+    app: App = load_app(app_path)
     join_metrics(app)
     return app.registry, app.broker

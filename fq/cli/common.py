@@ -2,18 +2,28 @@
 
 import importlib
 import json
+import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
+from click.shell_completion import CompletionItem
 
-from fq.app.app import App
 from fq.core.printable import printable
 from fq.errors import ActorNotFound, BrokerError, FqError
+
+if TYPE_CHECKING:
+    from fq.app.app import App
+
+DJANGO_PROJECT = "fq.django.project"
+
+OF_FRAMEWORKS = (DJANGO_PROJECT, "fq.flask.project")
+"""The only modules of fq with an app in them: that of the project of a web framework."""
 
 
 class PlainError(click.ClickException):
@@ -49,7 +59,7 @@ def plain_errors() -> Iterator[None]:
         raise UsageError("an argument is nested too deeply: at most a few hundred levels are accepted") from None
 
 
-def load_app(path: str) -> App:
+def load_app(path: str) -> "App":
     """
     Return the app at *path*, ``module:attribute``.
 
@@ -62,7 +72,7 @@ def load_app(path: str) -> App:
     if module_name.endswith(".py"):
         dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
         raise UsageError(f"found the file {module_name}, expected a module: did you mean {dotted}:{attribute or 'app'}?")
-    if module_name.partition(".")[0] == "fq":
+    if module_name.partition(".")[0] == "fq" and module_name not in OF_FRAMEWORKS:
         hidden = (
             f"{Path.cwd() / 'fq.py'} cannot be imported, because fq itself has that name"
             if Path("fq.py").exists()
@@ -78,6 +88,8 @@ def load_app(path: str) -> App:
         raise UsageError(f"{module_name} cannot be imported: {error}") from error
     except Exception as error:
         raise UsageError(f"{module_name} cannot be imported{_where(error)}: {type(error).__name__}: {error}") from error
+    from fq.app.app import App
+
     apps = [name for name, value in vars(module).items() if isinstance(value, App)]
     found: object = module
     for part in (attribute or "app").split("."):
@@ -95,7 +107,7 @@ def _where(error: Exception) -> str:
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
-def check_actor(app: App, name: str) -> None:
+def check_actor(app: "App", name: str) -> None:
     """Raise `UsageError`, with the nearest name, unless *app* has an actor called *name*."""
     try:
         app.get_actor(name)
@@ -104,9 +116,9 @@ def check_actor(app: App, name: str) -> None:
         raise UsageError(f"no actor called {name}: did you mean {near[0]}?" if near else str(error)) from None
 
 
-def check_queue(app: App, name: str) -> None:
+def check_queue(app: "App", name: str) -> None:
     """Raise `UsageError`, with the nearest name, unless *app* or its broker has a queue called *name*."""
-    known = sorted({*app.queues, *(queue.queue_name for queue in app.broker.queues())})
+    known = sorted({*app.queues, *(queue.queue_name for queue in app.broker.queues(1))})
     if name not in known:
         near = get_close_matches(name, known, 1)
         raise UsageError(f"no queue called {name}: " + (f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"))
@@ -131,15 +143,37 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """
-    Return *number* with *noun*, in the plural unless there is one.
+def confirm(question: str) -> None:
+    """Ask *question* on standard error, so that standard output has the answer of the command only. Raises `click.Abort` unless the answer is yes."""
+    click.confirm(question, abort=True, err=True)
 
-    >>> counted(1, "message"), counted(2, "message"), counted(0, "process", "processes")
-    ('1 message', '2 messages', '0 processes')
-    """
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
+Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def completing(names: Callable[["App"], Iterable[str]]) -> Complete:
+    """Return what shells ask to complete one of the *names* of the app, none if the app cannot be loaded."""
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        try:
+            found = list(names(load_app(context.params.get("app_path") or _typed_path())))
+        except (click.ClickException, FqError):
+            return []
+        return [CompletionItem(name) for name in found if name.startswith(begun)]
+
+    return complete
+
+
+def _typed_path() -> str:
+    """Return the path of the app on the line that a shell wants completed: click has not read it, since the option before the cursor has no value yet."""
+    return next((word for word in os.environ.get("COMP_WORDS", "").split() if ":" in word), "")
+
+
+complete_actors = completing(lambda app: app.actors)
+complete_queues = completing(lambda app: app.queues)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+values = click.option(
+    "--values", "shows_values", is_flag=True, help="Show the values of arguments and results, not only what redact= allows."
+)
 app_path = click.argument("app_path", metavar="APP")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from fq.brokers import SqliteBroker
-from fq.cli.common import UsageError, app_path, load_app, plain_errors
+from fq.cli.common import UsageError, app_path, as_json, confirm, load_app, plain_errors, print_json
 
 CONFIRM_ABOVE_BYTES = 2**29
 """Rewriting more than this takes long enough to ask first."""
@@ -14,7 +14,8 @@ CONFIRM_ABOVE_BYTES = 2**29
 @click.command()
 @app_path
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(app_path: str, file: Path) -> None:
+@as_json
+def backup(app_path: str, file: Path, as_json: bool) -> None:
     """
     Copy the SQLite database of APP to FILE.
 
@@ -26,13 +27,17 @@ def backup(app_path: str, file: Path) -> None:
     with plain_errors():
         broker = _sqlite(app_path, "backup", "use the persistence of Redis (BGSAVE, or an append-only file)")
         broker.backup(file)
-        click.echo(f"{file}, {_megabytes(file.stat().st_size)}")
+        if as_json:
+            print_json({"file": str(file), "bytes": file.stat().st_size})
+        else:
+            click.echo(f"{file}, {_megabytes(file.stat().st_size)}")
 
 
 @click.command()
 @app_path
 @click.option("--yes", is_flag=True, help="Do not ask, even if it takes long.")
-def shrink(app_path: str, yes: bool) -> None:
+@as_json
+def shrink(app_path: str, yes: bool, as_json: bool) -> None:
     """
     Give free space in the SQLite file of APP back to the disk.
 
@@ -42,9 +47,12 @@ def shrink(app_path: str, yes: bool) -> None:
         broker = _sqlite(app_path, "shrink", "this broker has no database file")
         before = broker.room()
         if before.size - before.free > CONFIRM_ABOVE_BYTES and not yes:
-            click.confirm(f"Rewrite {_megabytes(before.size - before.free)}? Nothing else can write to the database meanwhile.", abort=True)
+            confirm(f"Rewrite {_megabytes(before.size - before.free)}? Nothing else can write to the database meanwhile.")
         after = broker.shrink()
-        click.echo(f"{broker.path}: {_megabytes(before.size)} before, {_megabytes(after.size)} after")
+        if as_json:
+            print_json({"file": str(broker.path), "bytes_before": before.size, "bytes_after": after.size})
+        else:
+            click.echo(f"{broker.path}: {_megabytes(before.size)} before, {_megabytes(after.size)} after")
 
 
 def _sqlite(app_path: str, command: str, instead: str) -> SqliteBroker:

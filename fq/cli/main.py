@@ -1,26 +1,46 @@
 """`main`: the group of all commands."""
 
-from importlib.metadata import version
+import sys
 
 import click
 
-from fq.cli.database_file import backup, shrink
-from fq.cli.doctor import doctor
-from fq.cli.message import cancel, dead, show
-from fq.cli.queues import pause, purge, queues, resume
-from fq.cli.send import send
-from fq.cli.stack import stack
-from fq.cli.worker import worker
-from fq.cli.workers import health, workers
+from fq.cli.lazy_commands import LazyCommands
+
+HOMES = {
+    "worker": "fq.cli.no_worker" if sys.platform == "win32" else "fq.cli.worker",
+    "actors": "fq.cli.actors",
+    "stack": "fq.cli.stack",
+    "send": "fq.cli.send",
+    "queues": "fq.cli.queues",
+    "pause": "fq.cli.queues",
+    "resume": "fq.cli.queues",
+    "purge": "fq.cli.queues",
+    "workers": "fq.cli.workers",
+    "health": "fq.cli.workers",
+    "top": "fq.cli.top",
+    "schedules": "fq.cli.schedules",
+    "outbox": "fq.cli.outbox",
+    "ls": "fq.cli.records",
+    "show": "fq.cli.show",
+    "reschedule": "fq.cli.reschedule",
+    "dead": "fq.cli.dead",
+    "tail": "fq.cli.tail",
+    "cancel": "fq.cli.changes",
+    "retry": "fq.cli.changes",
+    "promote": "fq.cli.changes",
+    "discard": "fq.cli.changes",
+    "metrics": "fq.cli.metrics",
+    "web": "fq.cli.web",
+    "doctor": "fq.cli.doctor",
+    "migrate": "fq.cli.migrate",
+    "backup": "fq.cli.database_file",
+    "shrink": "fq.cli.database_file",
+    "bench": "fq.cli.bench",
+}
+"""The module of each command, which is imported when the command is used."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("fq"), prog_name="fq")
+@click.group(commands=LazyCommands(HOMES), context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fq", prog_name="fq")
 def main() -> None:
     """Run and inspect fq, a task queue. APP names your application: module:attribute, such as tasks:app."""
-
-
-COMMANDS = (worker, stack, send, queues, pause, resume, purge, show, cancel, dead, workers, health, doctor, backup, shrink)
-
-for command in COMMANDS:
-    main.add_command(command)

@@ -8,12 +8,14 @@ from fq.cli.common import (
     app_path,
     as_json,
     check_actor,
+    complete_actors,
     json_or_text,
     load_app,
     plain_errors,
     print_json,
     print_text,
 )
+from fq.cli.progress import result_with_progress
 from fq.core.printable import indented
 from fq.errors import ResultError
 
@@ -28,7 +30,7 @@ class TaskFailed(PlainError):
 
 @click.command()
 @app_path
-@click.argument("actor")
+@click.argument("actor", shell_complete=complete_actors)
 @click.argument("arguments", nargs=-1)
 @click.option("--kwargs", default="{}", metavar="JSON", help="Keyword arguments, as a JSON object.")
 @click.option("--delay", type=click.IntRange(0), default=0, metavar="MS", help="Run the message after this delay.")
@@ -39,7 +41,7 @@ def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, 
     Send ACTOR of APP a message with ARGUMENTS.
 
     Each argument is read as JSON if that fits the parameter's annotation, or else as text. Prints the message id or, with --wait, the result as
-    JSON.
+    JSON; meanwhile, what the actor tells of its progress goes to standard error: as a bar in a terminal, as lines elsewhere.
 
     Exit code 1 if the task failed, or had no result in time.
     """
@@ -59,7 +61,7 @@ def send(*, app_path: str, actor: str, arguments: tuple[str, ...], kwargs: str, 
                 print_text(handle.message_id)
             return
         try:
-            value = declared.signature.dump_result(handle.get_result(block=True, timeout=wait))
+            value = declared.signature.dump_result(result_with_progress(handle, wait))
         except ResultError as error:
             if not as_json:
                 raise TaskFailed(str(error)) from None

@@ -2,13 +2,24 @@
 
 import click
 
-from fq.cli.common import UsageError, app_path, as_json, check_actor, json_or_text, load_app, plain_errors, print_json, print_text
+from fq.cli.common import (
+    UsageError,
+    app_path,
+    as_json,
+    check_actor,
+    complete_actors,
+    json_or_text,
+    load_app,
+    plain_errors,
+    print_json,
+    print_text,
+)
 from fq.middleware.option_sources import SourcedLayer, with_option_sources
 
 
 @click.command()
 @app_path
-@click.argument("actor")
+@click.argument("actor", shell_complete=complete_actors)
 @click.option("--with", "given", multiple=True, metavar="NAME=JSON", help="Assume this option in the message; may be repeated.")
 @as_json
 def stack(app_path: str, actor: str, given: tuple[str, ...], as_json: bool) -> None:

@@ -1,23 +1,19 @@
 """`Collector`: exports the counters of a `Meter` and the state of the queues as metrics of prometheus_client."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as Base
 
-from fq.brokers.records import QueueStats
-from fq.errors import BrokerError
+from fq.observe.broker_metrics import broker_metrics
 from fq.observe.meter import BOUNDS_MS, ERRORS, IN_PROGRESS, LOST, MESSAGES, REJECTS, RETRIES, STALE, Histogram, Meter, MetricTotals
 from fq.observe.shared_counters import Labels
-from fq.runtime.logger import logger
 
 if TYPE_CHECKING:
     from fq.app.app import App
-
-log = logger("fq.observe")
 
 COUNTERS = (
     ("fq_messages", MESSAGES, "Messages that were processed, with any outcome"),
@@ -26,14 +22,6 @@ COUNTERS = (
     ("fq_message_rejects", REJECTS, "Messages that became dead letters"),
     ("fq_stale_commits", STALE, "Outcomes that came too late: another worker had claimed the message by then"),
     ("fq_lease_losses", LOST, "Messages that a worker lost before this delivery, because it died or lost its connection"),
-)
-
-QUEUES = (
-    ("fq_ready_messages", "ready", "Messages that wait for a worker: the depth of the queue"),
-    ("fq_delayed_messages", "delayed", "Messages that are not due yet"),
-    ("fq_claimed_messages", "in_flight", "Messages that workers hold"),
-    ("fq_dead_messages", "dead", "Dead letters that are kept"),
-    ("fq_queue_paused", "paused", "1 while the queue is paused"),
 )
 
 LABELS = ("queue_name", "actor_name")
@@ -60,32 +48,7 @@ class Collector(Base):
         yield running
         yield from _histograms(totals)
         yield GaugeMetricFamily("fq_workers_total", "Worker processes that are alive", value=self._meter.processes())
-        yield from self._queues()
-
-    def _queues(self) -> Iterator[Metric]:
-        try:
-            queues = self._app.broker.queues()
-        except BrokerError as error:
-            log.warning("cannot ask the broker for metrics: %s", error)
-            yield GaugeMetricFamily("fq_broker_up", "1 if the broker answered", value=0)
-            return
-        yield GaugeMetricFamily("fq_broker_up", "1 if the broker answered", value=1)
-        yield from queue_metrics(queues)
-
-
-def queue_metrics(queues: Sequence[QueueStats]) -> Iterator[Metric]:
-    """Return the metrics of *queues*."""
-    for name, attribute, text in QUEUES:
-        gauge = GaugeMetricFamily(name, text, labels=("queue_name",))
-        for queue in queues:
-            gauge.add_metric((queue.queue_name,), float(getattr(queue, attribute)))
-        yield gauge
-    age = GaugeMetricFamily(
-        "fq_oldest_message_age_seconds", "How long the oldest ready message has waited, of any priority", labels=("queue_name",)
-    )
-    for queue in queues:
-        age.add_metric((queue.queue_name,), queue.oldest / 1_000)
-    yield age
+        yield from broker_metrics(self._app)
 
 
 def _histograms(totals: Iterable[tuple[Labels, MetricTotals]]) -> Iterator[Metric]:

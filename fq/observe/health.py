@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from fq.errors import BrokerError
 
 if TYPE_CHECKING:
     from fq.app.app import App
-
-PATH = "/health"
 
 
 @frozen
@@ -43,22 +42,51 @@ def health_of(app: "App", host: str | None = None) -> Health:
 
 
 def answering_health(handler: type[BaseHTTPRequestHandler], app: "App") -> type[BaseHTTPRequestHandler]:
-    """Return *handler* that also answers ``/health``: 200 if a worker of this host is alive, 503 if none is, or if the broker cannot be used."""
+    """Return *handler* that also answers the paths of `PROBES`: each with 200 or 503, and with JSON."""
     get = handler.do_GET  # type: ignore[attr-defined]  # a handler of GET requests
 
     def do_get(self: BaseHTTPRequestHandler) -> None:
-        if self.path.partition("?")[0] != PATH:
+        probe = PROBES.get(self.path.partition("?")[0])
+        if probe is None:
             get(self)
             return
-        try:
-            health = health_of(app)
-        except BrokerError as error:
-            health = Health(socket.gethostname(), 0, str(error))
-        body = json.dumps({"host": health.host, "alive": health.alive, "error": health.error}).encode()
-        self.send_response(200 if health.is_good else 503)
+        is_good, fields = probe(app)
+        body = json.dumps(fields).encode()
+        self.send_response(200 if is_good else 503)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     return type("Handler", (handler,), {"do_GET": do_get})
+
+
+def _probe_worker(app: "App") -> tuple[bool, dict[str, object]]:
+    """Is a worker of this host alive?"""
+    try:
+        health = health_of(app)
+    except BrokerError as error:
+        health = Health(socket.gethostname(), 0, str(error))
+    return health.is_good, {"host": health.host, "alive": health.alive, "error": health.error}
+
+
+def _probe_process(_: "App") -> tuple[bool, dict[str, object]]:
+    """Does this process answer? It asks no broker, so that an outage of the broker restarts nothing."""
+    return True, {"alive": True}
+
+
+def _probe_broker(app: "App") -> tuple[bool, dict[str, object]]:
+    """Does the broker answer?"""
+    try:
+        app.broker.workers()  # a cheap question: it counts no messages
+    except BrokerError as error:
+        return False, {"ready": False, "error": str(error)}
+    return True, {"ready": True, "error": ""}
+
+
+PROBES: dict[str, Callable[["App"], tuple[bool, dict[str, object]]]] = {
+    "/health": _probe_worker,
+    "/livez": _probe_process,
+    "/readyz": _probe_broker,
+}
+"""By path, a function that says whether to answer 200 or 503, and with which JSON object."""

@@ -5,7 +5,6 @@ Each process writes into a slot of its own, so processes need no lock between th
 with the last process that uses it, and the counts of a killed process remain.
 """
 
-import fcntl
 import mmap
 import os
 import struct
@@ -16,6 +15,7 @@ from typing import TypeAlias
 from zlib import crc32
 
 from fq.runtime.anonymous_file import anonymous_file
+from fq.runtime.byte_locks import is_locked, try_lock
 
 Labels: TypeAlias = tuple[str, str]
 """Queue and actor."""
@@ -74,17 +74,14 @@ class SharedCounters:
         The counts of the slot's previous process stay, and counting continues from them.
         """
         for number in range(self.slots):
-            try:
-                fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
-            except OSError:
-                continue
-            return ProcessCounters(self, number)
+            if try_lock(self.descriptor, number):
+                return ProcessCounters(self, number)
         return None
 
     def claimed(self, own: "ProcessCounters | None") -> frozenset[int]:
         """Return the numbers of the slots of live processes. *own* is the slot of this process: it cannot query its own lock."""
         mine = frozenset() if own is None else frozenset((own.number,))
-        return mine | {number for number in range(self.slots) if number not in mine and self._is_locked(number)}
+        return mine | {number for number in range(self.slots) if number not in mine and is_locked(self.descriptor, number)}
 
     def read(self, number: int) -> dict[Labels, Cells]:
         """Return the rows of a slot."""
@@ -139,15 +136,6 @@ class SharedCounters:
         text = self._memory[offset + _LENGTH.size : offset + _LENGTH.size + length].decode("utf-8", "replace")
         queue, _, actor = text.partition("\n")
         return queue, actor
-
-    def _is_locked(self, number: int) -> bool:
-        """Does another process hold the lock? The check takes a shared lock for a moment; a process that claims meanwhile takes the next slot."""
-        try:
-            fcntl.lockf(self.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, number)
-        except OSError:
-            return True
-        fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, number)
-        return False
 
 
 class ProcessCounters:

@@ -12,21 +12,38 @@ from typing import Literal, TextIO
 from attrs import frozen
 
 from fq.core.printable import indented, printable
+from fq.execution.log_context import FIELDS, MessageFilter
 
 TEXT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
+
+OF_LOGGING = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName", "fq"}
+"""The attributes of a record that `logging` and fq give it; all others are from the application."""
 
 LogFormat = Literal["text", "json"]
 
 
 class TextFormatter(logging.Formatter):
-    """A record begins at the start of a line, and what follows it is indented: nothing in it can look like another record, or change a terminal."""
+    """
+    A record begins at the start of a line, and what follows it is indented: nothing in it can look like another record, or change a terminal.
+
+    A record of the application that was made inside an actor ends with the actor and the id of the message.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name that logging calls
+        line = super().formatMessage(record)
+        message_id = getattr(record, "message_id", "")
+        return f"{line} ({getattr(record, 'actor', '')} {message_id})" if message_id and not hasattr(record, "fq") else line
 
     def format(self, record: logging.LogRecord) -> str:
         return indented(printable(super().format(record), lines=True))
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record: time (ISO 8601, UTC), level, process, logger, message, and the traceback where there is one."""
+    """
+    One JSON object a record: time (ISO 8601, UTC), level, process, logger, message, and the traceback where there is one.
+
+    Records about a message, and those made inside an actor, have its facts as further fields: ``message_id``, ``actor`` … So has what was given as ``extra``.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -36,7 +53,11 @@ class JsonFormatter(logging.Formatter):
             "process": record.process,
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "fq", {}),
         }
+        for name, value in vars(record).items():
+            if name not in OF_LOGGING and (value or name not in FIELDS):
+                fields.setdefault(name, value)
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return json.dumps(fields, default=str)
@@ -113,6 +134,7 @@ class LogSettings:
 
     def _handler(self, stream: TextIO, supervises: bool) -> logging.Handler:
         handler = (NonBlockingHandler if supervises else QuietStreamHandler)(stream)
+        handler.addFilter(MessageFilter())
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter(TEXT))
         return handler
 

@@ -17,8 +17,11 @@ _HEADER = Struct("<dQ")  # last heartbeat, finished
 _SLOT = Struct("<ddH110s")  # deadline, started, length of the message id, the message id
 _LENGTH = Struct("<H")
 _LENGTH_AT = 16
+_COUNT = Struct("<H")  # how many slots there are; 0 if a version of fq made the scoreboard that did not say so
+_COUNT_AT = 16
 _SLOT_BYTES = 128
 _MAX_ID_BYTES = 110
+_MAX_STACK_BYTES = 1_000_000
 
 
 @frozen
@@ -66,15 +69,18 @@ class Scoreboard:
     def __init__(self, slots: int, descriptor: int | None = None) -> None:
         size = _SLOT_BYTES * (slots + 1)
         self.descriptor = anonymous_file("fq-scoreboard", size) if descriptor is None else descriptor
+        self._size = size
         self._memory = mmap.mmap(self.descriptor, size)
+        _COUNT.pack_into(self._memory, _COUNT_AT, slots)
         self._slots = [ScoreboardSlot(self._memory, _SLOT_BYTES * (number + 1)) for number in range(slots)]
         self._count = slots
         self._free = list(self._slots)
 
     @classmethod
     def reopen(cls, descriptor: int) -> "Scoreboard":
-        """Return the scoreboard behind *descriptor*, with as many slots as the file has room for."""
-        return cls(os.fstat(descriptor).st_size // _SLOT_BYTES - 1, descriptor)
+        """Return the scoreboard behind *descriptor*, with as many slots as it has."""
+        (slots,) = _COUNT.unpack(os.pread(descriptor, _COUNT.size, _COUNT_AT))
+        return cls(slots or os.fstat(descriptor).st_size // _SLOT_BYTES - 1, descriptor)
 
     def slot(self) -> ScoreboardSlot:
         """Return a slot that is not in use."""
@@ -94,6 +100,25 @@ class Scoreboard:
         """Stop writing to shared memory: this process is a fork."""
         for slot in self._slots:
             slot.detach()
+
+    # Behind the slots, the file has what a child says of its stacks: first what Python's faulthandler writes, then its own account.
+
+    def clear_stacks(self) -> None:
+        """Forget the stacks, and let the next ones be written in their place."""
+        os.ftruncate(self.descriptor, self._size)
+        os.lseek(self.descriptor, self._size, os.SEEK_SET)
+
+    def write_stacks(self, text: str) -> None:
+        """Write the child's own account of its stacks."""
+        data = memoryview(b"\0" + text.replace("\0", "").encode("utf-8", "replace") + b"\0")
+        while data:
+            data = data[os.write(self.descriptor, data) :]
+
+    def read_stacks(self) -> tuple[str, str]:
+        """Return what faulthandler has written, and the child's own account, if that is complete."""
+        data = os.pread(self.descriptor, _MAX_STACK_BYTES, self._size)
+        dumped, _, told = data.partition(b"\0")
+        return dumped.decode("utf-8", "replace"), told[:-1].decode("utf-8", "replace") if told.endswith(b"\0") else ""
 
     def close(self) -> None:
         """Release the memory and the file."""

@@ -25,6 +25,7 @@ class InlineSettings(TypedDict, total=False):
     heartbeat: Duration
     shutdown_timeout: Duration
     unknown_actor_grace: Duration
+    log_tasks: bool
 
 
 @frozen(kw_only=True)
@@ -55,6 +56,8 @@ class WorkerSettings:
 
         unknown_actor_grace: how long a message for an actor that is not declared here, or with arguments that it does not take, is left to other
             workers before it is a dead letter. Default 60 s.
+
+        log_tasks: log each success, too, as information. Default: failures only.
     """
 
     queues: tuple[str, ...] = field(default=(), converter=_names)
@@ -68,6 +71,7 @@ class WorkerSettings:
     max_tasks_per_child: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     max_memory_per_child: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     unknown_actor_grace: int = field(default=60_000, converter=to_ms)
+    log_tasks: bool = False
 
     @property
     def lease(self) -> int:

@@ -56,12 +56,12 @@ class Rig:
         """A worker for as long as the context lasts; it must then stop gracefully, with exit code 0."""
         process = self.start(*options, app=app)
         try:
-            wait_until(lambda: children(process), what="the worker's start")
+            wait_until(lambda: runs_actors(process), what="the worker's start")
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                code = process.wait(30)
+                code = process.wait(60)
             except subprocess.TimeoutExpired:
                 kill_all(process)
                 raise
@@ -86,6 +86,13 @@ class Rig:
     def log(self) -> str:
         """Return the worker's log."""
         return (self.folder / "worker.log").read_text()
+
+
+def runs_actors(process: subprocess.Popen[bytes]) -> bool:
+    """Has the worker a child with the threads that run actors? Its first child only examines the app, and ends."""
+    with suppress(psutil.NoSuchProcess):
+        return any(child.num_threads() > 3 for child in children(process))
+    return False
 
 
 def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -121,4 +128,4 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
     for victim in victims:
         with suppress(psutil.NoSuchProcess):
             victim.kill()
-    process.wait(10)
+    process.wait(60)

@@ -50,7 +50,7 @@ def usual_signals() -> list[str]:
     for number in numbers:
         process = subprocess.Popen(["sleep", "60"])
         process.send_signal(number)
-        ended.append(signal.Signals(-process.wait(10)).name)
+        ended.append(signal.Signals(-process.wait(60)).name)
     return ended
 
 

@@ -25,10 +25,10 @@ def replaced(app: App, rig: Rig, order: Callable[[], object]) -> None:
     """Return when, after *order*, the child that answered before drains, and another answers."""
     from tests.chaos.tasks import pid
 
-    first = pid.send().get(20_000).unwrap()
+    first = pid.send().get(60_000).unwrap()
     order()
     wait_until(lambda: f"{first} drains" in rig.log(), what="the draining")
-    wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the answer of another")
+    wait_until(lambda: pid.send().get(60_000).unwrap() != first, what="the answer of another")
 
 
 def recycle(app: App, rig: Rig, process: Popen[bytes]) -> None:
@@ -58,7 +58,7 @@ def test_a_child_whose_place_is_taken_finishes_what_takes_longer_than_a_stop_wou
         time.sleep(0.6)  # twice as long as a stop would wait
         tasks.gate_of(rig.folder).touch()
 
-        assert is_successful(handle.get(20_000))
+        assert is_successful(handle.get(60_000))
         assert rig.runs("waits") == {"4": 1}
 
 
@@ -77,7 +77,7 @@ def test_one_stop_does_not_count_as_the_second_of_a_draining_child(
     time.sleep(0.5)  # by now the child has heard of it
     gate_of(rig.folder).touch()
 
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert handle.status().state == "done"
     assert rig.runs("waits") == {"4": 1}
 
@@ -134,7 +134,7 @@ def test_a_child_that_cannot_hear_since_its_gil_is_held_is_killed_some_time_afte
     wait_until(lambda: rig.runs("grip"), what="the first run")
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert handle.status().state == "ready", "it was handed back at once"
 
 
@@ -148,7 +148,7 @@ def test_a_child_that_is_stopped_when_its_worker_reloads_is_still_known_to_be(ap
         suspend_between_writes(stopped, rig.folder / "chaos.db")
         wait_until(lambda: "was stopped" in rig.log(), what="the notice")
         process.send_signal(signal.SIGHUP)
-        result = handle.get(20_000)
+        result = handle.get(60_000)
         stopped.resume()
         wait_until(lambda: not stopped.is_running(), what="the end of the stopped child")
 

@@ -13,7 +13,7 @@ from returns.pipeline import is_successful
 from returns.result import Success
 
 from fq import App, Handle
-from tests.chaos.harness import ROOT, Rig, children, kill_all, suspend_between_writes
+from tests.chaos.harness import ROOT, Rig, children, kill_all, runs_actors, suspend_between_writes
 from tests.wait_until import wait_until
 
 OPTIONS = ("--processes", "2", "--threads", "4", "--heartbeat", "300")
@@ -35,12 +35,12 @@ def torment(app: App, rig: Rig, count: int, seed: int, fault: Callable[[], None]
             process = rig.start(*OPTIONS)
         elif fault is not None and dice < 0.7:
             fault()
-        elif victims := children(process):
+        elif runs_actors(process) and (victims := children(process)):
             chance.choice(victims).kill()
     wait_until(lambda: not any(q.ready + q.delayed + q.in_flight for q in app.broker.queues()), 150, "the end of the work")
-    wait_until(lambda: children(process), what="the start of the last worker")  # before that, a signal ends it as any process
+    wait_until(lambda: runs_actors(process), what="the start of the last worker")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     reconcile(app, rig, handles)
     assert app.broker.dead_letters() == ()
 
@@ -113,18 +113,28 @@ def test_children_end_when_their_supervisor_is_killed_and_what_they_held_runs_el
     process.kill()
     process.wait()
     with rig.worker("--processes", "1", "--heartbeat", "500"):
-        result = handle.get(20_000)
+        result = handle.get(60_000)
         wait_until(lambda: not any(orphan.is_running() for orphan in orphans), what="the orphans' end")
 
     assert result.unwrap() not in [orphan.pid for orphan in orphans]
 
 
-def test_a_child_that_hangs_before_its_first_sign_of_life_is_replaced(rig: Rig, tmp_path: Path) -> None:
-    sign = tmp_path / "hung"
-    hang = f"import os, pathlib, time\nsign = pathlib.Path({str(sign)!r})\n"
-    hang += (
-        "def hang():\n    if not sign.exists():\n        sign.touch()\n        time.sleep(600)\nos.register_at_fork(after_in_child=hang)\n"
-    )
+@pytest.mark.parametrize(("how", "imports"), [((), 2), (("--preload",), 0)], ids=["in its import", "after the fork"])
+def test_a_child_that_hangs_before_its_first_sign_of_life_is_replaced(rig: Rig, tmp_path: Path, how: tuple[str, ...], imports: int) -> None:
+    sign = tmp_path / "imports"
+    hang = f"""
+import os, pathlib, time
+sign = pathlib.Path({str(sign)!r})
+def hang(at):
+    with sign.open("a") as file:
+        file.write("x")
+    if sign.stat().st_size == at:
+        time.sleep(600)
+if {imports}:
+    hang({imports})
+else:
+    os.register_at_fork(after_in_child=lambda: hang(1))
+"""
     (tmp_path / "hanging.py").write_text(f"{hang}from tests.chaos.tasks import *\n")
     rig.more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     app = App(rig.url)
@@ -133,10 +143,10 @@ def test_a_child_that_hangs_before_its_first_sign_of_life_is_replaced(rig: Rig, 
     def pid() -> int:
         raise NotImplementedError
 
-    process = rig.start("--processes", "1", "--boot-timeout", "1000", "--heartbeat", "500", app="hanging:app")
-    assert is_successful(pid.send().get(30_000))
+    process = rig.start("--processes", "1", "--boot-timeout", "1000", "--heartbeat", "500", *how, app="hanging:app")
+    assert is_successful(pid.send().get(60_000))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert "has not booted" in rig.log()
     app.broker.close()
 
@@ -150,7 +160,7 @@ def test_a_stopped_child_loses_its_messages_and_its_late_outcome_changes_nothing
         holder = next(worker for worker in app.broker.workers() if worker.in_flight)
         stopped = int((rig.folder / "account").read_text().split()[2])
         suspend_between_writes(psutil.Process(stopped), rig.folder / "chaos.db")
-        result = handle.get(20_000)
+        result = handle.get(60_000)
         os.kill(stopped, signal.SIGCONT)
         wait_until(lambda: "came too late" in rig.log(), what="the late outcome")
 

@@ -26,7 +26,7 @@ from tests.brokers.redis.proxy import Proxy
 from tests.brokers.redis.servers import Server, binaries
 from tests.chaos import outages
 from tests.chaos.brokers import step
-from tests.chaos.harness import Rig, children, kill_all
+from tests.chaos.harness import Rig, children, kill_all, runs_actors
 from tests.chaos.network_faults import NetworkFaults
 from tests.chaos.test_kills import reconcile
 from tests.wait_until import wait_until
@@ -82,7 +82,7 @@ class Storm:
         self.calm()
         wait_until(lambda: children(self.process), what="the start of the last worker")
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
+        assert self.process.wait(60) == 0
 
     def calm(self) -> None:
         """Let the worker finish. What is poisonous kills one process after the other, so that takes as long as it goes on."""
@@ -125,7 +125,7 @@ class Storm:
             self.forked.append((forks.send(), tasks.LEAVES[how]))
 
     def harm(self) -> None:
-        victims = children(self.process)
+        victims = children(self.process) if runs_actors(self.process) else []
         kinds = ["child", "child", "worker", "stop", "reload", "nothing", "nothing", *self.outages, *self.strikes]
         kind = self.chance.choice(kinds if victims else ["nothing"])
         self.faults[kind] = self.faults.get(kind, 0) + 1

@@ -131,7 +131,7 @@ def apply_faults(app: App, rig: Rig, server: Server, faults: NetworkFaults, goes
             each.result()
         wait_until(lambda: not any(q.ready + q.delayed + q.in_flight for q in producers.direct.queues()), 120, "the end of the work")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         if process.poll() is None:
             kill_all(process)

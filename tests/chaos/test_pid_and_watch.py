@@ -19,7 +19,7 @@ def assert_held_until_the_end(file: Path, process: subprocess.Popen[bytes]) -> N
     """The pid file is the process's, and goes when that is told to stop."""
     assert int(file.read_text()) == process.pid
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert not file.exists()
 
 
@@ -37,7 +37,7 @@ def test_a_pid_file_of_a_process_that_lives_is_left_alone(rig: Rig, tmp_path: Pa
     with pid_file(file):
         process = rig.start("--processes", "1", "--pid-file", str(file))
 
-        assert process.wait(20) == 4
+        assert process.wait(60) == 4
         assert file.read_text() == f"{os.getpid()}\n"
         assert f"process {os.getpid()} has this pid file" in rig.log()
 
@@ -47,7 +47,7 @@ def test_a_pid_file_that_holds_something_else_is_refused(rig: Rig, tmp_path: Pat
     file.write_text("important notes\n")
     process = rig.start("--processes", "1", "--pid-file", str(file))
 
-    assert process.wait(20) == 4
+    assert process.wait(60) == 4
     assert file.read_text() == "important notes\n"
 
 
@@ -56,9 +56,9 @@ def test_a_reload_keeps_the_pid_file_and_a_stop_removes_it(app: App, rig: Rig, t
 
     file = tmp_path / "fq.pid"
     process = rig.start("--processes", "1", "--pid-file", str(file))
-    first = pid.send().get(20_000).unwrap()
+    first = pid.send().get(60_000).unwrap()
     process.send_signal(signal.SIGHUP)
-    wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")
+    wait_until(lambda: pid.send().get(60_000).unwrap() != first, what="the reload")
 
     assert_held_until_the_end(file, process)
 
@@ -77,19 +77,19 @@ def test_a_worker_that_watches_reloads_when_a_file_changes_and_not_when_it_is_re
 
     process = rig.start("--processes", "1", "--watch", str(folder), app="watched:app")
     try:
-        first = pid.send().get(20_000).unwrap()
+        first = pid.send().get(60_000).unwrap()
         time.sleep(1.5)  # the watcher is a process of its own, and does not say when it has begun
         (folder / "watched.py").read_text()
         time.sleep(0.5)
-        assert pid.send().get(20_000).unwrap() == first
+        assert pid.send().get(60_000).unwrap() == first
         for times in range(1, 5):  # on a busy machine it may take longer than that to begin
             (folder / "watched.py").write_text(code + "# changed\n" * times)
             with suppress(AssertionError):
-                wait_until(lambda: pid.send().get(20_000).unwrap() != first, timeout=40, what="the reload")
+                wait_until(lambda: pid.send().get(60_000).unwrap() != first, timeout=40, what="the reload")
                 break
-        wait_until(lambda: pid.send().get(20_000).unwrap() != first, what="the reload")  # the child before may run another until it retires
-        assert is_successful(pid.send().get(20_000))
+        wait_until(lambda: pid.send().get(60_000).unwrap() != first, what="the reload")  # the child before may run another until it retires
+        assert is_successful(pid.send().get(60_000))
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         app.broker.close()

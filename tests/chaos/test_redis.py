@@ -66,6 +66,6 @@ def test_a_server_that_is_restarted_twenty_times_under_load_finds_every_worker_g
     after = {child.pid for child in children(process)}
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert after == before, "no worker had to be replaced"
     reconcile(app, rig, handles)

@@ -41,7 +41,7 @@ class Changing:
         """Return which child answers."""
         from tests.chaos.tasks import pid
 
-        return pid.send().get(20_000).unwrap()
+        return pid.send().get(60_000).unwrap()
 
     def change(self, code: str) -> None:
         """Have the worker take up *code*."""
@@ -56,7 +56,7 @@ class Changing:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0, self.rig.log()
+        assert self.process.wait(60) == 0, self.rig.log()
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_leases_are_renewed_while_the_new_code_is_tried_and_last_while_it_is_imp
     with changing.rig.worker("--processes", "1", "--heartbeat", "500"):  # it takes what no other worker holds
         changing.change("time.sleep(1.5)")
         changing.says("drains")
-        assert handle.get(30_000) == Success(0)
+        assert handle.get(60_000) == Success(0)
 
     assert changing.rig.runs("grip") == {"7": 1}
     changing.stop()

@@ -60,7 +60,7 @@ def start(app: App, rig: Rig) -> Iterator[Start]:
 def stop(process: "Popen[bytes]") -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
-    assert process.wait(30) in (0, -signal.SIGKILL)
+    assert process.wait(60) in (0, -signal.SIGKILL)
 
 
 def pids(rig: Rig) -> list[int]:
@@ -79,8 +79,8 @@ def test_a_process_that_an_actor_forks_and_what_it_executes_hear_signals_as_usua
 
     start(*how)
 
-    assert terminated.send().get(20_000) == Success(-signal.SIGTERM)
-    assert usual_signals.send().get(20_000) == Success(["SIGINT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2"])
+    assert terminated.send().get(60_000) == Success(-signal.SIGTERM)
+    assert usual_signals.send().get(60_000) == Success(["SIGINT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2"])
 
 
 @fork_then_spawn
@@ -88,8 +88,8 @@ def test_the_processes_of_an_executor_end_with_the_process_that_has_it(rig: Rig,
     from tests.chaos.process_starters import executor
 
     start("--max-tasks-per-child", "1", *how)
-    first = executor.send().get(20_000).unwrap()
-    second = executor.send().get(20_000).unwrap()
+    first = executor.send().get(60_000).unwrap()
+    second = executor.send().get(60_000).unwrap()
 
     wait_until(lambda: not psutil.pid_exists(first) and not psutil.pid_exists(second), what="the end of both")
     assert len(pids(rig)) >= 2
@@ -101,7 +101,7 @@ def test_exit_handlers_run_when_a_worker_process_ends(rig: Rig, start: Start, ho
     from tests.chaos.process_starters import handlers
 
     process = start(*how)
-    pid = handlers.send().get(20_000).unwrap()
+    pid = handlers.send().get(60_000).unwrap()
     stop(process)
 
     for event in ("handler", "finalizer", "thread", "import-handler"):
@@ -111,8 +111,8 @@ def test_exit_handlers_run_when_a_worker_process_ends(rig: Rig, start: Start, ho
 def test_what_was_made_before_the_fork_is_not_cleared_away_by_a_child_that_ends(rig: Rig, start: Start) -> None:
     from tests.chaos.process_starters import terminated
 
-    start("--max-tasks-per-child", "1")
-    terminated.send().get(20_000)
+    start("--preload", "--max-tasks-per-child", "1")
+    terminated.send().get(60_000)
     wait_until(lambda: "drains" in rig.log(), what="the draining")
     wait_until(lambda: [event for event, _ in rig.account() if event == "import-handler"], what="its exit handlers")
     (folder,) = [Path(name) for event, name in rig.account() if event == "folder"]
@@ -126,7 +126,7 @@ def test_an_exit_handler_that_hangs_does_not_keep_a_worker_from_stopping(rig: Ri
     (child,) = children(process)
     process.send_signal(signal.SIGTERM)
 
-    wait_until(lambda: not child.is_running(), timeout=20, what="the end of the child")
+    wait_until(lambda: not child.is_running(), what="the end of the child")
     assert "the exit handlers of process" in rig.log()
     process.kill()
 
@@ -135,7 +135,7 @@ def test_a_child_that_is_killed_past_a_time_limit_takes_along_what_it_started(ri
     from tests.chaos.process_starters import waits
 
     start("--hard-limit-grace", "300")
-    result = waits.send("600").get(30_000)
+    result = waits.send("600").get(60_000)
 
     assert isinstance(fault := result.failure(), Fault)
     assert fault.type == "TimeLimitExceeded"
@@ -146,9 +146,9 @@ def test_a_child_that_dies_takes_along_what_it_started(rig: Rig, start: Start) -
     from tests.chaos.process_starters import background, crash
 
     process = start()
-    crash.send("600").get(20_000)
+    crash.send("600").get(60_000)
     wait_until(lambda: gone(rig), what="the end of the program")
-    pid = background.send("600").get(20_000).unwrap()
+    pid = background.send("600").get(60_000).unwrap()
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: gone(rig), what="the end of the other program")
     stop(process)
@@ -161,12 +161,12 @@ def test_what_actors_started_ends_with_a_worker_that_stops_or_is_killed_unless_i
     from tests.chaos.process_starters import background
 
     process = start()
-    background.send("600", apart=True).get(20_000)
+    background.send("600", apart=True).get(60_000)
     (survivor,) = pids(rig)
-    background.send("601").get(20_000)
+    background.send("601").get(60_000)
     (child,) = children(process)
     process.send_signal(number)
-    process.wait(30)
+    process.wait(60)
 
     wait_until(lambda: not child.is_running(), what="the end of the child")
     (victim,) = set(pids(rig)) - {survivor}
@@ -184,7 +184,7 @@ def test_a_fork_that_does_not_end_by_itself_ends_with_the_call_of_its_actor(
 
     process = start()
 
-    assert getattr(process_starters, kind).send(how).get(20_000) == Success(code)
+    assert getattr(process_starters, kind).send(how).get(60_000) == Success(code)
     assert len(children(process)) == 1
     assert not app.broker.dead_letters()
 
@@ -196,8 +196,8 @@ def test_a_fork_of_an_event_loop_takes_no_step_for_others(rig: Rig, start: Start
     others = ticks.send()
     wait_until(lambda: rig.runs("tick"), what="the first tick")
 
-    assert afork.send("await").get(20_000) == Success(0)
-    assert others.get(20_000) == Success(20)
+    assert afork.send("await").get(60_000) == Success(0)
+    assert others.get(60_000) == Success(20)
     assert len(rig.runs("tick")) == 1
 
 
@@ -205,7 +205,7 @@ def test_a_fork_that_a_layer_makes_runs_no_actor(rig: Rig, start: Start) -> None
     from tests.chaos.process_starters import behind_a_fork
 
     start()
-    pid = behind_a_fork.send().get(20_000).unwrap()
+    pid = behind_a_fork.send().get(60_000).unwrap()
 
     wait_until(lambda: pids(rig) and gone(rig), what="the end of the fork")
     assert rig.runs() == {str(pid): 1}
@@ -219,11 +219,11 @@ def test_a_program_that_an_actor_starts_inherits_nothing_of_the_worker_also_afte
 
     place = f"127.0.0.1:{free_port()}"
     process = start("--metrics", place, *how)
-    assert left_open.send("600").get(20_000) == Success([])
-    first = background.send("600", apart=True).get(20_000).unwrap()
+    assert left_open.send("600").get(60_000) == Success([])
+    first = background.send("600", apart=True).get(60_000).unwrap()
     process.send_signal(signal.SIGHUP)
-    wait_until(lambda: background.send("600", apart=True).get(20_000).unwrap() != first, what="the reload")
-    assert left_open.send("600").get(20_000) == Success([])
+    wait_until(lambda: background.send("600", apart=True).get(60_000).unwrap() != first, what="the reload")
+    assert left_open.send("600").get(60_000) == Success([])
     with urlopen(f"http://{place}/metrics", timeout=20) as answer:
         assert b"fq_messages_total" in answer.read()
     stop(process)
@@ -237,7 +237,7 @@ def test_orphans_do_not_keep_the_port_of_the_metrics(rig: Rig, start: Start) -> 
 
     place = f"127.0.0.1:{free_port()}"
     process = start("--metrics", place)
-    pid = background.send("600").get(20_000).unwrap()
+    pid = background.send("600").get(60_000).unwrap()
     os.kill(pid, signal.SIGSTOP)  # it does not end with its supervisor
     process.kill()
     process.wait()

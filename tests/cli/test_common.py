@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fq.cli.examination import examine
 from tests.cli.conftest import Fq
 
 COMMANDS = [("queues",), ("stack", "add"), ("send", "add", "1"), ("worker",)]
@@ -120,3 +121,18 @@ def test_a_file_called_fq_is_told_from_fq_itself(fq: Fq, project: Path) -> None:
         f"{project / 'fq.py'} cannot be imported, because fq itself has that name: put the app into a module with another name"
         in ran.stderr
     )
+
+
+def test_a_worker_with_a_broker_in_memory_says_that_other_programs_do_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    source = "from fq import App\n\napp = App({!r})\n\n\n@app.actor\ndef add(a: int) -> int:\n    return a\n"
+    for name, url in [("in_memory", "memory://"), ("in_file", "sqlite:///jobs.db")]:
+        Path(f"{name}.py").write_text(source.format(url))
+        examine(f"{name}:app", [], None)
+        sys.modules.pop(name)
+
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said.startswith("a broker in memory is inside of one process")

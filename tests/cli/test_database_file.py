@@ -45,6 +45,6 @@ def test_shrinking_asks_first_if_it_takes_long_and_says_what_came_of_it(fq: Fq, 
     ran = fq("shrink", "tasks:app", "--yes")
 
     assert asked.exit_code == 1
-    assert "Nothing else can write to the database meanwhile" in asked.stdout
+    assert "Nothing else can write to the database meanwhile" in asked.stderr
     assert " before, 0." in ran.stdout
     assert Path("jobs.db").stat().st_size < 200_000

@@ -13,11 +13,12 @@ from fq.brokers import MemoryBroker, SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.findings import Finding
 from fq.brokers.records import Bury, ClaimRequest, Commit, EnqueueOp, QueueStats, WorkerStats
+from fq.brokers.sights import COUNT_ALL
 from fq.brokers.sqlite import diagnostics
-from fq.cli.diagnosis import Target
-from fq.cli.doctor import diagnose
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
+from fq.observe.checkup import diagnose
+from fq.observe.diagnosis import Target
 from tests.cli.conftest import Fq
 
 POST = EnqueueOp("m", "default", "add", 0, 0, b"{}")
@@ -92,8 +93,8 @@ def test_a_queue_whose_name_looks_like_markup_is_shown_by_it(fq: Fq, broker) -> 
     ran = fq("doctor", "tasks:app")
 
     assert ran.exit_code == 1
-    assert "│ queue x[/red] " in ran.stdout
-    assert "│ queue [bold]vip " in ran.stdout
+    assert "\nqueue x[/red] " in ran.stdout
+    assert "\nqueue [bold]vip " in ran.stdout
 
 
 # Which broker.
@@ -138,7 +139,7 @@ def test_the_path_is_absolute_wherever_it_is_printed(fq: Fq, broker, project: Pa
     ran = fq("doctor", "tasks:app")
 
     assert ran.stdout.startswith(f"sqlite:///{project}/jobs.db\n")
-    assert f"│ {project}/jobs.db, " in ran.stdout
+    assert f"  {project}/jobs.db, " in ran.stdout
 
 
 # SQLite, sick.
@@ -207,15 +208,15 @@ class Sick(MemoryBroker):
         self._errors = errors
         self.asked = 0
 
-    def diagnose(self) -> tuple[Finding, ...]:
+    def diagnose(self, check_seconds: float = 5) -> tuple[Finding, ...]:
         return self._or_error("diagnose", super().diagnose())
 
     def workers(self) -> tuple[WorkerStats, ...]:
         return self._or_error("workers", super().workers())
 
-    def queues(self) -> tuple[QueueStats, ...]:
+    def queues(self, most: int = COUNT_ALL) -> tuple[QueueStats, ...]:
         self.asked += 1
-        return self._or_error("queues", super().queues())
+        return self._or_error("queues", super().queues(most))
 
     def _or_error(self, call: str, answer: Any) -> Any:
         if call in self._errors:
@@ -223,9 +224,13 @@ class Sick(MemoryBroker):
         return answer
 
 
+OF_BROKER = ["broker", "unique keys"]
+"""What the memory broker says of itself."""
+
+
 @pytest.mark.parametrize(
     ("call", "kept"),
-    [("diagnose", ["workers", "queues"]), ("workers", ["broker", "queues"]), ("queues", ["broker", "workers"])],
+    [("diagnose", ["workers", "queues"]), ("workers", [*OF_BROKER, "queues"]), ("queues", [*OF_BROKER, "workers"])],
 )
 def test_what_is_refused_is_bad_and_the_rest_is_looked_at(call: str, kept: list[str]) -> None:
     diagnosis = diagnose(Sick(**{call: BrokerError("found a list; give fq a namespace of its own")}), Target())
@@ -242,6 +247,7 @@ def test_a_broker_that_goes_away_meanwhile_is_not_waited_for_twice_and_what_was_
 
     assert [(finding.what, finding.found) for finding in diagnosis.findings] == [
         ("broker", "memory of this process"),
+        ("unique keys", "none held"),
         ("workers", "away"),
     ]
     assert (diagnosis.exit_code, broker.asked) == (1, 0)

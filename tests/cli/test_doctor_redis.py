@@ -11,8 +11,9 @@ from fq.brokers.records import ClaimRequest
 from fq.brokers.redis import RedisBroker
 from fq.brokers.redis.diagnostics import clock_finding, server_findings
 from tests.brokers.builders import enqueue_op
-from tests.brokers.redis.servers import FLAVOURS, Server, binaries, free_port
+from tests.brokers.redis.servers import FLAVOURS, Server, binaries
 from tests.cli.conftest import Fq
+from tests.free_port import free_port
 
 APP = """
 from fq import App

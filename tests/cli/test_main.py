@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fq.cli.main import COMMANDS, main
+from fq.cli.main import main
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -26,17 +26,17 @@ def test_help_lists_the_commands(arguments: tuple[str, ...]) -> None:
     ran = CliRunner().invoke(main, arguments, prog_name="fq")
 
     assert ran.exit_code == 0
-    for command in COMMANDS:
+    for command in main.commands.values():
         assert f"\n  {command.name} " in ran.stdout
 
 
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+@pytest.mark.parametrize("command", list(main.commands))
 def test_every_command_explains_itself(command: str) -> None:
     ran = CliRunner().invoke(main, [command, "--help"], prog_name="fq")
 
     assert ran.exit_code == 0
-    app = "[APP]" if command == "doctor" else "APP"
-    assert ran.stdout.startswith(f"Usage: fq {command} [OPTIONS] {app}")
+    app = {"doctor": " [APP]", "bench": ""}.get(command, " APP")
+    assert ran.stdout.startswith(f"Usage: fq {command} [OPTIONS]{app}")
 
 
 def test_an_unknown_command_is_exit_code_2() -> None:
@@ -68,3 +68,22 @@ def test_a_script_that_reads_json_can_read_it_from_a_pipe(tmp_path: Path) -> Non
     read = subprocess.run([sys.executable, "-c", reader], input=sent.stdout, capture_output=True, text=True, check=True)
 
     assert read.stdout == "36\n"
+
+
+@pytest.mark.parametrize("command", list(main.commands))
+def test_every_command_is_on_the_page_about_the_command_line(command: str) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "command-line.md").read_text(encoding="utf-8")
+
+    assert f"`fq {command}" in page
+
+
+def test_every_command_has_json_but_those_that_run_on_or_have_a_format_of_their_own() -> None:
+    without = {command.name for command in main.commands.values() if not any("--json" in option.opts for option in command.params)}
+
+    assert without == {"worker", "web", "metrics"}
+
+
+def test_every_command_that_destroys_asks_unless_told_not_to() -> None:
+    asking = {command.name for command in main.commands.values() if any("--yes" in option.opts for option in command.params)}
+
+    assert asking == {"retry", "promote", "cancel", "discard", "dead", "purge", "schedules", "shrink", "workers"}

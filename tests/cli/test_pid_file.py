@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fq.cli.pid_file import LOCK, PidFileTaken, check_pid_file, pid_file
+from tests.processes import running
 
 HOLD = """
 import sys
@@ -55,11 +56,10 @@ def file(tmp_path: Path) -> Path:
 @contextmanager
 def worker(file: Path, code: str = HOLD) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the pid file."""
-    with subprocess.Popen([sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with running([sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process
-        process.kill()
 
 
 def test_the_file_has_the_id_and_is_removed_at_the_end(file: Path) -> None:

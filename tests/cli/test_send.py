@@ -123,7 +123,7 @@ def test_waiting_in_vain_is_exit_code_1(fq: Fq) -> None:
 
     assert ran.exit_code == 1
     assert ran.stderr.startswith("Error: no result of add ")
-    assert ran.stderr.endswith(" within 20 ms\n")
+    assert ran.stderr.endswith(" within 20 ms: does a worker run? fq doctor and handle.status() say\n")
 
 
 @pytest.mark.parametrize(

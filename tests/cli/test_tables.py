@@ -22,7 +22,7 @@ def test_no_id_is_cut_however_narrow_the_place(fq: Fq, broker, monkeypatch: pyte
     assert {held.message_id} == ids_in(fq("workers", "tasks:app").stdout, [*message_ids, dead_id])
     assert ME in fq("workers", "tasks:app").stdout
     assert dead_id in ids_in(fq("dead", "tasks:app").stdout, [dead_id])
-    assert f"message_id: {held.message_id}\n" in fq("show", "tasks:app", held.message_id).stdout
+    assert f" {held.message_id}\n" in fq("show", "tasks:app", held.message_id).stdout
 
 
 def ids_in(text: str, message_ids: list[str]) -> set[str]:
@@ -36,13 +36,13 @@ def test_in_a_pipe_each_message_has_a_line_of_its_own(fq: Fq, broker, monkeypatc
     bury = Bury(Fault("ValueError", "[red]a long story[/], " * 20 + "end"))
     broker.turn([Commit("m", "q", delivery.token, bury)], ClaimRequest("w", ("q",), 0))
     monkeypatch.setenv("COLUMNS", "40")
-    (line,) = [line for line in fq("dead", "tasks:app").stdout.splitlines() if "│ m " in line]
+    (line,) = [line for line in fq("ls", "tasks:app").stdout.splitlines() if line.startswith("m ")]
 
     assert "ValueError: [red]a long story[/], [red]a long" in line
-    assert "end │" in line
+    assert line.rstrip().endswith("end")
 
 
 def test_what_cannot_be_seen_is_written_out(fq: Fq, broker) -> None:
     broker.enqueue([EnqueueOp("m", "bell\x07\n\x1b[31m", "act", 0, 0, b"{}")])
 
-    assert r"│ bell\x07\n\x1b[31m │" in fq("queues", "tasks:app").stdout
+    assert "\nbell\\x07\\n\\x1b[31m  " in fq("queues", "tasks:app").stdout

@@ -31,7 +31,21 @@ def is_harmless(text: str) -> bool:
     return is_text(text) and not any(line.startswith("2030") for line in text.splitlines())
 
 
-@pytest.mark.parametrize("command", [("show", "evil"), ("dead",), ("queues",), ("doctor",), ("workers",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "evil"),
+        ("dead",),
+        ("dead", "--values"),
+        ("ls",),
+        ("ls", "--values"),
+        ("tail", "--no-follow"),
+        ("queues",),
+        ("doctor",),
+        ("workers",),
+        ("top", "--once"),
+    ],
+)
 def test_a_dead_letter_of_foreign_text_is_shown_as_text(fq: Fq, work: Callable[[], int], command: tuple[str, ...]) -> None:
     body = json.dumps({"message_id": "evil", "actor_name": "fails", "args": [EVIL[:-1]]}).encode()
     App("sqlite:///jobs.db").broker.enqueue([EnqueueOp("evil", "q" + EVIL[:20], "fails", 0, 0, body)])
@@ -40,6 +54,7 @@ def test_a_dead_letter_of_foreign_text_is_shown_as_text(fq: Fq, work: Callable[[
     work()
     ran = fq(command[0], "tasks:app", *command[1:])
 
+    assert ran.exit_code in (0, 1)
     assert is_harmless(ran.stdout)
     assert is_harmless(ran.stderr)
 
@@ -47,7 +62,7 @@ def test_a_dead_letter_of_foreign_text_is_shown_as_text(fq: Fq, work: Callable[[
 @pytest.mark.parametrize(
     "command",
     [
-        ("cancel", "tasks:app", EVIL[:-1]),
+        ("cancel", "tasks:app", EVIL[:-1], "--yes"),
         ("show", "tasks:app", EVIL[:-1]),
         ("pause", "tasks:app", EVIL[:-1]),
         ("purge", "tasks:app", EVIL[:-1], "--yes"),

@@ -43,7 +43,7 @@ def serve() -> Iterator[object]:
 
 
 def ask(port: int, method: str = "GET") -> tuple[int, str | None, bytes]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, "/metrics")
     response = connection.getresponse()
     found = response.status, response.headers["Content-Length"], response.read()

@@ -17,8 +17,10 @@ from prometheus_client.samples import Sample
 
 from fq import App, ConfigError, compose, default_middleware, prometheus
 from fq.brokers.memory import MemoryBroker
-from fq.observe.endpoint import SOCKET_VARIABLE, address_of, listen, metrics_servers
-from fq.observe.meter import COUNTERS_VARIABLE, unshare
+from fq.observe.endpoint import metrics_address
+from fq.observe.meter import unshare
+from fq.observe.metrics_socket import SOCKET_VARIABLE, address_of, listen
+from tests.processes import kill, running
 from tests.wait_until import wait_until
 
 TASKS = """
@@ -80,7 +82,7 @@ class Worker:
 
     def samples(self) -> list[Sample]:
         """Return what is served, as prometheus_client itself reads it."""
-        with urllib.request.urlopen(self.address, timeout=10) as answer:
+        with urllib.request.urlopen(self.address, timeout=60) as answer:
             families = text_string_to_metric_families(answer.read().decode())
         return [sample for family in families for sample in family.samples]
 
@@ -90,7 +92,7 @@ class Worker:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
 
 
 @pytest.fixture
@@ -103,9 +105,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
 
     yield start
     for worker in workers:
-        worker.stop()
-        assert worker.process.stderr is not None
-        worker.process.stderr.close()
+        with worker.process:  # its pipe is closed, too
+            try:
+                worker.stop()
+            finally:
+                kill(worker.process)
 
 
 FOUR = ("--processes", "4", "--metrics", "127.0.0.1:0")
@@ -185,7 +189,7 @@ def test_the_process_that_serves_is_replaced_when_it_dies_and_goes_with_the_work
     children = psutil.Process(worker.process.pid).children()
     server = next(child for child in children if listens(child))
     server.kill()
-    server.wait(10)
+    server.wait(60)
 
     wait_until(lambda: worker.sees("fq_workers_total", "", 1))
     everybody = [psutil.Process(worker.process.pid), *psutil.Process(worker.process.pid).children(recursive=True)]
@@ -202,7 +206,7 @@ def test_a_port_in_use_is_one_clear_error(start: Callable[..., Worker]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         worker = start("--processes", "1", "--metrics", f"127.0.0.1:{port}")
-        _, said = worker.process.communicate(timeout=30)
+        _, said = worker.process.communicate(timeout=60)
 
     assert worker.process.returncode == 2
     assert said == (
@@ -212,7 +216,7 @@ def test_a_port_in_use_is_one_clear_error(start: Callable[..., Worker]) -> None:
 
 def test_an_address_that_is_none_is_one_clear_error(start: Callable[..., Worker]) -> None:
     worker = start("--metrics", "here")
-    _, said = worker.process.communicate(timeout=30)
+    _, said = worker.process.communicate(timeout=60)
 
     assert worker.process.returncode == 2
     assert said == "Error: found the address 'here', expected HOST:PORT, such as 127.0.0.1:9191\n"
@@ -237,17 +241,14 @@ def no_traces() -> Iterator[None]:
 
 
 def test_without_the_layer_and_the_flag_nothing_is_served() -> None:
-    assert metrics_servers(App(broker=MemoryBroker()), None, 1) == []
-    assert COUNTERS_VARIABLE not in os.environ
+    assert metrics_address(App(broker=MemoryBroker()), None) is None
 
 
-def test_the_flag_has_precedence_over_the_layer_and_adds_one_outermost(no_traces: None) -> None:
+def test_the_flag_has_precedence_over_the_layer_and_adds_one_outermost() -> None:
     with_layer = App(broker=MemoryBroker(), middleware=compose(default_middleware, prometheus(http_port=1)))
     without = App(broker=MemoryBroker())
     for app in (with_layer, without):
-        (server,) = metrics_servers(app, "127.0.0.1:0", 1)
-        server.args[-1].close()
-        os.environ.pop(SOCKET_VARIABLE)
+        assert metrics_address(app, "127.0.0.1:0") == ("127.0.0.1", 0)
 
     assert with_layer.stack.layers[-1] == prometheus(http_port=0)
     assert without.stack.layers[0] == prometheus(http_port=0)
@@ -263,3 +264,22 @@ def test_a_program_that_was_reloaded_keeps_its_socket(no_traces: None) -> None:
     second.detach()
     with listen("localhost", 0) as elsewhere:  # the address has changed
         assert elsewhere.getsockname()[1] != port
+
+
+def test_fq_metrics_serves_the_queues_while_no_worker_runs(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS.format(middleware=""))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent.parent), str(tmp_path)])}
+    subprocess.run([sys.executable, "-c", "import tasks; tasks.add.send(1, 2)"], cwd=tmp_path, env=environment, check=True)
+    command = [sys.executable, "-m", "fq", "metrics", "tasks:app", "--listen", "127.0.0.1:0"]
+    with running(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        address = process.stderr.readline().split()[-1]
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            served = answer.read().decode()
+        with urllib.request.urlopen(address.replace("/metrics", "/livez"), timeout=60) as answer:
+            is_alive = answer.status
+        process.terminate()
+        code = process.wait(60)
+
+    assert 'fq_ready_messages{queue_name="default"} 1.0' in served
+    assert (is_alive, code) == (200, 0)

@@ -14,7 +14,7 @@ from fq.brokers.records import EnqueueOp, QueueStats
 from fq.core.events import Committed, Started
 from fq.core.outcome import Enqueue
 from fq.errors import BrokerUnavailable
-from fq.observe.collector import queue_metrics
+from fq.observe.broker_metrics import queue_metrics
 from fq.observe.layer import counters_of
 from fq.observe.meter import ERRORS, IN_PROGRESS, MESSAGES, REJECTS, RETRIES, MetricTotals
 from fq.testing import message
@@ -213,7 +213,7 @@ def test_a_broker_that_is_gone_is_a_metric(registry: CollectorRegistry, monkeypa
     @app.actor
     def add() -> None: ...
 
-    def gone() -> Any:
+    def gone(most: int) -> Any:
         raise BrokerUnavailable("gone")
 
     with app.worker(threads=1):

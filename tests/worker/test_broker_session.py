@@ -63,7 +63,7 @@ def test_a_wait_ends_when_another_thread_wakes_it(broker: Broker, session: Broke
 
     session.wake()
     session.wake()
-    waiting.join(10)
+    waiting.join(60)
     assert not waiting.is_alive()
     assert broker.woken == 1
 
@@ -100,3 +100,15 @@ def test_a_turn_that_fails_is_no_turn_but_the_worker_goes_on(broker: Broker, ses
 
 def test_signing_off_from_a_broker_that_is_away_raises_nothing(session: BrokerSession) -> None:
     session.sign_off()
+
+
+def test_another_call_of_the_broker_is_a_step_when_it_has_returned(session: BrokerSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = [100.0]
+    monkeypatch.setattr("fq.worker.process.broker_session.monotonic", lambda: time[0])
+    session.step()
+    with session.calling() as broker:
+        time[0] += 60
+        during = session.seconds_since_step
+        broker.now()
+
+    assert (during, session.seconds_since_step) == (0.0, 0.0), "the broker bounds its calls"

@@ -70,8 +70,8 @@ def test_a_running_async_actor_is_cancelled_and_may_clean_up(app: App) -> None:
 
     @app.actor
     async def wait() -> int:
-        started.set()
         try:
+            started.set()
             await asyncio.sleep(60)
         finally:
             seen.append("cleaned up")
@@ -79,7 +79,7 @@ def test_a_running_async_actor_is_cancelled_and_may_clean_up(app: App) -> None:
 
     with app.worker(threads=1):
         handle = wait.send()
-        started.wait(10)
+        started.wait(60)
         assert handle.cancel() is True
         assert fault(handle.get()) == "Cancelled"
 
@@ -91,8 +91,8 @@ def test_a_running_sync_actor_that_opted_in_is_interrupted(app: App) -> None:
 
     @app.actor(cancellable=True)
     def spin() -> int:
-        started.set()
         try:
+            started.set()
             while True:
                 time.sleep(0.001)
         except Cancelled:
@@ -101,7 +101,7 @@ def test_a_running_sync_actor_that_opted_in_is_interrupted(app: App) -> None:
 
     with app.worker(threads=1):
         handle = spin.send()
-        started.wait(10)
+        started.wait(60)
         handle.cancel()
         assert fault(handle.get()) == "Cancelled"
 
@@ -114,12 +114,12 @@ def test_a_running_sync_actor_that_did_not_opt_in_finishes(app: App) -> None:
     @app.actor
     def hold() -> int:
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return 1
 
     with app.worker(threads=1):
         handle = hold.send()
-        started.wait(10)
+        started.wait(60)
         assert handle.cancel() is True
         time.sleep(1.3)  # longer than the worker goes without hearing from its broker
         go_on.set()
@@ -132,7 +132,7 @@ def test_a_claimed_message_that_has_not_started_never_starts(app: App) -> None:
     @app.actor
     def hold() -> int:
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return 1
 
     @app.actor
@@ -142,7 +142,7 @@ def test_a_claimed_message_that_has_not_started_never_starts(app: App) -> None:
 
     with app.worker(threads=1) as worker:
         first = hold.send()
-        started.wait(10)
+        started.wait(60)
         worker.dispatcher._policy.prefetch = Prefetch(rate=1.0)  # a worker that claims ahead
         second = run.send()
         assert second.cancel() is True

@@ -26,7 +26,7 @@ class Gate:
 
     def wait(self, n: int = 0) -> int:
         self.running.append(n)
-        assert self.opened.wait(20)
+        assert self.opened.wait(60)
         return n
 
 

@@ -116,7 +116,7 @@ def test_messages_whose_tasks_another_actor_cancels_before_their_first_step_are_
 
     with app.worker(threads=1):
         keeps_the_loop_in_use.send()
-        assert running.wait(10)
+        assert running.wait(60)
         _, *handles = app.send_many([cancels_everybody.call(), *(quick.call(n) for n in range(5))])
         assert [handle.get(10_000) for handle in handles] == [Success(n) for n in range(5)]
 

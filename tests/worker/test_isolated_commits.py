@@ -241,18 +241,18 @@ def test_an_outcome_that_comes_when_its_worker_has_stopped_leaves_a_line_in_the_
     @app.actor
     def wait() -> None:
         begun.set()
-        end.wait(10)
+        end.wait(60)
         returned.set()
 
     handle = wait.send()
     worker = app.worker(threads=1)
     worker.start()
-    begun.wait(10)
+    begun.wait(60)
     worker.stop(0)
     assert broker.status(handle.message_id).state == "ready"
     logging.getLogger("fq").setLevel(logging.NOTSET)
     end.set()
-    returned.wait(10)
+    returned.wait(60)
 
     wait_until(
         lambda: any("its outcome is lost" in record.getMessage() and handle.message_id in record.getMessage() for record in caplog.records)

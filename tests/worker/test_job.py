@@ -11,7 +11,8 @@ from fq.brokers.records import ACK, Bury, ClaimRequest, Commit, Delivery, Resche
 from fq.core.events import Claimed, Committed, Committing, Event, Released, Started
 from fq.core.outcome import DONE, Outcome
 from fq.execution.handler import acall_directly, call_directly
-from fq.worker.job import Job, JobRunner
+from fq.worker.claimed_job import Job
+from fq.worker.job import JobRunner
 
 
 class Watches(Middleware):
@@ -134,7 +135,7 @@ def test_report_logs_a_failure_and_tells_the_layers(caplog: pytest.LogCaptureFix
     outcome = rig.runner.encode(job, Outcome.failure(ValueError("no")))
     rig.runner.report(job, outcome)
 
-    assert "halve(4) failed and is now a dead letter: ValueError: no" in caplog.text
+    assert "halve(int) failed and is now a dead letter: ValueError: no" in caplog.text
     assert watches.names == ["Claimed", "Committing"]
     assert job.outcome is outcome
 

@@ -86,7 +86,7 @@ def test_a_worker_whose_pump_is_lost_hands_back_what_it_holds_and_raises_at_its_
     @app.actor(max_retries=0)
     def wait() -> int:
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return 1
 
     @app.actor(max_retries=0)
@@ -95,7 +95,7 @@ def test_a_worker_whose_pump_is_lost_hands_back_what_it_holds_and_raises_at_its_
 
     with pytest.raises(RuntimeError, match="could not go on") as raised, app.worker(threads=1) as worker:
         running, waiting = wait.send(), one.send()
-        started.wait(10)
+        started.wait(60)
         broker.sick = True
         worker.dispatcher.pause(False)  # takes a turn
         go_on.set()  # its outcome makes the pump ask for more, which it does not survive

@@ -57,3 +57,24 @@ def test_a_fork_no_longer_writes_on_it(scoreboard: Scoreboard) -> None:
     slot.set_running("m1", 1.0, 2.0)
 
     assert scoreboard.read().running == ()
+
+
+def test_stacks_behind_the_slots_do_not_change_how_many_there_are(scoreboard: Scoreboard) -> None:
+    scoreboard.clear_stacks()
+    scoreboard.write_stacks("x" * 1_000)
+    again = Scoreboard.reopen(os.dup(scoreboard.descriptor))
+    again.slot().set_running("m1", 1.0, 2.0)
+
+    assert scoreboard.read().running == (RunningMessage("m1", 1.0, 2.0),)
+    assert again.read_stacks() == ("", "x" * 1_000)
+    again.close()
+
+
+def test_a_scoreboard_of_an_older_fq_has_as_many_slots_as_fit(scoreboard: Scoreboard) -> None:
+    os.pwrite(scoreboard.descriptor, b"\0\0", 16)
+    again = Scoreboard.reopen(os.dup(scoreboard.descriptor))
+    again.slot()
+    again.slot().set_running("m2", 1.0, 2.0)
+
+    assert len(scoreboard.read().running) == 1
+    again.close()

@@ -13,6 +13,7 @@ from fq.brokers.protocol import Broker
 from fq.brokers.records import EnqueueOp
 from fq.brokers.sqlite import SqliteBroker
 from fq.core.message import Message
+from fq.execution import version_skew
 from fq.wire.codec import encode
 from tests.wait_until import wait_until
 
@@ -115,3 +116,30 @@ def test_whatever_a_foreign_producer_says_of_the_wait_it_ends(silent: None, sinc
     app.run_until_idle()
 
     assert {letter.fault.type for letter in app.broker.dead_letters()} == {"InvalidArguments", "ActorNotFound"}
+
+
+def test_the_log_says_once_why_messages_are_left_to_other_workers(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_skew, "_logged", set())
+    broker = MemoryBroker(clock=ManualClock())
+    old, new = App(broker=broker), App(broker=broker)
+    old_release(old, "sync")
+
+    @new.actor(name="charge")
+    def charge(order: int, currency: str) -> str:
+        return currency
+
+    @new.actor
+    def refund(order: int) -> int:
+        return order
+
+    for _ in range(2):
+        charge.send(1, currency="USD")
+        refund.send(1)
+    old.run_until_idle()
+
+    said = sorted(record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert [text.split()[0] for text in said] == ["charge", "refund"]
+    assert "older code than the sender" in said[0]
+    assert "this worker declares no actor called refund; import the module that declares it" in said[1]

@@ -4,10 +4,11 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from time import monotonic
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from fq.core.events import ThreadBooted, ThreadStopping
 from fq.core.message import Message
@@ -15,12 +16,15 @@ from fq.errors import Interrupt
 from fq.errors.exception_text import name_of
 from fq.execution.handler import self_cancelled
 from fq.runtime.logger import logger
+from fq.runtime.stacks import LabelledTask
 from fq.runtime.watched_threads import OnLost, watched_thread
+from fq.worker.claimed_job import Job
 from fq.worker.executors.forks import end_fork
 from fq.worker.executors.running_tasks import RunningTasks
-from fq.worker.job import Job, JobRunner
-from fq.worker.outbox import Outbox, hand_back
+from fq.worker.finished_jobs import FinishedJobs, hand_back
+from fq.worker.job import JobRunner
 
+T = TypeVar("T")
 log = logger("fq.worker")
 
 BLOCKED_AFTER_SECONDS = 1.0
@@ -34,16 +38,16 @@ LATE_AFTER_SECONDS = 0.2
 
 
 class EventLoop:
-    """Runs async actors as *tasks*, up to *size* at once; finished jobs go to *outbox*. *lost* is called if it cannot go on."""
+    """Runs async actors as *tasks*, up to *size* at once; finished jobs go to *finished*. *lost* is called if it cannot go on."""
 
-    def __init__(self, size: int, tasks: RunningTasks, runner: JobRunner, outbox: Outbox, lost: OnLost) -> None:
+    def __init__(self, size: int, tasks: RunningTasks, runner: JobRunner, finished: FinishedJobs, lost: OnLost) -> None:
         self.size = size
         self.used = False
         self.waiting_since = monotonic()
         self.no_claims_until = 0.0
         self._tasks = tasks
         self._runner = runner
-        self._outbox = outbox
+        self._finished = finished
         self._lost = lost
         self._flushing = False
         self._waiting: deque[Job] = deque()
@@ -52,9 +56,11 @@ class EventLoop:
         self._thread: threading.Thread | None = None
         self._asyncio_runner: asyncio.Runner | None = None
         self._failing_since = float("inf")
+        self._starting = threading.Lock()
         self._ready = threading.Event()
         self._last_look = monotonic()
         self._stopping: asyncio.Future[None] | None = None  # held here, since a loop holds its tasks weakly
+        self._cancelled, self._may_end = threading.Event(), threading.Event()  # both, and it ends
         self._ended = False
 
     def put(self, jobs: Sequence[Job]) -> None:
@@ -74,8 +80,16 @@ class EventLoop:
         If the machine has no thread or file left just now, the dispatcher tries again at its next turn; after `START_SECONDS` this worker is given up,
         since another process may have some.
         """
-        if self._thread is not None or not self._waiting:
-            return
+        if self._waiting:
+            self.start()
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._starting:
+            if self._thread is None:
+                self._start()
+
+    def _start(self) -> None:
         main = watched_thread("fq-loop", self._main, self._lost, restart=False)
         try:
             if self._loop is None:
@@ -97,6 +111,24 @@ class EventLoop:
         self._failing_since = min(self._failing_since, monotonic())
         if monotonic() - self._failing_since > START_SECONDS:
             self._lost("fq-loop", error)
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+        """
+        Run *coroutine* on the loop, for another thread that waits for it.
+
+        Raises:
+            RuntimeError: the loop cannot be started just now, or has ended.
+        """
+        self.start()
+        if self._loop is None or self._thread is None or self._loop.is_closed():
+            coroutine.close()
+            raise RuntimeError("the event loop of this worker does not run")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    @property
+    def runs(self) -> bool:
+        """Does the thread run?"""
+        return self._thread is not None and self._thread.is_alive()
 
     def load(self) -> int:
         """How many jobs run or wait here."""
@@ -129,10 +161,28 @@ class EventLoop:
         now = monotonic()
         return tuple((message, now - task.started) for task in self._tasks if (message := task.message) is not None)
 
-    def stop(self, timeout: float) -> None:
-        """Cancel what still runs, give it up to *timeout* seconds to clean up, and end the thread."""
+    def labelled_tasks(self) -> list[LabelledTask]:
+        """Return all tasks, each with what it belongs to. Any thread may ask."""
+        loop = self._loop
+        found: set[asyncio.Task[Any]] = set()
+        with suppress(RuntimeError):  # other threads have changed the tasks again and again
+            found = set() if loop is None else asyncio.all_tasks(loop)
+        return sorted((LabelledTask(task, self._label(task)) for task in found), key=lambda each: each.label)
+
+    def _label(self, task: "asyncio.Task[Any]") -> str:
+        running = self._tasks.owner(task)
+        return task.get_name() if running is None else f"{running.job.delivery.actor_name} {running.job.delivery.message_id}"
+
+    def stop(self, timeout: float, before_end: Callable[[], None] = lambda: None) -> None:
+        """Cancel what still runs, give it up to *timeout* seconds to clean up, call *before_end*, and end the thread."""
         if self._thread is not None:
             self._call_soon(self._stop)
+            self._cancelled.wait(timeout)
+        before_end()
+        if self._thread is not None:
+            self._may_end.set()
+            with suppress(RuntimeError):  # it has just ended by itself
+                self._call_soon(self._end_if_cancelled)
             self._thread.join(timeout)
 
     def forked(self) -> None:
@@ -187,7 +237,7 @@ class EventLoop:
             job.commit = hand_back(job)
         elif job.commit is None and error is not None:  # other code has cancelled the task, layers included
             self._runner.fail(job, self_cancelled(job.delivery.actor_name, error) if task.cancelled() else error)
-        self._outbox.put(job, False)
+        self._finished.put(job, False)
         if not self._flushing:  # once for all that finish in this turn of the loop
             self._flushing = True
             cast(asyncio.AbstractEventLoop, self._loop).call_soon(self._flush)
@@ -196,7 +246,7 @@ class EventLoop:
 
     def _flush(self) -> None:
         self._flushing = False
-        self._outbox.flush()
+        self._finished.flush()
 
     def _watch(self) -> None:
         """Log the actor that keeps the loop from turning: everything else on it waits."""
@@ -221,12 +271,17 @@ class EventLoop:
                 task.interrupt(interrupt)
 
     def _stop(self) -> None:
-        self._stopping = asyncio.ensure_future(self._cancel_and_end())
+        self._stopping = asyncio.ensure_future(self._cancel_all())
 
-    async def _cancel_and_end(self) -> None:
+    async def _cancel_all(self) -> None:
         await self._tasks.cancel_all()
-        self._ended = True
-        asyncio.get_running_loop().stop()
+        self._cancelled.set()
+        self._end_if_cancelled()
+
+    def _end_if_cancelled(self) -> None:
+        if self._may_end.is_set() and self._cancelled.is_set():
+            self._ended = True
+            cast(asyncio.AbstractEventLoop, self._loop).stop()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

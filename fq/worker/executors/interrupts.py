@@ -233,6 +233,10 @@ class Interrupter:
         now = monotonic()
         return tuple((message, now - call.started) for call in list(self._calls.values()) if (message := call.message) is not None)
 
+    def by_thread(self) -> dict[int, Message]:
+        """Return the messages whose actors run, by the id of their thread."""
+        return {call.thread_id: message for call in list(self._calls.values()) if (message := call.message) is not None}
+
     def forked(self) -> None:
         """End the process, a fork, with the call of the actor that runs on this thread, its only one, or at the latest with the message."""
         if self._scoreboard is not None:

@@ -8,11 +8,10 @@ from time import monotonic
 from attrs import define
 
 from fq.core.message import Message
-from fq.errors import Interrupt
 from fq.layers.time_limit import time_limit_exceeded
 from fq.runtime.logger import logger
+from fq.worker.claimed_job import Job
 from fq.worker.executors.forks import ForkTrap
-from fq.worker.job import Job
 from fq.worker.scoreboard import Scoreboard, ScoreboardSlot
 
 log = logger("fq.worker")
@@ -31,7 +30,7 @@ class RunningTask:
     deadline: float
     message: Message | None = None
     task: "asyncio.Task[object] | None" = None
-    interrupted_by: Interrupt | None = None
+    interrupted_by: BaseException | None = None
 
     def begin(self, message: Message, task: "asyncio.Task[object]") -> None:
         """Note that *task* is about to await the actor."""
@@ -44,7 +43,7 @@ class RunningTask:
         """Note that the actor is over. Its interrupt would lead to the actor's frame, and that to this: so it is freed at once."""
         self.task = self.message = self.interrupted_by = None
 
-    def interrupt(self, interrupt: Interrupt) -> None:
+    def interrupt(self, interrupt: BaseException) -> None:
         """Cancel the actor, once."""
         if self.interrupted_by is None and self.task is not None:
             self.interrupted_by = interrupt

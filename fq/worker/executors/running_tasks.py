@@ -16,10 +16,10 @@ from returns.result import Failure
 
 from fq.core.message import Message
 from fq.execution.handler import actor_failure
+from fq.worker.claimed_job import Job
 from fq.worker.executors.forks import end_fork
 from fq.worker.executors.running_task import CURRENT_TASK, LoopBlame, RunningTask
 from fq.worker.executors.step_observer import ObservedCoroutine
-from fq.worker.job import Job
 from fq.worker.scoreboard import Scoreboard
 
 INTERVALS_WITHOUT_TIMER = 5

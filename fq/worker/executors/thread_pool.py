@@ -8,25 +8,26 @@ from time import monotonic
 
 from fq.core.events import ThreadBooted, ThreadStopping
 from fq.runtime.watched_threads import OnLost, watched_thread
+from fq.worker.claimed_job import Job
 from fq.worker.executors.interrupts import Interrupter
-from fq.worker.job import Job, JobRunner
-from fq.worker.outbox import Outbox
+from fq.worker.finished_jobs import FinishedJobs
+from fq.worker.job import JobRunner
 
 
 class ThreadPool:
     """
-    *size* threads over one queue of jobs. Finished jobs go to *outbox*; *interrupter* knows what runs.
+    *size* threads over one queue of jobs. Finished jobs go to *finished*; *interrupter* knows what runs.
 
     *lost* is called when a thread cannot go on.
     """
 
-    def __init__(self, size: int, runner: JobRunner, interrupter: Interrupter, outbox: Outbox, lost: OnLost | None = None) -> None:
+    def __init__(self, size: int, runner: JobRunner, interrupter: Interrupter, finished: FinishedJobs, lost: OnLost | None = None) -> None:
         self.size = size
         self.waiting_since = monotonic()
         self.no_claims_until = 0.0
         self._runner = runner
         self._interrupter = interrupter
-        self._outbox = outbox
+        self._finished = finished
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [watched_thread(f"fq-worker-{n}", self._work, lost) for n in range(size)]
 
@@ -66,7 +67,7 @@ class ThreadPool:
 
     def _work(self) -> None:
         name = threading.current_thread().name
-        emit, finish, get = self._runner.registry.emit, self._outbox.put, self._jobs.get
+        emit, finish, get = self._runner.registry.emit, self._finished.put, self._jobs.get
         emit(ThreadBooted(name))
         taken: list[
             Job
@@ -87,7 +88,7 @@ class ThreadPool:
     def _return(self, job: Job) -> None:
         """Pass on *job*, which this thread had taken when an exception was raised in it: either all of it has run, or nothing."""
         if job.commit is not None:
-            self._outbox.put(job, True)
+            self._finished.put(job, True)
         else:
             self._jobs.put(job)
 

@@ -1,7 +1,7 @@
 """`BrokerSession`: a worker's calls of its broker, all from the dispatcher's thread except `wake`. Mutable shell."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 from fq.brokers.protocol import Broker
@@ -55,6 +55,15 @@ class BrokerSession:
         if self._listening:
             self._listening = False
             self._broker.wake()
+
+    @contextmanager
+    def calling(self) -> Iterator[Broker]:
+        """Yield the broker, for other calls."""
+        self._in_call = True
+        try:
+            yield self._broker
+        finally:
+            self.step()
 
     def sign_off(self) -> None:
         """Tell the broker that this worker has ended and holds nothing; if that fails, its lease runs out."""

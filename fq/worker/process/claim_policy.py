@@ -6,9 +6,9 @@ from time import monotonic
 from typing import Protocol
 
 from fq.brokers.records import MAX_CLAIM_BYTES, Delivery
+from fq.worker.claimed_job import Job
 from fq.worker.executors.event_loop import EventLoop
 from fq.worker.executors.thread_pool import ThreadPool
-from fq.worker.job import Job
 from fq.worker.process.claim_size import ClaimSize, Load, claim_size
 from fq.worker.process.prefetch import HAND_BACK_AFTER_MS, Prefetch
 

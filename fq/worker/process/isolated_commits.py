@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
 
-from fq.brokers.records import ArriveOp, Bury, Commit, Operation, Release, Reschedule, StoreResultOp, Turn
+from fq.brokers.records import ArriveOp, Bury, Commit, Operation, Release, Reschedule, SetMarkOp, StoreResultOp, Turn
 from fq.core.fault import Fault
 from fq.core.outcome import Outcome
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.execution.outcome_encoding import SendLayers, fallback_commits
 from fq.runtime.logger import logger, unexpected
-from fq.worker.job import Job
-from fq.worker.outbox import hand_back
+from fq.worker.claimed_job import Job
+from fq.worker.finished_jobs import hand_back
 
 log = logger("fq.worker")
 
@@ -25,8 +25,8 @@ LARGE_COMMIT_BYTES = 65_536
 ApplyCommits = Callable[[Sequence[Commit]], Turn]
 """Commits, and claims nothing."""
 
-OnCommitted = Callable[[Turn, list[Job]], None]
-"""Is passed the jobs that a turn has committed."""
+OnCommitted = Callable[[list[Job]], None]
+"""Is passed the jobs that the latest turn has committed."""
 
 
 @define(eq=False)
@@ -73,20 +73,20 @@ class IsolatedCommits:
 
         What is committed leaves *batch*. If the broker is away, or refuses even a failure, the commit is not to blame, and the rest stays.
         """
-        by_id = {job.delivery.message_id: job for job in batch.jobs}
+        by_claim = {job.claim: job for job in batch.jobs}
         self._refusals = Counter({commit.message_id: self._refusals[commit.message_id] for commit in batch.commits})
         self._unsent_error = None
         try:
             if isinstance(error, BrokerUnavailable):
                 self._check_broker()
             for commit in sorted(batch.commits, key=lambda commit: self._refusals[commit.message_id]):
-                job = by_id.get(commit.message_id)
+                job = by_claim.get((commit.message_id, commit.token))
                 turn = self._commit(commit, job)
                 if turn is not None:
                     batch.commits.remove(commit)
                     if job is not None:
                         batch.jobs.remove(job)
-                        self._on_committed(turn, [job])
+                        self._on_committed([job])
                 elif self._refusals[commit.message_id] >= MAX_REFUSALS:
                     return False
         except BrokerUnavailable:
@@ -140,6 +140,8 @@ class IsolatedCommits:
                 if job.outcome is not None:
                     job.outcome = Outcome.failure(error)
                 job.sent = ()
+                if job.send_call is not None:
+                    job.send_call.end(error)
             return turn
         return None
 
@@ -153,6 +155,8 @@ def _size(commit: Commit) -> int:
 def _size_of_operation(operation: Operation) -> int:
     if isinstance(operation, ArriveOp):
         return len(operation.value) + sum(len(deferred.head) + len(deferred.tail) for deferred in operation.then)
+    if isinstance(operation, SetMarkOp):
+        return len(operation.body or b"") + sum(len(op.body) for op in operation.then)
     return len(operation.body)
 
 

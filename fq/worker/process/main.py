@@ -1,5 +1,6 @@
 """`run_child`: what a child process of the supervisor does, from its start to its end."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -12,7 +13,7 @@ from fq.brokers.protocol import Broker
 from fq.core.events import ProcessBooted
 from fq.execution.registry import Registry
 from fq.runtime.logger import logger
-from fq.worker.process.control_signals import ControlSignals
+from fq.worker.process.control_signals import STACKS, ControlSignals, EndedEarly
 from fq.worker.process.worker import Worker
 from fq.worker.process_hygiene import end_what_was_started, run_exit_handlers
 from fq.worker.scoreboard import Scoreboard
@@ -43,12 +44,16 @@ def run_child(load: Load, settings: WorkerSettings, name: str, supervisor: int, 
     code = 1
     try:
         signals.listen()
-        registry, broker = load()
+        with signals.ending_at_once():
+            registry, broker = load()
         worker = Worker(registry, broker, settings, name, scoreboard)
         ended = _run(worker, registry, supervisor, scoreboard, signals)
         run_exit_handlers(lambda: signals.hurry, lambda: end(ended))
         broker.close()
         code = ended
+    except EndedEarly:
+        run_exit_handlers(lambda: signals.hurry, lambda: end(0))
+        code = 0
     except BaseException:
         log.exception("worker process %d cannot go on", os.getpid())
     finally:
@@ -81,13 +86,14 @@ def _run(worker: Worker, registry: Registry, supervisor: int, scoreboard: Scoreb
     signals.on_quiet(worker.dispatcher.pause)
     registry.emit(ProcessBooted())
     signals.listen()  # once more, since the app may have set handlers of its own
+    faulthandler.register(STACKS, scoreboard.descriptor, all_threads=True, chain=True)  # it writes while other code holds the GIL, too
     relax_garbage_collector()
     worker.start()
-    scoreboard.heartbeat(0)
+    worker.heartbeat(scoreboard)
     code = 0
     while not signals.end:
         signals.wait(1.0)
-        worker.heartbeat(scoreboard)
+        _show_life(worker, scoreboard, signals)
         if os.getppid() != supervisor:
             log.error("the supervisor is gone: stopping")
             break
@@ -97,6 +103,12 @@ def _run(worker: Worker, registry: Registry, supervisor: int, scoreboard: Scoreb
             break
     _drain(worker, scoreboard, signals, supervisor)
     return code
+
+
+def _show_life(worker: Worker, scoreboard: Scoreboard, signals: ControlSignals) -> None:
+    worker.heartbeat(scoreboard)
+    if signals.take_stacks():
+        scoreboard.write_stacks(worker.stacks())
 
 
 def _drain(worker: Worker, scoreboard: Scoreboard, signals: ControlSignals, supervisor: int) -> None:
@@ -109,7 +121,7 @@ def _drain(worker: Worker, scoreboard: Scoreboard, signals: ControlSignals, supe
         if monotonic() >= give_up_at:
             worker.dispatcher.give_up()
         stopping.join(0.1)
-        worker.heartbeat(scoreboard)
+        _show_life(worker, scoreboard, signals)
 
 
 def _allowed_ms(worker: Worker, signals: ControlSignals, orphaned: bool) -> float:

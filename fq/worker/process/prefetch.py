@@ -50,3 +50,15 @@ class Prefetch:
     def async_room(self, free: int) -> int:
         """Return how many async messages to ask for, with room for *free* of them."""
         return max(0, min(self.async_window, free, MAX_CLAIM))
+
+
+def listen_ms(idle_for: int, asks_again: bool, has_backlog: bool) -> int:
+    """
+    Return how long to wait for the broker, in ms, which says that it has nothing to do for *idle_for* ms.
+
+    A worker that holds messages, or leaves out queues for now, asks again before that. What waits for a thread must be handed back in time.
+
+    >>> listen_ms(60_000, False, False), listen_ms(60_000, True, False), listen_ms(60_000, True, True), listen_ms(10, True, True)
+    (60000, 1000, 200, 10)
+    """
+    return min(idle_for, HAND_BACK_AFTER_MS if has_backlog else 1_000) if asks_again else idle_for

@@ -1,6 +1,5 @@
 """`Worker`: one worker process, or one worker inside a process of yours: a dispatcher, a pool of threads and an event loop. Mutable shell."""
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Self
@@ -8,19 +7,21 @@ from typing import Self
 from fq.brokers.protocol import Broker
 from fq.core.events import WorkerBooted, WorkerBooting, WorkerStopped, WorkerStopping
 from fq.core.message import Message
-from fq.errors import BrokerError, Cancelled, FqError, Shutdown
+from fq.errors import Cancelled, FqError, Shutdown
 from fq.execution.registry import Registry
 from fq.layers.cancellation import Cancellation
 from fq.layers.shutdown_notifications import ShutdownNotifications
 from fq.runtime.fresh_ids import fresh_worker_name
 from fq.runtime.logger import logger
-from fq.runtime.watched_threads import OnLost, watched_thread
 from fq.worker.executors.executors import Executors
 from fq.worker.executors.forks import call_in_forks
-from fq.worker.outbox import Outbox
+from fq.worker.finished_jobs import FinishedJobs
 from fq.worker.process.broker_session import BrokerSession
 from fq.worker.process.claim_size import ClaimedQueues
 from fq.worker.process.dispatcher import Dispatcher
+from fq.worker.process.inline_heartbeat import InlineHeartbeat
+from fq.worker.process.resource_lifespan import ResourceLifespan
+from fq.worker.process.scheduler import Scheduler
 from fq.worker.scoreboard import Scoreboard
 from fq.worker.settings import WorkerSettings
 
@@ -49,13 +50,16 @@ class Worker:
         self._registry = registry
         self._broker = broker
         self._session = BrokerSession(broker, name, settings.lease)
-        outbox = Outbox(self._session.wake)
-        self._executors = Executors.create(registry, settings, outbox, scoreboard, self.lose)
+        finished = FinishedJobs(self._session.wake)
+        self._executors = Executors.create(registry, settings, finished, scoreboard, self.lose)
         queues = ClaimedQueues(registry, settings.queues)
-        self.dispatcher = Dispatcher(self._session, outbox, self._executors, queues, self.cancel, self.lose)
+        self._resources = ResourceLifespan(registry, self._executors.runner.resources, queues, self._executors.loop, self.lose)
+        scheduler = Scheduler(registry, self._session)
+        self.dispatcher = Dispatcher(self._session, finished, self._executors, queues, scheduler, self._resources, self.cancel, self.lose)
         self._stuck_logged = False
         self._forked = False
-        self._heartbeat = Heartbeat(self._renew, settings.heartbeat, self.lose) if scoreboard is None else None
+        self._mover = None if registry.source is None else registry.source.relay(broker, registry.emit_enqueued)
+        self._heartbeat = InlineHeartbeat(broker, self._session, settings, self, self.lose) if scoreboard is None else None
 
     @property
     def name(self) -> str:
@@ -71,7 +75,10 @@ class Worker:
         self._executors.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
+        self._resources.start()
         self.dispatcher.start()
+        if self._mover is not None:
+            self._mover.start()
         self._registry.emit(WorkerBooted(self.name))
 
     def stop(self, timeout: int | None = None) -> None:
@@ -84,17 +91,29 @@ class Worker:
             return
         seconds = (self.settings.shutdown_timeout if timeout is None else timeout) / 1_000
         self._registry.emit(WorkerStopping(self.name))
+        if self._mover is not None:
+            self._mover.stop()
         self._call_shutdown_function()
         if not self.dispatcher.drain(min(seconds, GRACE_SECONDS)):
             self._executors.interrupter.interrupt(self._shutdown_for)
             self._executors.loop.interrupt(self._shutdown_for)
             self.dispatcher.drain(seconds)
-        self._executors.stop(min(LOOP_CLEAN_UP_SECONDS, seconds))
-        self.dispatcher.stop()
+        self._executors.stop(min(LOOP_CLEAN_UP_SECONDS, seconds), self._end)
         self._executors.join()
+        if self._mover is not None:
+            self._mover.join()
         if self._heartbeat is not None:
             self._heartbeat.stop()
         self._registry.emit(WorkerStopped(self.name))
+
+    def stop_waiting(self) -> None:
+        """Let a `stop` in another thread wait no longer for what runs: it hands that back."""
+        self.dispatcher.give_up()
+
+    def _end(self) -> None:
+        """Commit what has finished, and close the resources: nothing uses them any more, and those on the event loop need it once more."""
+        self.dispatcher.stop()
+        self._resources.stop()
 
     def forked(self) -> None:
         """Run nothing any more: this process is a fork."""
@@ -102,7 +121,9 @@ class Worker:
         self._executors.forked()
 
     def heartbeat(self, scoreboard: Scoreboard) -> None:
-        """Write a heartbeat on *scoreboard*, unless the dispatcher is stuck: then nothing is claimed or committed."""
+        """Write a heartbeat on *scoreboard*, unless the dispatcher is stuck, or the resources are not open: then nothing is claimed or committed."""
+        if not self._resources.ready:
+            return  # it has not booted yet
         if not self.dispatcher.stuck:
             scoreboard.heartbeat(self.dispatcher.committed)
             self._stuck_logged = False
@@ -118,6 +139,14 @@ class Worker:
         self.stop()
         if self.lost is not None and raised is None:
             raise RuntimeError("a thread of this worker could not go on, so the worker has run nothing since") from self.lost
+
+    def stacks(self) -> str:
+        """Return where each thread of this process is, and each task of the event loop."""
+        return self._executors.stacks()
+
+    def running(self) -> list[tuple[str, float]]:
+        """Return the ids of the messages whose actors run, each with when it began, in seconds on the monotonic clock."""
+        return self._executors.since()
 
     def lose(self, thread: str, error: BaseException) -> None:
         """
@@ -166,9 +195,6 @@ class Worker:
         self._executors.interrupter.interrupt(cancelled_if_cancellable)
         self._executors.loop.interrupt(cancelled)
 
-    def _renew(self) -> None:
-        self._broker.renew([self.name], self.settings.lease)
-
 
 def holds(question: Callable[[Message], bool], message: Message) -> bool:
     """Return the answer to *question* about *message*; False if an option of the message cannot be read: it fails for that in its stack."""
@@ -176,26 +202,3 @@ def holds(question: Callable[[Message], bool], message: Message) -> bool:
         return question(message)
     except Exception:
         return False
-
-
-class Heartbeat:
-    """Calls *renew* every *interval* ms in a thread of its own; when the broker cannot be reached, it tries again at the next heartbeat."""
-
-    def __init__(self, renew: Callable[[], None], interval: int, lost: OnLost) -> None:
-        self._renew = renew
-        self._interval_seconds = interval / 1_000
-        self._stopped = threading.Event()
-        self._thread = watched_thread("fq-heartbeat", self._run, lost)
-
-    def start(self) -> None:
-        """Start renewing."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop renewing."""
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._interval_seconds):
-            with suppress(BrokerError):
-                self._renew()

@@ -56,7 +56,7 @@ class Sidecars:
                     sidecar.pid = _fork(sidecar.run)
                 except OSError as error:
                     sidecar.start_at = now + self._restart_delay_seconds
-                    log.error("a process for %s cannot be started, trying again: %s", _name(sidecar.run), error)
+                    log.error("a process for %s cannot be started, trying again: %s", name_of(sidecar.run), error)
 
     def reaped(self, pid: int, status: int) -> None:
         """If *pid*, which has changed its state, is a sidecar and has ended, plan its next start."""
@@ -66,7 +66,7 @@ class Sidecars:
         code = os.waitstatus_to_exitcode(status)
         sidecar.pid, sidecar.start_at = 0, monotonic() + self._restart_delay_seconds if code else float("inf")
         if code:
-            log.error("process %d, which ran %s, ended with exit code %d: starting it again", pid, _name(sidecar.run), code)
+            log.error("process %d, which ran %s, ended with exit code %d: starting it again", pid, name_of(sidecar.run), code)
 
     def stop(self) -> None:
         """End all of them, and wait for it; `start_missing` starts those that were running again."""
@@ -107,7 +107,7 @@ def _run(run: Callable[[], object], supervisor: int) -> Never:
         run()
         code = 0
     except BaseException:
-        log.exception("%s cannot go on", _name(run))
+        log.exception("%s cannot go on", name_of(run))
     finally:
         try:
             logging.shutdown()
@@ -123,6 +123,9 @@ def end_with(supervisor: int) -> None:
     os._exit(0)
 
 
-def _name(run: Callable[[], object]) -> str:
+def name_of(run: Callable[[], object]) -> str:
+    """Return what the log calls *run*: its `name`, if it has one."""
+    if isinstance(name := getattr(run, "name", None), str):
+        return name
     function = getattr(run, "func", run)  # of a functools.partial
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"

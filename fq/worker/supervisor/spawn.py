@@ -1,28 +1,44 @@
 """Starting a child process: by fork, which is quick, or in a fresh interpreter, which inherits nothing but its scoreboard."""
 
+import gc
 import json
 import os
 import signal
 import sys
+from importlib import import_module
+from typing import Never
 
 import attrs
 
-from fq.brokers.protocol import Broker
-from fq.execution.registry import Registry
+from fq.runtime.logger import logger
 from fq.worker.inherited_descriptors import close_parents_descriptors, handed_to_child
 from fq.worker.interpreter import interpreter_command
 from fq.worker.log_setup import LogSettings
 from fq.worker.process.control_signals import BLOCKED_AT_START, ControlSignals
-from fq.worker.process.main import run_child
 from fq.worker.process_hygiene import disown_inherited, lead_a_session
 from fq.worker.scoreboard import Scoreboard
 from fq.worker.settings import WorkerSettings
 from fq.worker.standard_streams import flush
 
+log = logger("fq.worker")
 
-def fork_child(registry: Registry, broker: Broker, settings: WorkerSettings, name: str, scoreboard: Scoreboard) -> int:
+
+def load_for_forks(entry_point: str) -> None:
     """
-    Fork a child that runs the actors of *registry*, and return its process id. Signals stay pending until the child listens.
+    Import what each fork needs of fq, once: its memory is then shared by all of them, until one of them changes it.
+
+    The garbage collector would change it, so it never looks again at what is there now.
+    """
+    import_module(entry_point)
+    gc.collect()
+    gc.freeze()
+
+
+def fork_child(entry_point: str, app_path: str, settings: WorkerSettings, name: str, scoreboard: Scoreboard) -> int:
+    """
+    Fork a child that calls ``run_fork`` of the module *entry_point* with the other arguments, and return its process id.
+
+    Signals stay pending until the child listens.
 
     Raises:
         OSError: the machine cannot start another process.
@@ -36,12 +52,22 @@ def fork_child(registry: Registry, broker: Broker, settings: WorkerSettings, nam
     finally:
         if pid:  # the child unblocks them when it listens
             signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_AT_START)
-    if pid:
-        return pid
-    lead_a_session()
-    disown_inherited()
-    close_parents_descriptors()
-    run_child(lambda: (registry, broker), settings, name, supervisor, scoreboard, ControlSignals())
+    return pid or _run_fork(entry_point, app_path, settings, name, supervisor, scoreboard)
+
+
+def _run_fork(entry_point: str, *arguments: object) -> Never:
+    """Run a child, and end this process."""
+    try:
+        lead_a_session()
+        disown_inherited()
+        close_parents_descriptors()
+        signals = ControlSignals()
+        signals.listen()
+        import_module(entry_point).run_fork(*arguments, signals)
+    except BaseException:
+        log.exception("worker process %d cannot go on", os.getpid())
+    finally:
+        os._exit(1)  # a fork that went on from here would be a second supervisor
 
 
 def spawn_child(entry_point: str, app_path: str, settings: WorkerSettings, name: str, scoreboard: Scoreboard, logs: LogSettings) -> int:
@@ -67,12 +93,3 @@ def spawn_child(entry_point: str, app_path: str, settings: WorkerSettings, name:
 def scoreboard_slots(settings: WorkerSettings) -> int:
     """Return how many slots the scoreboard of a child needs: one a thread, one for messages in quarantine, and two for the event loop."""
     return settings.threads + 3
-
-
-def memory_of(pid: int) -> int:
-    """Return the resident memory of a process in bytes; 0 where /proc does not say."""
-    try:
-        with open(f"/proc/{pid}/statm") as statm:  # noqa: PTH123  # quicker than a Path
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -13,8 +13,10 @@ from time import monotonic
 from attrs import define, field
 
 from fq.brokers.protocol import Broker
+from fq.execution.worker_orders import Orders
 from fq.runtime.fresh_ids import fresh_worker_name
 from fq.runtime.logger import logger
+from fq.runtime.process_memory import memory_of
 from fq.worker.process_hygiene import kill_group, kill_what_is_left
 from fq.worker.scoreboard import Scoreboard, Snapshot
 from fq.worker.settings import WorkerSettings
@@ -25,7 +27,8 @@ from fq.worker.supervisor.lease_renewal import LeaseRenewal
 from fq.worker.supervisor.preflight import PreflightCheck
 from fq.worker.supervisor.sidecars import Sidecars
 from fq.worker.supervisor.signals import Signals
-from fq.worker.supervisor.spawn import memory_of, scoreboard_slots
+from fq.worker.supervisor.spawn import scoreboard_slots
+from fq.worker.supervisor.stack_requests import StackRequests
 
 log = logger("fq.worker")
 
@@ -48,6 +51,7 @@ class Supervisor:
     start_child: Callable[[str, Scoreboard], int]
     sidecars: Sidecars = field(factory=Sidecars)
     _leases: LeaseRenewal = field(init=False)
+    _stacks: StackRequests = field(init=False)
     _preflight: PreflightCheck = field(init=False, factory=PreflightCheck)
     _slots: list[ChildSlot] = field(init=False)
     _draining: list[ChildProcess] = field(init=False)
@@ -60,6 +64,7 @@ class Supervisor:
 
     def __attrs_post_init__(self) -> None:
         self._leases = LeaseRenewal(self.broker, self.settings)
+        self._stacks = StackRequests(self._leases.desk)
         self._slots = [ChildSlot() for _ in range(self.settings.processes)]
         state = reload.inherited_state()
         self._draining, self._quiet, self._started = state.children, state.quiet, state.started
@@ -68,7 +73,7 @@ class Supervisor:
     def run(self, signals: Signals) -> int:
         """Run until a TERM or INT; a second one stops at once. HUP reloads, USR1 stops claiming, USR2 resumes. Return the exit code."""
         signals.booted()
-        self._leases.renew_if_due(self._children())  # first: the leases of inherited children have run during the reload
+        self._heartbeat()  # first: the leases of inherited children have run during the reload
         while True:
             for number in signals.take():
                 self._on_signal(number)
@@ -79,8 +84,29 @@ class Supervisor:
                 self.sidecars.stop()
                 return 0
             self._tend_children()
-            self._leases.renew_if_due(self._children())
+            self._heartbeat()
             signals.wait(max(0.0, min(self._leases.due_at - monotonic(), SCOREBOARD_POLL_SECONDS)))
+
+    def _heartbeat(self) -> None:
+        """Renew the leases when that is due, and do what people have asked for meanwhile."""
+        children = list(self._children())
+        if self._stacks.collect(children):
+            self._leases.renew_now()
+        orders = self._leases.renew_if_due(children, self._quiet)
+        self._stacks.ask(children, orders.stacks)
+        self._obey(orders)
+
+    def _obey(self, orders: Orders) -> None:
+        wanted = orders.wanted
+        if wanted.wanted:
+            log.warning("%s asks this worker to be %s", wanted.who, "stopped" if wanted.wanted == "stop" else wanted.wanted)
+        match wanted.wanted:
+            case "stop" if not self._stop_requests:
+                self._stop()
+            case "quiet" | "active":
+                self._set_quiet(wanted.wanted == "quiet")
+            case _:
+                pass
 
     def _on_signal(self, number: int) -> None:
         match number:
@@ -89,10 +115,13 @@ class Supervisor:
             case signal.SIGHUP if not self._stop_requests:
                 self._preflight.start()
             case signal.SIGUSR1 | signal.SIGUSR2:
-                self._quiet = number == signal.SIGUSR1
-                self._signal_children(number)
+                self._set_quiet(number == signal.SIGUSR1)
             case _:
                 pass
+
+    def _set_quiet(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._signal_children(signal.SIGUSR1 if quiet else signal.SIGUSR2)
 
     def _stop(self) -> None:
         self._preflight.abandon()
@@ -106,7 +135,7 @@ class Supervisor:
     def _reload(self, signals: Signals) -> None:
         """Replace this program. No lease is renewed while the new one imports the app, so all are renewed for twice as long as that has just taken."""
         self.sidecars.stop()
-        self._leases.renew(self._children(), self.settings.lease + 2 * self._preflight.duration_ms)
+        self._leases.extend(self._children(), self.settings.lease + 2 * self._preflight.duration_ms)
         reload.replace_process(reload.HandoverState(list(self._children()), self._quiet, self._started), signals)
         self._preflight.abandon()  # the new program could not be started
         self._leases.renew_now()
