@@ -1,20 +1,27 @@
-"""Run the named benchmarks, or those that need no server."""
+"""Run the named benchmarks: ``python -m benchmarks core sqlite``, or ``python -m benchmarks peers --help``."""
 
 import sys
+from importlib import import_module
 
-from benchmarks import core, sqlite
-
-SUITES = {"core": core.main, "sqlite": sqlite.main}
+SUITES = {
+    "core": "benchmarks.core",
+    "sqlite": "benchmarks.sqlite",
+    "history": "benchmarks.history",
+    "imports": "benchmarks.imports",
+    "pages": "benchmarks.pages",
+    "peers": "benchmarks.peers.rounds",
+    "report": "benchmarks.peers.page",
+}
 
 
 def main(names: list[str]) -> None:
-    for name in names or SUITES:
-        if name == "redis":
-            from benchmarks import redis
-
-            redis.main()
-        else:
-            SUITES[name]()
+    if names[:1] == ["peers"]:
+        import_module(SUITES["peers"]).main(names[1:])
+        return
+    for name in names or ("core", "sqlite"):
+        if name not in SUITES:
+            raise SystemExit(f"found {name!r}; expected some of {', '.join(SUITES)}")
+        import_module(SUITES[name]).main()
 
 
 main(sys.argv[1:])

@@ -1,11 +1,14 @@
 """What the benchmarks share: rates, quantiles, tables, a worker process."""
 
 import os
+import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -80,3 +83,33 @@ def matrix(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def format_figures(figures: list[float]) -> str:
+    """Return the median of *figures*, and their range."""
+    if not figures:
+        return ""
+    digits = ",.0f" if median(figures) >= 100 else ".2f"
+    spread = f"\n({min(figures):{digits}}–{max(figures):{digits}})" if len(figures) > 1 else ""
+    return f"{median(figures):{digits}}{spread}"
+
+
+def ratio(what: str, figure: float | None, other: float | None, target: float) -> tuple[str, str, str]:
+    """Return the row about the ratio of *figure* to *other*."""
+    if not figure or not other:
+        return what, "not measured", f">= {target:g} ×"
+    return what, f"{figure / other:.2f} ×", with_verdict(figure >= target * other, f">= {target:g} ×")
+
+
+def with_verdict(holds: bool, target: str) -> str:
+    """Return *target* with whether it is met."""
+    return f"{target}  {'holds' if holds else '[red]missed[/red]'}"
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

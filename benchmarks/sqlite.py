@@ -1,4 +1,4 @@
-"""SQLite: sending, draining, latency, and the load of an idle worker."""
+"""SQLite: sending, draining, latency, the load of an idle worker, and the sizes of the file and its log."""
 
 import tempfile
 import time
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import file_size
 from benchmarks.measure import drain_rate, quantile, rate, report, worker
 from benchmarks.tasks import anoop, noop, stamp
 from fq import App
@@ -16,7 +17,7 @@ SENDS, MESSAGES = 10_000, 100_000
 def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(f"sqlite:///{Path(folder)}/bench.db")
+        rows = measure(f"sqlite:///{Path(folder)}/bench.db") + file_size.rows(folder)
     report("sqlite", rows)
 
 

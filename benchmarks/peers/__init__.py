@@ -1,18 +1,52 @@
 """
-The queues that are measured: their packages, workers, settings, and how to ask the server how many messages are left.
+The queues that are measured: one record each.
 
-Each queue has one script, ``<name>_noop.py``, which runs in the queue's own environment; `measured.py` gives all scripts the same commands.
+`on_redis`, `on_sqlite` and `postgres` have the records, `groups` collects them, `bench` measures, `rounds` runs all of it.
+Each queue has one script, ``<name>_noop.py``, which runs in the queue's own environment; `measured` gives all scripts the same commands.
 """
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, Protocol
 
-import redis
 from attrs import frozen
 
 HERE = Path(__file__).parent
-Left = Callable[["redis.Redis"], int]
+ACTOR = {"sync": "noop", "async": "anoop"}
+"""The actor that does nothing, by its kind. Each script has both, as far as the queue runs both, and ``stamp``, which records a delay."""
+
+
+class Store(Protocol):
+    """
+    Where the queues of a group keep their messages.
+
+    Attributes:
+        url: what workers and scripts find in ``BENCH_URL``.
+
+        about: the server with its version and settings, for the report.
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def about(self) -> str: ...
+
+    def clear(self) -> None:
+        """Delete everything."""
+
+    def cpu(self) -> float:
+        """Return the processor time of the server so far, in seconds; 0.0 if there is no server."""
+        ...
+
+    def watch(self, seconds: float) -> Mapping[str, float]:
+        """Return what idle workers ask of the server a second, by the name of a figure in `results.FIGURES`; take *seconds* for it."""
+        ...
+
+
+Left = Callable[[Any], int]
+"""Asks the store of the group how many messages are not done."""
 
 
 @frozen
@@ -21,17 +55,22 @@ class Peer:
     One queue.
 
     Attributes:
-        worker: its command line; ``{bin}`` stands for the programs of its environment, ``{url}`` for the server.
+        worker: its command line. ``{bin}`` stands for the programs of its environment, ``{url}`` for the store,
+            ``{processes}`` for the number of worker processes.
 
-        settings: settings that differ from the queue's defaults, for the report.
+        settings: settings that differ from the queue's defaults, and what a reader should know, for the report.
 
-        left: asks the server how many messages are not done.
+        left: asks the store how many messages are not done.
 
         python: the Python version that it needs; None for the one that runs the benchmarks.
 
         colours: the kinds of actors that it can run.
 
-        latency: the kind of actor that it starts soonest.
+        latency: the kind of its actor ``stamp``.
+
+        environment: environment variables for worker and script.
+
+        bound: a hand-written loop that shows what the store allows. It is no peer of fq, and only drains.
     """
 
     name: str
@@ -41,8 +80,8 @@ class Peer:
     python: str | None = None
     colours: tuple[str, ...] = ("sync", "async")
     latency: str = "sync"
-    asend: bool = False
-    many: bool = False
+    environment: Mapping[str, str] = {}
+    bound: bool = False
 
     @property
     def script(self) -> Path:
@@ -55,80 +94,34 @@ class Peer:
         path = HERE / f"{self.name}.txt"
         return path if path.exists() else None
 
-
-def hash_length(key: str) -> Left:
-    """Count the messages of a queue that keeps each in the hash *key* until it is acknowledged."""
-    return lambda server: int(server.hlen(key))
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
-def stream_length(key: str) -> Left:
-    """Count the messages of the stream *key*, from which finished messages are deleted."""
-    return lambda server: int(server.xlen(key))
+@frozen
+class Group:
+    """
+    Queues on the same kind of store, fq among them.
 
+    Attributes:
+        name: how tables and results name it.
 
-def unread_and_pending(key: str) -> Left:
-    """Count the unfinished messages of the stream *key*, in which finished messages stay."""
+        open: starts the store, and ends it with the context.
 
-    def left(server: "redis.Redis") -> int:
-        (group,) = server.xinfo_groups(key)
-        return int(group["lag"] or 0) + int(group["pending"])
+        peers: fq first.
 
-    return left
+        quick: the names of those that ``make bench-quick`` measures.
 
+        near: the names of those that are measured with a slower network, too.
+    """
 
-def list_and_hash(ready: str, leased: str) -> Left:
-    """Count the messages of a queue that keeps them in a list and a hash."""
+    name: str
+    open: Callable[[], AbstractContextManager[Store]]
+    peers: tuple[Peer, ...]
+    quick: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
 
-    def left(server: "redis.Redis") -> int:
-        waiting, taken = server.pipeline().llen(ready).hlen(leased).execute()
-        return int(waiting) + int(taken)
-
-    return left
-
-
-FQ = Peer(
-    "fq",
-    (sys.executable, "-m", "fq", "worker", "fq_noop:app", "--processes", "1"),
-    "defaults (8 threads, 1000 coroutines)",
-    hash_length("{fq}:messages"),
-    asend=True,
-    many=True,
-)
-LIMIT = Peer(
-    "limit",
-    (sys.executable, str(HERE / "limit_noop.py"), "work"),
-    "a hand-written loop, 256 messages a script",
-    list_and_hash("limit:ready", "limit:leased"),
-    colours=("sync",),
-)
-PEERS = (
-    Peer(
-        "dramatiq",
-        ("{bin}/dramatiq", "dramatiq_noop", "--processes", "1"),
-        "defaults (8 threads), AsyncIO middleware, hiredis",
-        hash_length("dramatiq:default.msgs"),
-    ),
-    Peer(
-        "taskiq",
-        ("{bin}/taskiq", "worker", "taskiq_noop:broker", "--workers", "1", "--log-level", "WARNING"),
-        "RedisStreamBroker, defaults (100 tasks), log level WARNING, uvloop, hiredis",
-        unread_and_pending("taskiq"),
-        latency="async",
-    ),
-    Peer(
-        "ardiq",
-        ("{bin}/ardiq", "run", "ardiq_noop:app", "--quiet"),
-        "concurrency=100 (default 16 is slower), Python 3.13",
-        stream_length("ardiq:default:queues:default"),
-        python="3.13",
-        latency="async",
-        asend=True,
-        many=True,
-    ),
-    Peer(
-        "tarsk",
-        ("{bin}/tarsk", "worker", "--app", "tarsk_noop:app", "--broker", "{url}", "--children", "1"),
-        "defaults (100 slots)",
-        stream_length("tarsk:default"),
-    ),
-)
+    def only(self, names: Iterable[str]) -> "Group":
+        """Return the group with those of its queues that are in *names*."""
+        kept = tuple(peer for peer in self.peers if peer.name in set(names))
+        return Group(self.name, self.open, kept, self.quick, self.near)

@@ -1,27 +1,25 @@
-"""`Bench`: measures all queues in the same way, from outside: by the number of messages that the server has left."""
+"""`Bench`: measures the queues of a group in the same way, from outside: by the number of messages that the store has left."""
 
 import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 import psutil
-import redis
 from attrs import Factory, define
 
 from benchmarks.measure import quantile
-from benchmarks.peers import HERE, LIMIT, Peer
+from benchmarks.peers import ACTOR, HERE, Peer, Store
 from benchmarks.peers.environments import CannotMeasure
+from benchmarks.peers.processes import cpu_of, memory_of, running
+from benchmarks.peers.results import Key, Results
 
-ROOT = HERE.parent.parent
-ACTOR = {"sync": "noop", "async": "anoop"}
-CALIBRATION_MESSAGES, SENDS, CONCURRENT_SENDS, SPACED_SENDS = 3_000, 10_000, 20_000, 100
-IDLE_SECONDS = 6.0
-"""How long the commands of an idle worker are counted."""
+FIRST_MESSAGES, LEAST_MESSAGES, SPACED_SENDS, ATTEMPTS = 300, 100, 100, 4
+ASKED_SECONDS = 0.002
+"""How often the store is asked whether the first message is done."""
 
 STALLED_SECONDS = 60.0
 """How long a queue may make no progress before its run is aborted."""
@@ -30,176 +28,194 @@ STALLED_SECONDS = 60.0
 @define
 class Bench:
     """
-    Measures queues, and keeps their figures. Mutable.
+    Measures the queues of one group, under one condition. Mutable.
 
     Attributes:
         folder: for logs, and for the times that actors record.
 
-        bins: the folder with the programs of each queue.
+        bins: the folder with the programs of each queue, by name.
 
-        seconds: the duration of a draining run.
+        window: how long each rate is measured, in seconds.
 
-        figures: one value per round, by what is measured and by queue.
+        url: how workers and scripts reach the store, through a slow network perhaps.
 
-        waits: seconds from send to start, by queue.
+        condition: what is special about it; empty for a store that nothing else uses, on the loopback interface.
 
-        rates: the latest drain rate, by queue and colour; it determines the number of messages of the next run.
+        rates: messages a second of earlier runs, by queue and kind of actor. They say how many messages the next run needs.
     """
 
-    url: str
+    group: str
+    store: Store
     folder: Path
-    bins: dict[Peer, Path]
-    seconds: float
-    figures: dict[tuple[str, str], list[float]] = Factory(dict)
-    waits: dict[str, list[float]] = Factory(dict)
+    bins: Mapping[str, Path]
+    window: float
+    results: Results
+    url: str = ""
+    condition: str = ""
     rates: dict[tuple[str, str], float] = Factory(dict)
 
-    @property
-    def server(self) -> "redis.Redis":
-        """A client of the server."""
-        return redis.Redis.from_url(self.url)
-
-    def record(self, what: str, peer: Peer, figure: float) -> None:
-        """Record a figure."""
-        self.figures.setdefault((what, peer.name), []).append(figure)
-
-    def middle(self, what: str, name: str = "fq") -> float | None:
-        """Return the median of a figure, None if there is none."""
-        found = self.figures.get((what, name))
-        return median(found) if found else None
-
-    def measure(self, peer: Peer) -> None:
-        """Measure one queue once."""
-        for colour in peer.colours:
-            self.record(f"drained, {colour}", peer, self.drained(peer, colour))
-        if peer is LIMIT:
-            return
-        self.server.flushall()
-        sent = self.ask(peer, "singly", SENDS)
-        self.record("send", peer, sent["rate"])
-        if "bare" in sent:
-            self.record("bare command", peer, sent["bare"])
-        if peer.asend:
-            self.server.flushall()
-            self.record("32 asend in flight", peer, self.ask(peer, "together", CONCURRENT_SENDS)["rate"])
-        self.idle(peer)
+    def record(self, peer: Peer, figures: Mapping[str, float]) -> None:
+        """Record figures of one round."""
+        for figure, value in figures.items():
+            self.results.record(Key(self.group, self.condition, figure, peer.name), value)
 
     def ask(self, peer: Peer, *command: object) -> dict[str, float]:
         """Run a command of the script of *peer*, in its environment."""
-        words = [str(self.bins[peer] / "python"), str(peer.script), *map(str, command)]
-        done = subprocess.run(words, capture_output=True, text=True, env=self.environment, check=False)
+        words = [str(self.bins[peer.name] / "python"), str(peer.script), *map(str, command)]
+        done = subprocess.run(words, capture_output=True, text=True, env=self.environment(peer), cwd=self.folder, check=False)
         if done.returncode:
             raise CannotMeasure(f"{command[0]} failed: {done.stderr.strip()[-300:]}")
         answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return answer
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment variables of workers and scripts."""
-        paths = os.pathsep.join([str(HERE), str(ROOT)])
-        return {**os.environ, "BENCH_URL": self.url, "BENCH_STAMPS": str(self.folder / "stamps"), "PYTHONPATH": paths}
+    def environment(self, peer: Peer) -> dict[str, str]:
+        """Return the environment variables of workers and scripts."""
+        ours = {"BENCH_URL": self.url or self.store.url, "BENCH_STAMPS": str(self.folder / "stamps"), "PYTHONPATH": str(HERE)}
+        return {**os.environ, **ours, **peer.environment}
 
     @contextmanager
-    def worker(self, peer: Peer) -> Iterator[psutil.Popen]:
-        """Run one worker process of *peer*, until the context ends."""
-        words = [word.format(bin=self.bins[peer], url=self.url) for word in peer.worker]
+    def worker(self, peer: Peer, processes: int = 1) -> Iterator[psutil.Popen]:
+        """Run a worker of *peer*, until the context ends."""
+        gaps = {"bin": self.bins[peer.name], "url": self.url or self.store.url, "processes": processes}
+        words = [word.format(**gaps) for word in peer.worker]
         with self.log(peer).open("wb") as log:
-            process = psutil.Popen(words, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
-            try:
+            process = psutil.Popen(words, env=self.environment(peer), cwd=self.folder, stdout=log, stderr=log)
+            with running(process):
                 yield process
-            finally:
-                process.terminate()
-                try:
-                    process.wait(10)
-                except psutil.TimeoutExpired:
-                    process.kill()
-                    process.wait()
 
     def log(self, peer: Peer) -> Path:
         """Return the log file of the worker of *peer*."""
         return self.folder / f"{peer.name}.log"
 
-    def drained(self, peer: Peer, colour: str) -> float:
-        """Return the messages per second of one worker process, in a run of about the wanted duration."""
-        if (peer.name, colour) not in self.rates:
-            self.rates[peer.name, colour] = self.drained_of(peer, colour, CALIBRATION_MESSAGES)
-        count = max(CALIBRATION_MESSAGES, int(self.rates[peer.name, colour] * self.seconds))
-        rate = self.rates[peer.name, colour] = self.drained_of(peer, colour, count, recording=True)
-        return rate
-
-    def drained_of(self, peer: Peer, colour: str, count: int, recording: bool = False) -> float:
-        """Return the messages per second of one worker process, from the first of *count* messages to the last."""
-        server = self.server
-        server.flushall()
-        filled = self.ask(peer, "fill", count, ACTOR[colour])
-        if recording and peer.many:
-            self.record("send_many", peer, filled["rate"])
-        with self.worker(peer) as process:
-            self.until(peer, lambda: peer.left(server) < count, 0.002)
-            began, first, worker, servers = time.perf_counter(), peer.left(server), cpu_of(process), cpu_of_server(server)
-            self.until(peer, lambda: peer.left(server) == 0, 0.005)
-            elapsed = time.perf_counter() - began
-            if recording:
-                self.record(f"{colour}: worker's CPU", peer, (cpu_of(process) - worker) / first * 1e6)
-                self.record(f"{colour}: server's CPU", peer, (cpu_of_server(server) - servers) / first * 1e6)
-        return first / elapsed
-
-    def until(self, peer: Peer, holds: Callable[[], bool], pause: float) -> None:
-        """Wait until *holds* returns True, while the queue makes progress."""
-        left, deadline, server = -1, time.monotonic() + STALLED_SECONDS, self.server
-        while not holds():
-            time.sleep(pause)
+    def until(self, peer: Peer, holds: Callable[[], bool], pause: float, seconds: float = float("inf")) -> None:
+        """Wait until *holds* returns True, while the queue makes progress; at most *seconds*. Asking takes a tenth of the time at most."""
+        end = time.monotonic() + seconds
+        left, deadline = -1, time.monotonic() + STALLED_SECONDS
+        while (asked := time.monotonic()) < end and not holds():
+            time.sleep(max(pause, 9 * (time.monotonic() - asked)))
             if time.monotonic() > deadline:
-                if (now := peer.left(server)) == left:
+                if (now := peer.left(self.store)) == left:
                     said = self.log(peer).read_text(errors="replace").strip()[-300:]
                     raise CannotMeasure(f"no progress for {STALLED_SECONDS:g} s; the worker's log ends with: {said}")
                 left, deadline = now, time.monotonic() + STALLED_SECONDS
 
-    def idle(self, peer: Peer) -> None:
-        """Measure an idle worker: the commands that it sends, and the time from send to start."""
-        server = self.server
-        server.flushall()
+    # Rates.
+
+    def drain(self, peer: Peer, colour: str, processes: int = 1) -> None:
+        """
+        Record the messages a second of one worker, and what each costs its processes and the server.
+
+        If the messages were done in less than half of the window, it tries again with more.
+        """
+        name = f"{colour}, {processes} processes" if processes > 1 else colour
+        rate = self.rates.get((peer.name, name), FIRST_MESSAGES / self.window)
+        worker = server = 0.0
+        for _ in range(ATTEMPTS):
+            count = max(LEAST_MESSAGES, int(rate * self.window))
+            rate, worker, server = self.drained(peer, colour, count, processes)
+            if count > rate * self.window / 2:
+                break
+        self.rates[peer.name, name] = rate
+        self.record(peer, {f"drain {name}": rate})
+        if processes == 1:
+            self.record(peer, {f"worker cpu {colour}": worker})
+        if processes == 1 and self.store.cpu():
+            self.record(peer, {f"server cpu {colour}": server})
+
+    def drained(self, peer: Peer, colour: str, count: int, processes: int) -> tuple[float, float, float]:
+        """
+        Return the messages a second of one worker, and the µs of processor time a message of its processes and of the server.
+
+        The clock runs from the first of *count* messages that is done to the last, but not much longer than the window.
+        """
+        store = self.store
+        store.clear()
+        self.ask(peer, "fill", count, ACTOR[colour])
+        with self.worker(peer, processes) as process:
+            self.until(peer, lambda: peer.left(store) < count, ASKED_SECONDS)
+            began, first, worker, server = time.perf_counter(), peer.left(store), cpu_of(process), store.cpu()
+            self.until(peer, lambda: peer.left(store) == 0, 0.005, seconds=2 * self.window)
+            elapsed, done = time.perf_counter() - began, first - peer.left(store)
+            if not done:  # all of them, before the clock ran
+                return count / ASKED_SECONDS, 0.0, 0.0
+            costs = [spent / done * 1e6 for spent in (cpu_of(process) - worker, store.cpu() - server)]
+        return done / elapsed, costs[0], costs[1]
+
+    def send(self, peer: Peer) -> None:
+        """Record the rates of all ways to send."""
+        self.store.clear()
+        self.record(peer, self.ask(peer, "sends", self.window / 2))
+
+    # One worker with little to do.
+
+    def wait(self, peer: Peer, watch_seconds: float) -> None:
+        """Record what a worker costs that has nothing to do, and how soon it starts a message: then, and at half load."""
+        with self.idle(peer) as process:
+            self.watch(peer, process, watch_seconds)
+            self.start_times(peer)
+            self.load(peer)
+
+    def pick_up(self, peer: Peer) -> None:
+        """Record how soon a worker that has nothing to do starts a message."""
+        with self.idle(peer):
+            self.start_times(peer)
+
+    @contextmanager
+    def idle(self, peer: Peer) -> Iterator[psutil.Popen]:
+        """Run a worker that has nothing to do any more."""
+        self.store.clear()
+        with self.awake(peer) as process:
+            yield process
+
+    @contextmanager
+    def awake(self, peer: Peer) -> Iterator[psutil.Popen]:
+        """Run a worker that has started its first messages."""
+        self.clear_stamps()
+        with self.worker(peer) as process:
+            self.ask(peer, "spaced", 2, self.window)
+            self.until(peer, lambda: bool(self.delays()), 0.05)
+            yield process
+
+    def start_times(self, peer: Peer) -> None:
+        """Record the delays of a worker that has nothing to do."""
+        self.clear_stamps()
+        self.ask(peer, "spaced", 1 + SPACED_SENDS, 2 * self.window)
+        self.record_delays(peer, "idle", self.delays()[1:])  # without the one that opened the producer's connection
+
+    def watch(self, peer: Peer, process: psutil.Popen, seconds: float) -> None:
+        """Record what an idle worker asks of the server and of the processor, and its memory."""
+        time.sleep(1.0)
+        before = cpu_of(process)
+        asked = self.store.watch(seconds)
+        cpu = (cpu_of(process) - before) / seconds * 100
+        self.record(peer, {**asked, "idle cpu": cpu, "memory": memory_of(process)})
+
+    def load(self, peer: Peer) -> None:
+        """
+        Record the delays of a worker at half load.
+
+        That is half of what the worker drains, or half of what one producer sends one by one, if that is less.
+        """
+        sends = self.results.middle(self.group, self.condition, "send", peer.name)
+        drains = self.rates.get((peer.name, peer.latency))
+        if not sends or not drains:
+            return
+        self.clear_stamps()
+        reached = self.ask(peer, "steady", min(sends, drains) / 2, 2 * self.window, ACTOR[peer.latency])["rate"]
+        self.until(peer, lambda: peer.left(self.store) == 0, 0.02, seconds=2 * self.window)
+        self.record(peer, {"load rate": reached})
+        self.record_delays(peer, "load", self.delays()[5:])  # without the first 100 ms
+
+    def record_delays(self, peer: Peer, what: str, delays: list[float]) -> None:
+        """Record the median and the 99th percentile of *delays*."""
+        if not delays:
+            raise CannotMeasure("no message was started in time")
+        self.record(peer, {f"{what} p50": quantile(delays, 0.5) * 1_000, f"{what} p99": quantile(delays, 0.99) * 1_000})
+
+    def clear_stamps(self) -> None:
+        """Forget the delays so far."""
         (self.folder / "stamps").write_text("")
-        with self.worker(peer):
-            self.ask(peer, "spaced", 1, "stamp")
-            self.until(peer, lambda: len(self.delays()) == 1, 0.05)
-            time.sleep(1.0)
-            before = calls(server)
-            self.record("sent", peer, commands_sent(server, IDLE_SECONDS) / IDLE_SECONDS)
-            self.record("run", peer, (calls(server) - before - 2) / IDLE_SECONDS)  # without our own INFO and MONITOR
-            self.ask(peer, "spaced", 1 + SPACED_SENDS, "stamp")
-            self.until(peer, lambda: len(self.delays()) == 2 + SPACED_SENDS, 0.05)
-        waits = self.delays()[2:]  # without those that opened the first connections of worker and producer
-        self.waits.setdefault(peer.name, []).extend(waits)
-        self.record("p50", peer, quantile(waits, 0.5) * 1_000)
-        self.record("p99", peer, quantile(waits, 0.99) * 1_000)
 
     def delays(self) -> list[float]:
-        """Return the delays that the actor ``stamp`` has recorded."""
-        return [float(line) for line in (self.folder / "stamps").read_text().splitlines()]
-
-
-def cpu_of(process: psutil.Process) -> float:
-    """Return the CPU time of *process* and its children, in seconds."""
-    return sum(sum(part.cpu_times()[:2]) for part in (process, *process.children(recursive=True)))
-
-
-def cpu_of_server(server: "redis.Redis") -> float:
-    """Return the CPU time of the server, in seconds."""
-    cpu = server.info("cpu")
-    return float(cpu["used_cpu_user"] + cpu["used_cpu_sys"])
-
-
-def commands_sent(server: "redis.Redis", seconds: float) -> int:
-    """Return how many commands the clients of the server send within *seconds*."""
-    count, deadline = 0, time.monotonic() + seconds
-    with server.monitor() as monitor:
-        while (left := deadline - time.monotonic()) > 0:
-            if monitor.connection.can_read(left):
-                count += monitor.next_command()["client_type"] != "lua"
-    return count
-
-
-def calls(server: "redis.Redis") -> int:
-    """Return how many commands the server has run, including those inside scripts."""
-    return sum(command["calls"] for command in server.info("commandstats").values())
+        """Return the delays that the actor ``stamp`` has recorded, in seconds."""
+        return [float(line) for line in (self.folder / "stamps").read_text().splitlines() if line]

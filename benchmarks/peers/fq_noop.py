@@ -1,4 +1,4 @@
-"""fq with its defaults: stack and worker."""
+"""fq with its defaults: stack and worker, on any store."""
 
 import os
 
@@ -7,8 +7,11 @@ from measured import Producer, record_delay
 
 from fq import App
 
-app = App(os.environ["BENCH_URL"])
-client = redis.Redis.from_url(os.environ["BENCH_URL"])
+URL = os.environ["BENCH_URL"]
+STORE = URL.partition(":")[0]
+ON_REDIS = STORE.startswith("redis")
+app = App(URL)
+client = redis.Redis.from_url(URL) if ON_REDIS else None
 BODY = b"x" * 150  # about what a message of noop is long
 
 
@@ -44,8 +47,10 @@ def many(actor: str, count: int) -> None:
 
 
 def bare() -> None:
+    assert client is not None
     client.rpush("bare", BODY)
 
 
 if __name__ == "__main__":
-    Producer(send, asend=asend, many=many, bare=bare, packages=("redis", "hiredis", "uvloop")).main()
+    packages = ("redis", "hiredis") if ON_REDIS else ("psycopg",) if STORE == "postgresql" else ()
+    Producer(send, asend=asend, many=many, bare=bare if ON_REDIS else None, packages=(*packages, "uvloop")).main()
