@@ -1,0 +1,1 @@
+"""The settings and the URLs of the project."""

@@ -1,0 +1,1 @@
+"""A shop: it takes orders, confirms them by mail, and counts them."""

@@ -1,0 +1,7 @@
+"""The orders in the admin."""
+
+from django.contrib import admin
+
+from shop.models import Order
+
+admin.site.register(Order)

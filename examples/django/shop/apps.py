@@ -1,0 +1,9 @@
+"""The app of the shop."""
+
+from django.apps import AppConfig
+
+
+class ShopConfig(AppConfig):
+    """The shop."""
+
+    name = "shop"
