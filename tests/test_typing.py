@@ -59,6 +59,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {mistake: "\n".join(text for line, text in lines if line == first + at) for at, mistake in enumerate(MISTAKES)}
 
 
+@pytest.mark.xdist_group("mypy")  # so that mypy runs once
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mypy_says_what_is_wrong(said: dict[str, str], mistake: str) -> None:
     assert MISTAKES[mistake] in said[mistake]

@@ -4,19 +4,19 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from returns.pipeline import is_successful
 
 import fq.layers
-from fq import App, Fault, default_middleware
+from fq import App, Fault, Outbox, default_middleware
 from fq.brokers.memory import MemoryBroker
 from fq.class_style.hook_names import HOOKS
 from fq.observe.collector import Collector
 from fq.observe.meter import Meter
+from tests.processes import running
+from tests.wait_until import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,8 +46,9 @@ def test_the_page_on_layers_names_every_layer_and_every_option() -> None:
     assert [name for name in makes if f"`{name}(" not in page("layers")] == []
 
 
-def test_the_page_on_metrics_names_every_metric_and_no_other() -> None:
-    app = App(broker=MemoryBroker())
+def test_the_page_on_metrics_names_every_metric_and_no_other(tmp_path: Path) -> None:
+    app = App(broker=MemoryBroker(), outbox=Outbox(f"sqlite:///{tmp_path}/shop.db"))
+    app.outbox.create_table()
     families = [family for family in Collector(Meter(), app).collect() if family.name != "fq_broker_up"]
     shown = {f"{family.name}_total" if family.type == "counter" else family.name for family in families} | {"fq_broker_up"}
 
@@ -95,15 +96,13 @@ def test_no_signal_is_blocked_anywhere_in_a_worker(tmp_path: Path) -> None:
     masks = tmp_path / "masks"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
     command = [sys.executable, "-m", "fq", "worker", "tasks:app", "--processes", "1", "--log-file", "log"]
-    worker = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    deadline = time.monotonic() + 30
     places = {"fork", "boot", "worker thread", "pump", "actor", "async actor"}
-    while not (masks.exists() and {line.rpartition(" ")[0] for line in masks.read_text().splitlines()} == places):
-        assert time.monotonic() < deadline, masks.read_text() if masks.exists() else "no masks"
-        time.sleep(0.05)
-    worker.send_signal(signal.SIGTERM)
+    with running(command, cwd=tmp_path, env=environment, start_new_session=True) as worker:
+        wait_until(lambda: masks.exists() and {line.rpartition(" ")[0] for line in masks.read_text().splitlines()} == places)
+        worker.send_signal(signal.SIGTERM)
+        code = worker.wait(60)
 
-    assert worker.wait(30) == 0
+    assert code == 0
     assert {line.rpartition(" ")[2] for line in masks.read_text().splitlines()} == {"[]"}
 
 

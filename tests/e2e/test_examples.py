@@ -96,6 +96,26 @@ def test_an_actor_of_the_census_does_not_take_what_is_not_python(tmp_path: Path)
         count(str(path))
 
 
+def test_what_follows_is_sent_once_however_often_the_actor_is_cut_short() -> None:
+    ran = subprocess.run([sys.executable, "-m", "examples.following"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        "import_with_send: customers 3x, orders 3x, invoices 3x",
+        "import_with_follow: customers 1x, orders 1x, invoices 1x",
+        "reports: ['imported 3 parts']",
+    ]
+
+
+def test_who_watches_sees_progress_and_the_words_of_an_answer() -> None:
+    ran = subprocess.run([sys.executable, "-m", "examples.progress"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    *told, rows, answer = ran.stdout.splitlines()
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert all(re.fullmatch(r"import: \d+ of 100: row \d+", line) for line in told)
+    assert (rows, answer) == ("import: 100 rows", "answer: You asked: is it far?")
+
+
 def test_figures_are_the_sums_of_the_results() -> None:
     results = [
         Success(Count("a/x.py", 10, 2, 1, ["os"], 5, 1)),
@@ -125,3 +145,30 @@ def test_the_readme_shows_the_table_that_the_census_prints() -> None:
 
 def test_figures_of_nothing_are_noughts() -> None:
     assert set(Figures.of([], []).rows().values()) == {"0", ""}
+
+
+def test_the_example_of_resources_commits_what_succeeds_and_closes_what_it_opens() -> None:
+    ran = subprocess.run([sys.executable, "-m", "examples.resources"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [
+        "the worker has opened 2 connections",
+        "the worker has closed them",
+        "invoice 1: paid; 30 in all",
+        "invoice 2: not paid",
+        "invoice 3: paid; 42 in all",
+        "called directly: 7 in all",
+    ]
+
+
+def test_the_example_of_unique_messages_indexes_once_and_charges_once() -> None:
+    ran = subprocess.run([sys.executable, "-m", "examples.unique"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        "indexed:",
+        *(f"  document {document} in version 50" for document in (1, 2)),
+        "rendered:",
+        *(f"  document {document} in version {version}" for document in (1, 2) for version in (1, 50)),
+        "asked twice, paid 17, charged 1 time; a duplicate: True",
+    ]

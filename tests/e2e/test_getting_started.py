@@ -13,6 +13,7 @@ from typing import Self
 
 import pytest
 
+from tests.processes import kill, running
 from tests.wait_until import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "getting-started.md"
@@ -37,8 +38,7 @@ class Newcomer:
             elif text.startswith("# tasks.py"):
                 (self.folder / "tasks.py").write_text(text)
             else:
-                typed = [line[4:] for line in text.splitlines(keepends=True) if line.startswith((">>> ", "... "))]
-                self.session.append("".join(typed) if text.startswith(">>>") else text)
+                self.session.append(typed(text) if text.startswith(">>>") else text)
         self.run_session()
 
     def run_session(self) -> None:
@@ -60,7 +60,7 @@ class Newcomer:
 
     def work(self, words: list[str]) -> None:
         """Run a worker until nothing that is due waits, and press Ctrl-C."""
-        with subprocess.Popen([sys.executable, "-m", *words], cwd=self.folder, env=self.env) as worker:
+        with running([sys.executable, "-m", *words], cwd=self.folder, env=self.env) as worker:
             wait_until(
                 lambda: all(queue["ready"] == queue["in_flight"] == 0 for queue in json.loads(self.fq("queues", "tasks:app", "--json")))
             )
@@ -88,8 +88,21 @@ class Newcomer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.python.stdin.close()
-        self.python.wait(60)
+        self.python.stdin.close()  # that ends it
+        try:
+            self.python.wait(60)
+        finally:
+            kill(self.python)
+
+
+def typed(session: str) -> str:
+    """Return what is typed in *session*, a block with ``>>>``. If that shows an error, the code checks that the error comes."""
+    code = "".join(line[4:] for line in session.splitlines(keepends=True) if line.startswith((">>> ", "... ")))
+    _, shows_error, shown = session.partition("\nTraceback (most recent call last):\n...\n")
+    if not shows_error:
+        return code
+    check = f"assert ''.join(traceback.format_exception_only(error)) == {shown!r}, error"
+    return f"import traceback\ntry:\n    {code}except Exception as error:\n    {check}\nelse:\n    raise AssertionError('no error came')\n"
 
 
 @pytest.fixture
@@ -108,5 +121,7 @@ def test_getting_started_works_in_the_order_in_which_it_is_written(follow: Calla
 def test_a_page_that_does_not_work_fails(follow: Callable[[str], None]) -> None:
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         follow("```python\n1 / 0\n```\n")
+    with pytest.raises(AssertionError, match="no error came"):
+        follow("```python\n>>> 1 / 1\nTraceback (most recent call last):\n...\nZeroDivisionError: division by zero\n```\n")
     with pytest.raises(AssertionError, match="no module 'nowhere'"):
         follow("```console\n$ fq queues nowhere:app\n```\n")
