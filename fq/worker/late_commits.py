@@ -3,12 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import TypeAlias
 
+from fq.brokers.planning.repeated_commits import Claim, claim_of
 from fq.brokers.records import Commit
-
-Claim: TypeAlias = tuple[str, int]
-"""A claim of a message: the id of the message, and the token."""
 
 
 def late_claims(commits: Iterable[Commit], stale: Sequence[str]) -> frozenset[Claim]:
@@ -22,5 +19,5 @@ def late_claims(commits: Iterable[Commit], stale: Sequence[str]) -> frozenset[Cl
     for commit in sorted((commit for commit in commits if commit.message_id in left), key=attrgetter("token")):
         if left[commit.message_id]:
             left[commit.message_id] -= 1
-            found.add((commit.message_id, commit.token))
+            found.add(claim_of(commit))
     return frozenset(found)

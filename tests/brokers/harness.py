@@ -7,6 +7,7 @@ then run the whole suite once for each harness.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +20,12 @@ class Harness(Protocol):
     One store, empty at first, any number of brokers on it, and the clock of all of them.
 
     Attributes:
+        loses_replies: can a call be applied although its caller hears of an error?
+
         slack: how many ms the clock may run ahead by itself while a test runs: 0 where it stands still unless it is moved.
     """
 
+    loses_replies: bool
     slack: int
 
     def broker(self) -> Broker:
@@ -29,6 +33,9 @@ class Harness(Protocol):
 
     def advance(self, ms: int) -> None:
         """Move the clock of the store *ms* forward, for all handles. A thread that waits for a delay need not notice."""
+
+    def lost_replies(self, broker: Broker) -> AbstractContextManager[None]:
+        """Let turns of *broker* be applied and raise `BrokerUnavailable`, for as long as the context lasts. Only where the store `loses_replies`."""
 
     def close(self) -> None:
         """Close all handles and the store."""

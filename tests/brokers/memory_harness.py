@@ -1,5 +1,6 @@
 """The memory broker joins the suite."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from fq.brokers import Broker, MemoryBroker
@@ -7,6 +8,7 @@ from fq.brokers.clock import ManualClock
 
 
 class MemoryHarness:
+    loses_replies = False
     slack = 0
 
     def __init__(self, folder: Path) -> None:
@@ -18,6 +20,9 @@ class MemoryHarness:
 
     def advance(self, ms: int) -> None:
         self._clock.advance(ms)
+
+    def lost_replies(self, broker: Broker) -> AbstractContextManager[None]:
+        raise NotImplementedError
 
     def close(self) -> None:
         self._broker.close()

@@ -4,13 +4,19 @@ The PostgreSQL broker joins the suite, on a server of its own for each process. 
 To make a schema takes longer than most tests, so an emptied one serves the next test.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import psycopg
 
+from fq.brokers import Broker
 from fq.brokers.clock import ManualClock
-from fq.brokers.postgres import PostgresBroker
+from fq.brokers.postgres import PostgresBroker, turn_recovery
+from fq.brokers.postgres.turn import take_turn
+from fq.errors import BrokerUnavailable
 from tests.postgres_server import postgres_url
 
 FROZEN_CLOCK = """
@@ -32,6 +38,7 @@ emptied: list[str] = []
 
 
 class PostgresHarness:
+    loses_replies = True
     slack = 0
 
     def __init__(self, folder: Path) -> None:
@@ -54,6 +61,15 @@ class PostgresHarness:
     def advance(self, ms: int) -> None:
         self._clock.advance(ms)
         self._connection.execute(f'UPDATE "{self._schema}".test_clock SET ms = {self._clock.now}')
+
+    @contextmanager
+    def lost_replies(self, broker: Broker) -> Iterator[None]:
+        def lost(*arguments: object) -> None:
+            take_turn(*arguments)
+            raise BrokerUnavailable("the reply was lost")
+
+        with patch.object(turn_recovery, "take_turn", lost):
+            yield
 
     def close(self) -> None:
         for broker in self._brokers:

@@ -1,16 +1,22 @@
 """The Redis broker joins the suite, on every flavour of server that is installed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from fq.brokers import Broker
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.namespace import Namespace
+from fq.errors import BrokerUnavailable
 from tests.brokers.redis.builders import tune
 from tests.brokers.redis.leaks import leaks
 from tests.brokers.redis.servers import binaries, server
 
 
 class RedisHarness:
+    loses_replies = True
     slack = 5_000
 
     def __init__(self, flavour: str, folder: Path) -> None:
@@ -34,6 +40,18 @@ class RedisHarness:
             left = self._client.pttl(key)
             if left >= 0:
                 self._client.pexpire(key, left - ms)
+
+    @contextmanager
+    def lost_replies(self, broker: Broker) -> Iterator[None]:
+        def lost(namespace: Namespace, name: str, *arguments: object) -> object:
+            reply = run(namespace, name, *arguments)
+            if name == "turn":
+                raise BrokerUnavailable("the reply was lost")
+            return reply
+
+        run = Namespace.run
+        with patch.object(Namespace, "run", lost):
+            yield
 
     def close(self) -> None:
         found = leaks(self._client)

@@ -1,12 +1,17 @@
 """The SQLite broker joins the suite."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 from fq.brokers import Broker, SqliteBroker
 from fq.brokers.clock import ManualClock
+from fq.brokers.sqlite.file_check import AppliedElsewhereError, FileCheck
 
 
 class SqliteHarness:
+    loses_replies = True
     slack = 0
 
     def __init__(self, folder: Path) -> None:
@@ -20,6 +25,11 @@ class SqliteHarness:
 
     def advance(self, ms: int) -> None:
         self._clock.advance(ms)
+
+    @contextmanager
+    def lost_replies(self, broker: Broker) -> Iterator[None]:
+        with patch.object(FileCheck, "after_write", side_effect=AppliedElsewhereError("the file was moved")):
+            yield
 
     def close(self) -> None:
         for broker in self._brokers:

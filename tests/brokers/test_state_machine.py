@@ -31,7 +31,6 @@ from fq.brokers.records import (
 from fq.brokers.requeue import RequeuePlan
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers import model as m
-from tests.brokers.comparisons import Comparisons
 from tests.brokers.draws import (
     CHILDREN,
     GROUPS,
@@ -61,9 +60,10 @@ from tests.brokers.draws import (
     workers,
 )
 from tests.brokers.harness import Kind
+from tests.brokers.lost_replies import LostReplies
 
 
-class BrokerMachine(Comparisons):
+class BrokerMachine(LostReplies):
     """A real broker, the model, and what each worker believes that it holds."""
 
     kind: Kind

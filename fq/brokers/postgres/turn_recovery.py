@@ -1,7 +1,8 @@
 """
 `TurnRunner`: takes turns. A turn whose connection broke may have been applied, and its worker does not know. It remembers such turns.
 
-At the worker's next turn it asks the table of workers whether that was so: then commits that are stale by now were applied, and what was claimed is told.
+At the worker's next turn it asks the table of workers whether that was so: then what was claimed is told, and commits that are stale by now were applied,
+in whichever later turns the worker repeats them: it may ask whether the broker is back before it does.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 from attrs import define, evolve, field
 
+from fq.brokers.planning.repeated_commits import Claim, claim_of, final_claims
 from fq.brokers.postgres.claims import deliveries
 from fq.brokers.postgres.database import Database, Transaction
 from fq.brokers.postgres.maintenance import Maintenance
@@ -31,10 +33,18 @@ READ_UNREPORTED = """
 
 @define
 class Uncertain:
-    """Mutable: the ids of turns whose result is not known, and what they committed, by message and token."""
+    """Mutable: the turns whose result is not known, with what they committed, the latest last; and commits of which it is known that they were *applied*."""
 
-    turn_ids: set[str] = field(factory=set)
-    commits: set[tuple[str, int]] = field(factory=set)
+    turns: dict[str, frozenset[Claim]] = field(factory=dict)
+    applied: set[Claim] = field(factory=set)
+
+    def note_latest(self, turn_id: str) -> None:
+        """Note which turn is the latest that was applied: those before it may have been, those after it were not."""
+        for each in list(self.turns):
+            self.applied |= self.turns.pop(each)
+            if each == turn_id:
+                break
+        self.turns = {turn_id: frozenset()}
 
 
 class TurnRunner:
@@ -57,30 +67,35 @@ class TurnRunner:
     def _run(self, commits: Sequence[Commit], request: ClaimRequest) -> TurnResult:
         worker, turn_id = request.worker, f"{self._prefix}:{next(self._numbers)}"
         found: list[Delivery] = []
-        applied: set[tuple[str, int]] = set()
-        if uncertain := self._uncertain.get(worker):
-            was_applied, found = self._database.reading(partial(self._look, worker=worker, uncertain=uncertain))
-            applied = uncertain.commits if was_applied else set()
+        uncertain = self._uncertain.get(worker)
+        if uncertain and uncertain.turns:
+            found = self._database.reading(partial(self._look, worker=worker, uncertain=uncertain))
         try:
             result = take_turn(self._database, commits, request, turn_id, self._maintenance)
         except BrokerUnavailable:
-            uncertain = self._uncertain.setdefault(worker, Uncertain())
-            uncertain.turn_ids.add(turn_id)
-            uncertain.commits |= {(commit.message_id, commit.token) for commit in commits}
+            self._uncertain.setdefault(worker, Uncertain()).turns[turn_id] = frozenset(map(claim_of, commits))
             raise
-        self._uncertain.pop(worker, None)
-        if found or applied:
-            result = _with_earlier(result, found, {commit.message_id for commit in commits if (commit.message_id, commit.token) in applied})
+        if uncertain:
+            result = _with_earlier(result, found, {commit.message_id for commit in commits if claim_of(commit) in uncertain.applied})
+            self._note_answer(worker, uncertain, commits)
         self._note(worker, result)
         return result
 
-    def _look(self, tx: Transaction, worker: str, uncertain: Uncertain) -> tuple[bool, list[Delivery]]:
-        """Return whether the latest of the *uncertain* turns was applied, and what *worker* holds that it was not told about."""
+    def _note_answer(self, worker: str, uncertain: Uncertain, commits: Sequence[Commit]) -> None:
+        """Keep of what was *uncertain* those commits that *worker* has not repeated yet."""
+        uncertain.turns.clear()
+        uncertain.applied -= final_claims(commits)
+        if not uncertain.applied:
+            self._uncertain.pop(worker, None)
+
+    def _look(self, tx: Transaction, worker: str, uncertain: Uncertain) -> list[Delivery]:
+        """Note which of the *uncertain* turns were applied, and return what *worker* holds that it was not told about."""
         row = tx.first(READ_TURN_ID, worker)
-        if row is None or row[0] not in uncertain.turn_ids:
-            return False, []
+        if row is None or row[0] not in uncertain.turns:
+            return []
+        uncertain.note_latest(row[0])
         rows = tx.rows(READ_UNREPORTED, worker, self._told.get(worker, 0))
-        return True, [
+        return [
             delivery
             for now, token, name, queue, actor, body, number, reason in rows
             for delivery in deliveries(now, token, [name], [queue], [actor], [body], [number], [reason])

@@ -1,6 +1,6 @@
 """`UnfinishedTurn`: what has come of a turn so far. Where the server's absence has cut one short, the next turn of its worker finishes it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from attrs import Factory, define
@@ -85,11 +85,21 @@ class UnfinishedTurn:
             stale_ids = tuple(id_ for _, stale in self.answered for id_ in stale)
             return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids, self.has_due_marks), None
         settled = self.settled
-        stale_ids = tuple(commit.message_id for commit in commits if settled.pop(fence(commit), False))
+        stale_ids = tuple(self._take_stale_ids(commits))
         while len(settled) > MAX_SETTLED:
             del settled[next(iter(settled))]
         rest = UnfinishedTurn(settled=settled, given_up=self.given_up, is_cut_short=True) if settled or self.given_up else None
         return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids, self.has_due_marks), rest
+
+    def _take_stale_ids(self, commits: Iterable[Commit]) -> Iterator[str]:
+        """Yield the ids of those of *commits* that are stale, and forget them. The second commit that ends a claim always is."""
+        ended: set[Fence] = set()
+        for commit in commits:
+            key = fence(commit)
+            if self.settled.pop(key, key in ended):
+                yield commit.message_id
+            if key[2] is None:
+                ended.add(key)
 
     def _settle(self, commits: Sequence[Commit], stale_ids: Sequence[str]) -> None:
         """Note what became of *commits*. What is said first of one counts: the server takes what it has applied for stale."""

@@ -1,7 +1,8 @@
 """
 `TurnRunner`: runs turns. A turn may fail for its worker although it was applied: to a file that was moved away at that moment. It remembers such turns.
 
-If that file is back at the worker's next turn, the worker is told the result of both: its commits are not stale, and what it claimed is not stranded.
+If that file is back at the worker's next turn, the worker is told the result of both: what it claimed is not stranded. Its commits are not stale, in
+whichever later turns it repeats them: it may ask whether the broker is back before it does.
 """
 
 import sqlite3
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from fq.brokers.clock import Clock
+from fq.brokers.planning.repeated_commits import Claim, claim_of, final_claims
 from fq.brokers.planning.states import RUNNING
 from fq.brokers.records import ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.sqlite.database import Database
@@ -22,11 +24,11 @@ NO_RESULT = TurnResult(Turn(), (), new=False)
 
 @frozen
 class _UnreportedTurn:
-    """The result of a turn that was applied to *file*, and the commits, by message and token, that it *applied*."""
+    """The result of a turn that was applied to *file*, and the commits that were *applied* in turns without a report."""
 
     file: FileKey
     result: TurnResult
-    applied: frozenset[tuple[str, int]]
+    applied: frozenset[Claim]
 
 
 class TurnRunner:
@@ -40,36 +42,48 @@ class TurnRunner:
 
     def run(self, commits: Sequence[Commit], request: ClaimRequest) -> TurnResult:
         """Run a turn, wholly or not at all."""
-        result = NO_RESULT
+        result, unreported = NO_RESULT, None
         try:
             with self._writer.writing() as connection:
                 result = run_turn(connection, commits, request, self._clock.now, self._maintenance, self._writer.known)
-                if self._unreported:
-                    result = self._with_unreported(connection, result, commits, request.worker)
+                if self._unreported and (unreported := self._unreported_to(request.worker)):
+                    result = _with_unreported(connection, unreported, result, commits, request.worker)
         except AppliedElsewhereError:
             stale = set(result.turn.stale)
-            applied = frozenset((commit.message_id, commit.token) for commit in commits if commit.message_id not in stale)
-            self._unreported[request.worker] = _UnreportedTurn(self._writer.file, result, applied)
+            applied = frozenset(claim_of(commit) for commit in commits if commit.message_id not in stale)
+            before: frozenset[Claim] = frozenset() if unreported is None else unreported.applied
+            self._unreported[request.worker] = _UnreportedTurn(self._writer.file, result, before | applied)
             raise
         if self._unreported:
-            self._unreported.pop(request.worker, None)
+            self._note_report(request.worker, unreported, commits)
         return result
 
-    def _with_unreported(self, connection: sqlite3.Connection, result: TurnResult, commits: Sequence[Commit], worker: str) -> TurnResult:
-        """Return *result* with what is still true of the turn that *worker* was not told about."""
-        unreported = self._unreported.get(worker)
-        if unreported is None or unreported.file != self._writer.file:
-            return result
-        before, turn = unreported.result, result.turn
-        applied = {commit.message_id for commit in commits if (commit.message_id, commit.token) in unreported.applied}
-        held = tuple(delivery for delivery in before.turn.deliveries if _is_held(connection, delivery, worker))
-        both = evolve(
-            turn,
-            deliveries=(*held, *turn.deliveries),
-            stale=tuple(message_id for message_id in turn.stale if message_id not in applied),
-            cancelled=(*before.turn.cancelled, *turn.cancelled),
-        )
-        return TurnResult(both, (*before.results, *result.results), new=True, marks=result.marks)
+    def _unreported_to(self, worker: str) -> _UnreportedTurn | None:
+        """Return the turn that *worker* was not told about, if it was applied to the file that is open now."""
+        found = self._unreported.get(worker)
+        return None if found is None or found.file != self._writer.file else found
+
+    def _note_report(self, worker: str, unreported: _UnreportedTurn | None, commits: Sequence[Commit]) -> None:
+        """Keep of what was *unreported* those commits that *worker* has not repeated yet."""
+        self._unreported.pop(worker, None)
+        if unreported is not None and (applied := unreported.applied.difference(final_claims(commits))):
+            self._unreported[worker] = evolve(unreported, result=NO_RESULT, applied=applied)
+
+
+def _with_unreported(
+    connection: sqlite3.Connection, unreported: _UnreportedTurn, result: TurnResult, commits: Sequence[Commit], worker: str
+) -> TurnResult:
+    """Return *result* with what is still true of the turn that *worker* was not told about."""
+    before, turn = unreported.result, result.turn
+    applied = {commit.message_id for commit in commits if claim_of(commit) in unreported.applied}
+    held = tuple(delivery for delivery in before.turn.deliveries if _is_held(connection, delivery, worker))
+    both = evolve(
+        turn,
+        deliveries=(*held, *turn.deliveries),
+        stale=tuple(message_id for message_id in turn.stale if message_id not in applied),
+        cancelled=(*before.turn.cancelled, *turn.cancelled),
+    )
+    return TurnResult(both, (*before.results, *result.results), new=True, marks=result.marks)
 
 
 def _is_held(connection: sqlite3.Connection, delivery: Delivery, worker: str) -> bool:

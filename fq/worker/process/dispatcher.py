@@ -7,6 +7,7 @@ Outcomes gather for a few ms while there is other work, and leave at once when t
 import threading
 from collections.abc import Callable, Sequence
 
+from fq.brokers.planning.repeated_commits import Claim
 from fq.brokers.records import Commit, Delivery, Turn
 from fq.core.events import ThreadBooted, ThreadStopping
 from fq.errors import BrokerUnavailable
@@ -15,7 +16,7 @@ from fq.runtime.watched_threads import OnLost, current_stack, watched_thread
 from fq.worker.claimed_job import Job
 from fq.worker.executors.executors import Executors
 from fq.worker.finished_jobs import FinishedJobs
-from fq.worker.late_commits import Claim, late_claims
+from fq.worker.late_commits import late_claims
 from fq.worker.process.broker_session import BrokerSession
 from fq.worker.process.claim_policy import QUARANTINE_FROM_DELIVERY, ClaimPolicy
 from fq.worker.process.claim_size import ClaimedQueues

@@ -4,6 +4,7 @@
 -- token                    of what that turn claimed, '0' if nothing
 -- latest_token             of the latest claim
 -- stale_ids, cancelled_ids what that turn replied
+-- moved_letters            the same; there are none where this is missing
 -- queues                   that the worker claims from, those of earlier turns last
 
 local memory = {turn = '', token = '0', latest_token = '0', stale_ids = {}, cancelled_ids = {}, queues = {}}

@@ -16,7 +16,8 @@ if memory.turn == header.number then
       append_claim(queue, ids, members)
     end
   end
-  return {now_ms, tonumber(memory.token), 0, memory.stale_ids, {}, claims, {}, memory.cancelled_ids, memory.turn, (due_marks())}
+  local moved = memory.moved_letters or {}
+  return {now_ms, tonumber(memory.token), 0, memory.stale_ids, {}, claims, moved, memory.cancelled_ids, memory.turn, (due_marks())}
 end
 
 -- The worker remembers another turn than this server as its latest. Either the server has lost what the worker did: it is another one now, or has
