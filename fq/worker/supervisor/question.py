@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 from collections.abc import Callable
 from threading import Thread
 from typing import Never
@@ -14,6 +15,7 @@ from fq.worker.inherited_descriptors import close_parents_descriptors
 from fq.worker.process_hygiene import disown_inherited, kill_group, kill_what_is_left, lead_a_session, run_exit_handlers
 from fq.worker.standard_streams import flush
 from fq.worker.supervisor.sidecars import end_with
+from fq.worker.supervisor.signals import HANDLED
 
 
 @frozen
@@ -28,9 +30,11 @@ def ask_fork(question: Callable[[], str]) -> Answer:
     """Return what *question* returns in a fork of this process. The fork has ended, with all that it has started, when this returns or raises."""
     flush()
     descriptor, asker = anonymous_file("fq-answer", 0), os.getpid()
-    pid = os.fork() or _answer(question, descriptor, asker)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # what a handler raises in a hook of the fork, Python only prints
+    pid = os.fork() or _answer(question, descriptor, asker, before)
     code = None
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return Answer(os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(), code)
     finally:
@@ -41,9 +45,10 @@ def ask_fork(question: Callable[[], str]) -> Answer:
         kill_what_is_left(pid)
 
 
-def _answer(question: Callable[[], str], descriptor: int, asker: int) -> Never:
-    """Answer *question* in the file *descriptor*, and end this process as Python ends a program."""
+def _answer(question: Callable[[], str], descriptor: int, asker: int, signals: set[int]) -> Never:
+    """Answer *question* in the file *descriptor*, with these *signals* blocked, and end this process as Python ends a program."""
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         lead_a_session()
         disown_inherited()
         close_parents_descriptors()

@@ -89,6 +89,6 @@ class Signals:
         return before
 
     def _collect(self, number: int, _: FrameType | None) -> None:
-        if self._booting and number in (signal.SIGTERM, signal.SIGINT):
-            raise SystemExit(0)
         self._queue.append(number)
+        if self._booting and number in (signal.SIGTERM, signal.SIGINT):
+            raise SystemExit(0)  # where Python cannot pass it on, as in a finalizer, the program stops when it has booted
