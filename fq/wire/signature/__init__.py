@@ -16,12 +16,13 @@ from typing import Any, Never, NoReturn, TypeAlias, get_args, get_origin
 from attrs import evolve, frozen
 from returns.result import Result
 
-from fq.errors import InvalidArguments, InvalidResult
-from fq.wire.convert import ConversionError, Convert, TypeCodec, at_path, codec_for, unsupported_part
+from fq.errors import InvalidArguments
+from fq.wire.convert import ConversionError, TypeCodec, codec_for, unsupported_part
 from fq.wire.convert.annotations import name_of, resolve
 from fq.wire.signature.command_line import Typed, read_text
 from fq.wire.signature.injected import InjectedParameter, without_injected
 from fq.wire.signature.parameters import Args, Conversion, Kwargs, Parameter, Parameters
+from fq.wire.signature.results import convert_result
 from fq.wire.signature.wrapped import declared, innermost, without_partial
 
 Function: TypeAlias = Callable[..., object]
@@ -119,7 +120,7 @@ class Signature:
         Raises:
             InvalidResult: it does not fit the return annotation, or is not JSON and not annotated; with the path.
         """
-        return value if type(value) in self._result_codec.identity_types else _convert_result(self._result_codec.encode, value)
+        return value if type(value) in self._result_codec.identity_types else convert_result(self._result_codec.encode, value)
 
     @property
     def unsupported_result(self) -> str:
@@ -133,7 +134,7 @@ class Signature:
         Raises:
             InvalidResult: *tree* does not fit the return annotation; with the path.
         """
-        return tree if type(tree) in self._result_codec.identity_types else _convert_result(self._result_codec.decode, tree)
+        return tree if type(tree) in self._result_codec.identity_types else convert_result(self._result_codec.decode, tree)
 
     def read(self, texts: Sequence[str], kwargs: Kwargs) -> tuple[Args, Kwargs]:
         """
@@ -286,13 +287,6 @@ class _AnnotationText(str):
 
     def __repr__(self) -> str:
         return str(self)
-
-
-def _convert_result(convert: Convert, value: object) -> object:
-    try:
-        return at_path("result", convert, value)
-    except ConversionError as error:
-        raise InvalidResult(str(error)) from None
 
 
 def _is_result(annotation: object) -> bool:

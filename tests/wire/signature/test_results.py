@@ -1,5 +1,6 @@
 """A signature turns the result of a function into JSON and back."""
 
+import functools
 import json
 from datetime import date
 from decimal import Decimal
@@ -90,3 +91,22 @@ def test_it_knows_whether_there_is_a_result():
 def test_a_function_without_a_return_annotation_may_return_something():
     assert not Signature.of(anything).returns_nothing
     assert Signature.of(anything).dump_result({"a": 1}) == {"a": 1}
+
+
+async def typed(item: Item) -> Item:
+    return item
+
+
+async def untyped(item):
+    return item
+
+
+@pytest.mark.parametrize("function", [typed, untyped])
+@pytest.mark.filterwarnings("error")
+def test_a_coroutine_of_an_async_function_behind_a_plain_decorator_names_the_decorator(function):
+    @functools.wraps(function)
+    def plain(*args):
+        return function(*args)
+
+    with pytest.raises(InvalidResult, match=rf"found a coroutine of '{function.__qualname__}'.*Make the function in that decorator async"):
+        Signature.of(plain).dump_result(plain(None))
