@@ -29,11 +29,13 @@ USED_UP_OPTIONS = (RETRIES.name, UNKNOWN_SINCE, ATTEMPTS, FIRST_DELAY)
 
 def plan_requeue(message_ids: Iterable[str], view: RequeueView, now: int) -> RequeuePlan:
     """
-    Return the plan that requeues the dead letters *message_ids* at *now*, ms since the epoch.
+    Return the plan that requeues the dead letters *message_ids*, in this order, at *now*, ms since the epoch.
 
     A member of a group stays dead while a worker holds the group's follow-up: that worker is about to find out that it cannot be called.
     """
-    letters = dict(view.dead_letters(list(dict.fromkeys(message_ids))))
+    names = list(dict.fromkeys(message_ids))
+    found = view.dead_letters(names)
+    letters = {message_id: found[message_id] for message_id in names if message_id in found}  # enqueued in this order
     while True:
         draft = _Draft(view)
         draft.reopen_groups_of(letters)

@@ -126,3 +126,12 @@ def test_thousands_of_letters_can_be_requeued_at_once(broker: Broker) -> None:
 
     assert broker.requeue(names, plan_requeue) == 2_000
     assert ids(claim(broker, limit=5_000)) == names
+
+
+def test_letters_are_requeued_in_the_order_in_which_they_are_named(broker: Broker) -> None:
+    names = [f"m{number}" for number in range(20)]
+    broker.enqueue(enqueue_ops(*names))
+    broker.turn([outcome(delivery, Bury(FAULT)) for delivery in claim(broker, limit=20)], claim_request(limit=0))
+    broker.requeue(names[::-1], plan_requeue)
+
+    assert ids(claim(broker, limit=20)) == names[::-1]
