@@ -26,11 +26,27 @@ def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
 
 
 def kill(process: subprocess.Popen, *, whole_group: bool = False) -> None:
-    """Kill *process*, unless it has been waited for, and wait for it."""
+    """
+    Kill *process*, unless it has been waited for, and wait for it.
+
+    *whole_group*: kill its group and all that descends from it, too, and wait for their end: the children of a worker have groups of their own.
+    """
     if process.poll() is None:
+        descendants = _descendants(process) if whole_group else []
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL) if whole_group else process.kill()
+        for each in descendants:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(descendants, timeout=10)
     process.wait()
+
+
+def _descendants(process: subprocess.Popen) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def is_alive(process: psutil.Process) -> bool:

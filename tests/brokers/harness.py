@@ -37,6 +37,9 @@ class Harness(Protocol):
     def lost_replies(self, broker: Broker) -> AbstractContextManager[None]:
         """Let turns of *broker* be applied and raise `BrokerUnavailable`, for as long as the context lasts. Only where the store `loses_replies`."""
 
+    def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
+        """Let nothing that the store publishes reach *broker* as long as the context lasts, if *deaf*."""
+
     def close(self) -> None:
         """Close all handles and the store."""
 

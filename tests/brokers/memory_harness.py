@@ -1,6 +1,6 @@
 """The memory broker joins the suite."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from fq.brokers import Broker, MemoryBroker
@@ -23,6 +23,9 @@ class MemoryHarness:
 
     def lost_replies(self, broker: Broker) -> AbstractContextManager[None]:
         raise NotImplementedError
+
+    def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         self._broker.close()

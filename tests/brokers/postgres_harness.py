@@ -5,7 +5,7 @@ To make a schema takes longer than most tests, so an emptied one serves the next
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -70,6 +70,9 @@ class PostgresHarness:
 
         with patch.object(turn_recovery, "take_turn", lost):
             yield
+
+    def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         for broker in self._brokers:

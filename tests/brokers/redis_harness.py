@@ -1,13 +1,14 @@
 """The Redis broker joins the suite, on every flavour of server that is installed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from fq.brokers import Broker
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.handed_over import HandedOver
 from fq.brokers.redis.namespace import Namespace
 from fq.errors import BrokerUnavailable
 from tests.brokers.redis.builders import tune
@@ -53,13 +54,16 @@ class RedisHarness:
         with patch.object(Namespace, "run", lost):
             yield
 
+    def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
+        return patch.object(HandedOver, "receive") if deaf else nullcontext()
+
     def close(self) -> None:
         found = leaks(self._client)
         for broker in self._brokers:
             broker.close()
         self._client.flushall()
         self._client.close()
-        assert found == []
+        assert found == [], found
 
 
 HARNESSES = {f"redis-{flavour}": partial(RedisHarness, flavour) for flavour in binaries()}

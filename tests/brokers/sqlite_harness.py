@@ -1,7 +1,7 @@
 """The SQLite broker joins the suite."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -30,6 +30,9 @@ class SqliteHarness:
     def lost_replies(self, broker: Broker) -> Iterator[None]:
         with patch.object(FileCheck, "after_write", side_effect=AppliedElsewhereError("the file was moved")):
             yield
+
+    def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         for broker in self._brokers:

@@ -15,11 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from fq.brokers.protocol import Broker
 from fq.brokers.records import (
-    ACK,
     MAX_CLAIM_BYTES,
     ArriveOp,
-    Bury,
     ClaimRequest,
     Commit,
     Delivery,
@@ -45,7 +44,6 @@ from tests.brokers.draws import (
     dated_commit,
     dispositions,
     enqueue_ops,
-    faults,
     ids,
     listings,
     mark_ops,
@@ -54,16 +52,17 @@ from tests.brokers.draws import (
     outcomes,
     queues,
     some_ids,
-    uniques,
     units,
     waits_for,
     workers,
 )
 from tests.brokers.harness import Kind
+from tests.brokers.keyed_messages import UniqueKeys
 from tests.brokers.lost_replies import LostReplies
+from tests.brokers.waiting_workers import WaitingWorkers
 
 
-class BrokerMachine(LostReplies):
+class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
     """A real broker, the model, and what each worker believes that it holds."""
 
     kind: Kind
@@ -144,9 +143,16 @@ class BrokerMachine(LostReplies):
         self.take_turn(worker, self.commits(worker, chosen), limit, wanted, lease, max_bytes)
 
     def take_turn(
-        self, worker: str, commits: list[Commit], limit: int, wanted: list[str], lease: int = UNIT, max_bytes: int = MAX_CLAIM_BYTES
+        self,
+        worker: str,
+        commits: list[Commit],
+        limit: int,
+        wanted: list[str],
+        lease: int = UNIT,
+        max_bytes: int = MAX_CLAIM_BYTES,
+        broker: Broker | None = None,
     ) -> None:
-        broker = self.broker
+        broker = broker or self.broker
         dates = [dated_commit(commit, broker.now()) for commit in commits]
         turn = broker.turn(dates, ClaimRequest(worker, tuple(wanted), limit, lease, max_bytes))
         self.model = m.begin_turn(self.model, worker, wanted, lease)
@@ -164,10 +170,12 @@ class BrokerMachine(LostReplies):
 
         assert set(turn.stale) == set(stale)
         assert {name for name, _ in told} <= set(turn.cancelled)
-        due = m.next_due(self.model, worker)
+        due = m.next_due(self.model, worker, wanted)
         assert 0 <= turn.idle_for <= 60_000
         assert due is None or turn.idle_for <= due - self.model.now
-        assert turn.idle_for > 0 or due is not None, "nothing is due later: a mark that is due already keeps no worker busy"
+        assert turn.idle_for > 0 or m.next_due(self.model, worker, QUEUES) is not None, (
+            "nothing is due later: a mark that is due already keeps no worker busy"
+        )
         assert turn.has_due_marks == m.due_marks(self.model)[0]
 
     @rule(ms=units)
@@ -181,36 +189,6 @@ class BrokerMachine(LostReplies):
         self.take_turn(worker, [], 3, QUEUES)
         self.tick(UNIT)
         self.take_turn(heir, [], 3, QUEUES)
-
-    @rule(
-        first=enqueue_ops(ids),
-        second=enqueue_ops(ids),
-        key=uniques,
-        worker=workers,
-        disposition=st.one_of(st.just(ACK), dispositions),
-        after=enqueue_ops(ids),
-    )
-    def a_key_is_handed_on(self, first: EnqueueOp, second: EnqueueOp, key: UniqueKey, worker: str, disposition, after: EnqueueOp) -> None:
-        """A message with a key is claimed; another with that key comes; the first ends, and the second is replaced."""
-        self.enqueue([evolve(first, unique=evolve(key, until="end"), delay=0)])
-        self.tick()
-        self.take_turn(worker, [], 3, QUEUES)
-        self.enqueue([evolve(second, unique=evolve(key, on_conflict="after"))])
-        self.turn(worker, [(number, disposition, ()) for number in range(3)], 0, QUEUES, UNIT)
-        self.tick()
-        limited = evolve(key, max_wait=UNIT + 5)
-        self.replace_one(evolve(after, message_id=second.message_id, unique=limited, delay=3 * UNIT), None)
-
-    @rule(op=enqueue_ops(ids), other=enqueue_ops(ids), key=uniques, worker=workers, fault=faults)
-    def a_letter_wants_a_key(self, op: EnqueueOp, other: EnqueueOp, key: UniqueKey, worker: str, fault) -> None:
-        """A message dies, and is requeued when another message has taken its key, perhaps."""
-        self.enqueue([evolve(op, unique=key, delay=0)])
-        self.tick()
-        self.take_turn(worker, [], 3, QUEUES)
-        self.turn(worker, [(number, Bury(fault), ()) for number in range(3)], 0, QUEUES, UNIT)
-        self.enqueue([evolve(other, unique=key)])
-        self.tick()
-        self.requeue_as({op.message_id: key, other.message_id: None})
 
     @precondition(lambda self: self.zombies())
     @rule(data=st.data(), disposition=dispositions, operations=operations)

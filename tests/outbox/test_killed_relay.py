@@ -75,7 +75,7 @@ def test_no_kill_loses_or_doubles_a_row(harness: Harness, tmp_path: Path, worker
         if number % 60 == 59:
             victim = workers.pop(0)
             time.sleep(chance.random() / 10)
-            os.killpg(victim.pid, signal.SIGKILL)
+            os.killpg(victim.pid, signal.SIGKILL)  # its child finds out by itself
             victim.wait()
             workers.append(start(tmp_path, url))
     wait_until(lambda: app.outbox.state().waiting == 0, what="the rows")

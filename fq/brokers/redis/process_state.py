@@ -75,7 +75,10 @@ class ProcessState:
             with _refusals_logged():
                 self.results.on_message(text)
         else:
-            self.signal.wake(channel.removeprefix(self._namespace.keys.wake_channel("")))
+            worker = channel.removeprefix(self._namespace.keys.wake_channel(""))
+            if text:
+                self.turns.handed.receive(worker, text)
+            self.signal.wake(worker)
 
     def _on_reconnect(self) -> None:
         """Let all that wait look again: messages may have been missed."""

@@ -12,8 +12,8 @@ from fq.brokers.redis.foreign_entries import ForeignEntry
 from fq.brokers.redis.script_arguments import Argument, ScriptArguments
 from fq.brokers.redis.stored_records import SEQUENCE_DIGITS, read_note
 
-Claim: TypeAlias = tuple[int, list[bytes], list[bytes | None], list[bytes | None]]
-"""What was claimed of a queue: its number, the members, their records, their delivery notes."""
+Claim: TypeAlias = tuple[int, list[bytes], list[bytes | None], list[bytes | None], *tuple[bytes, ...]]
+"""What was claimed of a queue: its number, the members, their records, their delivery notes, and a token if it is not that of the turn."""
 
 _decode_actor: Callable[[bytes], str] = lru_cache(4_096)(bytes.decode)  # names of actors, which are few
 
@@ -39,6 +39,7 @@ class TurnHeader(NamedTuple):
     known_turn: str
     max_bytes: int
     first_may_be_larger: int
+    known_handed: str
 
 
 @frozen(eq=False)
@@ -84,13 +85,18 @@ class TurnReply(NamedTuple):
     latest_turn: bytes
     has_due_marks: int
 
+    @property
+    def handed_token(self) -> int:
+        """The token of the message that was handed to the worker before, if the reply tells one, else 0."""
+        return next((int(claim[4]) for claim in self.claims if len(claim) > 4), 0)
+
     def read_claims(self, queues: Sequence[str]) -> tuple[list[Delivery], list[ForeignEntry]]:
         """Return what was claimed of *queues*, in the order of the reply, and what of it cannot be read: each record is read by itself."""
         deliveries: list[Delivery] = []
         foreign: list[ForeignEntry] = []
-        token, now = self.token, self.now
-        for queue, members, records, notes in self.claims:
-            name = queues[queue - 1]
+        now = self.now
+        for queue, members, records, notes, *own_token in self.claims:
+            name, token = queues[queue - 1], int(own_token[0]) if own_token else self.token
             for member, record, note in zip(members, records, notes or repeat(None), strict=False):
                 id_ = member[SEQUENCE_DIGITS:]
                 try:

@@ -7,10 +7,11 @@ from typing import cast
 
 from attrs import evolve, frozen
 
-from fq.brokers.records import RELEASE, ClaimRequest, Commit, Turn
+from fq.brokers.records import RELEASE, ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis.commit_arguments import write_commits
 from fq.brokers.redis.commit_batches import split_commits
 from fq.brokers.redis.foreign_burial import bury_foreign, drop_stale_letters
+from fq.brokers.redis.handed_over import HandedOver
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.reclaim import reclaim_dead, reclaim_expired
 from fq.brokers.redis.stored_records import WorkerMemory, read_memory
@@ -32,6 +33,11 @@ class WaitRegistration:
     queues: tuple[str, ...]
     deadline: float
 
+    @property
+    def ms_left(self) -> int:
+        """For how many ms nothing falls due."""
+        return max(0, int((self.deadline - time.monotonic()) * 1_000))
+
 
 class WorkerTurns:
     """Takes turns for the workers of this process."""
@@ -45,12 +51,22 @@ class WorkerTurns:
         self._known_turns: dict[str, str] = {}
         self._turned_at: dict[str, int] = {}  # by worker: when it had its latest turn, ms by the server's clock
         self._started = 0
+        self.handed = HandedOver()
 
     def turn(self, commits: Sequence[Commit], claim: ClaimRequest, channel: str) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker is woken, ``""`` if it does not listen."""
         commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
         turn = self._unfinished.pop(claim.worker, None) or UnfinishedTurn()
+        if handed := self.handed.take(claim.worker):
+            registration = self._registrations.pop(claim.worker, None)  # the server has removed it
+            if handed.queue_name not in claim.queues:
+                commits = (*commits, _release(handed))
+            elif claim.limit > 0 and not (commits or turn.is_cut_short):
+                return Turn((handed,), (), 0 if registration is None else registration.ms_left)
+            else:
+                turn.cut_short()  # it may be beyond the limit, and is handed back then
+                turn.deliveries.append(handed)
         try:
             self._find_out(claim, turn)
             plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), self._namespace.tuning.max_per_script))
@@ -99,8 +115,7 @@ class WorkerTurns:
         size = self._namespace.tuning.max_per_script
         surplus = turn.deliveries[max(0, claim.limit) :]
         for start in range(0, len(surplus), size):
-            commits = [Commit(each.message_id, each.queue_name, each.token, RELEASE) for each in surplus[start : start + size]]
-            self._run(self._request(commits, claim, 0, ""), turn)
+            self._run(self._request(list(map(_release, surplus[start : start + size])), claim, 0, ""), turn)
 
     def _commit_and_claim(self, plan: TurnPlan, turn: UnfinishedTurn) -> None:
         plan.expired = self._run(self._claim_request(plan.next_batch(), plan, turn, is_patient=True), turn).expired
@@ -139,6 +154,7 @@ class WorkerTurns:
             known_turn=self._known_turns.get(claim.worker, ""),
             max_bytes=claim.max_bytes,
             first_may_be_larger=1,
+            known_handed=self.handed.known_token(claim.worker),
         )
         return TurnRequest(claim, header, call, commit_arguments, commits)
 
@@ -164,6 +180,9 @@ class WorkerTurns:
         if (latest := reply.latest_turn.decode()) == request.number:  # else there was nothing to remember, or another connection was faster
             self._known_turns[worker] = latest
             turn.given_up.clear()
+        if token := reply.handed_token:
+            turn.cut_short()
+            self.handed.note_told(worker, token)
         turn.add(request, reply)
         self._note_registration(request, turn)
         drop_stale_letters(self._namespace, reply.moved_letters)
@@ -251,4 +270,10 @@ class WorkerTurns:
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
         """Take back everything that *worker* has claimed; return how many messages that was."""
+        self.handed.take(worker)
         return reclaim_dead(self._namespace, worker, self._memory(worker).queues, interrupted, counted)
+
+
+def _release(delivery: Delivery) -> Commit:
+    """Return what hands *delivery* back, which has not begun."""
+    return Commit(delivery.message_id, delivery.queue_name, delivery.token, RELEASE)

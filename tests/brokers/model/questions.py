@@ -82,9 +82,10 @@ def queue(model: Model, name: str) -> QueueStats:
     return QueueStats(name, states.count("ready"), states.count("delayed"), states.count("running"), dead, oldest, name in model.paused)
 
 
-def next_due(model: Model, worker: str) -> int | None:
-    """When something falls due: a delayed message, a mark, or the lease of a worker other than *worker*."""
-    due = [message.due for message in model.messages.values() if state(model, message) == "delayed" and message.due < NEVER]
+def next_due(model: Model, worker: str, wanted: Collection[str]) -> int | None:
+    """When something falls due: a delayed message of the queues *wanted*, a mark, or the lease of a worker other than *worker*."""
+    delayed = (message for message in model.messages.values() if state(model, message) == "delayed" and message.due < NEVER)
+    due = [message.due for message in delayed if message.op.queue_name in wanted]
     due += [until for name, until in model.leases.items() if name != worker]
     _, next_mark = due_marks(model)
     return min(due if next_mark is None else [*due, next_mark], default=None)

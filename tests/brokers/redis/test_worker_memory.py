@@ -36,7 +36,7 @@ def test_what_is_remembered_has_named_fields(connect: Callable[..., RedisBroker]
     text = client.hget("{fq}:workers", "w")
     memory = json.loads(text.partition(b"\0")[0])
 
-    assert memory.keys() == {"turn", "token", "latest_token", "stale_ids", "cancelled_ids", "queues"}
+    assert memory.keys() == {"turn", "token", "latest_token", "stale_ids", "cancelled_ids", "queues", "takes_handed"}
     assert (memory["token"], memory["latest_token"]) == (str(delivery.token), str(delivery.token))
     assert (memory["stale_ids"], memory["queues"]) == (["stale"], ["q", "r"])
     assert read_memory(text) == WorkerMemory(memory["turn"], ("q", "r"))

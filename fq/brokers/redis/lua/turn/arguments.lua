@@ -15,6 +15,7 @@ header.is_patient = next_flag()
 header.known_turn = next_text() -- '' if the worker does not know
 header.max_bytes = next_number()
 header.first_may_be_larger = next_flag()
+header.known_handed = next_text() -- token of the latest message that was handed to the worker, as far as it knows
 
 local queue_names = concat(ARGV, '\0', 3, 2 + header.queue_count)
 dead_ttl_ms = header.dead_ttl_ms

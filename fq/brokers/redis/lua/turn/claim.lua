@@ -19,6 +19,7 @@ end
 -- What workers held whose leases have run out comes first: the caller takes it back, and comes again.
 local limit = header.is_patient and expired[1] and 0 or header.limit
 local token, token_text = 0, '0'
+tell_handed()
 for step = 0, header.queue_count - 1 do
   local queue = (header.first_queue + step) % header.queue_count + 1
   local may_claim = limit > claimed_count and not is_full and not paused_queues[queue_name(queue)]

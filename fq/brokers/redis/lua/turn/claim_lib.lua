@@ -1,10 +1,10 @@
 -- Appends messages to the reply, as many as their bodies have room for.
 
-local claims, claimed_count = {}, 0 -- for each queue its number, members, records, delivery notes
+local claims, claimed_count = {}, 0 -- for each queue its number, members, records, delivery notes, and a token if it is not that of the turn
 local weight, weighs_bodies, is_full = 0, false, false
 
 -- Appends to the reply what is claimed of one queue.
-local function append_claim(queue, ids, members, records)
+local function append_claim(queue, ids, members, records, own_token)
   local notes = has_delivery_notes and call('HMGET', DELIVERY_NOTES, unpack(ids)) or {}
   if has_cancelled then
     local marks = {}
@@ -14,7 +14,7 @@ local function append_claim(queue, ids, members, records)
       notes[i] = mark and delivery_note(deliveries, 'cancelled', fault) or notes[i] or ''
     end
   end
-  claims[#claims + 1] = {queue, members, records or call('HMGET', MESSAGES, unpack(ids)), notes}
+  claims[#claims + 1] = {queue, members, records or call('HMGET', MESSAGES, unpack(ids)), notes, own_token}
   claimed_count = claimed_count + #ids
 end
 

@@ -5,6 +5,8 @@
 -- latest_token             of the latest claim
 -- stale_ids, cancelled_ids what that turn replied
 -- moved_letters            the same; there are none where this is missing
+-- takes_handed             enqueue_one.lua may hand messages to this worker while it waits; missing in what older workers remember
+-- handed                   the latest of these messages that it is not known to have had: token, queue, id; is_told if that turn replied with it
 -- queues                   that the worker claims from, those of earlier turns last
 
 local memory = {turn = '', token = '0', latest_token = '0', stale_ids = {}, cancelled_ids = {}, queues = {}}

@@ -34,12 +34,13 @@ end
 
 -- A turn is remembered if there is anything to repeat.
 local latest_turn = memory.turn
-if claimed_count > 0 or commits_by_queue[1] or cancelled_ids[1] or new_names ~= known_names or not memory_text or header.known_turn == '' then
+if claimed_count > 0 or commits_by_queue[1] or cancelled_ids[1] or new_names ~= known_names or memory.handed or not memory_text or header.known_turn == '' then
   latest_turn = header.number
   local latest_token = token > 0 and token_text or memory.latest_token
   local text = cjson.encode({
     turn = latest_turn, token = token_text, latest_token = latest_token,
     stale_ids = stale_ids, cancelled_ids = cancelled_ids, queues = queues, moved_letters = moved_letters[1] and moved_letters or nil,
+    takes_handed = true, handed = handed,
   })
   -- The queues once more, as fq before JSON reads them: it takes back what a dead worker has claimed only of queues that it reads. The next
   -- release need not write them.

@@ -16,6 +16,7 @@ if memory.turn == header.number then
       append_claim(queue, ids, members)
     end
   end
+  tell_handed()
   local moved = memory.moved_letters or {}
   return {now_ms, tonumber(memory.token), 0, memory.stale_ids, {}, claims, moved, memory.cancelled_ids, memory.turn, (due_marks())}
 end
