@@ -99,8 +99,8 @@ def test_nothing_keeps_the_copies_alive(app: App) -> None:
     gc.collect()
     gc.disable()
     try:
-        before = sum(isinstance(each, Context) for each in gc.get_objects())
+        before = sum(type(each) is Context for each in gc.get_objects())
         app.run_until_idle()
-        assert sum(isinstance(each, Context) for each in gc.get_objects()) <= before + 2
+        assert sum(type(each) is Context for each in gc.get_objects()) <= before + 2
     finally:
         gc.enable()
