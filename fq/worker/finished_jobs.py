@@ -59,9 +59,9 @@ class FinishedJobs:
         """Wait until `flush`, for *seconds* at the most: more may come that can leave together."""
         self._flush.wait(seconds)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until something comes, for *seconds* at the most."""
-        self._changed.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait until something comes, for *seconds* at the most; return whether it has."""
+        return self._changed.wait(seconds)
 
     def begin_turn(self) -> None:
         """Forget that something has come: the dispatcher is about to `take` it."""

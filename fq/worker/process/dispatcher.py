@@ -32,6 +32,9 @@ log = logger("fq.worker")
 COMMIT_LINGER_SECONDS = 0.003
 """How long outcomes gather while there is other work."""
 
+SHORT_JOB_SECONDS = 0.001
+"""How long it listens to no broker after it has handed out messages: meanwhile their threads have the processor."""
+
 CANCEL_POLL_SECONDS = 1.0
 """While any message is claimed, a turn is taken at least this often: a message may have been cancelled."""
 
@@ -177,7 +180,7 @@ class Dispatcher:
             self._more_to_claim |= self._mode is Mode.CLAIMING and self._scheduler.after_turn(turn)
             if self._mode >= Mode.DRAINING and not self._claimed:
                 self._drained.set()
-            self._wait_for_work()
+            self._wait_for_work(has_begun=bool(turn.deliveries))
 
     def _collect(self, batch: Batch, stopping: bool) -> None:
         """Add to *batch*, which has what an earlier, failed turn left, what has finished and what is to be handed back."""
@@ -272,15 +275,15 @@ class Dispatcher:
             self._drained.set()
         (self._finished.linger if draining else self._finished.wait)(seconds)
 
-    def _wait_for_work(self) -> None:
-        """Wait until there is something to do."""
+    def _wait_for_work(self, has_begun: bool) -> None:
+        """Wait until there is something to do. A job that *has_begun* may be short, and its commit asks for more, too."""
         if self._mode is Mode.STOPPING or self._finished or self._immediate:
             return
         self._hands_back = False
         limit, queues = self._claim_size()
         if not limit:
             self._finished.wait(HAND_BACK_AFTER_MS / 1_000)
-        elif not self._more_to_claim:
+        elif not (self._more_to_claim or (has_begun and self._finished.wait(SHORT_JOB_SECONDS))):
             self._listen(queues)
 
     def _listen(self, queues: tuple[str, ...]) -> None:
