@@ -5,7 +5,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from fq.brokers.records import Status
+from fq.brokers.records import DeadKinds, Status
+from fq.brokers.sights import MOST_COUNTED
 from fq.errors import BrokerError
 
 BrowsedState: TypeAlias = Literal["ready", "delayed", "retrying", "running", "dead"]
@@ -106,4 +107,13 @@ class Browser(Protocol):
 
     def peek(self, message_id: str) -> Entry | None:
         """Return a message that waits, runs or is dead; None if there is none."""
+        ...
+
+    def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
+        """
+        Return which kinds of dead letters there are, by queue, actor and type of error: when the first and the latest of each died, and how many there are.
+
+        It does a bounded part of the work that looking at all of them would be. So each kind is counted to *most* or less, and of more than 1,000 kinds some
+        are left out; a broker that cannot find the kinds without looking at the letters looks at the latest 1,000: see `DeadKinds`.
+        """
         ...

@@ -28,6 +28,7 @@ CALLED_BY_ACTORS = (
         "marks_in",
         "browse",
         "peek",
+        "dead_kinds",
         "count",
         "counts",
         "result",

@@ -28,7 +28,7 @@ from fq.brokers.operations import (
     new_placement,
     new_store_result_op,
 )
-from fq.brokers.sights import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.sights import ClaimedMessage, DeadKind, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats
 from fq.core.fault import Fault
 from fq.core.frozen import unchecked_constructor
 from fq.core.uniqueness import MAX_KEY_BYTES
@@ -197,6 +197,8 @@ __all__ = [
     "ClaimedMessage",
     "Commit",
     "Continue",
+    "DeadKind",
+    "DeadKinds",
     "DeadLetter",
     "DeferredEnqueue",
     "Delivery",

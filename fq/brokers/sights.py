@@ -83,6 +83,33 @@ class DeadLetter:
 
 
 @frozen
+class DeadKind:
+    """
+    The dead letters of one queue and actor that died of one type of *error*.
+
+    *first* and *last* are when the first and the latest of them died, ms since the epoch on the broker's clock; *message* is the text of the latest error.
+    *count* is how many there are, or, if *is_at_least*, how many were counted: there are more.
+    """
+
+    queue_name: str
+    actor_name: str
+    error: str
+    count: int
+    first: int
+    last: int
+    message: str = ""
+    is_at_least: bool = False
+
+
+@frozen
+class DeadKinds:
+    """The *kinds* of dead letters, in no order. Are these all? If not *is_complete*, there may be others among older letters."""
+
+    kinds: tuple[DeadKind, ...] = ()
+    is_complete: bool = True
+
+
+@frozen
 class WorkerStats:
     """
     A worker process with a lease: *lease_left* in ms, and how many messages it holds.

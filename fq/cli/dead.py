@@ -1,10 +1,9 @@
 """``fq dead``: dead letters, grouped by what failed; requeues or discards them."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 import click
-from attrs import define, field
+from attrs import define
 from rich.text import Text
 
 from fq.app.app import App
@@ -23,15 +22,13 @@ from fq.cli.common import (
     print_text,
     values,
 )
+from fq.cli.dead_groups import Group, Groups, first_line, read_groups
 from fq.cli.selection import Selection, change
 from fq.cli.tables import INDENT, indented_text, packed, wide_console
 from fq.cli.times import moment, relative
 from fq.core.counted import counted
 from fq.core.printable import printable
 from fq.execution.refused_letters import refused_letters
-
-MOST_LOOKED_AT = 10_000
-"""Of this many dead letters, the latest, the groups are made."""
 
 
 @click.command()
@@ -74,13 +71,12 @@ def dead(
         if requeue or discard:
             _change(app, chosen.find(app), discard, yes, as_json)
             return
-        groups, more = groups_of(app, chosen)
+        groups = read_groups(app, chosen, limit)
         if as_json:
-            print_json({"groups": [_as_json(app, group, limit, shows_values) for group in groups], "more": more})
+            shown = [_as_json(app, group, shows_values) for group in groups.shown]
+            print_json({"groups": shown, "group_count": len(groups.found.groups), "more": not groups.found.is_complete})
         else:
             _print(app, groups, limit, shows_values)
-            if more:
-                print_text(f"these are the latest {MOST_LOOKED_AT:,}; there are more")
 
 
 def _change(app: App, ids: Sequence[str], discard: bool, yes: bool, as_json: bool) -> None:
@@ -115,76 +111,44 @@ class Refusals:
         return f"; {self.count} stayed, since their unique keys are held" if self.count else ""
 
 
-@define
-class Group:
-    """Mutable: the dead letters of *actor_name* with one type of error, the latest first."""
-
-    actor_name: str
-    error: str
-    records: list[MessageRecord] = field(factory=list)
-
-    @property
-    def text(self) -> str:
-        """The text of the latest error."""
-        return text_of(self.records[0])
-
-
-def text_of(record: MessageRecord) -> str:
-    """Return the first line of the error of *record*."""
-    return record.error.message.strip().partition("\n")[0] if record.error else ""
-
-
-def groups_of(app: App, chosen: Selection) -> tuple[list[Group], bool]:
-    """Return the dead letters that are *chosen* in groups, the largest first, and whether there are more than were looked at."""
-    groups: dict[tuple[str, str], Group] = {}
-    looked_at = list(islice(_records(app, chosen), MOST_LOOKED_AT + 1))
-    for record in looked_at[:MOST_LOOKED_AT]:
-        key = record.actor_name, record.error.type if record.error else ""
-        groups.setdefault(key, Group(*key)).records.append(record)
-    return sorted(groups.values(), key=lambda group: -len(group.records)), len(looked_at) > MOST_LOOKED_AT
-
-
-def _records(app: App, chosen: Selection) -> Iterator[MessageRecord]:
-    if not chosen.ids:
-        yield from chosen.records(app, "dead")
-        return
-    for message_id in chosen.ids:
-        record = app.message(message_id)
-        if record is not None and app.broker.status(message_id).state == "dead":
-            yield record
-
-
-def _print(app: App, groups: Sequence[Group], limit: int, shows_values: bool) -> None:
-    console, now = wide_console(), app.broker.now()
-    total = sum(len(group.records) for group in groups)
-    console.print(Text(printable(f"{app.broker}   {counted(total, 'dead letter')}"), style="bold"))
-    for group in groups:
-        latest, first = (relative(record.since, now) for record in (group.records[0], group.records[-1]))
+def _print(app: App, groups: Groups, limit: int, shows_values: bool) -> None:
+    console, now, found = wide_console(), app.broker.now(), groups.found
+    total = counted(found.count, "dead letter", more=found.is_at_least)
+    console.print(Text(printable(f"{app.broker}   {total}"), style="bold"))
+    for group in groups.shown:
+        latest, first = (relative(at, now) for at in (group.group.last, group.group.first))
         since = "" if latest == first else f", first {first}"
-        name = Text(printable(f"{group.actor_name}  {group.error}"), style="bold red")
+        name = Text(printable(f"{group.group.actor_name}  {group.group.error}"), style="bold red")
+        more = "+" if group.group.is_at_least else ""
         console.print()
-        console.print(Text.assemble(f"{len(group.records):,} × ", name, f"  latest {latest}{since}"))
+        console.print(Text.assemble(f"{group.group.count:,}{more} × ", name, f"  latest {latest}{since}"))
         console.print(indented_text(Text(printable(group.text)), console.width))
-        for record in group.records[:limit]:
+        for record in group.records:
             for line in packed(_parts(app, group, record, now, shows_values), console.width, INDENT):
                 console.print(line, no_wrap=True, overflow="ignore", crop=False)
-        if len(group.records) > limit:
-            console.print(Text(f"    and {len(group.records) - limit:,} more"), style="italic")
+        if group.group.count > limit:
+            console.print(Text(f"    and {group.group.count - limit:,}{more} more"), style="italic")
+    if len(found.groups) > len(groups.shown):
+        console.print(f"these are the largest of {len(found.groups):,} groups")
+    if not found.is_complete:
+        console.print("these are the latest; there are more")
 
 
 def _parts(app: App, group: Group, record: MessageRecord, now: int, shows_values: bool) -> list[Text]:
-    text = [] if text_of(record) == group.text else [text_of(record)]
+    own = first_line(record.error.message) if record.error else ""
+    text = [] if own == group.text else [own]
     call = call_text(app.registry, record, shows_values)
     return [Text(printable(part)) for part in (record.message_id, moment(record.since, now), record.queue_name, call, *text)]
 
 
-def _as_json(app: App, group: Group, limit: int, shows_values: bool) -> dict[str, object]:
+def _as_json(app: App, group: Group, shows_values: bool) -> dict[str, object]:
     return {
-        "actor_name": group.actor_name,
-        "error": group.error,
+        "actor_name": group.group.actor_name,
+        "error": group.group.error,
         "message": group.text,
-        "count": len(group.records),
-        "first": group.records[-1].since,
-        "last": group.records[0].since,
-        "messages": [record_as_json(app.registry, record, shows_values) for record in group.records[:limit]],
+        "count": group.group.count,
+        "is_at_least": group.group.is_at_least,
+        "first": group.group.first,
+        "last": group.group.last,
+        "messages": [record_as_json(app.registry, record, shows_values) for record in group.records],
     }

@@ -1,10 +1,11 @@
-"""`failure_groups`: what fails, by actor and type of error, from the latest dead letters and the messages that are retried."""
+"""`failure_groups`: what fails, by actor and type of error: the dead letters, and the messages that are retried."""
 
 from collections import Counter
 from collections.abc import Mapping
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
+from fq.app.dead_groups import DeadGroup, dead_groups
 from fq.brokers.browsing import MAX_LOOKED_AT, Entry
 from fq.web.site import Site, View
 from fq.web.text import first_line
@@ -12,26 +13,26 @@ from fq.web.text import first_line
 
 @define
 class Group:
-    """Mutable: the failures of *actor_name* with one type of error."""
+    """Mutable: the failures of *actor_name* with one type of error: its *dead* letters, if there are any, and how many messages are *retrying*."""
 
     actor_name: str
     error: str
     message: str = ""
-    dead: int = 0
+    dead: DeadGroup | None = None
     retrying: int = 0
-    died: list[int] = field(factory=list)
     next_try: int = 0
 
     def add(self, entry: Entry) -> None:
-        """Count *entry*."""
+        """Count *entry*, which is retried."""
         fault = entry.status.fault
         self.message = self.message or first_line(fault.message if fault else "")
-        if entry.status.state == "dead":
-            self.dead += 1
-            self.died.append(entry.since)
-        else:
-            self.retrying += 1
-            self.next_try = min(self.next_try or entry.since, entry.since)
+        self.retrying += 1
+        self.next_try = min(self.next_try or entry.since, entry.since)
+
+    @property
+    def size(self) -> int:
+        """How many messages it has."""
+        return self.retrying + (self.dead.count if self.dead else 0)
 
     def as_view(self) -> View:
         """Return it as JSON."""
@@ -39,17 +40,18 @@ class Group:
             "actor_name": self.actor_name,
             "error": self.error,
             "message": self.message,
-            "dead": self.dead,
+            "dead": self.dead.count if self.dead else 0,
+            "dead_is_at_least": self.dead is not None and self.dead.is_at_least,
             "retrying": self.retrying,
-            "first": min(self.died, default=0),
-            "last": max(self.died, default=0),
+            "first": self.dead.first if self.dead else 0,
+            "last": self.dead.last if self.dead else 0,
             "next_try": self.next_try,
         }
 
 
 @frozen
 class Failures:
-    """*groups*, the largest first, the number of *retrying* messages by queue, and whether there are more than were looked at."""
+    """*groups*, the largest first, the number of *retrying* messages by queue, and whether there may be more groups of dead letters, or more that retry."""
 
     groups: tuple[Group, ...]
     retrying: Mapping[str, int]
@@ -69,13 +71,13 @@ class Failures:
 
 
 def failure_groups(site: Site) -> Failures:
-    """Return the failures among the 1,000 latest dead letters and the 1,000 delayed messages that are due next."""
-    dead = site.app.broker.browse("dead", limit=MAX_LOOKED_AT)
+    """Return the failures: all groups of dead letters that the broker finds, and the 1,000 messages whose next attempt is due first."""
+    dead = dead_groups(site.app.broker)
     retrying = site.app.broker.browse("retrying", limit=MAX_LOOKED_AT)
-    groups: dict[tuple[str, str], Group] = {}
-    for entry in (*dead.entries, *retrying.entries):
+    groups = {(each.actor_name, each.error): Group(each.actor_name, each.error, first_line(each.message), each) for each in dead.groups}
+    for entry in retrying.entries:
         key = entry.status.actor_name, entry.status.fault.type if entry.status.fault else ""
         groups.setdefault(key, Group(*key)).add(entry)
-    by_size = sorted(groups.values(), key=lambda group: -(group.dead + group.retrying))
+    by_size = sorted(groups.values(), key=lambda group: -group.size)
     by_queue = Counter(entry.status.queue_name for entry in retrying.entries)
-    return Failures(tuple(by_size), by_queue, bool(dead.after), bool(retrying.after))
+    return Failures(tuple(by_size), by_queue, not dead.is_complete, bool(retrying.after))

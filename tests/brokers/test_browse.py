@@ -293,8 +293,9 @@ def test_the_pages_say_how_many_messages_they_have_looked_at(harness: Harness, b
         looked_at.append(page.looked_at)
         after = page.after
 
+    least = 2 if wanted == "dead" else len(expected[wanted])  # an index may lead to dead ones that fit
     most = len(expected["delayed" if wanted == "retrying" else wanted])  # those that retry may be found among all that are delayed
-    assert len(expected[wanted]) <= sum(looked_at) <= most
+    assert least <= sum(looked_at) <= most
 
 
 @pytest.mark.parametrize("wanted", ["ready", "delayed", "dead"])

@@ -103,6 +103,8 @@ def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     @app.actor
     def single(number: int) -> None: ...
 
+    single.send(0)
+    fail(app, error="RareError")
     for first in range(0, count, 20_000):
         broker.enqueue([to_op(first + n, 0) for n in range(16_000)])
         broker.enqueue([to_op(first + n, 3_600_000) for n in range(16_000, 18_000)])
@@ -148,6 +150,23 @@ def test_a_page_asks_a_bounded_number_of_times(many: tuple[App, Counting, str], 
     assert broker.calls["dead_letters"] == 0
 
 
+def test_the_overview_has_every_kind_of_failure_and_leads_to_its_messages(many: tuple[App, Counting, str]) -> None:
+    app, broker, _ = many
+    failures = Site(app).json("/")["failures"]
+    dead = {(group["actor_name"], group["error"]): group["dead"] for group in failures["groups"]}
+
+    if isinstance(broker.broker, RedisBroker):  # it looks at the latest
+        assert failures["more_dead"]
+        assert "there may be other groups" in Site(app).html("/")
+        return
+    assert (dead["single", "RareError"], dead["single", "ConnectionError"], failures["more_dead"]) == (1, 1, False)
+    assert dead["mail", "ConnectionError"] >= 2_000
+    (group,) = [group for group in failures["groups"] if group["actor_name"] == "mail"]
+    assert group["dead_is_at_least"] == (group["dead"] == 10_000)
+    found = Site(app).json("/messages?state=dead&actor=single&error=RareError")
+    assert (len(found["messages"]), found["after"], found["total"]) == (1, "", 1)
+
+
 def test_pages_say_where_there_are_more_messages_than_were_counted(many: tuple[App, Counting, str]) -> None:
     app, broker, _ = many
     site = Site(app)
@@ -156,7 +175,7 @@ def test_pages_say_where_there_are_more_messages_than_were_counted(many: tuple[A
     if isinstance(broker.broker, SqliteBroker | PostgresBroker):
         assert (mail["ready"], "ready" in mail["at_least"]) == (10_000, True)
         assert "10,000+" in site.html("/") and "10,000+" in site.html("/queues") and "10,000+" in site.html("/messages?state=ready")
-        assert "More than 1" in site.act("purge", "mail").text  # 10,000 ready ones, and the delayed ones that were counted
+        assert f"More than {10_000 + mail['delayed']:,} messages wait there" in site.act("purge", "mail").text
     else:
         assert (mail["ready"] > 10_000, mail["at_least"]) == (True, [])
         assert "10,000+" not in site.html("/")

@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 from fq.brokers.browsing import MAX_LOOKED_AT, MAX_PAGE_BYTES, BrowsedState, Entry, Page, Place, read_cursor
 from fq.brokers.memory.items import Item
 from fq.brokers.memory.operations import Operators
-from fq.brokers.records import DeadLetter, Status
+from fq.brokers.records import DeadKind, DeadLetter, Status
 from fq.core.fault import Fault
 
 Found: TypeAlias = Item | DeadLetter | None
@@ -28,7 +28,8 @@ class Browsing(Operators):
         entries: list[Entry] = []
         last: Place = ()
         steps = looked_at = size = 0
-        for place, found in self._places(state, queue, cursor, now):
+        places = self._places(state, queue, cursor, now) if state != "dead" else self._dead_places((queue, actor, error), cursor, now)
+        for place, found in places:
             if place != last and (len(entries) == limit or steps >= MAX_LOOKED_AT or size >= MAX_PAGE_BYTES):
                 return Page(tuple(entries), json.dumps(last), looked_at)
             last, steps = place, steps + 1
@@ -55,9 +56,7 @@ class Browsing(Operators):
         if state == "ready":
             return self._ready_places(queue, cursor)
         position = cast("tuple[int, int] | None", cursor or None)
-        if state == "running":
-            return self._running_places(cursor)
-        return self._dead_places(position, now) if state == "dead" else self._delayed_places(position)
+        return self._running_places(cursor) if state == "running" else self._delayed_places(position)
 
     def _ready_places(self, queue: str | None, cursor: Place) -> Iterator[tuple[Place, Found]]:
         for name in sorted(self._queues) if queue is None else [queue]:
@@ -74,8 +73,12 @@ class Browsing(Operators):
         for due, number, item in self._delayed.after(position):
             yield (due, number), item if item.state == "delayed" and item.due == due else None
 
-    def _dead_places(self, position: tuple[int, int] | None, now: int) -> Iterator[tuple[Place, Found]]:
-        for died_at, number, message_id in self._died.before((-position[0], -position[1]) if position else None):
+    def _dead_places(self, kind: tuple[str | None, str | None, str | None], cursor: Place, now: int) -> Iterator[tuple[Place, Found]]:
+        at = cast("tuple[int, int] | None", cursor or None)
+        position = (-at[0], -at[1]) if at else None
+        for died_at, number, message_id in (
+            self._died.before(position) if kind == (None, None, None) else self._kinds.letters(*kind, position)
+        ):
             if died_at + self._dead_ttl <= now:
                 return
             yield (-died_at, -number), self._dead[message_id][0]
@@ -86,6 +89,10 @@ class Browsing(Operators):
     def _entry_of_letter(self, letter: DeadLetter) -> Entry:
         status = Status(letter.message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
         return Entry(status, self._dead[letter.message_id][1], letter.died_at, letter.body)
+
+    def dead_kinds(self, now: int) -> Iterator[DeadKind]:
+        """See `Browser.dead_kinds`."""
+        return self._kinds.kinds(now - self._dead_ttl, lambda message_id: self._dead[message_id][0].fault.message)
 
     def peek(self, message_id: str, now: int) -> Entry | None:
         """See `Browser.peek`."""

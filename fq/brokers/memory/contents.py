@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from fq.brokers.findings import HeldKey
 from fq.brokers.memory.items import NEVER, ExpiringMap, GroupState, Item, Queue, WorkerState
+from fq.brokers.memory.kind_table import KindTable
 from fq.brokers.memory.marks import KeyTable, MarkTable
 from fq.brokers.memory.results import ResultStore
 from fq.brokers.memory.sorted_entries import SortedEntries
@@ -22,6 +23,7 @@ class Contents:
         self._workers: dict[str, WorkerState] = {}
         self._dead: dict[str, tuple[DeadLetter, int, int]] = {}  # with the priority and a serial number
         self._died: SortedEntries[str] = SortedEntries()  # when, the serial number, and which
+        self._kinds = KindTable()
         self._groups: ExpiringMap[GroupState] = ExpiringMap()
         self._results = ResultStore()
         self._marks = MarkTable()
@@ -137,4 +139,5 @@ class Contents:
         if message_id in self._dead:
             letter, _, number = self._dead.pop(message_id)
             self._died.remove((letter.died_at, number, message_id))
+            self._kinds.remove(letter, number)
             self.queue(letter.queue_name).counts["dead"] -= 1

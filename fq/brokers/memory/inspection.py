@@ -7,8 +7,8 @@ from fq.brokers.browsing import BrowsedState, Entry, Page
 from fq.brokers.clock import Clock
 from fq.brokers.findings import DAMAGE_CHECK_SECONDS, Finding, unique_keys_finding
 from fq.brokers.memory.state import MemoryState
-from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
-from fq.brokers.sights import COUNT_ALL
+from fq.brokers.records import ClaimedMessage, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.sights import COUNT_ALL, MOST_COUNTED
 from fq.brokers.validation import check_names, check_search
 
 
@@ -91,6 +91,11 @@ class Inspection:
             now = self.clock.now
             self._state.promote(now)
             return self._state.peek(message_id, now)
+
+    def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
+        """See `Browser.dead_kinds`: all letters are counted."""
+        with self._lock:
+            return DeadKinds(tuple(self._state.dead_kinds(self.clock.now)))
 
     def diagnose(self, check_seconds: float = DAMAGE_CHECK_SECONDS) -> tuple[Finding, ...]:
         """See `Broker.diagnose`."""

@@ -24,6 +24,12 @@ class SortedEntries(Generic[V]):
     def __init__(self) -> None:
         self._parts: list[list[tuple[int, int, V]]] = []
 
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
     def add(self, entry: tuple[int, int, V]) -> None:
         """Add *entry*."""
         parts = self._parts

@@ -148,6 +148,7 @@ class MemoryState(Browsing):
                 self._numbers += 1
                 self._dead[item.message_id] = letter, item.priority, self._numbers
                 self._died.add((now, self._numbers, item.message_id))
+                self._kinds.add(letter, self._numbers)
                 item.queue.counts["dead"] += 1
                 self._delete(item, now)
             case Release(counted, interrupted):

@@ -32,3 +32,8 @@ def fault_to_json(fault: Fault) -> str:
 def fault_from_json(text: str | None) -> Fault | None:
     """Return the fault that the table stores as *text*."""
     return None if text is None else Fault.from_json(json.loads(text))
+
+
+def message_of(fault: str) -> str:
+    """Return the text of the error that the table stores as *fault*."""
+    return str(json.loads(fault).get("message", ""))

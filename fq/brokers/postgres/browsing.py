@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from fq.brokers.browsing import BrowsedState, Entry, Page, Place
+from fq.brokers.planning.dead_kinds import NO_KINDS
 from fq.brokers.planning.paging import LETTER, LIVE, Listing, Reads, letter_entry, listing_of, live_entry, page
+from fq.brokers.postgres import dead_kinds
 from fq.brokers.postgres.database import Transaction
 
 _FITS = "(%s::text IS NULL OR queue = %s::text) AND (%s::text IS NULL OR actor = %s::text) AND (%s::text IS NULL OR coalesce(error, '') = %s::text)"
@@ -24,6 +26,7 @@ def browse(
     """See `Browser.browse`; letters died after *since*."""
     listing = listing_of(state, queue)
     is_filtered = not (queue is actor is error is None)
+    kinds = dead_kinds.kinds_that_fit(tx, queue, actor, error, since) if state == "dead" and is_filtered else NO_KINDS
 
     def read_places(begins_after: Place, most: int) -> Sequence[Sequence[object]]:
         asked = (queue, queue, actor, actor, error, error)
@@ -38,6 +41,11 @@ def browse(
         rows = tx.rows(f"SELECT seq, {_COLUMNS[table]} FROM {_FROM[table]} WHERE seq = ANY (%s::bigint[])", list(chosen))
         return {seq: live_entry(row, tx.now) if table == "messages" else letter_entry(row) for seq, *row in rows}
 
+    def read_letters(begins_after: Place, most: int) -> Sequence[Sequence[object]]:
+        return dead_kinds.read_places(tx, kinds, begins_after, most, since)
+
+    if kinds.are_all:
+        return page(state, queue, after, limit, Reads(tx.now, False, read_letters, read_due, read_entries))
     return page(state, queue, after, limit, Reads(tx.now, is_filtered, read_places, read_due, read_entries))
 
 

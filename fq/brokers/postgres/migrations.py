@@ -8,7 +8,7 @@ import psycopg
 
 from fq.errors import ConfigError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of these tables and functions."""
 
 OLDEST_SERVER = 140_000
@@ -19,6 +19,7 @@ UPGRADES: Mapping[int, Sequence[str]] = {
         "ALTER TABLE fq.messages ADD COLUMN size integer NOT NULL DEFAULT 0",
         "UPDATE fq.messages m SET size = length(b.body) FROM fq.bodies b WHERE b.seq = m.seq",
     ),
+    2: ("CREATE INDEX dead_by_kind ON fq.dead (queue, left(actor, 200), left(error, 200), died_at, seq)",),
 }
 """By version, the statements that upgrade its tables to the next."""
 

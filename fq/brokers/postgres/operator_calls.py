@@ -6,7 +6,7 @@ from functools import partial
 from fq.brokers.browsing import BrowsedState, Entry, Page
 from fq.brokers.findings import DAMAGE_CHECK_SECONDS, Finding
 from fq.brokers.parts import parts
-from fq.brokers.postgres import browsing, deleting, inspection, queue_counts
+from fq.brokers.postgres import browsing, dead_kinds, deleting, inspection, queue_counts
 from fq.brokers.postgres.cancellation import cancel
 from fq.brokers.postgres.database import Database, Transaction
 from fq.brokers.postgres.diagnostics import diagnose
@@ -15,9 +15,9 @@ from fq.brokers.postgres.listener import Listener
 from fq.brokers.postgres.requeue import requeue
 from fq.brokers.postgres.turn import ANNOUNCE
 from fq.brokers.postgres.unique_keys import free_keys
-from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.records import ClaimedMessage, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import RequeuePlanner, planner
-from fq.brokers.sights import COUNT_ALL
+from fq.brokers.sights import COUNT_ALL, MOST_COUNTED
 from fq.brokers.validation import check_names, check_search
 
 MAX_CHANGED, MAX_REQUEUED = 250, 100
@@ -84,6 +84,10 @@ class OperatorCalls:
         return self._reader.reading(lambda tx: browsing.peek(tx, message_id, tx.now - self._dead_ttl))
 
     def cancel(self, message_id: str) -> bool:
+    def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
+        """See `Browser.dead_kinds`."""
+        return self._reader.reading(lambda tx: dead_kinds.dead_kinds(tx, tx.now - self._dead_ttl, most))
+
         """See `Broker.cancel`."""
         return self.cancel_all((message_id,)) > 0
 

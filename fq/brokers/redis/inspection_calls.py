@@ -1,10 +1,10 @@
 """`Inspection`: the calls of a `RedisBroker` that look at messages, queues and workers. Mutable, like the broker."""
 
 from fq.brokers.browsing import BrowsedState, Entry, Page
-from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
-from fq.brokers.redis import browsing, inspection
+from fq.brokers.records import ClaimedMessage, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.redis import browsing, dead_kinds, inspection
 from fq.brokers.redis.namespace import Namespace
-from fq.brokers.sights import COUNT_ALL
+from fq.brokers.sights import COUNT_ALL, MOST_COUNTED
 from fq.brokers.validation import check_names, check_search
 
 
@@ -62,3 +62,7 @@ class Inspection:
         """Return a message that waits, runs or is dead; None if there is none."""
         check_names("message_id", message_id)
         return browsing.peek(self._namespace, message_id)
+
+    def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
+        """Return the kinds of the 1,000 latest dead letters."""
+        return dead_kinds.dead_kinds(self._namespace)

@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from fq.brokers.browsing import BrowsedState, Entry, Page, Place
+from fq.brokers.planning.dead_kinds import NO_KINDS
 from fq.brokers.planning.paging import LETTER, LIVE, Listing, Reads, letter_entry, listing_of, live_entry, page
 from fq.brokers.planning.states import DELAYED
+from fq.brokers.sqlite import dead_kinds
 from fq.brokers.sqlite.bulk_sql import from_json, to_json
 
 DUE = f"""
@@ -28,7 +30,8 @@ def browse(
     since: int,
 ) -> Page:
     """See `Browser.browse`; letters died after *since*."""
-    listing = listing_of(state, queue)
+    listing, is_filtered = listing_of(state, queue), not (queue is actor is error is None)
+    kinds = dead_kinds.kinds_that_fit(connection, queue, actor, error, since) if state == "dead" and is_filtered else NO_KINDS
     filters = {"queue": queue, "actor": actor, "error": error, "since": since}
 
     def read_places(begins_after: Place, most: int) -> Sequence[Sequence[object]]:
@@ -48,7 +51,12 @@ def browse(
         rows = connection.execute(statement, (to_json(list(chosen)),)).fetchall()
         return {seq: live_entry(row, now) if listing.table == "messages" else letter_entry(row) for seq, *row in rows}
 
-    return page(state, queue, after, limit, Reads(now, not (queue is actor is error is None), read_places, read_due, read_entries))
+    def read_letters(begins_after: Place, most: int) -> Sequence[Sequence[object]]:
+        return dead_kinds.read_places(connection, kinds, begins_after, most, since)
+
+    if kinds.are_all:
+        return page(state, queue, after, limit, Reads(now, False, read_letters, read_due, read_entries))
+    return page(state, queue, after, limit, Reads(now, is_filtered, read_places, read_due, read_entries))
 
 
 def _statement(listing: Listing, state: BrowsedState) -> str:

@@ -7,10 +7,10 @@ from fq.brokers.browsing import BrowsedState, Entry, Page
 from fq.brokers.clock import Clock
 from fq.brokers.findings import DAMAGE_CHECK_SECONDS, Finding
 from fq.brokers.parts import parts
-from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.records import ClaimedMessage, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import RequeuePlanner, planner
-from fq.brokers.sights import COUNT_ALL
-from fq.brokers.sqlite import browsing, deleting, inspection, queue_counts
+from fq.brokers.sights import COUNT_ALL, MOST_COUNTED
+from fq.brokers.sqlite import browsing, dead_kinds, deleting, inspection, queue_counts
 from fq.brokers.sqlite.cancellation import cancel
 from fq.brokers.sqlite.database import Database, Settings
 from fq.brokers.sqlite.diagnostics import diagnose
@@ -93,6 +93,11 @@ class OperatorCalls:
             return browsing.peek(connection, message_id, self.clock.now, self.clock.now - self._dead_ttl)
 
     def cancel(self, message_id: str) -> bool:
+    def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
+        """See `Browser.dead_kinds`."""
+        with self._reader.reading() as connection:
+            return dead_kinds.dead_kinds(connection, self.clock.now - self._dead_ttl, most)
+
         """See `Broker.cancel`."""
         return self.cancel_all((message_id,)) > 0
 

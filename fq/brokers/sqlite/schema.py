@@ -13,7 +13,7 @@ OLDEST_SQLITE = (3, 35, 0)
 APPLICATION_ID = 0x66710001
 """The mark of fq in the header of a file."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The version of these tables; the file has it in ``user_version``."""
 
 WORKFLOWS = (
@@ -31,6 +31,13 @@ _ONE_MORE = "INSERT INTO mark_counts VALUES (new.list, 1) ON CONFLICT (list) DO 
 
 _ONE_LESS = "UPDATE mark_counts SET count = count - 1 WHERE list = old.list; DELETE FROM mark_counts WHERE list = old.list AND count = 0;"
 RETRYING = (f"CREATE INDEX messages_retrying ON messages (due, queue) WHERE state = {DELAYED} AND fault IS NOT NULL",)
+
+DEAD = (
+    # Many letters may die at one moment, and their order is that of their seq. The queue is there to be counted.
+    "CREATE INDEX dead_in_order ON dead (died_at, seq, queue)",
+    # Letters of the same kind are side by side: `fq.brokers.sqlite.dead_kinds` skips from one kind to the next.
+    "CREATE INDEX dead_by_kind ON dead (queue, actor, error, died_at)",
+)
 
 SMALL_RECORDS = (
     # A mark; `until` is 0 if it never ends. Its place in the index `list` is (place, key).
@@ -137,7 +144,7 @@ TABLES = (
         body        BLOB NOT NULL
     )
     """,
-    "CREATE INDEX dead_by_time ON dead (died_at, queue)",
+    *DEAD,
     *RETRYING,
     *SMALL_RECORDS,
 )
@@ -150,6 +157,7 @@ UPGRADES = {
         *WORKFLOWS,
     ),
     3: (*RETRYING, *SMALL_RECORDS),
+    4: ("DROP INDEX dead_by_time", *DEAD),
 }
 """By version, the statements that upgrade its tables to the next. An older fq that has the file open must go on working."""
 

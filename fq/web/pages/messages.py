@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fq.app.dead_groups import dead_groups
 from fq.brokers.operations import FINISHED
 from fq.brokers.records import QueueStats
 from fq.brokers.sights import has_more
@@ -29,12 +30,21 @@ def view(site: Site, query: Query) -> View:
         "messages": [message_row(site, record, query.shows_values) for record in results.records],
         "after": results.after,
         "looked_at": results.looked_at + natural(query.text("seen") or "", 0),
-        "total": None if wanted.state == "finished" and wanted.queue else count_of(site, wanted.state, own),
-        "total_is_more": there_are_more(wanted.state, own),
+        **_total(site, wanted, own),
         "shows_values": query.shows_values,
         "queues": sorted({*site.app.queues, *(queue.queue_name for queue in queues)}),
         "actors": sorted(site.app.actors),
     }
+
+
+def _total(site: Site, wanted: Wanted, own: Sequence[QueueStats]) -> View:
+    """Return how many messages a search for *wanted* has to look at; *own* are the queues that it is about."""
+    if wanted.state == "dead" and (wanted.actor or wanted.error):
+        found = dead_groups(site.app.broker, wanted.queue, wanted.actor, wanted.error)
+        if found.is_complete:
+            return {"total": found.count, "total_is_more": found.is_at_least}
+    total = None if wanted.state == "finished" and wanted.queue else count_of(site, wanted.state, own)
+    return {"total": total, "total_is_more": there_are_more(wanted.state, own)}
 
 
 def count_of(site: Site, state: str, queues: Sequence[QueueStats]) -> int | None:

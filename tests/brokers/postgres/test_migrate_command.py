@@ -57,6 +57,7 @@ def test_tables_of_the_first_version_are_upgraded_with_their_messages(
     broker.enqueue([enqueue_op("m1"), enqueue_op("m2")])
     broker.close()
     admin.execute(f'ALTER TABLE "{schema}".messages DROP COLUMN size')
+    admin.execute(f'DROP INDEX "{schema}".dead_by_kind')
     admin.execute(f'DROP FUNCTION "{schema}".enqueue_one')
     admin.execute(f'UPDATE "{schema}".meta SET version = 1')
     code, output, errors = ended(start(folder, url))
@@ -67,3 +68,4 @@ def test_tables_of_the_first_version_are_upgraded_with_their_messages(
         f'SELECT bool_and(size = length(body)) FROM "{schema}".messages JOIN "{schema}".bodies USING (seq)'
     ).fetchone() == (True,)
     assert [each.message_id for each in broker.turn((), claim_request()).deliveries] == ["m1", "m2"]
+    assert admin.execute("SELECT 1 FROM pg_indexes WHERE schemaname = %s AND indexname = 'dead_by_kind'", (schema,)).fetchone() == (1,)

@@ -27,14 +27,16 @@ def rows_read(plan: dict[str, Any]) -> Iterator[int]:
         yield from rows_read(child)
 
 
+def most_read(tx: Transaction, statement: str, *parameters: object) -> int:
+    """Return how many rows the node of the plan of *statement* has read that has read the most."""
+    ((plan,),) = tx.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *parameters)
+    return max(rows_read((plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]))
+
+
 def test_counting_to_a_bound_reads_few_rows(broker: PostgresBroker) -> None:
     for first in range(0, 4_000, 2_000):
         broker.enqueue([enqueue_op(f"r{n}", f"q{n % 2}", priority=n % 5) for n in range(first, first + 2_000)])
         broker.enqueue([enqueue_op(f"d{n}", f"q{n % 2}", delay=60_000) for n in range(first, first + 2_000)])
-
-    def most_read(tx: Transaction, statement: str, *parameters: object) -> int:
-        ((plan,),) = tx.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *parameters)
-        return max(rows_read((plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]))
 
     def check(tx: Transaction) -> None:
         tx.row(queue_counts.BY_INDEX)

@@ -133,3 +133,27 @@ def test_counting_to_a_bound_costs_the_same_however_many_messages_there_are(brok
 
     assert send(range(1_000, 10_000)) <= few + 100
     assert few <= 100 * 100
+
+
+def test_letters_that_died_at_one_moment_are_found_at_the_same_cost_however_many_there_are(broker: SqliteBroker) -> None:
+    def die(count: int) -> list[int]:
+        """Let *count* messages die, and return what it takes to see what has died."""
+        broker.enqueue([enqueue_op(f"m{number}") for number in range(count)])
+        commits = [Commit(each.message_id, "q", each.token, Bury(FAULT)) for each in broker.turn((), claim_request(limit=count)).deliveries]
+        broker.turn(commits, claim_request(limit=0))
+        broker.browse("dead", error="KeyError")  # this connection has seen that, and prepared its statements
+        place = broker.browse("dead", limit=10).after
+        looks: list[Callable[[], object]] = [
+            lambda: broker.browse("dead", limit=10),
+            lambda: broker.browse("dead", limit=10, after=place),
+            lambda: broker.browse("dead", limit=10, error=FAULT.type),
+            lambda: broker.browse("dead", limit=10, error=FAULT.type, after=place),
+            lambda: broker.browse("dead", error="KeyError"),
+            lambda: broker.dead_kinds(100),
+        ]
+        return [steps(broker, broker._reader._connection, look) for look in looks]
+
+    few = die(500)
+
+    assert all(late <= early + 50 for early, late in zip(few, die(5_000), strict=True))
+    assert max(few) <= 2_000

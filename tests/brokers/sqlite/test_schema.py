@@ -29,7 +29,21 @@ from tests.brokers.builders import (
     unique_op,
 )
 
+VERSION_4 = (
+    "DROP INDEX dead_in_order",
+    "DROP INDEX dead_by_kind",
+    "CREATE INDEX dead_by_time ON dead (died_at, queue)",
+    "PRAGMA user_version = 4",
+)
+"""What makes today's tables those of version 4."""
+
+BURY_4 = """
+    INSERT OR REPLACE INTO dead (message_id, queue, actor, priority, error, fault, died_at, body)
+    VALUES (?, 'q', 'act', 0, 'KeyError', '{"type": "KeyError", "message": "no"}', ?, '{}')
+"""
+
 VERSION_3 = (
+    *VERSION_4,
     "DROP INDEX messages_retrying",
     *(f"DROP TABLE {table}" for table in ("marks", "mark_counts", "unique_keys", "counters")),
     "PRAGMA user_version = 3",
@@ -226,3 +240,21 @@ def columns(path: Path) -> dict[str, list[tuple[str, str]]]:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {name: connection.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall() for (name,) in tables}
+
+
+def test_a_file_of_version_4_tells_the_kinds_of_its_letters_and_of_those_that_an_older_fq_adds(tmp_path: Path) -> None:
+    path = tmp_path / "four.db"
+    broker = SqliteBroker(path)
+    for name in ("m0", "m1"):
+        bury(broker, enqueue_op(name))
+    broker.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        for statement in VERSION_4:
+            older.execute(statement)
+        before = [(kind.error, kind.count) for kind in broker.dead_kinds().kinds]  # which brings it up
+        older.execute(BURY_4, ("m1", broker.now()))
+
+    assert before == [("ValueError", 2)]
+    assert sorted((kind.error, kind.count) for kind in broker.dead_kinds().kinds) == [("KeyError", 1), ("ValueError", 1)]
+    assert [entry.status.message_id for entry in broker.browse("dead", error="KeyError").entries] == ["m1"]
+    broker.close()

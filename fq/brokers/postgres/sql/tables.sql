@@ -100,6 +100,7 @@ CREATE TABLE fq.dead (
     body       bytea NOT NULL
 );
 CREATE INDEX dead_by_time ON fq.dead (died_at, seq);
+CREATE INDEX dead_by_kind ON fq.dead (queue, left(actor, 200), left(error, 200), died_at, seq);
 
 -- A mark; until is 0 if it never ends. Its place in the index list is (place, key).
 CREATE TABLE fq.marks (
