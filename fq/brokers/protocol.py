@@ -34,6 +34,7 @@ CALLED_BY_ACTORS = (
         "result",
         "ids_with_results",
         "wait_result",
+        "run_now",
         "cancel",
         "cancel_all",
         "status",
@@ -181,6 +182,14 @@ class Broker(MarkStore, Browser, CounterStore, Protocol):
 
         A group need not have any arrivals yet. To cancel a workflow, pass all its messages, earlier steps first: then each part of it is done or cancelled,
         whatever happens in the meantime.
+        """
+        ...
+
+    def run_now(self, message_ids: Sequence[str]) -> int:
+        """
+        Make those of *message_ids* ready that are delayed, some at a time, and return how many of all wait; a ready one keeps its place.
+
+        One that is put aside for a unique key goes on waiting for that.
         """
         ...
 

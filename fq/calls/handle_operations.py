@@ -92,8 +92,8 @@ class HandleOperations:
 
     def run_now(self) -> bool:
         """Make the messages that wait ready at once: those with a delay, and those that wait for a retry. Return whether any waited."""
-        return self.reschedule(delay=0)
+        return self.app.broker.run_now(tuple(self.message_ids())) > 0
 
     async def arun_now(self) -> bool:
         """`run_now`, for async callers."""
-        return await self.areschedule(delay=0)
+        return await asyncio.to_thread(self.run_now)

@@ -116,7 +116,7 @@ def _retry(app: App, ids: Sequence[str]) -> int:
 
 
 def _promote(app: App, ids: Sequence[str]) -> int:
-    return sum(app.handle(message_id).run_now() for message_id in ids)
+    return app.broker.run_now(ids)
 
 
 def _cancel(app: App, ids: Sequence[str]) -> int:

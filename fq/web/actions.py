@@ -47,11 +47,6 @@ class Change:
     asks: bool = False
 
 
-def run_now(app: "App", message_ids: Sequence[str]) -> int:
-    """Make delayed messages ready, and return how many. A message that waits for another of its unique key stays there."""
-    return sum(app.handle(message_id).run_now() for message_id in message_ids)
-
-
 def cancel(app: "App", message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
     """Cancel messages, and what follows *groups*; return how many of the messages wait or run."""
     return app.broker.cancel_all(message_ids, groups)
@@ -82,7 +77,7 @@ CHANGES: Mapping[str, Change] = {
     "requeue": Change("Requeue", "requeued", "dead letter", _simple(lambda app, ids: app.requeue(ids))),
     "cancel": Change("Cancel", "cancelled", "message", _simple(cancel), asks=True),
     "discard": Change("Discard", "deleted", "message", _simple(lambda app, ids: app.broker.discard(ids)), asks=True),
-    "run_now": Change("Run now", "made ready", "message", _simple(run_now)),
+    "run_now": Change("Run now", "made ready", "message", _simple(lambda app, ids: app.broker.run_now(ids))),
     "pause": Change("Pause", "paused", "queue", _each(lambda app, name: app.broker.pause(name))),
     "resume": Change("Resume", "resumed", "queue", _each(lambda app, name: app.broker.resume(name))),
     "purge": Change("Purge", "deleted", "message", _simple(lambda app, names: sum(map(app.broker.purge, names))), asks=True),

@@ -202,7 +202,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
         act=st.sampled_from(
             [
                 *("renew", "release", "requeue", "discard", "purge", "pause", "resume", "cancel", "cancel", "forget", "close"),
-                *("replace", "replace", "count"),
+                *("replace", "replace", "run_now", "count"),
             ]
         ),
     )
@@ -250,6 +250,12 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
 
         assert self.broker.replace(op, expected) is (after is not None)
         self.model = after or self.model
+
+    def run_now(self, draw) -> None:
+        names = draw(some_ids)
+        before, self.model = self.model, m.run_now(self.model, names)
+
+        assert self.broker.run_now(names) == sum(not message.runs for name, message in before.messages.items() if name in names)
 
     def count(self, draw) -> None:
         added = draw(st.lists(counts, max_size=3))

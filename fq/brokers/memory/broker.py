@@ -3,15 +3,14 @@
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from fq.brokers.browsing import BrowsedState
 from fq.brokers.clock import Clock, SystemClock
 from fq.brokers.former_names import FormerNames
 from fq.brokers.limits.local_store import InMemory, LocalStore
 from fq.brokers.limits.store import LimitStore
 from fq.brokers.memory.inspection import Inspection
+from fq.brokers.memory.operator_calls import OperatorCalls
 from fq.brokers.memory.small_records import SmallRecords
 from fq.brokers.memory.state import MemoryState
-from fq.brokers.parts import parts
 from fq.brokers.protocol import CALLED_BY_ACTORS
 from fq.brokers.records import (
     MAX_IDLE_MS,
@@ -24,7 +23,6 @@ from fq.brokers.records import (
     StoreResultOp,
     Turn,
 )
-from fq.brokers.requeue import RequeuePlanner, planner
 from fq.brokers.validation import (
     DEAD_TTL_MS,
     check_claim_request,
@@ -37,15 +35,9 @@ from fq.brokers.validation import (
 from fq.brokers.waiters import ResultWaiters, WorkSignal
 from fq.runtime.interrupt_mask import shields
 
-MAX_CHANGED, MAX_REQUEUED = 250, 100
-"""How many messages are changed, or requeued, at most, while others wait for the lock."""
-
-WAITING: tuple[BrowsedState, ...] = ("delayed", "ready")
-"""What a purge deletes, in this order: what is put aside goes before the holder of its key, and does not become ready."""
-
 
 @shields(*CALLED_BY_ACTORS)
-class MemoryBroker(SmallRecords, Inspection, FormerNames):
+class MemoryBroker(SmallRecords, Inspection, OperatorCalls, FormerNames):
     """
     A broker that lives in this process and ends with it: for tests, notebooks and small programs. Mutable, and safe to share between threads.
 
@@ -216,72 +208,6 @@ class MemoryBroker(SmallRecords, Inspection, FormerNames):
         """See `Broker.await_result`."""
         check_names("message_id", message_id)
         return await self._waiters.wait_async(message_id, timeout)
-
-    def cancel(self, message_id: str) -> bool:
-        """See `Broker.cancel`."""
-        return self.cancel_all((message_id,)) > 0
-
-    def cancel_all(self, message_ids: Sequence[str], groups: Sequence[str] = ()) -> int:
-        """See `Broker.cancel_all`."""
-        check_names("message_id", *message_ids)
-        check_names("group", *groups)
-        with self._lock:
-            self._state.cancel((), groups, self.clock.now)
-        found = 0
-        for part in parts(message_ids, MAX_CHANGED):
-            with self._lock:
-                found += self._state.cancel(part, (), self.clock.now)
-        self._signal.notify_work()
-        return found
-
-    def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
-        """See `Broker.requeue`."""
-        check_names("message_id", *message_ids)
-        count = 0
-        for part in parts(message_ids, MAX_REQUEUED):
-            with self._lock:
-                count += self._state.requeue(part, planner(plan), self.clock.now)
-        self._signal.notify_work()
-        return count
-
-    def discard(self, message_ids: Sequence[str]) -> int:
-        """See `Broker.discard`."""
-        check_names("message_id", *message_ids)
-        count = 0
-        for part in parts(message_ids, MAX_CHANGED):
-            with self._lock:
-                count += self._state.discard(part, self.clock.now)
-        self._signal.notify_work()  # what was put aside for a key may be ready
-        return count
-
-    def purge(self, queue: str) -> int:
-        """See `Broker.purge`."""
-        check_names("queue", queue)
-        with self._lock:
-            waiting = self._state.count_waiting(queue)
-        total = 0
-        for state in WAITING:
-            after: str | None = ""
-            while after is not None and total < waiting:
-                with self._lock:
-                    deleted, after = self._state.purge_some(state, queue, after, min(MAX_CHANGED, waiting - total), self.clock.now)
-                total += deleted
-        self._signal.notify_work()
-        return total
-
-    def pause(self, queue: str) -> None:
-        """See `Broker.pause`."""
-        self._set_paused(queue, True)
-
-    def resume(self, queue: str) -> None:
-        """See `Broker.resume`."""
-        self._set_paused(queue, False)
-
-    def _set_paused(self, queue: str, paused: bool) -> None:
-        check_names("queue", queue)
-        with self._lock:
-            self._state.queue(queue).paused = paused
-        self._signal.notify_work()
 
     def limit_store(self) -> LimitStore:
         """See `KeepsLimits.limit_store`."""

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from fq.brokers.counters import Count
 from fq.brokers.memory.contents import Contents
-from fq.brokers.memory.items import NEVER, GroupState, WorkerState
+from fq.brokers.memory.items import NEVER, GroupState, Item, WorkerState
 from fq.brokers.operations import finished_key
 from fq.brokers.records import OPEN_GROUP_TTL_MS, ClaimedMessage, DeadLetter, EnqueueOp, Mark, QueueStats, Status, WorkerStats
 from fq.brokers.requeue import LiveMessage, RequeuePlanner
@@ -125,11 +125,23 @@ class Operators(Contents):
         elif holder is not None and op.unique is not None and op.unique.max_wait:
             due = min(due, max(now, holder.since + op.unique.max_wait))
         new = evolve(item, queue=self.queue(op.queue_name), actor_name=op.actor_name, priority=op.priority, body=op.body, due=due, state="")
+        self._put_in_place(item, new, now)
+        return True
+
+    def _put_in_place(self, item: Item, new: Item, now: int) -> None:
+        """Let *new* wait in place of *item*, which waits."""
         item.set_state("")  # it may stay in an order, which must not deliver the new one in its former place
         item.body = b""
-        self._items[op.message_id] = new
+        self._items[item.message_id] = new
         self._enter_queue(new, now)
-        return True
+
+    def run_now(self, message_ids: Iterable[str], now: int) -> int:
+        """Make messages ready that are delayed, but not those that are put aside, and return how many wait."""
+        found = [item for key in dict.fromkeys(message_ids) if (item := self._items.get(key)) and item.state != "running"]
+        for item in found:
+            if item.state == "delayed" and item.due < NEVER:
+                self._put_in_place(item, evolve(item, due=min(item.due, now), state=""), now)
+        return len(found)
 
     def marks(self, keys: Iterable[str], now: int) -> dict[str, Mark]:
         """See `MarkStore.marks`."""

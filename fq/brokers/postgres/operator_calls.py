@@ -12,6 +12,7 @@ from fq.brokers.postgres.database import Database, Transaction
 from fq.brokers.postgres.diagnostics import diagnose
 from fq.brokers.postgres.groups import cancel_groups
 from fq.brokers.postgres.listener import Listener
+from fq.brokers.postgres.replacing import run_now
 from fq.brokers.postgres.requeue import requeue
 from fq.brokers.postgres.turn import ANNOUNCE
 from fq.brokers.postgres.unique_keys import free_keys
@@ -83,11 +84,11 @@ class OperatorCalls:
         check_names("message_id", message_id)
         return self._reader.reading(lambda tx: browsing.peek(tx, message_id, tx.now - self._dead_ttl))
 
-    def cancel(self, message_id: str) -> bool:
     def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
         """See `Browser.dead_kinds`."""
         return self._reader.reading(lambda tx: dead_kinds.dead_kinds(tx, tx.now - self._dead_ttl, most))
 
+    def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
         return self.cancel_all((message_id,)) > 0
 
@@ -98,6 +99,11 @@ class OperatorCalls:
         if groups:
             self._writer.alone(lambda tx: cancel_groups(tx, groups))
         return self._in_parts(message_ids, MAX_CHANGED, _cancel_some)
+
+    def run_now(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.run_now`."""
+        check_names("message_id", *message_ids)
+        return self._in_parts(message_ids, MAX_CHANGED, run_now)
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """See `Broker.requeue`."""

@@ -1,4 +1,6 @@
-"""`replace`: another message in the place of one that waits. In a transaction that is alone."""
+"""`replace`: another message in the place of one that waits. `run_now`: messages that wait are ready. In a transaction that is alone."""
+
+from collections.abc import Iterable
 
 from fq.brokers.planning.states import NEVER
 from fq.brokers.postgres.cancellation import cancelled_among
@@ -12,6 +14,10 @@ FIND = "SELECT m.seq, b.body FROM fq.messages m JOIN fq.bodies b ON b.seq = m.se
 REPLACE = "UPDATE fq.messages SET queue = %s, actor = %s, priority = %s, state = CASE WHEN %s THEN 1 ELSE 0 END, due = %s, size = %s WHERE seq = %s"
 
 REPLACE_BODY = "UPDATE fq.bodies SET body = %s WHERE seq = %s"
+
+COUNT = "SELECT count(*) FROM fq.messages WHERE message_id = ANY (%s::text[]) AND state <> 2"
+
+HASTEN = f"UPDATE fq.messages SET state = 1, due = least(due, %s) WHERE message_id = ANY (%s::text[]) AND state = 0 AND due < {NEVER}"
 
 
 def replace(tx: Transaction, op: EnqueueOp, expected: bytes | None) -> bool:
@@ -37,3 +43,10 @@ def _due(tx: Transaction, op: EnqueueOp) -> int:
         if op.unique is not None and op.unique.max_wait:
             due = min(due, max(tx.now, holder.since + op.unique.max_wait))
     return due
+
+
+def run_now(tx: Transaction, message_ids: Iterable[str]) -> int:
+    """Make those of *message_ids* ready that are delayed, but not those that are put aside, and return how many of all wait."""
+    ids = list(message_ids)
+    tx.run(HASTEN, tx.now, ids)
+    return int(tx.row(COUNT, ids)[0])

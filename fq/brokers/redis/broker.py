@@ -15,6 +15,7 @@ from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.limit_store import RedisLimitStore
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.process_state import ProcessState
+from fq.brokers.redis.replacement import run_now
 from fq.brokers.redis.requeue import requeue
 from fq.brokers.redis.sending import Sending
 from fq.brokers.redis.small_records import SmallRecords
@@ -174,6 +175,11 @@ class RedisBroker(Sending, SmallRecords, Inspection, FormerNames):
         check_names("message_id", *message_ids)
         check_names("group", *groups)
         return inspection.cancel(self._namespace, message_ids, groups)
+
+    def run_now(self, message_ids: Sequence[str]) -> int:
+        """Make messages ready that are delayed; return how many wait."""
+        check_names("message_id", *message_ids)
+        return run_now(self._namespace, message_ids)
 
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """Put dead letters back on their queues, as *plan* says; return how many there were."""

@@ -1,9 +1,11 @@
-"""Replacing a message that waits, by ``lua/replace.lua``."""
+"""Replacing a message that waits, by ``lua/replace.lua``, and making messages ready, by ``lua/run_now.lua``."""
 
+from collections.abc import Sequence
 from typing import cast
 
+from fq.brokers.parts import parts
 from fq.brokers.records import EnqueueOp
-from fq.brokers.redis.inspection import MAX_LOOKS, message_lost
+from fq.brokers.redis.inspection import MAX_LOOKS, MAX_MESSAGES, message_lost
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.sender import Sender
 from fq.brokers.redis.stored_records import read_record
@@ -25,3 +27,25 @@ def replace(namespace: Namespace, sender: Sender, op: EnqueueOp, expected: bytes
         if (found := sender.run("replace", call, arguments)) != MOVED:
             return found == 1
     raise message_lost(namespace, op.message_id)
+
+
+def run_now(namespace: Namespace, message_ids: Sequence[str]) -> int:
+    """Make those of *message_ids* ready that are delayed, and return how many of all wait."""
+    return sum(_run_now(namespace, part) for part in parts(message_ids, MAX_MESSAGES))
+
+
+def _run_now(namespace: Namespace, message_ids: Sequence[str]) -> int:
+    """Make messages ready, queue by queue; one that moves to another queue meanwhile is looked for again."""
+    remaining, total = list(message_ids), 0
+    for _ in range(MAX_LOOKS):
+        queues = cast(list[bytes | None], namespace.run_for("queues_of_messages", (), *remaining))
+        found = [(queue.decode(), message_id) for queue, message_id in zip(queues, remaining, strict=True) if queue is not None]
+        remaining = []
+        for queue in dict.fromkeys(queue for queue, _ in found):
+            ids = [message_id for name, message_id in found if name == queue]
+            count, moved_ids = cast(tuple[int, list[bytes]], namespace.run_for("run_now", (queue,), *ids))
+            total += count
+            remaining += map(bytes.decode, moved_ids)
+        if not remaining:
+            return total
+    raise message_lost(namespace, remaining[0])

@@ -16,6 +16,7 @@ from fq.brokers.sqlite.database import Database, Settings
 from fq.brokers.sqlite.diagnostics import diagnose
 from fq.brokers.sqlite.groups import cancel_groups
 from fq.brokers.sqlite.listener import Listener
+from fq.brokers.sqlite.replacing import run_now
 from fq.brokers.sqlite.requeue import requeue
 from fq.brokers.validation import check_names, check_search
 
@@ -92,12 +93,12 @@ class OperatorCalls:
         with self._reader.reading() as connection:
             return browsing.peek(connection, message_id, self.clock.now, self.clock.now - self._dead_ttl)
 
-    def cancel(self, message_id: str) -> bool:
     def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
         """See `Browser.dead_kinds`."""
         with self._reader.reading() as connection:
             return dead_kinds.dead_kinds(connection, self.clock.now - self._dead_ttl, most)
 
+    def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
         return self.cancel_all((message_id,)) > 0
 
@@ -113,6 +114,16 @@ class OperatorCalls:
                 now = self.clock.now
                 found += cancel(connection, part, now)
                 deleting.free_keys_of_waiting(connection, part, now)  # they will not run
+        self._listener.notify_work()
+        return found
+
+    def run_now(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.run_now`."""
+        check_names("message_id", *message_ids)
+        found = 0
+        for part in parts(message_ids, MAX_CHANGED):
+            with self._writer.writing() as connection:
+                found += run_now(connection, part, self.clock.now)
         self._listener.notify_work()
         return found
 

@@ -1,9 +1,11 @@
-"""`replace`: another message in the place of one that waits. Inside one transaction."""
+"""`replace`: another message in the place of one that waits. `run_now`: messages that wait are ready. Inside one transaction."""
 
 import sqlite3
+from collections.abc import Iterable
 
 from fq.brokers.planning.states import DELAYED, NEVER, READY, RUNNING
 from fq.brokers.records import EnqueueOp
+from fq.brokers.sqlite.bulk_sql import to_json
 from fq.brokers.sqlite.cancellation import cancelled_among
 from fq.brokers.sqlite.enqueue import list_queues
 from fq.brokers.sqlite.unique_keys import read_keys_of
@@ -11,6 +13,15 @@ from fq.brokers.sqlite.unique_keys import read_keys_of
 FIND = f"SELECT seq, body FROM messages WHERE message_id = ? AND state <> {RUNNING}"
 
 REPLACE = "UPDATE messages SET queue = ?, actor = ?, priority = ?, state = ?, due = ?, body = ? WHERE seq = ?"
+
+_WAITING = f"FROM json_each(?) CROSS JOIN messages WHERE message_id = value AND state <> {RUNNING}"
+
+COUNT = f"SELECT count(DISTINCT message_id) {_WAITING}"
+
+HASTEN = f"""
+    UPDATE messages SET state = {READY}, due = min(due, ?)
+    WHERE seq IN (SELECT seq FROM json_each(?) CROSS JOIN messages WHERE message_id = value AND state = {DELAYED} AND due < {NEVER})
+"""
 
 
 def replace(connection: sqlite3.Connection, op: EnqueueOp, expected: bytes | None, now: int, known: set[str]) -> bool:
@@ -36,3 +47,11 @@ def _due(connection: sqlite3.Connection, op: EnqueueOp, now: int) -> int:
         if op.unique is not None and op.unique.max_wait:
             due = min(due, max(now, holder.since + op.unique.max_wait))
     return due
+
+
+def run_now(connection: sqlite3.Connection, message_ids: Iterable[str], now: int) -> int:
+    """Make those of *message_ids* ready that are delayed, but not those that are put aside, and return how many of all wait."""
+    ids = to_json(list(message_ids))
+    connection.execute(HASTEN, (now, ids))
+    (count,) = connection.execute(COUNT, (ids,)).fetchone()
+    return int(count)

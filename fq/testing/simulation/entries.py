@@ -112,6 +112,15 @@ class Entries:
             due = self.keys.due(op, entry, now)
             entry.op, entry.due, entry.retries = op, min(due, now) if entry.cancelled else due, None
 
+    def record_run_now(self, message_ids: Iterable[str], found: int, now: int) -> None:
+        """Record that messages, of which the broker *found* some that wait, are ready, but for those that are put aside."""
+        names = list(dict.fromkeys(message_ids))
+        entries = [entry for message_id in names if (entry := self.alive.get(message_id)) and not entry.worker]
+        if found != len(entries):
+            self.add_violation("changed", f"{self.names(names)}: {len(entries)} of them wait, but run_now says {found}")
+        for entry in entries:
+            entry.due = entry.due if entry.due == NEVER else min(entry.due, now)
+
     def record_marks(self, ops: Sequence[SetMarkOp], done: Sequence[bool], now: int) -> None:
         """Record *ops*, and what the broker said of each."""
         for op, said in zip(ops, done, strict=True):

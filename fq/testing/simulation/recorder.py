@@ -109,6 +109,13 @@ class Recorder:
         self.wake_idle_workers()
         return count
 
+    def run_now(self, message_ids: Sequence[str]) -> int:
+        """See `Broker.run_now`."""
+        found = self.broker.run_now(message_ids)
+        self.ledger.record_run_now(message_ids, found, self.broker.now())
+        self.wake_idle_workers()
+        return found
+
     def cancel(self, message_id: str) -> bool:
         """See `Broker.cancel`."""
         return self.cancel_all((message_id,)) > 0

@@ -6,7 +6,7 @@ against it. Read ``records.py`` first, then ``keys.py``, ``commits.py`` and ``op
 """
 
 from tests.brokers.model.commits import apply, begin_turn, claim, take_back
-from tests.brokers.model.keys import place, place_all, replace
+from tests.brokers.model.keys import place, place_all, replace, run_now
 from tests.brokers.model.marks import add_count, counts, due_marks, listed, mark, set_mark
 from tests.brokers.model.operators import cancel, cancel_groups, discard, pause, purge, release, renew, requeue, resume
 from tests.brokers.model.questions import (
@@ -61,6 +61,7 @@ __all__ = [
     "requeue",
     "result",
     "resume",
+    "run_now",
     "set_mark",
     "shown",
     "state",

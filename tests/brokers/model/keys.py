@@ -87,3 +87,12 @@ def replace(model: Model, op: EnqueueOp, expected: bytes | None) -> Model | None
     elif message.unique and op.unique and op.unique.max_wait:
         due = min(due, max(model.now, model.keys[message.unique.key].since + op.unique.max_wait))
     return with_message(model, evolve(message, op=op, due=due, hastened=False))
+
+
+def run_now(model: Model, names: Iterable[str]) -> Model:
+    """Of *names*, what waits for its time is ready."""
+    for name in names:
+        message = model.messages.get(name)
+        if message is not None and not message.runs and not message.aside:
+            model = with_message(model, message.at_once(model.now))
+    return model

@@ -119,6 +119,7 @@ OPERATIONS: dict[str, Callable[[RedisBroker], object]] = {
     "purge": uncounted(lambda broker: broker.purge("q")),
     "release": uncounted(lambda broker: broker.release("gone", {"m1": "time_limit"})),
     "cancel": lambda broker: broker.cancel("late"),
+    "run_now": lambda broker: broker.run_now(["late", "m3"]),
     "operate": operate,
     **RECORD_OPERATIONS,
 }

@@ -85,6 +85,7 @@ CHANGES: dict[str, tuple[Callable[[SqliteBroker], int], int]] = {
     "purge": (lambda broker: broker.purge("q"), MAX_CHANGED),
     "discard": (lambda broker: broker.discard(IDS), MAX_CHANGED),
     "cancel": (lambda broker: broker.cancel_all(IDS), MAX_CHANGED),
+    "run_now": (lambda broker: broker.run_now(IDS), MAX_CHANGED),
     "requeue": (lambda broker: broker.requeue(IDS, plan_requeue), MAX_REQUEUED),
 }
 
@@ -100,7 +101,7 @@ def test_many_messages_are_changed_some_at_a_time_so_that_others_write_in_betwee
             broker.turn((Commit(delivery.message_id, "q", delivery.token, Bury(FAULT)),), claim_request(limit=0))
     changed: list[int] = []
 
-    assert commits(broker, lambda: changed.append(change(broker))) >= 1_000 // most
+    assert 1_000 // most <= commits(broker, lambda: changed.append(change(broker))) <= 1_000 // most + 1
     assert changed == [1_000]
 
 
