@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
 log = logger("fq.observe")
 
-MOST_MEASURED = 100_000
-"""How far a broker in an SQL database counts for a metric, which cannot say that there are more."""
+MOST_MEASURED = 50_000
+"""How far a broker in an SQL database counts for a metric; another metric says that there are more."""
 
 QUEUES = (
-    ("fq_ready_messages", "ready", "Messages that wait for a worker: the depth of the queue"),
+    ("fq_ready_messages", "ready", "Messages that wait for a worker: the depth of the queue, unless fq_depth_is_partial is 1"),
     ("fq_delayed_messages", "delayed", "Messages that are not due yet"),
     ("fq_claimed_messages", "in_flight", "Messages that workers hold"),
     ("fq_dead_messages", "dead", "Dead letters that are kept"),
     ("fq_queue_paused", "paused", "1 while the queue is paused"),
 )
+
+DEPTHS = (("ready", "ready"), ("delayed", "delayed"), ("claimed", "in_flight"), ("dead", "dead"))
+"""The states of the numbers of messages among `QUEUES`, and their names in `QueueStats`."""
+
+PARTIAL = f"1 if there are more messages in this state than their number says: SQLite and PostgreSQL count to {MOST_MEASURED:,}"
 
 
 class BrokerCollector(Collector):
@@ -95,3 +100,8 @@ def queue_metrics(queues: Sequence[QueueStats]) -> Iterator[Metric]:
     for queue in queues:
         age.add_metric((queue.queue_name,), queue.oldest / 1_000)
     yield age
+    partial = GaugeMetricFamily("fq_depth_is_partial", PARTIAL, labels=("queue_name", "state"))
+    for queue in queues:
+        for state, attribute in DEPTHS:
+            partial.add_metric((queue.queue_name, state), float(attribute in queue.at_least))
+    yield partial

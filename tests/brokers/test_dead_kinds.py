@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from fq.brokers.memory import MemoryBroker
-from fq.brokers.planning.dead_kinds import counted
+from fq.brokers.planning.bounded_counts import counted
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Bury, DeadKind
 from fq.brokers.redis import RedisBroker

@@ -66,3 +66,26 @@ def test_a_bound_holds_for_messages_whose_delay_has_ended(harness) -> None:
     assert (all_counted.ready, all_counted.delayed, all_counted.at_least) == (5, 0, ())
     assert bounded.ready == 5 or (bounded.ready == 2 and "ready" in bounded.at_least)
     assert bounded.oldest >= 1_000
+
+
+def test_letters_are_counted_without_those_that_have_expired(harness) -> None:
+    broker = harness.broker()
+
+    def die(name: str, queue: str, count: int) -> None:
+        broker.enqueue([enqueue_op(f"{name}{n}", queue) for n in range(count)])
+        commits = [Commit(each.message_id, queue, each.token, Bury(FAULT)) for each in claim(broker, "w1", queue, limit=count)]
+        broker.turn(commits, claim_request("w1", queue, limit=0))
+
+    die("old", "q", 4)
+    die("gone", "r", 1)
+    harness.advance(6 * 86_400_000)
+    die("new", "q", 3)
+    die("many", "s", 20)
+    harness.advance(2 * 86_400_000)
+
+    for most in (2, 10, 1_000):  # more have expired than the bound, or fewer
+        dead = {each.queue_name: (each.dead, "dead" in each.at_least) for each in broker.queues(most)}
+        for queue, number in (("q", 3), ("r", 0), ("s", 20)):
+            found, more = dead[queue]
+            assert found == number or (more and found < number), (most, queue)
+    assert {each.queue_name: each.dead for each in broker.queues()} == {"q": 3, "r": 0, "s": 20}

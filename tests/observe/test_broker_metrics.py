@@ -1,11 +1,16 @@
 """Metrics without a worker: what only the broker knows."""
 
+from pathlib import Path
+
+import pytest
 from prometheus_client import CollectorRegistry
 
 from fq import App, BrokerUnavailable
+from fq.brokers import SqliteBroker
 from fq.brokers.clock import ManualClock
 from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import DUE, ClaimRequest, EnqueueOp, SetMarkOp
+from fq.observe import broker_metrics
 from fq.observe.broker_metrics import BrokerCollector
 
 
@@ -64,3 +69,19 @@ def test_a_tick_that_no_worker_sends_is_late() -> None:
     broker.advance(3_500)
 
     assert registry.get_sample_value("fq_schedule_lateness_seconds") == 2.5
+
+
+def test_a_metric_says_that_there_are_more_messages_than_were_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_metrics, "MOST_MEASURED", 2)
+    broker = SqliteBroker(tmp_path / "jobs.db")
+    broker.enqueue([EnqueueOp(f"m{n}", "mail", "send", 0, 0, b"{}") for n in range(3)])
+    broker.enqueue([EnqueueOp(f"d{n}", "mail", "send", 0, 60_000, b"{}") for n in range(2)])
+    registry = registry_of(App(broker=broker))
+    partial = {
+        state: registry.get_sample_value("fq_depth_is_partial", {"queue_name": "mail", "state": state})
+        for state in ("ready", "delayed", "claimed", "dead")
+    }
+
+    assert registry.get_sample_value("fq_ready_messages", {"queue_name": "mail"}) == 2
+    assert partial == {"ready": 1, "delayed": 0, "claimed": 0, "dead": 0}
+    broker.close()

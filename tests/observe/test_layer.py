@@ -235,6 +235,7 @@ def test_the_metrics_of_queues() -> None:
         "fq_dead_messages": 1,
         "fq_queue_paused": 1,
         "fq_oldest_message_age_seconds": 1.5,
+        "fq_depth_is_partial": 0,
     }
 
 

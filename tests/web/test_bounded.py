@@ -26,7 +26,7 @@ READ = {*CALLED_BY_ACTORS, "now", "count_marks", "turn"}
 MOST_CALLS, MOST_READ, MOST_COMMANDS = 40, 5_500, 100
 """How often a page may ask the broker, how many messages it may be given, and how many commands it may send to a server."""
 
-MOST_STEPS, MOST_STEPS_OF_METRICS = 1_500_000, 6_000_000
+MOST_STEPS = 1_500_000
 """How many steps the virtual machine of SQLite may take for a page. A million take about 20 ms."""
 
 STEPS_AT_ONCE = 100
@@ -146,7 +146,7 @@ def test_a_page_asks_a_bounded_number_of_times(many: tuple[App, Counting, str], 
     assert broker.calls.total() <= MOST_CALLS, dict(broker.calls)
     assert broker.read <= MOST_READ
     assert broker.commands <= MOST_COMMANDS
-    assert broker.steps <= (MOST_STEPS_OF_METRICS if path == "/metrics" else MOST_STEPS)
+    assert broker.steps <= MOST_STEPS
     assert broker.calls["dead_letters"] == 0
 
 

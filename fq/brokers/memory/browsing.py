@@ -90,9 +90,9 @@ class Browsing(Operators):
         status = Status(letter.message_id, "dead", letter.queue_name, letter.actor_name, fault=letter.fault)
         return Entry(status, self._dead[letter.message_id][1], letter.died_at, letter.body)
 
-    def dead_kinds(self, now: int) -> Iterator[DeadKind]:
+    def dead_kinds(self) -> Iterator[DeadKind]:
         """See `Browser.dead_kinds`."""
-        return self._kinds.kinds(now - self._dead_ttl, lambda message_id: self._dead[message_id][0].fault.message)
+        return self._kinds.kinds(lambda message_id: self._dead[message_id][0].fault.message)
 
     def peek(self, message_id: str, now: int) -> Entry | None:
         """See `Browser.peek`."""

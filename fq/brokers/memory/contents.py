@@ -141,3 +141,8 @@ class Contents:
             self._died.remove((letter.died_at, number, message_id))
             self._kinds.remove(letter, number)
             self.queue(letter.queue_name).counts["dead"] -= 1
+
+    def expire_letters(self, now: int) -> None:
+        """Delete the dead letters that have expired."""
+        while (oldest := self._died.first()) and oldest[0] + self._dead_ttl <= now:
+            self._remove_letter(oldest[2])

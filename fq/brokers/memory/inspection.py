@@ -32,6 +32,7 @@ class Inspection:
         with self._lock:
             now = self.clock.now
             self._state.promote(now)
+            self._state.expire_letters(now)
             return tuple(self._state.queue_stats(now))
 
     def workers(self) -> tuple[WorkerStats, ...]:
@@ -95,7 +96,8 @@ class Inspection:
     def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
         """See `Browser.dead_kinds`: all letters are counted."""
         with self._lock:
-            return DeadKinds(tuple(self._state.dead_kinds(self.clock.now)))
+            self._state.expire_letters(self.clock.now)
+            return DeadKinds(tuple(self._state.dead_kinds()))
 
     def diagnose(self, check_seconds: float = DAMAGE_CHECK_SECONDS) -> tuple[Finding, ...]:
         """See `Broker.diagnose`."""

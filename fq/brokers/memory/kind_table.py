@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from heapq import merge
-from itertools import takewhile
 from typing import TypeAlias
 
 from fq.brokers.memory.sorted_entries import Position, SortedEntries
@@ -29,14 +28,12 @@ class KindTable:
         if not died:
             del self._died[kind_of(letter)]
 
-    def kinds(self, since: int, message_of: Callable[[str], str]) -> Iterator[DeadKind]:
-        """Yield the kinds of the letters that died after *since*; *message_of* returns the text of the error of a letter."""
+    def kinds(self, message_of: Callable[[str], str]) -> Iterator[DeadKind]:
+        """Yield all kinds; *message_of* returns the text of the error of a letter."""
         for kind, died in self._died.items():
-            gone = sum(1 for _ in takewhile(lambda entry: entry[0] <= since, died.after(None)))
+            first_at, *_ = next(died.after(None))
             last_at, _, last_id = next(died.before(None))
-            if last_at > since:
-                first_at, *_ = next(died.after((since, 2**63)))
-                yield DeadKind(*kind, len(died) - gone, first_at, last_at, message_of(last_id))
+            yield DeadKind(*kind, len(died), first_at, last_at, message_of(last_id))
 
     def letters(self, queue: str | None, actor: str | None, error: str | None, position: Position | None) -> Iterator[tuple[int, int, str]]:
         """Yield the letters of one *queue*, *actor* and *error*, None is any, that come before *position*, the latest first, as `SortedEntries` does."""

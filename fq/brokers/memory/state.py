@@ -34,8 +34,7 @@ class MemoryState(Browsing):
         self.promote(now)
         for name in [name for name, worker in self._workers.items() if worker.until <= now]:
             self.release(name, {}, None, now)
-        while (oldest := self._died.first()) and oldest[0] + self._dead_ttl <= now:
-            self._remove_letter(oldest[2])
+        self.expire_letters(now)
         self._results.expire(now)
         self._groups.expire(now)
         self._marks.expire(now)

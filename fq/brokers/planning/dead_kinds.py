@@ -1,17 +1,12 @@
-"""The kinds of dead letters, for brokers in an SQL database, which count letters one by one. Pure, but for what the caller counts."""
-
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+"""The kinds of dead letters, for brokers in an SQL database. Pure."""
 
 from attrs import frozen
 
 MAX_KINDS = 1_000
 """How many kinds of dead letters one call looks at."""
 
-MOST_OF_ALL = 50_000
+MOST_OF_ALL_KINDS = 50_000
 """How many letters of all kinds together are counted, about."""
-
-K = TypeVar("K")
 
 
 @frozen
@@ -23,28 +18,3 @@ class Kinds:
 
 
 NO_KINDS = Kinds((), False)
-
-
-def counted(
-    kinds: Sequence[K], most: int, count: Callable[[Sequence[K], int], Sequence[int]], most_of_all: int = MOST_OF_ALL
-) -> list[tuple[int, bool]]:
-    """
-    Return for each of *kinds* how many letters it has, and whether there are more.
-
-    *count* counts some kinds, each up to a limit. First every kind gets the same share of *most_of_all*; then those with more get what the others have left.
-
-    >>> sizes = {"flood": 900, "rare": 3}
-    >>> counted(list(sizes), 500, lambda kinds, limit: [min(limit, sizes[kind]) for kind in kinds], most_of_all=200)
-    [(197, True), (3, False)]
-    """
-    if not kinds:
-        return []
-    share = max(1, min(most, most_of_all // len(kinds)))
-    found = [(min(number, share), number > share) for number in count(kinds, share + 1)]
-    large = [at for at, (_, has_more) in enumerate(found) if has_more]
-    left = most_of_all - sum(number for number, has_more in found if not has_more)
-    rest = min(most, left // max(1, len(large)))
-    if large and rest > share:
-        for at, number in zip(large, count([kinds[at] for at in large], rest + 1), strict=True):
-            found[at] = min(number, rest), number > rest
-    return found

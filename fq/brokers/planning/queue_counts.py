@@ -1,9 +1,10 @@
 """Counts of messages by queue that stop at a bound, for brokers that count one by one. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
+from fq.brokers.planning.bounded_counts import counted
 from fq.brokers.records import QueueStats
 
 
@@ -32,16 +33,37 @@ class Counts:
         return self.may_all_have_more or queue in self.more
 
 
-def within(found: Mapping[str, int], most: int) -> Counts:
-    """
-    Return counts of which each stopped at *most* + 1.
+MOST_OF_ALL = 10
+"""How many times as many messages as of one queue are counted of all queues together."""
 
-    >>> within({"mail": 11, "reports": 3}, 10)
+
+def by_queue(queues: Sequence[str], most: int, count: Callable[[Sequence[str], int], Sequence[int]]) -> Counts:
+    """
+    Return the counts of *queues*, each of *most* or less: see `counted`, to which *count* is passed.
+
+    >>> sizes = {"mail": 11, "reports": 3}
+    >>> by_queue(["mail", "reports"], 10, lambda queues, limit: [min(limit, sizes[queue]) for queue in queues])
     Counts(by_queue={'mail': 10, 'reports': 3}, more=frozenset({'mail'}), may_all_have_more=False)
     """
-    return Counts(
-        {queue: min(count, most) for queue, count in found.items()}, frozenset(queue for queue, count in found.items() if count > most)
-    )
+    found = dict(zip(queues, counted(queues, most, count, MOST_OF_ALL * most), strict=True))
+    return Counts({queue: number for queue, (number, _) in found.items()}, frozenset(queue for queue, (_, more) in found.items() if more))
+
+
+def live_counts(queues: Sequence[str], most: int, gone: Mapping[str, int], count: Callable[[Sequence[str], int], Sequence[int]]) -> Counts:
+    """
+    Return the counts of *queues* without what is *gone* of each, which *count* counts, too.
+
+    >>> sizes = {"mail": 11, "reports": 3}
+    >>> live_counts(["mail", "reports"], 10, {"mail": 4}, lambda queues, limit: [min(limit, sizes[queue]) for queue in queues]).by_queue
+    {'mail': 7, 'reports': 3}
+    """
+    most_gone = max(gone.values(), default=0)
+
+    def count_live(names: Sequence[str], limit: int) -> list[int]:
+        found = count(names, limit + most_gone)
+        return [min(limit, number - gone.get(queue, 0)) for queue, number in zip(names, found, strict=True)]
+
+    return by_queue(queues, most, count_live)
 
 
 def bounded(found: Mapping[str, int], most: int) -> Counts:

@@ -8,7 +8,8 @@ characters of the names, since PostgreSQL refuses a row whose names are too long
 from collections.abc import Sequence
 
 from fq.brokers.browsing import Place
-from fq.brokers.planning.dead_kinds import MAX_KINDS, NO_KINDS, Kinds, counted
+from fq.brokers.planning.bounded_counts import counted
+from fq.brokers.planning.dead_kinds import MAX_KINDS, MOST_OF_ALL_KINDS, NO_KINDS, Kinds
 from fq.brokers.planning.statuses import message_of
 from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.queue_counts import BY_INDEX
@@ -72,7 +73,7 @@ def dead_kinds(tx: Transaction, since: int, most: int) -> DeadKinds:
     kinds = [
         DeadKind(queue, actor, error, number, first, last, message_of(fault), is_at_least)
         for (queue, _, _, actor, error, first, last, fault), (number, is_at_least) in zip(
-            shown, counted([row[:3] for row in shown], most, count), strict=True
+            shown, counted([row[:3] for row in shown], most, count, MOST_OF_ALL_KINDS), strict=True
         )
     ]
     return DeadKinds(tuple(kinds), len(rows) <= MAX_KINDS)

@@ -1,6 +1,9 @@
 """How many messages each queue has, and since when the oldest is ready. Inside one transaction that reads."""
 
-from fq.brokers.planning.queue_counts import Counts, bounded, queue_stats, within
+from collections.abc import Sequence
+from functools import partial
+
+from fq.brokers.planning.queue_counts import Counts, bounded, by_queue, live_counts, queue_stats
 from fq.brokers.postgres.database import Transaction
 from fq.brokers.records import QueueStats
 
@@ -21,8 +24,15 @@ OLDEST = """
 """When the oldest ready message of each queue became ready: the first of each priority is looked at, of 20,000 at most."""
 
 READY_COUNTS = """
-    SELECT name, (SELECT count(*) FROM (SELECT 1 FROM fq.messages m WHERE m.state = 1 AND m.queue = name LIMIT %s) found) FROM unnest(%s::text[]) name
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM fq.messages m WHERE m.state = 1 AND m.queue = name LIMIT %s) found)
+    FROM unnest(%s::text[]) WITH ORDINALITY AS asked (name, number) ORDER BY number
 """
+
+DEAD_COUNTS = """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM fq.dead d WHERE d.queue = name LIMIT %s) found)
+    FROM unnest(%s::text[]) WITH ORDINALITY AS asked (name, number) ORDER BY number
+"""
+"""Expired ones are counted, too."""
 
 DUE_COUNTS = """
     SELECT queue, count(*), min(due) FROM (SELECT queue, due FROM fq.messages WHERE state = 0 AND due <= %s ORDER BY due LIMIT %s) found GROUP BY queue
@@ -36,14 +46,18 @@ RUNNING_COUNTS = (
     "SELECT queue, count(*) FROM (SELECT queue FROM fq.messages WHERE state = 2 ORDER BY worker, token LIMIT %s) found GROUP BY queue"
 )
 
-DEAD_COUNTS = (
+EXPIRED_COUNTS = (
+    "SELECT queue, count(*) FROM (SELECT queue FROM fq.dead WHERE died_at <= %s ORDER BY died_at LIMIT %s) found GROUP BY queue"
+)
+
+LATEST_COUNTS = (
     "SELECT queue, count(*) FROM (SELECT queue FROM fq.dead WHERE died_at > %s ORDER BY died_at DESC LIMIT %s) found GROUP BY queue"
 )
 
 
 def queues(tx: Transaction, dead_ttl: int, most: int) -> tuple[QueueStats, ...]:
     """
-    Return all queues, with at most *most* ready messages of each counted, and at most so many delayed, running and dead ones of all.
+    Return all queues, with at most *most* ready and dead messages of each counted, and at most so many delayed and running ones of all.
 
     A delayed message that is due counts as ready, even before a turn makes it so. A queue of messages that a user's transaction sent need not be listed.
     """
@@ -61,9 +75,21 @@ def queues(tx: Transaction, dead_ttl: int, most: int) -> tuple[QueueStats, ...]:
     names = sorted({*paused, *oldest, *delayed.by_queue, *running.by_queue})
     return queue_stats(
         [(name, paused.get(name, False)) for name in names],
-        within(dict(tx.rows(READY_COUNTS, most + 1, names)), most) + bounded({queue: count for queue, count, _ in due}, most),
+        by_queue(names, most, partial(_count, tx, READY_COUNTS)) + bounded({queue: count for queue, count, _ in due}, most),
         delayed,
         running,
-        counts(DEAD_COUNTS, tx.now - dead_ttl),
+        _dead(tx, names, tx.now - dead_ttl, most),
         {queue: tx.now - since for queue, since in oldest.items()},
     )
+
+
+def _dead(tx: Transaction, names: Sequence[str], since: int, most: int) -> Counts:
+    """Return the numbers of letters that died after *since*; while very many have expired and are not deleted yet, the latest of all queues together."""
+    gone: dict[str, int] = dict(tx.rows(EXPIRED_COUNTS, since, most + 1))
+    if sum(gone.values()) > most:
+        return bounded(dict(tx.rows(LATEST_COUNTS, since, most + 1)), most)
+    return live_counts(names, most, gone, partial(_count, tx, DEAD_COUNTS))
+
+
+def _count(tx: Transaction, statement: str, queues: Sequence[str], limit: int) -> list[int]:
+    return tx.column(statement, limit, list(queues))

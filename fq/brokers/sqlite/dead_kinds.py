@@ -11,7 +11,8 @@ from itertools import islice
 from operator import neg
 
 from fq.brokers.browsing import Place
-from fq.brokers.planning.dead_kinds import MAX_KINDS, Kinds, counted
+from fq.brokers.planning.bounded_counts import counted
+from fq.brokers.planning.dead_kinds import MAX_KINDS, MOST_OF_ALL_KINDS, Kinds
 from fq.brokers.planning.statuses import message_of
 from fq.brokers.sights import DeadKind, DeadKinds
 from fq.brokers.sqlite.bulk_sql import to_json
@@ -68,7 +69,7 @@ def dead_kinds(connection: sqlite3.Connection, since: int, most: int) -> DeadKin
     kinds = [
         DeadKind(queue, actor, error, number, first, last, message_of(fault), is_at_least)
         for (_, queue, actor, error, first, last, fault), (number, is_at_least) in zip(
-            shown, counted([row[0] for row in shown], most, count), strict=True
+            shown, counted([row[0] for row in shown], most, count, MOST_OF_ALL_KINDS), strict=True
         )
     ]
     return DeadKinds(tuple(kinds), len(rows) <= MAX_KINDS)

@@ -16,7 +16,9 @@ STATEMENTS = (
     (queue_counts.DUE_COUNTS, 2**60, MOST + 1),
     (queue_counts.DELAYED_COUNTS, 0, MOST + 1),
     (queue_counts.RUNNING_COUNTS, MOST + 1),
-    (queue_counts.DEAD_COUNTS, 0, MOST + 1),
+    (queue_counts.DEAD_COUNTS, MOST + 1, ["q0", "q1"]),
+    (queue_counts.EXPIRED_COUNTS, 0, MOST + 1),
+    (queue_counts.LATEST_COUNTS, 0, MOST + 1),
 )
 
 
