@@ -48,10 +48,10 @@ class HandedOver:
 
 
 def read_handed(text: bytes) -> Delivery:
-    """
+    r"""
     Return the message in *text*, as ``lua/enqueue_one.lua`` publishes it.
 
-    >>> read_handed(b"7\\x005\\x00id\\x000\\x00default\\x00add\\x00{}").queue_name
+    >>> read_handed(b"7\x005\x00id\x000\x00default\x00add\x00{}").queue_name
     'default'
     """
     token, now, id_, _, queue, actor, body = text.split(b"\0", 6)

@@ -32,7 +32,17 @@ OWN_LIBRARIES = {
     "turn": (
         *MARKS,
         "commit_operations",
-        *("turn/arguments", "turn/memory", "turn/claim_lib", "turn/handed", "turn/replay", "turn/fence", "turn/apply", "turn/claim", "turn/remember"),
+        *(
+            "turn/arguments",
+            "turn/memory",
+            "turn/claim_lib",
+            "turn/handed",
+            "turn/replay",
+            "turn/fence",
+            "turn/apply",
+            "turn/claim",
+            "turn/remember",
+        ),
     ),
     "status": UNIQUE,
     "browse": ("browse_lib",),
