@@ -39,8 +39,12 @@ local function hand_over(channel)
   local kind = call('TYPE', claimed).ok
   if not is_listed or kind ~= 'none' and kind ~= 'hash' then return false end
 
+  -- It must listen to this server: a worker that listens to a replica, or to another node, hears what is published as well, but is not counted.
+  local listeners = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  if listeners[2] ~= 1 then return false end
+
   local token = string.format('%.0f', math.max(tonumber(sequence), tonumber(memory.latest_token)) + 1)
-  if call('PUBLISH', channel, table.concat({token, string.format('%.0f', now_ms), id, head .. body}, '\0')) == 0 then return false end
+  call('PUBLISH', channel, table.concat({token, string.format('%.0f', now_ms), id, head .. body}, '\0'))
   memory.latest_token, memory.handed = token, {token = token, queue = queue, id = id}
   call('ZREM', ready, sequence .. id)
   call('HSET', claimed, id, token)
