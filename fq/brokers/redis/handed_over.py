@@ -10,6 +10,13 @@ import threading
 
 from fq.brokers.records import Delivery, new_delivery
 
+FRESH_MS = 2_000
+"""
+For this long after the claim the worker may begin the message without asking: its lease runs for that long at least, says ``lua/enqueue_one.lua``.
+
+Its process may have been stopped for longer.
+"""
+
 
 class HandedOver:
     """What has been published to the workers of this process. Its methods may be called by any thread."""
@@ -24,26 +31,34 @@ class HandedOver:
         delivery = read_handed(text)
         with self._lock:
             if delivery.token > self._known.get(worker, 0):
-                self._known[worker] = delivery.token
                 self._arrived[worker] = delivery
 
-    def take(self, worker: str) -> Delivery | None:
-        """Return what has arrived for *worker*, once."""
-        if not self._arrived:
-            return None
+    def has_arrived(self, worker: str) -> bool:
+        """Return whether there is something for *worker* to `take`."""
+        return worker in self._arrived
+
+    def take(self, worker: str, now: float) -> Delivery | None:
+        """Return what has arrived for *worker*, once. *now*, by the server's clock, it may be too late: then the next turn tells it if it is still claimed."""
         with self._lock:
-            return self._arrived.pop(worker, None)
+            delivery = self._arrived.pop(worker, None)
+            if delivery is None or now >= delivery.received_at + FRESH_MS:
+                return None
+            self._known[worker] = delivery.token
+            return delivery
+
+    def drop(self, worker: str) -> None:
+        """Forget what has arrived for *worker*."""
+        self._arrived.pop(worker, None)
 
     def known_token(self, worker: str) -> str:
-        """Return the token of the latest message that was handed to *worker*, as far as is known here; ``"0"`` if there was none."""
+        """Return the token of the latest message that *worker* has taken, or was told of; ``"0"`` if there was none. What is still here may be told, too."""
         return str(self._known.get(worker, 0))
 
     def note_told(self, worker: str, token: int) -> None:
         """Note that the reply to a turn of *worker* has told the message that was handed over with *token*."""
         with self._lock:
-            if token > self._known.get(worker, 0):
-                self._known[worker] = token
-            elif (arrived := self._arrived.get(worker)) is not None and arrived.token == token:
+            self._known[worker] = max(token, self._known.get(worker, 0))
+            if (arrived := self._arrived.get(worker)) is not None and arrived.token <= token:
                 del self._arrived[worker]
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from fq.brokers.records import Commit, Continue, Delivery, Operation, Turn
 from fq.brokers.redis.foreign_entries import ForeignEntry
 from fq.brokers.redis.turn_request import TurnReply, TurnRequest
+from fq.core.message import CANCELLED
 
 Fence: TypeAlias = tuple[str, int, tuple[Operation, ...] | None]
 """Which commit: message id and token; and the operations of one after which the message goes on, since others with this token follow it."""
@@ -25,7 +26,7 @@ class UnfinishedTurn:
     again only what was not: the commits that were applied are *answered*, or *settled* by turns before that, with whether they were stale. A request that
     the server has not had by then is *given up*, by number; should it arrive late after all, its commits are taken for applied.
 
-    The caller of a turn that failed calls again, with the same commits, more or fewer of them.
+    The caller of a turn that failed calls again, with the same commits, more or fewer of them. It knows nothing of those that hand back what is *unwanted*.
     """
 
     deliveries: list[Delivery] = Factory(list)
@@ -35,6 +36,7 @@ class UnfinishedTurn:
     unanswered: TurnRequest | None = None
     settled: dict[Fence, bool] = Factory(dict)
     given_up: dict[str, TurnRequest] = Factory(dict)
+    unwanted: list[Commit] = Factory(list)
     is_cut_short: bool = False
     latest_claim: int = 0
     idle_for: int = 0
@@ -81,6 +83,10 @@ class UnfinishedTurn:
     def finish(self, commits: Iterable[Commit]) -> "tuple[Turn, UnfinishedTurn | None]":
         """Return what the turn of *commits* came to, and what the next one has to know."""
         deliveries, cancelled_ids = tuple(self.deliveries), tuple(self.cancelled_ids)
+        if cancelled_ids:
+            deliveries = tuple(
+                evolve(each, interrupted=CANCELLED) if each.message_id in self.cancelled_ids else each for each in deliveries
+            )
         if not self.is_cut_short:
             stale_ids = tuple(id_ for _, stale in self.answered for id_ in stale)
             return Turn(deliveries, stale_ids, self.idle_for, cancelled_ids, self.has_due_marks), None

@@ -1,5 +1,6 @@
 """`WorkerTurns`: the worker's side of the broker: its turns, waiting for the next, and what becomes of a dead worker's messages. Mutable shell."""
 
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -50,6 +51,7 @@ class WorkerTurns:
         self._unfinished: dict[str, UnfinishedTurn] = {}
         self._known_turns: dict[str, str] = {}
         self._turned_at: dict[str, int] = {}  # by worker: when it had its latest turn, ms by the server's clock
+        self._clock_leads: dict[str, float] = {}  # by worker: how far the server's clock is ahead of `time.monotonic`, ms, or a little more
         self._started = 0
         self.handed = HandedOver()
 
@@ -58,15 +60,9 @@ class WorkerTurns:
         commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
         turn = self._unfinished.pop(claim.worker, None) or UnfinishedTurn()
-        if handed := self.handed.take(claim.worker):
-            registration = self._registrations.pop(claim.worker, None)  # the server has removed it
-            if handed.queue_name not in claim.queues:
-                commits = (*commits, _release(handed))
-            elif claim.limit > 0 and not (commits or turn.is_cut_short):
-                return Turn((handed,), (), 0 if registration is None else registration.ms_left)
-            else:
-                turn.cut_short()  # it may be beyond the limit, and is handed back then
-                turn.deliveries.append(handed)
+        if self.handed.has_arrived(claim.worker) and (whole := self._take_handed(commits, claim, turn)):
+            return whole
+        commits = (*commits, *turn.unwanted)
         try:
             self._find_out(claim, turn)
             plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), self._namespace.tuning.max_per_script))
@@ -80,6 +76,22 @@ class WorkerTurns:
         if rest is not None:
             self._unfinished[claim.worker] = rest
         return result
+
+    def _take_handed(self, commits: Sequence[Commit], claim: ClaimRequest, turn: UnfinishedTurn) -> Turn | None:
+        """Add to *turn* what the worker was handed while it waited; or return the whole turn, if that needs nothing of the server."""
+        registration = self._registrations.pop(claim.worker, None)  # the server has removed it
+        now = time.monotonic() * 1_000 + self._clock_leads.get(claim.worker, math.inf)
+        handed = self.handed.take(claim.worker, now)
+        if handed is None:
+            return None
+        if handed.queue_name not in claim.queues:
+            turn.unwanted.append(_release(handed))
+        elif claim.limit > 0 and not (commits or turn.is_cut_short):
+            return Turn((handed,), (), 0 if registration is None else registration.ms_left)
+        else:
+            turn.cut_short()  # it may be beyond the limit, and is handed back then
+            turn.deliveries.append(handed)
+        return None
 
     def _find_out(self, claim: ClaimRequest, turn: UnfinishedTurn) -> None:
         """Find out whether the request that has no reply was applied, and what it came to."""
@@ -166,7 +178,7 @@ class WorkerTurns:
     def _run(self, request: TurnRequest, turn: UnfinishedTurn) -> TurnReply:
         """Run *request*, add to *turn* what came of it, and return the reply."""
         worker, client = request.claim.worker, self._namespace.client
-        turn.unanswered, last_failure = request, client.last_failure
+        turn.unanswered, last_failure, began = request, client.last_failure, time.monotonic()
         try:
             reply = self._exchange(request, turn)
         except BrokerUnavailable:
@@ -176,7 +188,7 @@ class WorkerTurns:
                 turn.unanswered = None
             raise
         turn.unanswered = None
-        self._turned_at[worker] = reply.now
+        self._turned_at[worker], self._clock_leads[worker] = reply.now, reply.now - began * 1_000
         if (latest := reply.latest_turn.decode()) == request.number:  # else there was nothing to remember, or another connection was faster
             self._known_turns[worker] = latest
             turn.given_up.clear()
@@ -257,6 +269,8 @@ class WorkerTurns:
         if claim.limit <= 0:
             return float("inf")
         registration = self._registrations.get(claim.worker)
+        if self.handed.has_arrived(claim.worker):
+            return 0.0
         if registration is None or registration.queues != claim.queues:
             idle = cast(int, self._namespace.run_for("register_waiting", claim.queues, channel, self._turned_at.get(claim.worker, 0)))
             registration = self._registrations[claim.worker] = WaitRegistration(claim.queues, time.monotonic() + idle / 1_000)
@@ -270,7 +284,7 @@ class WorkerTurns:
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:
         """Take back everything that *worker* has claimed; return how many messages that was."""
-        self.handed.take(worker)
+        self.handed.drop(worker)
         return reclaim_dead(self._namespace, worker, self._memory(worker).queues, interrupted, counted)
 
 

@@ -42,13 +42,14 @@ def wait(broker: RedisBroker, request: ClaimRequest = WANT) -> None:
 
 
 def arrived(broker: RedisBroker) -> None:
-    wait_until(lambda: broker._state.turns.handed.known_token("w") != "0", what="the publication")
+    wait_until(lambda: broker._state.turns.handed.has_arrived("w"), what="the publication")
 
 
 def claimed(client: redis.Redis) -> set[bytes]:
     return set(client.hkeys("{fq}:claimed:q:w")) - {b""}
 
 
+@pytest.mark.usefixtures("shared")
 def test_it_is_there_without_a_call(waiting: RedisBroker, connect: Callable[..., RedisBroker], client: redis.Redis) -> None:
     connect().enqueue([evolve(ONE, body=b"\0body")])
     arrived(waiting)
@@ -76,9 +77,8 @@ def test_the_next_one_waits_until_the_worker_has_said_that_it_had_the_first(wait
 
 def test_each_of_many_is_handed_over_when_each_finds_the_worker_waiting(waiting: RedisBroker, client: redis.Redis) -> None:
     for number in range(5):
-        known = waiting._state.turns.handed.known_token("w")
         waiting.enqueue([enqueue_op(f"n{number}", "q")])
-        wait_until(lambda known=known: waiting._state.turns.handed.known_token("w") != known, what="the publication")
+        arrived(waiting)
         deliveries = waiting.turn((), WANT).deliveries
         assert ids(deliveries) == [f"n{number}"]
         assert waiting.turn(done(deliveries), WANT).deliveries == ()
@@ -171,9 +171,8 @@ def test_what_comes_with_commits_is_part_of_that_turn(waiting: RedisBroker) -> N
     arrived(waiting)
     (first,) = waiting.turn((), WANT).deliveries
     assert waiting.turn(done([first]), WANT).deliveries == ()
-    known = waiting._state.turns.handed.known_token("w")
     waiting.enqueue([TWO])
-    wait_until(lambda: waiting._state.turns.handed.known_token("w") != known, what="the second publication")
+    arrived(waiting)
     turn = waiting.turn(done([first]), WANT)
 
     assert (ids(turn.deliveries), turn.stale) == (["m2"], ("m1",))
