@@ -9,7 +9,7 @@ from fq import App, Fault
 from tests.chaos import killer_actors
 from tests.chaos.harness import Rig
 
-HURRIED = ("--processes", "1", "--heartbeat", "500", "--hard-limit-grace", "500")
+HURRIED = ("--processes", "1", "--heartbeat", "1000", "--hard-limit-grace", "500")
 
 
 @pytest.fixture
