@@ -72,9 +72,9 @@ async def will_not_be_cancelled() -> int:
             note("swallowed", 0)
 
 
-@app.actor(max_deliveries=2)
+@app.actor(max_deliveries=3)
 async def ticks(seconds: float) -> float:
-    """An innocent that is at work again and again."""
+    """An innocent that is at work again and again: it may be at work, and is blamed, at each of the two deaths."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:  # noqa: ASYNC110  # no event is waited for
         await asyncio.sleep(0.005)
