@@ -9,6 +9,7 @@ from fq.brokers.memory import MemoryBroker
 from fq.brokers.records import ClaimRequest, Commit, Turn
 from fq.errors import BrokerUnavailable
 from fq.worker.process.broker_session import BrokerSession
+from tests.brokers.builders import enqueue_op
 from tests.wait_until import wait_until
 
 QUEUES = ("default",)
@@ -78,12 +79,22 @@ def test_there_is_no_wait_without_a_time_or_with_something_to_do(
     assert session.registered
 
 
-def test_a_turn_ends_the_registration_and_says_for_how_long_there_is_nothing_to_do(session: BrokerSession) -> None:
+def test_a_turn_that_wants_nothing_ends_the_registration(session: BrokerSession) -> None:
     session.wait(QUEUES, 0, lambda: False)
-    turn = session.turn((), QUEUES, 10)
+    turn = session.turn((), QUEUES)
 
     assert not session.registered
     assert session.idle_for == turn.idle_for
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_turn_that_finds_nothing_registers_and_one_that_finds_all_it_wants_does_not(
+    broker: Broker, session: BrokerSession, count: int
+) -> None:
+    broker.enqueue([enqueue_op(f"m{number}", QUEUES[0]) for number in range(count)])
+    session.turn((), QUEUES, 1)
+
+    assert session.registered == (count == 0)
 
 
 def test_a_turn_that_fails_is_no_turn_but_the_worker_goes_on(broker: Broker, session: BrokerSession) -> None:

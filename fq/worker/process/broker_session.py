@@ -16,7 +16,7 @@ class BrokerSession:
     Attributes:
         idle_for: for how many ms the broker has nothing to do for this worker, as it said last.
 
-        registered: may the broker believe that this worker waits for messages? Its next turn says that it does not.
+        registered: may the broker believe that this worker waits for messages? A turn that wants none says that it does not.
     """
 
     def __init__(self, broker: Broker, name: str, lease: int) -> None:
@@ -36,7 +36,7 @@ class BrokerSession:
             turn = self._broker.turn(commits, ClaimRequest(self.name, queues, limit, self._lease))
         finally:
             self.step()
-        self.registered = False
+        self.registered = len(turn.deliveries) < limit
         self.idle_for, self._last_turn = turn.idle_for, now
         return turn
 

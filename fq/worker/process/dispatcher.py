@@ -198,7 +198,7 @@ class Dispatcher:
         """Take a turn, if there is a reason to."""
         self._policy.measure(batch.finished, idle=not self._claimed)
         limit, queues = self._claim_size(len(batch.jobs))
-        must_deregister = self._mode is not Mode.CLAIMING and self._session.registered
+        must_deregister = self._session.registered and not limit  # or the broker goes on waking it, and handing it messages
         may_be_cancelled = self._claimed and self._session.seconds_since_turn >= CANCEL_POLL_SECONDS
         reports = self._reports.take(self._session.name, self._runner.clock.now()) if self._reports else []
         if not (batch.commits or limit or must_deregister or may_be_cancelled or reports):
