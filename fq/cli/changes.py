@@ -120,7 +120,7 @@ def _promote(app: App, ids: Sequence[str]) -> int:
 
 
 def _cancel(app: App, ids: Sequence[str]) -> int:
-    missed = [message_id for message_id in ids if not app.broker.cancel(message_id)]
-    for message_id in missed:
+    missed = {message_id for message_id in ids if app.broker.status(message_id).state not in CANCELLABLE}
+    for message_id in filter(missed.__contains__, ids):
         print_text(f"{message_id} neither waits nor runs", err=True)
-    return len(ids) - len(missed)
+    return app.broker.cancel_all([message_id for message_id in ids if message_id not in missed])

@@ -37,9 +37,9 @@ class Selection:
             raise UsageError(f"found {found}, expected one of them: ids, or --queue, --actor, --error, --tag or --all")
 
     def find(self, app: App) -> list[str]:
-        """Return the ids of the messages."""
+        """Return the ids of the messages, each once."""
         if self.ids:
-            return list(self.ids)
+            return list(dict.fromkeys(self.ids))
         return list(dict.fromkeys(record.message_id for state in self.states for record in self.records(app, state)))
 
     def records(self, app: App, state: MessageState) -> Iterator[MessageRecord]:

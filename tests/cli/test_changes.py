@@ -64,3 +64,27 @@ def test_a_thousand_and_more_are_changed_in_batches(fq: Fq, broker: Broker) -> N
     broker.enqueue([EnqueueOp(f"m{n}", "default", "add", 0, 0, b"{}") for n in range(1_005)])
 
     assert fq("discard", "tasks:app", "--state", "ready", "--actor", "add", "--yes").stdout == "1005 messages discarded\n"
+
+
+@pytest.mark.parametrize(("command", "done"), [("promote", "promoted"), ("cancel", "cancelled"), ("discard", "discarded")])
+def test_a_message_that_is_named_twice_is_changed_once(command: str, done: str, fq: Fq) -> None:
+    message_id = sent(fq, "add", "1", "--delay", "60000")
+    ran = fq(command, "tasks:app", message_id, "no-such-id", message_id, "--yes")
+
+    assert ran.stdout == f"1 message {done}; 1 message could not be\n"
+    assert ("no-such-id neither waits nor runs" in ran.stderr) == (command == "cancel")
+
+
+def test_many_messages_are_cancelled_in_few_transactions(fq: Fq, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker.enqueue([EnqueueOp(f"m{number}", "default", "add", 0, 0, b"{}") for number in range(50)])
+    calls: list[int] = []
+    cancel_all = type(broker).cancel_all
+
+    def counted(self: Broker, message_ids: list[str], groups: tuple[str, ...] = ()) -> int:
+        calls.append(len(message_ids))
+        return cancel_all(self, message_ids, groups)
+
+    monkeypatch.setattr(type(broker), "cancel_all", counted)
+
+    assert fq("cancel", "tasks:app", "--all", "--state", "ready", "--yes").stdout == "50 messages cancelled\n"
+    assert calls == [50]
