@@ -39,12 +39,12 @@ class Uncertain:
     applied: set[Claim] = field(factory=set)
 
     def note_latest(self, turn_id: str) -> None:
-        """Note which turn is the latest that was applied: those before it may have been, those after it were not."""
+        """Note which turn is the latest that was applied: those before it may have been, those after it may still be."""
         for each in list(self.turns):
             self.applied |= self.turns.pop(each)
             if each == turn_id:
                 break
-        self.turns = {turn_id: frozenset()}
+        self.turns = {turn_id: frozenset(), **self.turns}
 
 
 class TurnRunner:

@@ -63,6 +63,28 @@ def test_a_turn_that_never_arrived_is_taken_again(broker: PostgresBroker, monkey
     assert (turn.stale, ids(turn.deliveries)) == ((), ["m2"])
 
 
+def test_a_turn_that_is_applied_after_the_worker_has_looked_is_told(broker: PostgresBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server goes on with what it has, whatever becomes of the connection."""
+    broker.enqueue([enqueue_op("a"), enqueue_op("b")])
+    calls: list[tuple[object, ...]] = []
+
+    def lost(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) != 2:
+            take_turn(*calls[0 if len(calls) == 1 else 1])  # the second arrives late
+        raise BrokerUnavailable("lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(turn_recovery, "take_turn", lost)
+        with pytest.raises(BrokerUnavailable):
+            broker.turn((), claim_request(limit=1))
+        patched.setattr(turn_recovery.TurnRunner, "run", turn_recovery.TurnRunner._run)
+        with pytest.raises(BrokerUnavailable):
+            broker.turn((), claim_request(limit=1))
+
+    assert sorted(ids(broker.turn((), claim_request(limit=1)).deliveries)) == ["a", "b"]
+
+
 def test_a_wait_hears_of_messages_after_its_connection_has_ended(brokers: list[PostgresBroker], admin) -> None:
     broker, other, *_ = brokers
     wait = in_thread(lambda: broker.wait(claim_request(), int(PATIENCE_SECONDS * 1_000)))
