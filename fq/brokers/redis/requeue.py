@@ -21,7 +21,7 @@ MAX_TRIES = 100
 
 
 @define
-class _View:
+class ServerView:
     """
     A `RequeueView`. Mutable.
 
@@ -95,20 +95,30 @@ def requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlann
 
 def _requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:
     for _ in range(MAX_TRIES):
-        view = _View(namespace)
+        view = ServerView(namespace)
         todo = plan(message_ids, view, now)
-        call = namespace.arguments()
         if not todo.deleted_letters:
             return 0
-        count = cast(int, namespace.run("requeue", call, _write_plan(call, todo, view, set(message_ids))))
+        count = carry_out(namespace, todo, view, set(message_ids))
         if count >= 0:
             return count
-    raise BrokerError(
+    raise changed_too_often()
+
+
+def carry_out(namespace: Namespace, todo: RequeuePlan, view: ServerView, asked_for: set[str]) -> int:
+    """Carry out *todo*, of what *view* has shown; return how many of the letters that were *asked_for* there were, or less than 0 if anything has changed."""
+    call = namespace.arguments()
+    return cast(int, namespace.run("requeue", call, _write_plan(call, todo, view, asked_for)))
+
+
+def changed_too_often() -> BrokerError:
+    """Return the error for messages that others change all the time."""
+    return BrokerError(
         f"found that the messages to requeue changed during each of {MAX_TRIES} tries, nothing of this call was applied; try again"
     )
 
 
-def _write_plan(call: ScriptArguments, todo: RequeuePlan, view: _View, asked_for: set[str]) -> list[Argument]:
+def _write_plan(call: ScriptArguments, todo: RequeuePlan, view: ServerView, asked_for: set[str]) -> list[Argument]:
     """Return the arguments of ``lua/requeue.lua``: five lists, each with its length before it."""
     view.show_all(todo)
     letters = [message_id for message_id in todo.deleted_letters if message_id in view.died]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import Enum
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from fq.brokers.records import ClaimRequest, Commit
 from fq.brokers.redis.unfinished_turns import UnfinishedTurn
@@ -20,6 +20,21 @@ class TurnStep(Enum):
     DONE = "nothing"
 
 
+@frozen
+class TurnPart:
+    """
+    What a turn is in a turn over several namespaces: all of it, if there is one.
+
+    *first_may_be_larger*: may the first message be larger than what the claim has room for? *takes_back*: does it take back what dead workers hold?
+    """
+
+    first_may_be_larger: bool = True
+    takes_back: bool = True
+
+
+WHOLE_TURN = TurnPart()
+
+
 @define
 class TurnPlan:
     """
@@ -31,6 +46,7 @@ class TurnPlan:
     claim: ClaimRequest
     channel: str
     batches: Sequence[Sequence[Commit]]
+    part: TurnPart = WHOLE_TURN
     cursor: int = 0
     expired: list[tuple[bytes, bytes]] = Factory(list)
     may_claim_more: bool = False

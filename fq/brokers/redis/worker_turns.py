@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -17,7 +17,7 @@ from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.reclaim import reclaim_dead, reclaim_expired
 from fq.brokers.redis.stored_records import WorkerMemory, read_memory
 from fq.brokers.redis.turn_request import TurnHeader, TurnReply, TurnRequest, read_reply
-from fq.brokers.redis.turn_steps import TurnPlan, TurnStep
+from fq.brokers.redis.turn_steps import WHOLE_TURN, TurnPart, TurnPlan, TurnStep
 from fq.brokers.redis.unfinished_turns import UnfinishedTurn, is_later
 from fq.brokers.validation import check_commits
 from fq.brokers.waiters import WorkSignal
@@ -55,7 +55,7 @@ class WorkerTurns:
         self._started = 0
         self.handed = HandedOver()
 
-    def turn(self, commits: Sequence[Commit], claim: ClaimRequest, channel: str) -> Turn:
+    def turn(self, commits: Sequence[Commit], claim: ClaimRequest, channel: str, part: TurnPart = WHOLE_TURN) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker is woken, ``""`` if it does not listen."""
         commits = tuple(commits)  # a turn that cannot be finished keeps them, and the caller goes on using its list
         check_commits(commits)
@@ -65,7 +65,7 @@ class WorkerTurns:
         commits = (*commits, *turn.unwanted)
         try:
             self._find_out(claim, turn)
-            plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), self._namespace.tuning.max_per_script))
+            plan = TurnPlan(claim, channel, split_commits(turn.unsettled(commits), self._namespace.tuning.max_per_script), part)
             while (step := plan.next_step(turn)) is not TurnStep.DONE:
                 self._take(step, plan, turn)
         except BaseException:
@@ -130,14 +130,17 @@ class WorkerTurns:
             self._run(self._request(list(map(_release, surplus[start : start + size])), claim, 0, ""), turn)
 
     def _commit_and_claim(self, plan: TurnPlan, turn: UnfinishedTurn) -> None:
-        plan.expired = self._run(self._claim_request(plan.next_batch(), plan, turn, is_patient=True), turn).expired
+        takes_back = plan.part.takes_back
+        reply = self._run(self._claim_request(plan.next_batch(), plan, turn, is_patient=takes_back), turn)
+        plan.expired = reply.expired if takes_back else []
         plan.may_claim_more = len(plan.expired) > 0 or turn.latest_claim == self._namespace.tuning.max_per_script
 
     def _claim_request(self, commits: Sequence[Commit], plan: TurnPlan, turn: UnfinishedTurn, *, is_patient: bool = False) -> TurnRequest:
         """Return the request that claims what is still wanted, beside what has been claimed so far."""
         claim = plan.claim
         if not turn.deliveries:
-            return self._request(commits, claim, claim.limit, plan.channel, is_patient=is_patient)
+            request = self._request(commits, claim, claim.limit, plan.channel, is_patient=is_patient)
+            return request if plan.part.first_may_be_larger else evolve(request, header=request.header._replace(first_may_be_larger=0))
         room = turn.bytes_left(claim.max_bytes)
         limit = claim.limit - len(turn.deliveries) if room > 0 else 0
         request = self._request(commits, claim, limit, plan.channel if is_patient else "", is_patient=is_patient)
@@ -260,9 +263,11 @@ class WorkerTurns:
 
     def wait(self, claim: ClaimRequest, timeout: int, channel: str) -> None:
         """Block until the worker is woken, something falls due, or *timeout* ms have passed."""
-        self._signal.wait(
-            claim.worker, timeout, partial(self._seconds_left, claim, channel, time.monotonic() + self._namespace.tuning.max_wait_seconds)
-        )
+        self._signal.wait(claim.worker, timeout, self.begin_wait(claim, channel))
+
+    def begin_wait(self, claim: ClaimRequest, channel: str) -> Callable[[], float]:
+        """Return what says for how long a worker may wait from now on, in seconds, and registers it as waiting."""
+        return partial(self._seconds_left, claim, channel, time.monotonic() + self._namespace.tuning.max_wait_seconds)
 
     def _seconds_left(self, claim: ClaimRequest, channel: str, latest: float) -> float:
         """Return for how long a worker may wait, until *latest* at most; if it wants messages it is registered as waiting by then."""
