@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack, cast
 
 from fq.app.counters import CounterReader
 from fq.app.history import MessageReader
 from fq.app.on_commit import OnCommit, SendingOnCommit
 from fq.app.scheduling import Scheduling
 from fq.brokers import broker_from_url
-from fq.brokers.protocol import Broker
+from fq.brokers.protocol import Broker, TagsIds
 from fq.brokers.requeue import use_by_default
 from fq.calls.actor import AnyActor
 from fq.calls.declare import ActorDecorator, actors_in
@@ -36,6 +36,14 @@ T = TypeVar("T")
 use_by_default(plan_requeue)
 
 DEFAULT_URL = "sqlite:///fq.db"
+
+
+def fresh_ids_of(broker: Broker) -> Callable[[int], str]:
+    """Return what makes ids of new messages for *broker*, of the time in ms. Its class tells: a broker that stands for a later one has no methods yet."""
+    if not issubclass(type(broker), TagsIds):
+        return fresh_id
+    tagged = cast(TagsIds, broker).tagged
+    return lambda now: tagged(fresh_id(now))
 
 
 class App(SendingOnCommit, MessageReader, CounterReader, Scheduling):
@@ -91,7 +99,7 @@ class App(SendingOnCommit, MessageReader, CounterReader, Scheduling):
         if url is not None and broker is not None:
             raise ConfigError(f"found the URL {url} and the broker {broker}, expected only one of them")
         self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
-        self._fresh_id: Callable[[int], str] = fresh_id
+        self._fresh_id = fresh_ids_of(self._broker)
         self.on_commit = on_commit
         self.registry = Registry(self)
         self.actor = ActorDecorator(self.registry.add)

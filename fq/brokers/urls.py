@@ -37,9 +37,7 @@ def broker_from_url(url: str) -> Broker:
     """
     scheme, mark, rest = url.partition("://")
     if mark and scheme.partition("+")[0] in REDIS:
-        from fq.brokers.redis import RedisBroker
-
-        return RedisBroker(url)
+        return _redis(url)
     if mark and scheme in POSTGRES:
         return _postgres(url)
     if mark and scheme == "sqlite":
@@ -50,6 +48,20 @@ def broker_from_url(url: str) -> Broker:
         return MemoryBroker()
     shown = without_password(url)
     raise ConfigError(f"found {shown!r} as the URL of a broker, {EXPECTED}{_hint(shown)}")
+
+
+def _redis(url: str) -> Broker:
+    place, mark, query = url.partition("?")
+    options = parse_qsl(query, keep_blank_values=True) if "shards" in query else []
+    counts = [value for name, value in options if name == "shards"]
+    if not counts:
+        from fq.brokers.redis import RedisBroker
+
+        return RedisBroker(url)
+    from fq.brokers.redis.shards import sharded_broker
+
+    rest = [part for part in query.split("&") if part.partition("=")[0] != "shards"]
+    return sharded_broker(f"{place}{mark if rest else ''}{'&'.join(rest)}", counts[-1])
 
 
 def _postgres(url: str) -> Broker:
