@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.brokers.harness import Harness, Kind, kinds
+from tests.brokers.in_one_shard import IN_ONE_SHARD
+from tests.brokers.redis_harness import ShardedHarness
 
 ALL_KINDS = kinds()
-ONE_OF_EACH = {name.partition("-")[0]: name for name in reversed(ALL_KINDS)}.values()
-"""The names of one broker of each kind."""
+ONE_OF_EACH = {name if name.endswith("-sharded") else name.partition("-")[0]: name for name in reversed(ALL_KINDS)}.values()
+"""The names of one broker of each kind; Redis with shards is a kind of its own."""
 
 KINDS = ALL_KINDS if os.environ.get("FQ_ALL_SERVERS") else {name: ALL_KINDS[name] for name in ALL_KINDS if name in ONE_OF_EACH}
 
@@ -39,8 +41,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def harness(kind: Kind, tmp_path: Path) -> Iterator[Harness]:
+def harness(request: pytest.FixtureRequest, kind: Kind, tmp_path: Path) -> Iterator[Harness]:
     """An empty store."""
     harness = kind(tmp_path)
+    if isinstance(harness, ShardedHarness) and request.node.originalname in IN_ONE_SHARD:
+        harness.keep_together()
     yield harness
     harness.close()

@@ -22,10 +22,13 @@ class Harness(Protocol):
     Attributes:
         loses_replies: can a call be applied although its caller hears of an error?
 
+        shards: how many parts it has, without a common order: 1 unless it is sharded.
+
         slack: how many ms the clock may run ahead by itself while a test runs: 0 where it stands still unless it is moved.
     """
 
     loses_replies: bool
+    shards: int
     slack: int
 
     def broker(self) -> Broker:

@@ -9,6 +9,7 @@ from fq.brokers.clock import ManualClock
 
 class MemoryHarness:
     loses_replies = False
+    shards = 1
     slack = 0
 
     def __init__(self, folder: Path) -> None:

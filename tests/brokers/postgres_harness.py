@@ -39,6 +39,7 @@ emptied: list[str] = []
 
 class PostgresHarness:
     loses_replies = True
+    shards = 1
     slack = 0
 
     def __init__(self, folder: Path) -> None:

@@ -12,6 +12,7 @@ from fq.brokers.sqlite.file_check import AppliedElsewhereError, FileCheck
 
 class SqliteHarness:
     loses_replies = True
+    shards = 1
     slack = 0
 
     def __init__(self, folder: Path) -> None:

@@ -9,6 +9,7 @@ from fq.brokers.findings import MAX_NAMED_KEYS, Finding
 from fq.brokers.postgres import PostgresBroker
 from fq.brokers.protocol import Broker
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.shards import ShardedRedisBroker
 from tests.brokers.builders import claim, commit, placed, unique_op
 
 
@@ -22,6 +23,9 @@ def lose(broker: Broker, message_id: str) -> None:
                 connection.execute("DELETE FROM messages WHERE message_id = ?", (message_id,))
         case RedisBroker():
             broker._namespace.client.command("HDEL", broker._namespace.keys.messages, message_id)
+        case ShardedRedisBroker():
+            for shard in broker.shards:
+                shard.namespace.client.command("HDEL", shard.namespace.keys.messages, message_id)
         case PostgresBroker():
             broker._writer.single(lambda tx: tx.run("DELETE FROM fq.messages WHERE message_id = %s", message_id))
         case _:
@@ -32,8 +36,9 @@ def lose(broker: Broker, message_id: str) -> None:
 def _swept(broker: Broker) -> Iterator[None]:
     """The harness of Redis, too, finds what is lost, so nothing may be left."""
     yield
-    if isinstance(broker, RedisBroker):
-        broker._namespace.client.command("FLUSHALL")
+    if isinstance(broker, RedisBroker | ShardedRedisBroker):
+        namespace = broker._namespace if isinstance(broker, RedisBroker) else broker._root.namespace
+        namespace.client.command("FLUSHALL")
 
 
 def found(broker: Broker) -> list[Finding]:

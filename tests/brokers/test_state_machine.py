@@ -59,6 +59,7 @@ from tests.brokers.draws import (
 from tests.brokers.harness import Kind
 from tests.brokers.keyed_messages import UniqueKeys
 from tests.brokers.lost_replies import LostReplies
+from tests.brokers.shard_fit import Fit
 from tests.brokers.waiting_workers import WaitingWorkers
 
 
@@ -71,7 +72,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
         super().__init__()
         self.folder = TemporaryDirectory(ignore_cleanup_errors=True)
         self.harness = self.kind(Path(self.folder.name))
-        self.brokers = [self.harness.broker(), self.harness.broker()]
+        self.fit, self.brokers = Fit(self.harness.shards), [self.harness.broker(), self.harness.broker()]
         self.model = m.Model(self.brokers[0].now())
         self.claimed: dict[str, list[Delivery]] = {worker: [] for worker in WORKERS}
         self.tokens: set[tuple[str, int]] = set()
@@ -97,8 +98,8 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
     @rule(new=st.lists(enqueue_ops(ids), min_size=1, max_size=3))
     def enqueue(self, new: list[EnqueueOp]) -> None:
         self.tick()
+        new, broker = list(map(self.fit.op, new)), self.broker
         self.model, expected = m.place_all(self.model, new)
-        broker = self.broker
         if self.calls % 3:
             found = broker.place(new)
             assert [each.is_new for each in found] == [each.is_new for each in expected]
@@ -109,7 +110,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
     @rule(ops=st.lists(mark_ops, min_size=1, max_size=3))
     def set_marks(self, ops: list[SetMarkOp]) -> None:
         self.tick()
-        broker, done = self.broker, []
+        ops, broker, done = list(map(self.fit.operation, ops)), self.broker, []
         now = broker.now()
         for op in ops:
             self.model, fits = m.set_mark(self.model, dated(op, self.model.now))
@@ -228,6 +229,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
 
     def requeue_as(self, keys: dict[str, UniqueKey | None]) -> None:
         """Requeue dead letters, each with its key."""
+        keys = {name: self.fit.unique(name, key) for name, key in keys.items()}
         dead, names = {letter.message_id for letter in m.letters(self.model)}, list(keys)
 
         def plan(message_ids, view, now) -> RequeuePlan:
@@ -246,7 +248,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
         self.replace_one(op, expected)
 
     def replace_one(self, op: EnqueueOp, expected: bytes | None) -> None:
-        after = m.replace(self.model, op, expected)
+        after = m.replace(self.model, op := self.fit.op(op), expected)
 
         assert self.broker.replace(op, expected) is (after is not None)
         self.model = after or self.model
@@ -320,6 +322,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
             if held
         ]
         joined = {operation.group for commit in commits for operation in commit.operations if isinstance(operation, ArriveOp)}
+        commits = self.fit.commits(commits, self.model)
         # That a result waits for a group which is complete a moment before, in the same turn, is nothing that a workflow does.
         commits = [
             evolve(commit, operations=tuple(filter(lambda operation: not waits_for(operation, joined), commit.operations)))
@@ -336,7 +339,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
             # goes on: so its place in the order is clear.
             op = evolve(disposition.op, message_id=delivery.message_id, delay=disposition.op.delay - (place + 1) * UNIT // 10)
             disposition = evolve(disposition, op=op)
-        return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, operations)
+        return Commit(delivery.message_id, delivery.queue_name, delivery.token, disposition, self.fit.operations(operations))
 
     def zombies(self) -> list[tuple[str, Delivery]]:
         """Workers that believe they hold a message which another claim holds now."""
@@ -353,14 +356,14 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
         assert total <= max_bytes or len(deliveries) == 1
         if len(deliveries) < min(limit, sum(len(m.claimable(self.model, queue)) for queue in wanted)):
             claimed = {delivery.message_id for delivery in deliveries}
-            left = [name for queue in wanted for name in m.claimed_next(self.model, queue, claimed)]
+            left = [name for queue in wanted for name in m.claimed_next(self.model, queue, claimed, self.precedes)]
             assert claimed, "the first message is claimed whatever its size"
             assert any(total + len(self.model.messages[name].op.body) > max_bytes for name in left)
         assert len(deliveries) <= limit
         for queue in wanted:
             found = [delivery.message_id for delivery in deliveries if delivery.queue_name == queue]
             for place, name in enumerate(found):
-                assert name in m.claimed_next(self.model, queue, found[:place])
+                assert name in m.claimed_next(self.model, queue, found[:place], self.precedes)
         for delivery in deliveries:
             message = self.model.messages[delivery.message_id]
             assert delivery.queue_name in wanted

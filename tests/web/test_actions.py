@@ -2,7 +2,7 @@
 
 import logging
 from html import unescape
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_one_dead_letter_is_requeued_at_once(site: Site, app: App, mail) -> None
     (message_id,) = dead(app, mail, 1)
     answer = site.act("requeue", message_id, page="message", query=f"id={message_id}")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/message?id={message_id}&done=requeue&count=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/message?id={quote(message_id)}&done=requeue&count=1")
     assert state(app, message_id) == "ready"
     assert "1 dead letter requeued." in " ".join(site.html(answer.headers["location"]).split())
 

@@ -25,9 +25,10 @@ from tests.brokers.model.questions import (
     state,
     status,
 )
-from tests.brokers.model.records import Model, advance
+from tests.brokers.model.records import Message, Model, advance
 
 __all__ = [
+    "Message",
     "Model",
     "add_count",
     "advance",

@@ -20,10 +20,14 @@ def claimable(model: Model, queue: str) -> list[Message]:
     return [] if queue in model.paused else ready
 
 
-def claimed_next(model: Model, queue: str, claimed: Collection[str]) -> set[str]:
+Order = Callable[[Message, Message], bool]
+"""Does one message come before another?"""
+
+
+def claimed_next(model: Model, queue: str, claimed: Collection[str], comes_before: "Order | None" = None) -> set[str]:
     """What may be claimed next from *queue*: nothing else that is not *claimed* comes before it."""
     left = [message for message in claimable(model, queue) if message.op.message_id not in claimed]
-    return {each.op.message_id for each in left if not any(precedes(other, each) for other in left)}
+    return {each.op.message_id for each in left if not any((comes_before or precedes)(other, each) for other in left)}
 
 
 def precedes(one: Message, other: Message) -> bool:
