@@ -57,6 +57,7 @@ IN_ONE_SHARD = frozenset(
         "test_of_letters_that_died_together_each_is_shown_once",
         "test_of_many_keys_the_first_are_named",
         "test_old_code_takes_back_what_new_code_has_changed_when_that_is_gone",
+        "test_one_that_had_fallen_due_when_it_was_cancelled_keeps_its_place",
         "test_purge_deletes_what_waits_in_one_queue",
         "test_release_says_for_which_messages_the_delivery_counts",
         "test_release_says_which_messages_were_interrupted_and_why",

@@ -16,12 +16,16 @@ from typing import TypeAlias
 from attrs import evolve
 
 from fq.brokers.operations import ABSENT, EnqueueOp, SetMarkOp
-from fq.brokers.records import ACK, ClaimRequest, Commit, Delivery, Turn
+from fq.brokers.records import ACK, Bury, ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis.shards.carriers import OUTBOX, OWN, Carrier, carrier_op, read_carrier
 from fq.brokers.redis.shards.rewriting import for_shard
 from fq.brokers.redis.shards.routing import Routing, grouped
 from fq.brokers.redis.shards.shard import Shard
 from fq.brokers.redis.turn_steps import TurnPart
+from fq.core.fault import Fault
+from fq.runtime.logger import logger
+
+log = logger("fq.redis")
 
 Hear: TypeAlias = Callable[[int, Turn], None]
 """Is told what a turn in a shard has brought beside carriers: what an earlier turn, which failed, has claimed, and what was cancelled."""
@@ -75,8 +79,9 @@ class Mover:
         """Move the carriers *deliveries*, which *worker* has claimed in *source*, and those that it holds; return which shards may have carriers now."""
         held = self._held.setdefault(worker, {})
         held[source] = [*held.get(source, ()), *deliveries]
-        carriers = [(each, _carrier_in(each)) for each in held[source]]
-        commits: list[Commit] = []
+        found = [(each, _carrier_in(each)) for each in held[source]]
+        carriers = [(delivery, carrier) for delivery, carrier in found if isinstance(carrier, Carrier)]
+        commits = [_buried(delivery, error) for delivery, error in found if isinstance(error, Exception)]
         with_carriers = [source]
         for to, parts in grouped(carriers, lambda pair: pair[1].to).items():
             if to == source:
@@ -104,13 +109,25 @@ class Mover:
                 self._shards[to].set_marks([SetMarkOp(_mark_of(delivery), b"", CONFIRMED_MS) for delivery, _ in parts])
 
 
-def _carrier_in(delivery: Delivery) -> Carrier:
-    carrier = read_carrier(delivery.body)
+def _carrier_in(delivery: Delivery) -> Carrier | Exception:
+    try:
+        carrier = read_carrier(delivery.body)
+    except (ValueError, TypeError, LookupError) as error:
+        return error
     return evolve(carrier, is_cancelled=True) if delivery.interrupted == "cancelled" else carrier
 
 
 def _done(delivery: Delivery, operations: Iterable[object] = ()) -> Commit:
     return Commit(delivery.message_id, OUTBOX, delivery.token, ACK, tuple(operations))  # type: ignore[arg-type]  # they are operations
+
+
+def _buried(delivery: Delivery, error: Exception) -> Commit:
+    """Return what makes a dead letter of what is no carrier, so that it does not keep the others back."""
+    log.error("what was to go to another shard cannot be read, and is now a dead letter, %r: %s", delivery.message_id, error)
+    fault = Fault(
+        "DecodeError", f"found operations for another shard that cannot be read ({error}), expected those that this release of fq writes"
+    )
+    return Commit(delivery.message_id, OUTBOX, delivery.token, Bury(fault))
 
 
 def _mark_of(delivery: Delivery) -> str:

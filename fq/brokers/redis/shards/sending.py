@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 from fq.brokers.records import EnqueueOp, Placement
 from fq.brokers.redis.shards.routing import Routing, grouped
 from fq.brokers.redis.shards.shard import Shard
 from fq.brokers.validation import check_enqueue_ops
+from fq.errors import BrokerError
 
 
 class ShardedSending:
@@ -33,19 +36,15 @@ class ShardedSending:
 
     def begin_enqueue(self, ops: Sequence[EnqueueOp]) -> Callable[[], None]:
         """Begin to `enqueue`, in all shards at once; what is returned must be called, and waits for the end of that."""
-        begun = [self.shards[shard].begin_enqueue(parts) for shard, parts in self._by_shard(tuple(ops)).items()]
-
-        def finish() -> None:
-            errors: list[Exception] = []
-            for end in begun:
-                try:
-                    end()
-                except Exception as error:  # each of them must be called
-                    errors.append(error)
-            if errors:
-                raise errors[0]
-
-        return finish
+        by_shard, begun = self._by_shard(tuple(ops)), list[Callable[[], None]]()
+        try:
+            for shard, parts in by_shard.items():
+                begun.append(self.shards[shard].begin_enqueue(parts))
+        except BaseException:
+            with suppress(BrokerError):  # the first error counts
+                _end_all(begun)
+            raise
+        return partial(_end_all, begun)
 
     async def aenqueue(self, ops: Sequence[EnqueueOp]) -> None:
         """`enqueue` for async producers; what several send to one shard at the same time goes in one round trip."""
@@ -69,3 +68,15 @@ class ShardedSending:
         first = self._routing.of_post(op)
         order = (first, *(shard for shard in range(len(self.shards)) if shard != first))
         return any(self.shards[shard].replace(op, expected) for shard in order)
+
+
+def _end_all(begun: Sequence[Callable[[], None]]) -> None:
+    """Call each of *begun*, and raise the first error."""
+    errors: list[BrokerError] = []
+    for end in begun:
+        try:
+            end()
+        except BrokerError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]

@@ -200,6 +200,17 @@ def test_people_see_no_carriers(broker: ShardedRedisBroker, sharded: Connect) ->
     assert sorted(run_all(broker)) == sorted(name_in(shard, "m") for shard in range(SHARDS))
 
 
+def test_what_is_no_carrier_is_a_dead_letter_and_keeps_no_other_back(broker: ShardedRedisBroker, silent: None) -> None:
+    bodies = [b"", b"[]", b"{}", b"[1, false, []]", b'[1, false, [["no such kind"]]]', b"\xff"]
+    broker.shards[0].enqueue([enqueue_op(f"c{number}", OUTBOX, body=body) for number, body in enumerate(bodies)])
+    broker.shards[0].enqueue([carrier_op(Carrier(1, (enqueue_op(name_in(1, "m")),)))])
+
+    assert run_all(broker) == [name_in(1, "m")]
+    assert sorted(letter.message_id for letter in broker.dead_letters()) == [f"c{number}" for number in range(len(bodies))]
+    assert {letter.fault.type for letter in broker.dead_letters()} == {"DecodeError"}
+    assert broker.discard([letter.message_id for letter in broker.dead_letters()]) == len(bodies)
+
+
 def test_pages_go_through_all_shards_and_end(broker: ShardedRedisBroker) -> None:
     names = [f"m{number:02}" for number in range(25)]
     broker.enqueue([enqueue_op(name, priority=number % 3) for number, name in enumerate(names)])
