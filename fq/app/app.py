@@ -11,8 +11,9 @@ from fq.app.history import MessageReader
 from fq.app.on_commit import OnCommit, SendingOnCommit
 from fq.app.scheduling import Scheduling
 from fq.brokers import broker_from_url
-from fq.brokers.protocol import Broker, TagsIds
+from fq.brokers.protocol import Broker
 from fq.brokers.requeue import use_by_default
+from fq.brokers.tagged_ids import TagsIds
 from fq.calls.actor import AnyActor
 from fq.calls.declare import ActorDecorator, actors_in
 from fq.calls.workflow import Grouping

@@ -9,6 +9,7 @@ from fq.brokers.planning.bounded_counts import counted
 from fq.brokers.protocol import Broker
 from fq.brokers.records import Bury, DeadKind
 from fq.brokers.redis import RedisBroker
+from fq.brokers.redis.shards import ShardedRedisBroker
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
 from tests.brokers.builders import bury, claim, claim_request, enqueue_op, outcome
@@ -99,7 +100,7 @@ def test_a_count_that_stops_says_that_there_are_more(broker: Broker) -> None:
 
     assert (found["q", "act", "Rare"].count, found["q", "act", "Rare"].is_at_least) == (1, False)
     flood = found["q", "act", "KeyError"]
-    if isinstance(broker, MemoryBroker | RedisBroker):  # these look at all of so few
+    if isinstance(broker, MemoryBroker | RedisBroker | ShardedRedisBroker):  # these look at all of so few
         assert (flood.count, flood.is_at_least) == (20, False)
     else:
         assert (flood.count, flood.is_at_least) == (10, True)
@@ -111,7 +112,7 @@ def test_a_rare_kind_is_found_behind_many_others(broker: Broker) -> None:
     found = broker.dead_kinds()
     rare = kinds(broker).get(("q", "other", "Rare"))
 
-    if isinstance(broker, RedisBroker):  # it looks at the latest 1,000
+    if isinstance(broker, RedisBroker | ShardedRedisBroker):  # it looks at the latest 1,000
         (flood,) = found.kinds
         assert (flood.count, flood.is_at_least, found.is_complete) == (1_000, True, False)
     else:

@@ -110,7 +110,7 @@ class BrokerMachine(LostReplies, WaitingWorkers, UniqueKeys):
     @rule(ops=st.lists(mark_ops, min_size=1, max_size=3))
     def set_marks(self, ops: list[SetMarkOp]) -> None:
         self.tick()
-        ops, broker, done = list(map(self.fit.operation, ops)), self.broker, []
+        ops, broker, done = self.fit.operations(ops), self.broker, []
         now = broker.now()
         for op in ops:
             self.model, fits = m.set_mark(self.model, dated(op, self.model.now))

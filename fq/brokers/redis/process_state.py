@@ -77,8 +77,11 @@ class ProcessState:
         else:
             worker = channel.removeprefix(self._namespace.keys.wake_channel(""))
             if text:
-                self.turns.handed.receive(worker, text)
+                self._hand_over(worker, text)
             self.signal.wake(worker)
+
+    def _hand_over(self, worker: str, text: bytes) -> None:
+        self.turns.handed.receive(worker, text)
 
     def _on_reconnect(self) -> None:
         """Let all that wait look again: messages may have been missed."""

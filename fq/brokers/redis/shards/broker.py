@@ -224,6 +224,11 @@ class ShardedRedisBroker(ShardedSending, ShardedRecords, ShardedInspection, Form
             self.shards[shard].cancel_all((), names)
         return sum(shard.cancel_all(message_ids) for shard in self.shards) if message_ids else 0
 
+    def run_now(self, message_ids: Sequence[str]) -> int:
+        """Make messages ready that are delayed; return how many wait."""
+        check_names("message_id", *message_ids)
+        return sum(shard.run_now(message_ids) for shard in self.shards)
+
     def requeue(self, message_ids: Sequence[str], plan: RequeuePlanner | None = None) -> int:
         """Put dead letters back on their queues, as *plan* says; return how many there were."""
         check_names("message_id", *message_ids)

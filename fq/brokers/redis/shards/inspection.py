@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from attrs import evolve
 
 from fq.brokers.browsing import BrowsedState, Entry, Page
-from fq.brokers.records import ClaimedMessage, DeadLetter, QueueStats, Status, WorkerStats
+from fq.brokers.records import ClaimedMessage, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats
 from fq.brokers.redis.shards.browsing import browse
 from fq.brokers.redis.shards.carriers import OUTBOX, OWN
 from fq.brokers.redis.shards.routing import Routing
 from fq.brokers.redis.shards.shard import Shard
-from fq.brokers.sights import COUNT_ALL
+from fq.brokers.sights import COUNT_ALL, MOST_COUNTED, DeadKind
 from fq.brokers.validation import check_names, check_search
 
 LIVE = ("ready", "delayed", "running")
@@ -123,6 +123,15 @@ class ShardedInspection:
                 break
         return found
 
+    def dead_kinds(self, most: int = MOST_COUNTED) -> DeadKinds:
+        """Return the kinds of the 1,000 latest dead letters of each shard."""
+        parts = [shard.dead_kinds(most) for shard in self.shards]
+        found: dict[tuple[str, str, str], DeadKind] = {}
+        for kind in (kind for part in parts for kind in part.kinds):
+            name = kind.queue_name, kind.actor_name, kind.error
+            found[name] = _both(found[name], kind) if name in found else kind
+        return DeadKinds(tuple(found.values()), all(part.is_complete for part in parts))
+
     def _entry(self, entry: Entry, shard: int) -> Entry:
         return evolve(entry, status=with_shard(entry.status, shard, len(self.shards)))
 
@@ -141,4 +150,15 @@ def _sum_of(one: QueueStats, other: QueueStats) -> QueueStats:
         one.dead + other.dead,
         max(one.oldest, other.oldest),
         one.paused or other.paused,
+    )
+
+
+def _both(one: DeadKind, other: DeadKind) -> DeadKind:
+    """Return the letters of one kind in two shards as one."""
+    latest = max(one, other, key=lambda kind: kind.last)
+    return evolve(
+        latest,
+        count=one.count + other.count,
+        first=min(one.first, other.first),
+        is_at_least=one.is_at_least or other.is_at_least,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import cast
 
 from fq.brokers.redis.broker import RedisBroker
+from fq.brokers.redis.handed_over import read_handed
 from fq.brokers.redis.keys import Keys
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.process_state import ProcessState
@@ -57,6 +58,11 @@ class ProcessHub(ProcessState):
         super().__init__(namespace, dead_ttl)
         self.results = ShardedResults(self, namespace, shards, shard_of)
         self.states = [ShardState(shard, dead_ttl, self) for shard in shards]
+        self._shard_of = shard_of
+
+    def _hand_over(self, worker: str, text: bytes) -> None:
+        """Give what a shard has claimed for *worker*, which waits, to the worker's side of that shard."""
+        self.states[self._shard_of(read_handed(text).message_id)].turns.handed.receive(worker, text)
 
     def _on_reconnect(self) -> None:
         for state in self.states:
