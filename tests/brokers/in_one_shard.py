@@ -50,6 +50,7 @@ IN_ONE_SHARD = frozenset(
         "test_dead_letters_of_one_turn_come_the_last_first",
         "test_during_a_rolling_change_each_tick_is_sent_once_and_the_newest_code_wins",
         "test_every_handle_that_waits_hears_of_a_message",
+        "test_higher_priorities_run_first",
         "test_it_is_kept_whole_with_its_queues_priorities_and_delays",
         "test_letters_are_requeued_in_the_order_in_which_they_are_named",
         "test_many_changes_of_a_bounded_index_at_once_do_what_they_do_one_by_one",
