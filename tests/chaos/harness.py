@@ -91,7 +91,7 @@ class Rig:
 def runs_actors(process: subprocess.Popen[bytes]) -> bool:
     """Has the worker a child with the threads that run actors? Its first child only examines the app, and ends."""
     with suppress(psutil.NoSuchProcess):
-        return any(child.num_threads() > 4 for child in children(process))
+        return any(child.num_threads() > 5 for child in children(process))
     return False
 
 
