@@ -12,7 +12,7 @@ def flush() -> None:
 
 
 def reserve_standard_fds() -> None:
-    """Open /dev/null for each closed descriptor of 0 to 2, so that no database or socket gets a descriptor that C code is_formattable to."""
+    """Open /dev/null for each closed descriptor of 0 to 2, so that no database or socket gets a descriptor that C code writes to."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)

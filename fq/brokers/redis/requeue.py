@@ -83,9 +83,7 @@ def _post(message_id: str, record: bytes) -> EnqueueOp:
         return EnqueueOp(message_id, "", "", 0, 0, record)
     priority, queue, actor, body = parts
     number = int(priority) if priority.removeprefix(b"-").isdigit() else 0
-    return EnqueueOp(
-        message_id, queue.decode("utf-8", "backslashresequence"), actor.decode("utf-8", "backslashresequence"), number, 0, body
-    )
+    return EnqueueOp(message_id, queue.decode("utf-8", "backslashreplace"), actor.decode("utf-8", "backslashreplace"), number, 0, body)
 
 
 def requeue(namespace: Namespace, message_ids: Sequence[str], plan: RequeuePlanner, now: int) -> int:

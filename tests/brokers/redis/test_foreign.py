@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from fq.brokers.records import ACK, RELEASE, Bury, ClaimRequest
+from fq.brokers.records import ACK, RELEASE, Bury, ClaimRequest, EnqueueOp
 from fq.brokers.redis import RedisBroker
 from fq.core.fault import Fault
 from fq.errors import BrokerError, BrokerUnavailable
@@ -149,6 +149,17 @@ def test_such_a_dead_letter_can_be_put_back_and_thrown_away(broker: RedisBroker,
     assert (delivery.message_id, delivery.actor_name, delivery.body) == ("\\xff", "", b"junk")
     broker.turn(done([delivery], Bury(Fault("E", "m"))), WANT)
     assert broker.discard([letter.message_id]) == 1
+
+
+def test_a_letter_whose_actor_is_no_text_can_be_put_back(broker: RedisBroker, client: redis.Redis) -> None:
+    broker.enqueue([EnqueueOp("x1", "q", "actor", 0, 0, b"{}")])
+    broker.turn(done(broker.turn((), WANT).deliveries, Bury(Fault("E", "m"))), WANT)
+    client.hset("{fq}:letters", "x1", client.hget("{fq}:letters", "x1").replace(b"\0actor\0", b"\0\xff\0"))
+    assert broker.requeue(["x1"], plan_requeue) == 1
+    (delivery,) = broker.turn((), WANT).deliveries
+
+    assert delivery.actor_name == "\\xff"
+    broker.turn(done([delivery]), WANT)
 
 
 def test_a_server_that_is_away_just_then_loses_neither_the_claim_nor_the_junk(
