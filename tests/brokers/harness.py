@@ -43,6 +43,9 @@ class Harness(Protocol):
     def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
         """Let nothing that the store publishes reach *broker* as long as the context lasts, if *deaf*."""
 
+    def await_publication(self, worker: str) -> None:
+        """Return once all that the store has published to *worker* has arrived, so that what comes next does not depend on when it does."""
+
     def close(self) -> None:
         """Close all handles and the store."""
 

@@ -28,6 +28,9 @@ class MemoryHarness:
     def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def await_publication(self, worker: str) -> None:
+        pass
+
     def close(self) -> None:
         self._broker.close()
 

@@ -75,6 +75,9 @@ class PostgresHarness:
     def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def await_publication(self, worker: str) -> None:
+        pass
+
     def close(self) -> None:
         for broker in self._brokers:
             broker.close()

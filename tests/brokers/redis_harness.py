@@ -1,13 +1,14 @@
 """The Redis broker joins the suite, on every flavour of server that is installed."""
 
+import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from fq.brokers import Broker
-from fq.brokers.redis import RedisBroker
+from fq.brokers.redis import RedisBroker, handed_over
 from fq.brokers.redis.handed_over import HandedOver
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.shards import ShardedRedisBroker
@@ -16,6 +17,7 @@ from fq.errors import BrokerUnavailable
 from tests.brokers.redis.builders import tune
 from tests.brokers.redis.leaks import leaks
 from tests.brokers.redis.servers import binaries, server
+from tests.wait_until import wait_until
 
 
 class RedisHarness:
@@ -29,6 +31,7 @@ class RedisHarness:
         self._client = self._server.client()
         self._client.flushall()
         self._offset = 0
+        self._published: list[bytes] = []
         self._brokers: list[RedisBroker | ShardedRedisBroker] = []
 
     def broker(self) -> Broker:
@@ -61,8 +64,24 @@ class RedisHarness:
         with patch.object(Namespace, "run", lost):
             yield
 
-    def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
-        return patch.object(HandedOver, "receive") if deaf else nullcontext()
+    @contextmanager
+    def deafness(self, broker: Broker, deaf: bool) -> Iterator[None]:
+        def received(handed: HandedOver, worker: str, text: bytes) -> None:
+            if not deaf:
+                receive(handed, worker, text)
+            self._published.append(text)
+
+        receive = HandedOver.receive
+        with patch.object(HandedOver, "receive", received), patch.object(handed_over, "FRESH_MS", 600_000):
+            yield
+
+    def await_publication(self, worker: str) -> None:
+        for namespace in self.namespaces:
+            text = self._client.hget(f"{{{namespace}}}:workers", worker) or b"{}"
+            handed = json.loads(text.partition(b"\0")[0]).get("handed")
+            if handed and "is_told" not in handed:
+                start = f"{handed['token']}\0".encode()
+                wait_until(lambda start=start: any(each.startswith(start) for each in self._published), what="the publication")
 
     def close(self) -> None:
         found = [leak for namespace in self.namespaces for leak in leaks(self._client, namespace)]

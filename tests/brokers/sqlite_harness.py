@@ -35,6 +35,9 @@ class SqliteHarness:
     def deafness(self, broker: Broker, deaf: bool) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def await_publication(self, worker: str) -> None:
+        pass
+
     def close(self) -> None:
         for broker in self._brokers:
             broker.close()

@@ -38,6 +38,7 @@ class WaitingWorkers(Comparisons):
         with self.harness.deafness(broker, dead or not hears):
             self.model, expected = m.place_all(self.model, [evolve(op, unique=None, delay=0)])
             assert other.enqueue([evolve(op, unique=None, delay=0)]) == sum(each.is_new for each in expected)
+            self.harness.await_publication(worker)
             if dead:
                 broker.release(worker, {}, ())
                 self.model = m.release(self.model, worker, {}, ())
