@@ -2,7 +2,7 @@
 Fixtures that run a test once for every kind of broker; a ``conftest.py`` imports them. ``tests/brokers/harness.py`` finds the brokers.
 
 They use one Redis or Valkey server of those that are installed, and each of them with ``FQ_ALL_SERVERS=1`` in the environment, as in CI. What is about
-Redis alone, in ``tests/brokers/redis``, always runs on each. Of the tests on PostgreSQL and on shards, only some run without that variable: see `ALWAYS`.
+Redis alone, in ``tests/brokers/redis``, always runs on the oldest and the newest. Of the tests on PostgreSQL and on shards, only some run without that variable: see `ALWAYS`.
 """
 
 import os
@@ -27,15 +27,18 @@ KINDS = ALL_KINDS if os.environ.get("FQ_ALL_SERVERS") else {name: ALL_KINDS[name
 ALWAYS = {f"tests/brokers/test_{name}.py" for name in ("enqueue", "fencing", "leases", "requeue", "unique_keys", "wait")}
 """The files of the suite that run on PostgreSQL and on shards always."""
 
+LESS_OFTEN = ["redis"]
+"""Servers, of the fixture ``shared``, between the oldest and the newest that are tested."""
+
 PARTLY = [ALL_KINDS[name] for name in ("postgres", "redis-sharded") if name in ALL_KINDS]
 
 
 def is_left_out(item: pytest.Item) -> bool:
-    """Does *item* run on PostgreSQL or on shards, and only with ``FQ_ALL_SERVERS=1``?"""
+    """Does *item* run with ``FQ_ALL_SERVERS=1`` only?"""
     if os.environ.get("FQ_ALL_SERVERS") or item.location[0] in ALWAYS:
         return False
-    callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("kind") in PARTLY
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("kind") in PARTLY or params.get("shared") in LESS_OFTEN
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
