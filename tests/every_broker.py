@@ -2,7 +2,8 @@
 Fixtures that run a test once for every kind of broker; a ``conftest.py`` imports them. ``tests/brokers/harness.py`` finds the brokers.
 
 They use one Redis or Valkey server of those that are installed, and each of them with ``FQ_ALL_SERVERS=1`` in the environment, as in CI. What is about
-Redis alone, in ``tests/brokers/redis``, always runs on the oldest and the newest. Of the tests on PostgreSQL and on shards, only some run without that variable: see `ALWAYS`.
+Redis alone, in ``tests/brokers/redis``, always runs on the oldest and the newest. Of the tests on PostgreSQL and on shards, only some run without that
+variable: see `ALWAYS`.
 """
 
 import os
