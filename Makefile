@@ -26,7 +26,7 @@ demo: $(RUNTIME)  ## Run the main example: a census of Python's own standard lib
 	@$(BIN)/python -m examples.census
 
 test: $(DEV) $(PACKAGES)  ## Run the tests and the examples in the docs
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(DEV)  ## Check format, lint, spelling, types, imports, docs and examples
 	$(BIN)/ruff format --check .
