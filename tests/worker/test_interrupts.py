@@ -1,6 +1,7 @@
 """Interrupts hit actors, and nothing else: neither what comes before their call, nor what they call of fq's own."""
 
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -257,3 +258,31 @@ def test_one_that_is_cancelled_while_it_waits_for_a_result_is_too(app: App) -> N
         began.wait(60)
         handle.cancel()
         assert failure_of(handle.get(timeout=60_000)) == Cancelled.__name__
+
+
+PROFILED = """
+import sys
+from fq import App
+
+app = App("memory://")
+
+@app.actor(max_retries=0, time_limit=20)
+def endless():
+    while True:
+        pass
+
+with app.worker(threads=1):
+    print(endless.send().get(60_000).failure().type)
+calls = []
+sys.setprofile(lambda frame, event, argument: calls.append(event))
+for number in range(100):
+    (lambda: number)()
+sys.setprofile(None)
+print(calls.count("return"))
+"""
+
+
+def test_a_profiler_works_in_a_process_that_has_interrupted_an_actor() -> None:
+    ran = subprocess.run([sys.executable, "-c", PROFILED], capture_output=True, text=True, timeout=60)
+
+    assert ran.stdout.split() == ["TimeLimitExceeded", "100"], ran.stderr

@@ -34,9 +34,32 @@ def raise_thread_exception(thread_id: int, exception: BaseException | type[BaseE
 
     Return False if there is no such thread. CPython only. A thread that is blocked in C code is not reached until it returns.
     """
+    if exception is None and thread_id == get_ident():
+        _take_back_own()
+        return True
     kind = exception if isinstance(exception, type) or exception is None else type(exception)
     hit: int = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), None if kind is None else ctypes.py_object(kind))
     return hit == 1
+
+
+class _TakenBack(BaseException):
+    """Takes the place of an exception that is not to be raised any more."""
+
+
+def _take_back_own() -> None:
+    """
+    Drop an exception that is on its way to this thread.
+
+    To set none in its place would do that, too, but CPython 3.11 would then look for it before each call, forever, and a profile function would never come
+    back. So another one is raised here.
+    """
+    try:
+        while True:  # again if a finalizer swallows it
+            raise_thread_exception(get_ident(), _TakenBack)
+            for _ in range(100):  # it comes at a jump
+                pass
+    except _TakenBack:
+        return
 
 
 @define(eq=False)
