@@ -99,8 +99,7 @@ class App(SendingOnCommit, MessageReader, CounterReader, Scheduling):
     ) -> None:
         if url is not None and broker is not None:
             raise ConfigError(f"found the URL {url} and the broker {broker}, expected only one of them")
-        self._broker = broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL)
-        self._fresh_id = fresh_ids_of(self._broker)
+        self._use(broker if broker is not None else broker_from_url(url or os.environ.get("FQ_URL") or DEFAULT_URL))
         self.on_commit = on_commit
         self.registry = Registry(self)
         self.actor = ActorDecorator(self.registry.add)
@@ -111,6 +110,10 @@ class App(SendingOnCommit, MessageReader, CounterReader, Scheduling):
 
     def __repr__(self) -> str:
         return f"App({str(self._broker)!r})"
+
+    def _use(self, broker: Broker) -> None:
+        """Send with *broker*, under ids as it wants them."""
+        self._broker, self._fresh_id = broker, fresh_ids_of(broker)
 
     @property
     def actors(self) -> Mapping[str, AnyActor]:

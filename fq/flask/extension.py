@@ -6,7 +6,7 @@ from typing import Never, cast
 
 from flask import Flask
 
-from fq.app.app import DEFAULT_URL, App, fresh_ids_of
+from fq.app.app import DEFAULT_URL, App
 from fq.brokers import broker_from_url
 from fq.brokers.protocol import Broker
 from fq.core.shown_call import Redact
@@ -112,8 +112,8 @@ class Fq(App):
         if not isinstance(outbox, Outbox | str | None):
             raise ConfigError(f"FQ_OUTBOX: found {outbox!r}, expected an Outbox, or the URL of a database")
         self._outbox = self.registry.source = Outbox(outbox) if isinstance(outbox, str) else outbox
-        before, self._broker = self._broker, broker_from_url(url)
-        self._fresh_id = fresh_ids_of(self._broker)
+        before = self._broker
+        self._use(broker_from_url(url))
         self.registry.queues.declare_all(queues)
         self.registry.redact = redact
         self.edit_stack(lambda stack: stack)  # with the new redact

@@ -79,13 +79,11 @@ def _cancel(namespace: Namespace, message_ids: Sequence[str]) -> int:
     """Cancel *message_ids*, queue by queue; one that moves to another queue meanwhile, or that a new worker claims, is looked for again."""
     remaining, total = list(message_ids), 0
     for _ in range(MAX_LOOKS):
-        queues_ = cast(list[bytes | None], namespace.run_for("queues_of_messages", (), *remaining))
-        found = [(queue.decode(), message_id) for queue, message_id in zip(queues_, remaining, strict=True) if queue is not None]
+        found = by_queue(namespace, remaining)
         remaining, workers_ = [], worker_names(namespace) if found else []
-        for queue in dict.fromkeys(queue for queue, _ in found):
+        for queue, ids in found.items():
             call = namespace.arguments([queue])
             call.extra_keys += [namespace.keys.claimed(queue, worker) for worker in workers_]
-            ids = [message_id for name, message_id in found if name == queue]
             arguments: tuple[Argument, ...] = (namespace.keys.wake_channel(""), len(workers_), *workers_, *ids)
             count, moved_ids = cast(tuple[int, list[bytes]], namespace.run("cancel", call, arguments))
             total += count
@@ -93,6 +91,16 @@ def _cancel(namespace: Namespace, message_ids: Sequence[str]) -> int:
         if not remaining:
             return total
     raise message_lost(namespace, remaining[0])
+
+
+def by_queue(namespace: Namespace, message_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return those of *message_ids* that wait or run, by the queue that they were in a moment ago."""
+    found: dict[str, list[str]] = {}
+    queues_ = cast(list[bytes | None], namespace.run_for("queues_of_messages", (), *message_ids))
+    for queue, message_id in zip(queues_, message_ids, strict=True):
+        if queue is not None:
+            found.setdefault(queue.decode(), []).append(message_id)
+    return found
 
 
 def _find_record(namespace: Namespace, message_id: str) -> bytes | None:

@@ -5,7 +5,7 @@ from typing import cast
 
 from fq.brokers.parts import parts
 from fq.brokers.records import EnqueueOp
-from fq.brokers.redis.inspection import MAX_LOOKS, MAX_MESSAGES, message_lost
+from fq.brokers.redis.inspection import MAX_LOOKS, MAX_MESSAGES, by_queue, message_lost
 from fq.brokers.redis.namespace import Namespace
 from fq.brokers.redis.sender import Sender
 from fq.brokers.redis.stored_records import read_record
@@ -38,11 +38,9 @@ def _run_now(namespace: Namespace, message_ids: Sequence[str]) -> int:
     """Make messages ready, queue by queue; one that moves to another queue meanwhile is looked for again."""
     remaining, total = list(message_ids), 0
     for _ in range(MAX_LOOKS):
-        queues = cast(list[bytes | None], namespace.run_for("queues_of_messages", (), *remaining))
-        found = [(queue.decode(), message_id) for queue, message_id in zip(queues, remaining, strict=True) if queue is not None]
+        found = by_queue(namespace, remaining)
         remaining = []
-        for queue in dict.fromkeys(queue for queue, _ in found):
-            ids = [message_id for name, message_id in found if name == queue]
+        for queue, ids in found.items():
             count, moved_ids = cast(tuple[int, list[bytes]], namespace.run_for("run_now", (queue,), *ids))
             total += count
             remaining += map(bytes.decode, moved_ids)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field
 
+from fq.brokers.planning.repeated_commits import claim_of
 from fq.brokers.records import ArriveOp, Bury, Commit, Operation, Release, Reschedule, SetMarkOp, StoreResultOp, Turn
 from fq.core.fault import Fault
 from fq.core.outcome import Outcome
@@ -80,7 +81,7 @@ class IsolatedCommits:
             if isinstance(error, BrokerUnavailable):
                 self._check_broker()
             for commit in sorted(batch.commits, key=lambda commit: self._refusals[commit.message_id]):
-                job = by_claim.get((commit.message_id, commit.token))
+                job = by_claim.get(claim_of(commit))
                 turn = self._commit(commit, job)
                 if turn is not None:
                     batch.commits.remove(commit)
