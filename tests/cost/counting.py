@@ -23,8 +23,8 @@ import fq
 
 PACKAGE = f"{Path(fq.__file__).parent}/"
 DISPATCHER = "fq-dispatcher"
-PERIODIC = {"RunningTask.interrupt_if_overdue"}
-"""What a worker does at intervals for each message that runs: how often depends on the time."""
+TIMED = {"RunningTask.interrupt_if_overdue", "Lean.spin"}
+"""What is done at intervals while a message runs, or a reply is looked for: how often depends on the time."""
 
 
 class CallCounter:
@@ -43,7 +43,7 @@ class CallCounter:
             self._count(getattr(argument, "__qualname__", repr(argument)), "C")
 
     def _ours(self, frame: FrameType | None) -> bool:
-        if frame is None or frame.f_code.co_qualname in PERIODIC:
+        if frame is None or frame.f_code.co_qualname in TIMED:
             return False
         code = frame.f_code
         if code not in self._is_ours:

@@ -5,7 +5,7 @@ Mutable shell. Any thread may call; a forked child opens connections of its own.
 """
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -14,6 +14,7 @@ from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
+from fq.brokers.redis.adaptive_spin import AdaptiveSpin
 from fq.brokers.redis.call_errors import ACCESS_ERRORS, is_transient
 from fq.brokers.redis.connections import Connection, Endpoint
 from fq.brokers.redis.error_advice import advice
@@ -66,6 +67,7 @@ class ScriptClient:
         self.probe_seconds = probe_seconds
         self._idle: deque[Connection] = deque(maxlen=MAX_IDLE_CONNECTIONS)
         self._pid = pid()
+        self._spins: defaultdict[bytes, AdaptiveSpin] = defaultdict(AdaptiveSpin)
         self.last_failure = float("-inf")
         """When a call last failed because the server was away, in seconds of `time.monotonic`."""
 
@@ -85,6 +87,9 @@ class ScriptClient:
         connection = self._idle.pop()
         try:
             connection.send_packed_command((packed,), check_health=False)
+            spin: Callable[[float], bool] | None = getattr(connection, "spin", None)  # a client's own class of connections has none
+            if spin is not None:
+                self._spins[script.sha].look(spin)
             reply = self._reply(connection, self.probe_seconds, len(packed))
         except RedisError as error:
             attempt = self._attempt(script, keys, arguments, self.probe_seconds)

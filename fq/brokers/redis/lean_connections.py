@@ -6,6 +6,7 @@ Everything else is redis-py's: how they connect, with TLS, user and password, to
 
 import select
 import socket
+import time
 from collections.abc import Callable, Iterable
 from functools import cache
 from ssl import SSLSocket
@@ -14,6 +15,9 @@ from typing import Protocol, TypeVar, cast
 from hiredis import Reader
 from redis import exceptions
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+
+HAS_POLL = hasattr(select, "poll")
+"""Windows has none."""
 
 READ_BYTES = 65_536
 """At most this many bytes are read at once."""
@@ -43,6 +47,7 @@ class Lean:
     _sock: "socket.socket | None"
     _parser: Parser
     _replies: Reader | None = None
+    _poller: "select.poll | None" = None
 
     def send_packed_command(self, command: Iterable[bytes], check_health: bool = True) -> None:
         """Send *command*, which is packed in pieces."""
@@ -82,9 +87,23 @@ class Lean:
             raise exceptions.ConnectionError(HUNG_UP)
         return (self._replies is not None and self._replies.has_data()) or _is_readable(self._sock, timeout)
 
+    def spin(self, seconds: float) -> bool:
+        """Look for something to read, again and again for that many *seconds*, and return whether there is. The thread does not sleep."""
+        poller = self._poller
+        if poller is None:
+            if not HAS_POLL:
+                return False
+            poller = self._poller = _poller_of(cast(socket.socket, self._sock))
+        poll, now = poller.poll, time.perf_counter
+        end = now() + seconds
+        while not poll(0):
+            if now() >= end:
+                return False
+        return True
+
     def disconnect(self, *arguments: object) -> None:
         """Close the socket, and forget what was read from it."""
-        self._replies = None
+        self._replies = self._poller = None
         super().disconnect(*arguments)  # type: ignore[misc]  # as above
 
     def _next_reply(self) -> object:
@@ -114,11 +133,15 @@ class Lean:
 def _is_readable(sock: socket.socket, timeout: float) -> bool:
     if isinstance(sock, SSLSocket) and sock.pending():
         return True
-    if not hasattr(select, "poll"):  # Windows
+    if not HAS_POLL:
         return bool(select.select([sock], [], [], timeout)[0])
+    return bool(_poller_of(sock).poll(timeout * 1_000))
+
+
+def _poller_of(sock: socket.socket) -> "select.poll":
     poller = select.poll()
     poller.register(sock, select.POLLIN)
-    return bool(poller.poll(timeout * 1_000))
+    return poller
 
 
 KNOWN_CLASSES: tuple[object, ...] = (Connection, SSLConnection, UnixDomainSocketConnection)

@@ -102,3 +102,36 @@ def test_what_cannot_be_sent_is_an_error_of_redis_py(pair: tuple[Connection, soc
         for _ in range(2):
             connection.send_packed_command((b"x" * 10_000,), check_health=False)
     other[0].close()
+
+
+def test_a_spin_sees_what_is_there_and_gives_up_in_time(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    assert isinstance(connection, Lean)
+    assert not connection.spin(0.001)
+
+    far.sendall(b":1\r\n")
+    assert connection.spin(60)
+    assert connection.read_response(disable_decoding=True) == 1
+    assert not connection.spin(0.0)
+
+
+def test_a_spin_sees_that_the_server_has_hung_up(pair: tuple[Connection, socket.socket]) -> None:
+    connection, far = pair
+    assert isinstance(connection, Lean)
+    far.close()
+
+    assert connection.spin(60)
+
+
+def test_a_spin_looks_at_the_socket_of_the_latest_connect(pair: tuple[Connection, socket.socket]) -> None:
+    connection, _ = pair
+    assert isinstance(connection, Lean)
+    assert not connection.spin(0.0)
+    connection.disconnect()
+    near, far = socket.socketpair()
+    connection._sock = near
+    far.sendall(b":1\r\n")
+
+    assert connection.spin(60)
+    connection.disconnect()
+    far.close()
