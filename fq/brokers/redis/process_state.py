@@ -76,12 +76,18 @@ class ProcessState:
                 self.results.on_message(text)
         else:
             worker = channel.removeprefix(self._namespace.keys.wake_channel(""))
-            if text:
+            if b"\0" in text:
                 self._hand_over(worker, text)
+            else:
+                self._note_wake(worker, text.decode())
             self.signal.wake(worker)
 
     def _hand_over(self, worker: str, text: bytes) -> None:
         self.turns.handed.receive(worker, text)
+
+    def _note_wake(self, worker: str, messages_key: str) -> None:
+        """Note that there is something new for *worker* where the hash of messages is *messages_key*."""
+        self.turns.registrations.note_wake(worker)
 
     def _on_reconnect(self) -> None:
         """Let all that wait look again: messages may have been missed."""

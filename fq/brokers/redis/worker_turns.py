@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import cast
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from fq.brokers.records import RELEASE, ClaimRequest, Commit, Delivery, Turn
 from fq.brokers.redis.commit_arguments import write_commits
@@ -19,25 +19,13 @@ from fq.brokers.redis.stored_records import WorkerMemory, read_memory
 from fq.brokers.redis.turn_request import TurnHeader, TurnReply, TurnRequest, read_reply
 from fq.brokers.redis.turn_steps import WHOLE_TURN, TurnPart, TurnPlan, TurnStep
 from fq.brokers.redis.unfinished_turns import UnfinishedTurn, is_later
+from fq.brokers.redis.wait_registrations import WaitRegistrations
 from fq.brokers.validation import check_commits
 from fq.brokers.waiters import WorkSignal
 from fq.errors import BrokerError, BrokerUnavailable
 from fq.runtime.logger import logger
 
 log = logger("fq.redis")
-
-
-@frozen
-class WaitRegistration:
-    """A worker is registered as waiting for *queues*; by *deadline*, in seconds of `time.monotonic`, something falls due."""
-
-    queues: tuple[str, ...]
-    deadline: float
-
-    @property
-    def ms_left(self) -> int:
-        """For how many ms nothing falls due."""
-        return max(0, int((self.deadline - time.monotonic()) * 1_000))
 
 
 class WorkerTurns:
@@ -47,13 +35,13 @@ class WorkerTurns:
         self._namespace = namespace
         self._signal = signal
         self._dead_ttl = dead_ttl
-        self._registrations: dict[str, WaitRegistration] = {}
         self._unfinished: dict[str, UnfinishedTurn] = {}
         self._known_turns: dict[str, str] = {}
         self._turned_at: dict[str, int] = {}  # by worker: when it had its latest turn, ms by the server's clock
         self._clock_leads: dict[str, float] = {}  # by worker: how far the server's clock is ahead of `time.monotonic`, ms, or a little more
         self._started = 0
         self.handed = HandedOver()
+        self.registrations = WaitRegistrations()
 
     def turn(self, commits: Sequence[Commit], claim: ClaimRequest, channel: str, part: TurnPart = WHOLE_TURN) -> Turn:
         """Take a turn, in one script unless it is large; *channel* is where the worker is woken, ``""`` if it does not listen."""
@@ -79,7 +67,7 @@ class WorkerTurns:
 
     def _take_handed(self, commits: Sequence[Commit], claim: ClaimRequest, turn: UnfinishedTurn) -> Turn | None:
         """Add to *turn* what the worker was handed while it waited; or return the whole turn, if that needs nothing of the server."""
-        registration = self._registrations.pop(claim.worker, None)  # the server has removed it
+        registration = self.registrations.drop(claim.worker)  # the server has removed it
         now = time.monotonic() * 1_000 + self._clock_leads.get(claim.worker, math.inf)
         handed = self.handed.take(claim.worker, now)
         if handed is None:
@@ -99,7 +87,7 @@ class WorkerTurns:
         if request is None:
             return
         latest_turn = self._memory(claim.worker).turn
-        self._registrations.pop(claim.worker, None)
+        self.registrations.drop(claim.worker)
         if latest_turn == request.number:
             self._run(self._repeat(request.number, request.claim.queues, claim, request.commits), turn)
         else:
@@ -160,7 +148,7 @@ class WorkerTurns:
             lease_ms=claim.lease,
             limit=max(0, min(limit, self._namespace.tuning.max_per_script)),
             channel=channel,
-            is_registered=int(claim.worker in self._registrations),
+            is_registered=int(claim.worker in self.registrations),
             queue_count=queue_count,
             dead_ttl_ms=self._dead_ttl,
             first_queue=self._started % max(1, queue_count),  # each queue in its turn, so that no full one starves the rest
@@ -181,7 +169,7 @@ class WorkerTurns:
     def _run(self, request: TurnRequest, turn: UnfinishedTurn) -> TurnReply:
         """Run *request*, add to *turn* what came of it, and return the reply."""
         worker, client = request.claim.worker, self._namespace.client
-        turn.unanswered, last_failure, began = request, client.last_failure, time.monotonic()
+        turn.unanswered, last_failure, began, wakes = request, client.last_failure, time.monotonic(), self.registrations.wakes_of(worker)
         try:
             reply = self._exchange(request, turn)
         except BrokerUnavailable:
@@ -199,7 +187,7 @@ class WorkerTurns:
             turn.cut_short()
             self.handed.note_told(worker, token)
         turn.add(request, reply)
-        self._note_registration(request, turn)
+        self._note_registration(request, turn, wakes)
         drop_stale_letters(self._namespace, reply.moved_letters)
         if turn.foreign:
             moved_letters = bury_foreign(self._namespace, worker, self._dead_ttl, turn.foreign)
@@ -207,12 +195,12 @@ class WorkerTurns:
             drop_stale_letters(self._namespace, moved_letters)
         return reply
 
-    def _note_registration(self, request: TurnRequest, turn: UnfinishedTurn) -> None:
+    def _note_registration(self, request: TurnRequest, turn: UnfinishedTurn, wakes: int) -> None:
         worker, header = request.claim.worker, request.header
         if header.channel and header.limit > 0 and not turn.latest_claim:
-            self._registrations[worker] = WaitRegistration(request.claim.queues, time.monotonic() + turn.idle_for / 1_000)
+            self.registrations.add(worker, request.claim.queues, turn.idle_for, wakes)
         elif header.channel:
-            self._registrations.pop(worker, None)
+            self.registrations.drop(worker)
 
     def _exchange(self, request: TurnRequest, turn: UnfinishedTurn) -> TurnReply:
         """
@@ -273,18 +261,24 @@ class WorkerTurns:
         """Return for how long a worker may wait, until *latest* at most; if it wants messages it is registered as waiting by then."""
         if claim.limit <= 0:
             return float("inf")
-        registration = self._registrations.get(claim.worker)
         if self.handed.has_arrived(claim.worker):
             return 0.0
-        if registration is None or registration.queues != claim.queues:
+        registration = self.registrations.of(claim.worker, claim.queues)
+        if registration is None:
+            wakes = self.registrations.wakes_of(claim.worker)
             idle = cast(int, self._namespace.run_for("register_waiting", claim.queues, channel, self._turned_at.get(claim.worker, 0)))
-            registration = self._registrations[claim.worker] = WaitRegistration(claim.queues, time.monotonic() + idle / 1_000)
+            registration = self.registrations.add(claim.worker, claim.queues, idle, wakes)
         return min(latest, registration.deadline) - time.monotonic()
+
+    def ms_of_quiet(self, claim: ClaimRequest) -> int:
+        """For how many ms would a turn with *claim* find nothing new? 0 if it may find some."""
+        if claim.worker in self._unfinished or self.handed.has_arrived(claim.worker):
+            return 0
+        return self.registrations.ms_of_quiet(claim.worker, claim.queues)
 
     def forget_registrations(self) -> None:
         """Forget all registrations, and let the workers look again: wake-ups may have been missed."""
-        for worker in list(self._registrations):
-            self._registrations.pop(worker, None)
+        for worker in self.registrations.drop_all():
             self._signal.wake(worker)
 
     def release(self, worker: str, interrupted: Mapping[str, str], counted: Collection[str] | None) -> int:

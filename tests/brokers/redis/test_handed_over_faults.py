@@ -132,5 +132,5 @@ def test_a_worker_that_listens_to_another_server_is_woken_and_handed_nothing(
     finally:
         replica.remove()
 
-    assert message["data"] == b""
+    assert message["data"] == b"{fq}:messages", "where to look, and no message"
     assert waiting.status("m1").state == "ready"

@@ -55,7 +55,7 @@ for i = cursor, #ARGV do
   end
 end
 call_in_chunks('ZADD', CANCELLED, marks)
-for worker in pairs(woken_workers) do call('PUBLISH', channel_prefix .. worker, '') end
+for worker in pairs(woken_workers) do call('PUBLISH', channel_prefix .. worker, MESSAGES) end
 flush_queues()
 unique.free(waiting_ids) -- they will not run
 flush_queues()

@@ -97,7 +97,7 @@ local function wake_workers(queue, count)
   for _, member in ipairs(waiting) do
     if count <= 0 then return end
     call('ZREM', WAITING, member)
-    count = count - call('PUBLISH', sub(member, #prefix + 1), '')
+    count = count - call('PUBLISH', sub(member, #prefix + 1), MESSAGES)
   end
 end
 

@@ -26,7 +26,7 @@ local function hand_over(channel)
   -- Claims the message for the worker that waits at *channel*, and publishes it there: the worker need not ask for it. If the publication is lost,
   -- its next turn tells it, as turn/handed.lua does. Returns whether the worker takes it that way; the keys are those of common.lua.
   local prefix = string.sub(messages, 1, -#'messages' - 1)
-  local worker, now_ms = string.sub(channel, #prefix + #'bell:' + 1), math.floor(tonumber(sequence) / 1000)
+  local worker, now_ms = string.match(channel, '}:bell:(.*)$'), math.floor(tonumber(sequence) / 1000)
   if #body > 65536 or redis.pcall('SISMEMBER', prefix .. 'paused', queue) ~= 0 or call('ZCARD', ready) ~= 1 then return false end
   local text, lease_end = redis.pcall('HGET', prefix .. 'workers', worker), redis.pcall('ZSCORE', prefix .. 'leases', worker)
   if type(text) ~= 'string' or type(lease_end) ~= 'string' or tonumber(lease_end) < now_ms + 2000 then return false end
@@ -61,7 +61,7 @@ if call('EXISTS', waiting) == 1 then
   for _, member in ipairs(members) do
     local channel = string.sub(member, #queue + 2)
     call('ZREM', waiting, member)
-    if hand_over(channel) or call('PUBLISH', channel, '') > 0 then break end
+    if hand_over(channel) or call('PUBLISH', channel, messages) > 0 then break end
   end
 end
 return 2

@@ -30,7 +30,7 @@ local function wake_for_due_marks()
   if earliest_mark == math.huge or earliest_mark > now_ms and earliest_mark > (next_due_mark(now_ms) or 0) then return end
   for _, member in ipairs(call('ZRANGE', WAITING, 0, 31)) do
     call('ZREM', WAITING, member)
-    call('PUBLISH', string.match(member, '%z(.*)$') or '', '')
+    call('PUBLISH', string.match(member, '%z(.*)$') or '', MESSAGES)
   end
 end
 

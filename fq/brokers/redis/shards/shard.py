@@ -59,10 +59,15 @@ class ProcessHub(ProcessState):
         self.results = ShardedResults(self, namespace, shards, shard_of)
         self.states = [ShardState(shard, dead_ttl, self) for shard in shards]
         self._shard_of = shard_of
+        self._by_key = {shard.keys.messages: [state] for shard, state in zip(shards, self.states, strict=True)}
 
     def _hand_over(self, worker: str, text: bytes) -> None:
         """Give what a shard has claimed for *worker*, which waits, to the worker's side of that shard."""
         self.states[self._shard_of(read_handed(text).message_id)].turns.handed.receive(worker, text)
+
+    def _note_wake(self, worker: str, messages_key: str) -> None:
+        for state in self._by_key.get(messages_key, self.states):
+            state.turns.registrations.note_wake(worker)
 
     def _on_reconnect(self) -> None:
         for state in self.states:
