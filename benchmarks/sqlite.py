@@ -1,4 +1,4 @@
-"""SQLite: sending, draining, latency, the load of an idle worker, and the sizes of the file and its log."""
+"""SQLite: sending, draining by one process and by eight, latency, an idle worker, many waiting messages, and the sizes of the file and its log."""
 
 import tempfile
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import file_size
+from benchmarks import file_size, sqlite_depth
 from benchmarks.measure import drain_rate, quantile, rate, report, worker
 from benchmarks.tasks import anoop, noop, stamp
 from fq import App
@@ -17,7 +17,7 @@ SENDS, MESSAGES = 10_000, 100_000
 def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(f"sqlite:///{Path(folder)}/bench.db") + file_size.rows(folder)
+        rows = [*measure(f"sqlite:///{Path(folder)}/bench.db"), *sqlite_depth.rows(folder), *file_size.rows(folder)]
     report("sqlite", rows)
 
 
@@ -33,6 +33,8 @@ def measure(url: str) -> list[tuple[str, str, str]]:
     rows.append(("drained by one worker process, sync no-op", f"{drain_rate(app, url, MESSAGES):,.0f}/s", ">= 15,000/s"))
     app.send_many(anoop.call() for _ in range(MESSAGES))
     rows.append(("drained by one worker process, async no-op", f"{drain_rate(app, url, MESSAGES):,.0f}/s", ">= 15,000/s"))
+    app.send_many(noop.call() for _ in range(MESSAGES))
+    rows.append(("drained by eight worker processes, sync no-op", f"{drain_rate(app, url, MESSAGES, '--processes', '8'):,.0f}/s", ""))
     with worker(url, "--processes", "1") as process:
         noop.send()
         time.sleep(1)

@@ -104,32 +104,35 @@ class ChangeListener:
     def _listen(self, inbox: int) -> bool:
         """Listen until the thread is over; return False if LISTEN does not work here."""
         connection = self._connect()
+        announced: list[object] = []
+        connection.add_notify_handler(announced.append)  # psycopg takes in what comes with the reply to a statement
         try:
             row = connection.execute(in_schema(CHANNEL, self._schema).encode()).fetchone()
             channel = str(row[0]) if row else ""
             connection.execute(f'LISTEN "{channel}"'.encode())
-            if not self._hears_itself(connection, channel):
+            if not self._hears_itself(connection, channel, announced, inbox):
                 log.warning("LISTEN is not heard here (a pool of connections?): looking every %g s instead", self._poll_seconds)
                 self._listens = self.hears = False
                 return False
             self.hears = True
             self._on_change()  # what was announced before is missed
-            return self._hear(connection, inbox)
+            return self._hear(connection, announced, inbox)
         finally:
             with suppress(psycopg.Error):
                 connection.close()
 
-    def _hears_itself(self, connection: Connection, channel: str) -> bool:
+    def _hears_itself(self, connection: Connection, channel: str, announced: list[object], inbox: int) -> bool:
         connection.execute("SELECT pg_notify(%s, 'echo')", (channel,))
         deadline = monotonic() + ECHO_SECONDS
-        while (left := deadline - monotonic()) > 0:
-            if connection.pgconn.notifies() is not None:
+        while not announced and (left := deadline - monotonic()) > 0:
+            ready = select.select([connection.fileno(), inbox], [], [], left)[0]
+            if inbox in ready:  # it is to end, and need not know
                 return True
-            if select.select([connection.fileno()], [], [], left)[0]:
-                connection.pgconn.consume_input()
-        return connection.pgconn.notifies() is not None
+            if ready:
+                _take_in(connection, announced)
+        return bool(announced)
 
-    def _hear(self, connection: Connection, inbox: int) -> bool:
+    def _hear(self, connection: Connection, announced: list[object], inbox: int) -> bool:
         checked = monotonic()
         while True:
             timeout = CHECK_SECONDS if self._watching else IDLE_THREAD_SECONDS
@@ -137,14 +140,12 @@ class ChangeListener:
             if inbox in ready or (not ready and self._is_over(inbox)):
                 return True
             if ready:
-                connection.pgconn.consume_input()
+                _take_in(connection, announced)
             elif monotonic() - checked >= CHECK_SECONDS:
                 connection.execute("SELECT 1")
                 checked = monotonic()
-            heard = False
-            while connection.pgconn.notifies() is not None:
-                heard = True
-            if heard:
+            if announced:
+                announced.clear()
                 self._on_change()
 
     def _look(self, inbox: int) -> bool:
@@ -170,3 +171,10 @@ class ChangeListener:
             if self._inbox == inbox:
                 self._thread = None
             return True
+
+
+def _take_in(connection: Connection, announced: list[object]) -> None:
+    """Add to *announced* what has come."""
+    connection.pgconn.consume_input()
+    while (found := connection.pgconn.notifies()) is not None:
+        announced.append(found)
