@@ -13,6 +13,7 @@ from returns.result import Success
 
 from fq import App, Fault
 from tests.chaos.harness import ROOT, Rig, children
+from tests.sampling import sample
 from tests.wait_until import wait_until
 
 
@@ -55,7 +56,7 @@ def test_a_child_whose_actor_holds_the_gil_for_three_leases_keeps_its_messages(a
     assert rig.runs("hold") == {"6.0": 1}
 
 
-@pytest.mark.parametrize("name", ["die", "segfault"])
+@pytest.mark.parametrize("name", sample(["die", "segfault"], 2))
 def test_a_message_that_kills_its_process_is_taken_out_and_others_are_unaffected(app: App, rig: Rig, name: str) -> None:
     from tests.chaos import tasks
 

@@ -8,6 +8,7 @@ from returns.result import Success
 from fq import App, Fault
 from tests.chaos import killer_actors
 from tests.chaos.harness import Rig
+from tests.sampling import sample
 
 HURRIED = ("--processes", "1", "--heartbeat", "1000", "--hard-limit-grace", "500")
 
@@ -33,13 +34,13 @@ def end_of(app: App, rig: Rig, actor: str, *arguments: object) -> str:
     return fault.type
 
 
-@pytest.mark.parametrize("actor", ["takes", "atakes"])
+@pytest.mark.parametrize("actor", sample(["takes", "atakes"], 2))
 def test_arguments_that_kill_the_process_as_they_are_read_are_poison(app: App, rig: Rig, actor: str) -> None:
     assert end_of(app, rig, actor, killer_actors.Trap("exit")) == "Poison"
     assert rig.runs("read")["exit"] == 2
 
 
-@pytest.mark.parametrize("actor", ["takes", "atakes"])
+@pytest.mark.parametrize("actor", sample(["takes", "atakes"], 2))
 def test_arguments_that_block_the_thread_as_they_are_read_overrun_the_time_limit(app: App, rig: Rig, actor: str) -> None:
     assert end_of(app, rig, actor, killer_actors.Trap("block")) == "TimeLimitExceeded"
     assert rig.runs("read")["block"] == 1
@@ -50,6 +51,6 @@ def test_a_task_of_an_async_actor_that_kills_the_process_is_the_actors_fault(app
     assert rig.runs("acts")["0"] == 2
 
 
-@pytest.mark.parametrize("actor", ["blocks_in_a_task", "will_not_be_cancelled"])
+@pytest.mark.parametrize("actor", sample(["blocks_in_a_task", "will_not_be_cancelled"], 2))
 def test_an_async_actor_that_no_cancellation_ends_is_ended_with_its_process(app: App, rig: Rig, actor: str) -> None:
     assert end_of(app, rig, actor) == "TimeLimitExceeded"

@@ -9,6 +9,7 @@ from returns.pipeline import is_successful
 
 from fq import App
 from tests.chaos.harness import ROOT, Rig, children
+from tests.sampling import sample
 from tests.wait_until import wait_until
 
 
@@ -74,7 +75,7 @@ SPAWNED = [
 ]
 
 
-@pytest.mark.parametrize(("how", "code"), FORKED + SPAWNED)
+@pytest.mark.parametrize(("how", "code"), [*sample(FORKED, 2), *SPAWNED])
 def test_what_the_app_does_about_signals_when_it_is_imported_keeps_the_worker_from_nothing(
     app: App, rig: Rig, tmp_path: Path, code: str, how: tuple[str, ...]
 ) -> None:

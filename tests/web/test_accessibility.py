@@ -1,9 +1,11 @@
 """Every page passes the rules of axe-core, light and dark, on a desktop and on a phone; and none is wider than its window."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
+from tests.sampling import sample
 from tests.web.browser import opened
 from tests.web.live import Live, live
 
@@ -27,8 +29,7 @@ def browser() -> Iterator[object]:
         yield browser
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(("window", "scheme"), sample([*product(WINDOWS, ["light", "dark"])], 3))
 def test_no_page_has_a_serious_finding(browser, site: Live, window: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe here: pip install axe-playwright-python").Axe()
     width, height = WINDOWS[window]

@@ -88,6 +88,7 @@ def page(browser, app: App, tmp_path: Path) -> Iterator[object]:
 
 
 def test_a_failed_message_is_found_read_requeued_and_seen_to_succeed(app: App, page, tmp_path: Path) -> None:
+    choose_refresh(page, 1)
     with app.worker(threads=2):
         sent = app.actors["charge"].send(17)
         wait_until(lambda: app.broker.status(sent.message_id).state == "dead")
@@ -214,6 +215,7 @@ def test_the_link_is_needed(browser, app: App, tmp_path: Path) -> None:
 
 
 def test_a_worker_is_quieted_and_shows_its_stacks(app: App, page) -> None:
+    choose_refresh(page, 1)
     with app.worker(threads=1, heartbeat=100):
         wait_until(lambda: any(process.report for process in worker_processes(app.broker)), what="a report")
         page.get_by_role("navigation", name="Pages").get_by_role("link", name="Workers").click()

@@ -7,7 +7,7 @@ from fq.brokers.fork_safety import register
 from fq.brokers.former_names import FormerNames
 from fq.brokers.postgres import inspection
 from fq.brokers.postgres.claims import release, renew
-from fq.brokers.postgres.database import Database, Settings, Transaction, check_library
+from fq.brokers.postgres.database import Database, Settings, check_library
 from fq.brokers.postgres.limit_store import PostgresLimitStore
 from fq.brokers.postgres.listener import Listener
 from fq.brokers.postgres.maintenance import Maintenance
@@ -16,6 +16,7 @@ from fq.brokers.postgres.migrations import migrate
 from fq.brokers.postgres.operator_calls import OperatorCalls
 from fq.brokers.postgres.sending import Sending, announced
 from fq.brokers.postgres.small_records import SmallRecords
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.turn_recovery import TurnRunner
 from fq.brokers.postgres.urls import read_url
 from fq.brokers.protocol import CALLED_BY_ACTORS, AsyncInThreads

@@ -6,7 +6,7 @@ from fq.brokers.browsing import BrowsedState, Entry, Page, Place
 from fq.brokers.planning.dead_kinds import NO_KINDS
 from fq.brokers.planning.paging import LETTER, LIVE, Listing, Reads, letter_entry, listing_of, live_entry, page
 from fq.brokers.postgres import dead_kinds
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 
 _FITS = "(%s::text IS NULL OR queue = %s::text) AND (%s::text IS NULL OR actor = %s::text) AND (%s::text IS NULL OR coalesce(error, '') = %s::text)"
 

@@ -1,10 +1,11 @@
 """Cancelling. A cancelled message has a mark until it ends. In a transaction that is alone."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from attrs import evolve
 
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import Delivery
 from fq.core.message import CANCELLED
 
@@ -21,7 +22,7 @@ MARKED = "SELECT message_id FROM fq.cancelled WHERE message_id = ANY (%s::text[]
 
 FORGET_ENDED = "DELETE FROM fq.cancelled WHERE message_id = ANY (%s::text[])"
 
-TOLD = """
+TELL = """
     UPDATE fq.cancelled c SET told = m.token FROM fq.messages m
     WHERE m.message_id = c.message_id AND m.state = 2 AND m.worker = %s AND m.token <> c.told RETURNING c.message_id
 """
@@ -45,9 +46,12 @@ def unmark_ended(tx: Transaction, message_ids: Iterable[str]) -> None:
     tx.run(FORGET_ENDED, list(message_ids))
 
 
-def mark_cancelled(tx: Transaction, worker: str, deliveries: Sequence[Delivery]) -> tuple[tuple[Delivery, ...], tuple[str, ...]]:
-    """Return *deliveries* with the cancelled ones marked, and the ids of cancelled messages that *worker* held before and has not been told about."""
-    untold = set(tx.column(TOLD, worker))
+def mark_cancelled(deliveries: Sequence[Delivery], untold: AbstractSet[str]) -> tuple[tuple[Delivery, ...], tuple[str, ...]]:
+    """
+    Return *deliveries* with the cancelled ones marked, and the ids of cancelled messages that their worker held before.
+
+    *untold* are the cancelled messages that it has not been told about.
+    """
     new = {delivery.message_id for delivery in deliveries}
     told = tuple(evolve(delivery, interrupted=CANCELLED) if delivery.message_id in untold else delivery for delivery in deliveries)
     return told, tuple(untold - new)

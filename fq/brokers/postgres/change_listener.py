@@ -14,7 +14,7 @@ from time import monotonic
 
 import psycopg
 
-from fq.brokers.postgres.database import Connection, in_schema
+from fq.brokers.postgres.transaction import Connection, in_schema
 from fq.errors import FqError
 from fq.runtime.logger import logger
 from fq.runtime.watched_threads import watched_thread

@@ -1,9 +1,9 @@
 """Leases, what time has changed, and the claim. Inside one transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from fq.brokers.planning.states import NEVER
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import ClaimRequest, Delivery, new_delivery
 
 MAX_ROWS_PER_TURN = 1_000
@@ -48,26 +48,37 @@ def release(tx: Transaction, worker: str, interrupted: Mapping[str, str], counte
     """Delete *worker*, take back all that it holds, and return how many messages that was."""
     if counted is not None:
         tx.run(UNCOUNT, worker, list(counted))
-    released = tx.run(RELEASE, list(interrupted), list(interrupted.values()), worker)
+    released = tx.changed(RELEASE, list(interrupted), list(interrupted.values()), worker)
     tx.run("DELETE FROM fq.workers WHERE name = %s", worker)
     return released
 
 
-def promote_and_reclaim(tx: Transaction) -> tuple[int, int]:
-    """Make delayed messages ready that are due, take back what expired leases hold, both up to a bound, and return how many of each."""
-    promoted = int(tx.row(PROMOTE, tx.now)[0])
-    reclaimed = tx.run(RECLAIM, tx.now)
+def promote_and_reclaim(tx: Transaction) -> Callable[[], tuple[int, int]]:
+    """Make delayed messages ready that are due, and take back what expired leases hold, both up to a bound; what is returned reads how many of each."""
+    promoting = tx.ask(PROMOTE, tx.now)
+    reclaiming = tx.ask(RECLAIM, tx.now)
     tx.run(FORGET_WORKERS, tx.now)
-    return promoted, reclaimed
+
+    def read() -> tuple[int, int]:
+        tx.settle()
+        (promoted,) = promoting.fetchall()
+        return int(promoted[0]), reclaiming.rowcount
+
+    return read
 
 
-def claim(tx: Transaction, request: ClaimRequest, turns: int) -> tuple[tuple[Delivery, ...], bool]:
-    """Return what *request* asks for, and whether some of it frees its unique keys now; its worker holds it from now on."""
+def claim(tx: Transaction, request: ClaimRequest, turns: int) -> Callable[[], tuple[tuple[Delivery, ...], bool]]:
+    """Let the worker of *request* hold what that asks for; what is returned reads it, and whether some of it frees its unique keys now."""
     if request.limit <= 0:
-        return (), False
+        return lambda: ((), False)
     asked = list(dict.fromkeys(request.queues))
-    row = tx.row(CLAIM, request.worker, asked, turns, min(request.limit, 2**31 - 1), min(request.max_bytes, 2**62), tx.now)
-    return deliveries(tx.now, *row[:-1]), bool(row[-1])
+    claiming = tx.ask(CLAIM, request.worker, asked, turns, min(request.limit, 2**31 - 1), min(request.max_bytes, 2**62), tx.now)
+
+    def read() -> tuple[tuple[Delivery, ...], bool]:
+        (row,) = claiming.fetchall()
+        return deliveries(tx.now, *row[:-1]), bool(row[-1])
+
+    return read
 
 
 def deliveries(

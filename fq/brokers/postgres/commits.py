@@ -10,13 +10,13 @@ from attrs import define, field
 
 from fq.brokers.planning.commits import CommitPlan, Ordered, asks_for_keys, enqueue_ops, in_parts, plan_commits
 from fq.brokers.planning.statuses import fault_to_json
-from fq.brokers.postgres.cancellation import cancel, cancelled_among, unmark_ended
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.cancellation import MARKED, cancel, unmark_ended
 from fq.brokers.postgres.enqueue import store_results
 from fq.brokers.postgres.groups import apply_arrivals
 from fq.brokers.postgres.marks import set_marks
 from fq.brokers.postgres.placing import place
-from fq.brokers.postgres.unique_keys import free_keys, read_keys_of
+from fq.brokers.postgres.transaction import Transaction
+from fq.brokers.postgres.unique_keys import ask_keys_of, free_keys
 from fq.brokers.records import ArriveOp, Bury, Commit, EnqueueOp, Release, Reschedule, SetMarkOp, StoreResultOp
 
 DONE, DEAD, RELEASED, COUNTED, RESCHEDULED, CONTINUED = range(6)
@@ -42,9 +42,11 @@ def apply_commits(tx: Transaction, commits: Sequence[Commit]) -> AppliedCommits:
     result = AppliedCommits()
     if not commits:
         return result
-    running = {name: (token, seq) for name, token, seq in tx.rows(READ_RUNNING, [commit.message_id for commit in commits])}
-    keys = read_keys_of(tx, running).by_message()
-    cancelled = cancelled_among(tx, running)
+    ids = [commit.message_id for commit in commits]
+    asked, read_keys, marked = tx.ask(READ_RUNNING, ids), ask_keys_of(tx, ids), tx.ask(MARKED, ids)
+    running = {name: (token, seq) for name, token, seq in asked.fetchall()}
+    keys = {name: key for name, key in read_keys().by_message().items() if name in running}
+    cancelled = {name for (name,) in marked.fetchall() if name in running}
     left = dict(running)
     for plan in _plans(commits, running, keys, left, cancelled):
         apply_dispositions(tx, plan)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fq.brokers.counters import Count
 from fq.brokers.planning.counted import summed
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 
 FORGET = "DELETE FROM fq.counters WHERE until <= %s AND bucket = ANY (%s::text[])"
 

@@ -1,11 +1,10 @@
 """`Database`: one connection to a PostgreSQL database, opened at its first use, and its transactions."""
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from time import sleep
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 from zlib import crc32
 
 import psycopg
@@ -15,13 +14,12 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from fq.brokers.postgres import arrays
 from fq.brokers.postgres.errors import RETRIED, is_lost, translate
-from fq.brokers.postgres.migrations import check_schema, create_if_empty
+from fq.brokers.postgres.migrations import create_if_empty
+from fq.brokers.postgres.transaction import Connection, Row, Transaction, in_schema
 from fq.brokers.redaction import without_password
 from fq.errors import BrokerUnavailable, ConfigError, FqError
 
 T = TypeVar("T")
-Row: TypeAlias = tuple[Any, ...]
-Connection: TypeAlias = psycopg.Connection[Row]
 
 BOUNDS: dict[str, str | int] = {
     "client_encoding": "UTF8",
@@ -63,51 +61,6 @@ class Settings:
         return without_password(self.url)
 
 
-@lru_cache(4_096)
-def in_schema(statement: str, schema: str) -> str:
-    """
-    Return *statement*, in which ``fq.`` stands for the schema, for *schema*.
-
-    >>> in_schema("SELECT 1 FROM fq.messages", "jobs")
-    'SELECT 1 FROM "jobs".messages'
-    """
-    return statement.replace("fq.", f'"{schema}".')
-
-
-@frozen
-class Transaction:
-    """What runs inside a transaction: its *connection*, and the time at which it began, ms since the epoch on the server's clock."""
-
-    connection: Connection
-    schema: str
-    now: int = 0
-
-    def rows(self, statement: str, *parameters: object) -> list[Row]:
-        """Return the rows of *statement*."""
-        return self._execute(statement, parameters).fetchall()
-
-    def row(self, statement: str, *parameters: object) -> Row:
-        """Return the one row of *statement*."""
-        return cast(Row, self._execute(statement, parameters).fetchone())
-
-    def first(self, statement: str, *parameters: object) -> Row | None:
-        """Return the first row of *statement*, if there is one."""
-        return self._execute(statement, parameters).fetchone()
-
-    def column(self, statement: str, *parameters: object) -> list[Any]:
-        """Return the first column of *statement*."""
-        return [row[0] for row in self.rows(statement, *parameters)]
-
-    def run(self, statement: str, *parameters: object) -> int:
-        """Run *statement*, and return how many rows it changed."""
-        return self._execute(statement, parameters).rowcount
-
-    def _execute(self, statement: str, parameters: "tuple[object, ...]") -> "psycopg.Cursor[Row]":
-        cursor = self.connection.cursor(binary=True)
-        named = parameters[0] if parameters and isinstance(parameters[0], Mapping) else parameters
-        return cursor.execute(in_schema(statement, self.schema).encode(), named or None)
-
-
 class Database:
     """Mutable: one connection, used by one thread at a time. It is opened when needed, and again after `close`, after a fork, and when it was lost."""
 
@@ -127,7 +80,8 @@ class Database:
             BrokerError, ConfigError: what is wrong, and what to do about it.
         """
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT fq.lock_alone()"
-        return self._retried(lambda connection: self._transaction(connection, work, begin), retry)
+        pipelined = not self.settings.is_pooled and psycopg.Pipeline.is_supported()
+        return self._retried(lambda connection: self._transaction(connection, work, begin, pipelined), retry)
 
     def shared(self, work: Callable[[Transaction], T]) -> T:
         """The same, in a transaction that excludes only those that are `alone`."""
@@ -238,12 +192,13 @@ class Database:
                 self._connection = self.connect()
         return self._connection
 
-    def _transaction(self, connection: Connection, work: Callable[[Transaction], T], begin: str) -> T:
+    def _transaction(self, connection: Connection, work: Callable[[Transaction], T], begin: str, pipelined: bool = False) -> T:
         cursor = connection.execute(in_schema(begin, self.settings.schema).encode())
         cursor.nextset()
         now = int(cast(Row, cursor.fetchone())[0])
-        result = work(Transaction(connection, self.settings.schema, now))
-        connection.execute("COMMIT")
+        with _pipeline(connection) if pipelined else nullcontext() as pipeline:
+            result = work(Transaction(connection, self.settings.schema, now, pipeline))
+            connection.execute("COMMIT")
         return result
 
     def _recover(self, connection: Connection, lost: bool) -> None:
@@ -263,6 +218,21 @@ class Database:
                 connection.close()
 
 
+@contextmanager
+def _pipeline(connection: Connection) -> Iterator[psycopg.Pipeline]:
+    """A pipeline that raises what failed, and logs nothing."""
+    failed: BaseException | None = None
+    with connection.pipeline() as pipeline:
+        try:
+            yield pipeline
+        except BaseException as error:
+            failed = error
+            with suppress(psycopg.Error):
+                pipeline.sync()  # what was asked after the failure has no answer
+    if failed is not None:
+        raise failed
+
+
 def check_library() -> None:
     """
     Accept psycopg if it is new enough.
@@ -272,6 +242,3 @@ def check_library() -> None:
     """
     if tuple(map(int, psycopg.__version__.split(".")[:2])) < (3, 2):
         raise ConfigError(f"found psycopg {psycopg.__version__}, expected 3.2 or newer; type: pip install 'fq[postgres]'")
-
-
-__all__ = ["Connection", "Database", "Row", "Settings", "Transaction", "check_library", "check_schema", "in_schema"]

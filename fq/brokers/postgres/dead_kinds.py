@@ -11,8 +11,8 @@ from fq.brokers.browsing import Place
 from fq.brokers.planning.bounded_counts import counted
 from fq.brokers.planning.dead_kinds import MAX_KINDS, MOST_OF_ALL_KINDS, NO_KINDS, Kinds
 from fq.brokers.planning.statuses import message_of
-from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.queue_counts import BY_INDEX
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.sights import DeadKind, DeadKinds
 
 _KIND = "queue, left(actor, 200), left(error, 200)"

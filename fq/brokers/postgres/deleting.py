@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fq.brokers.postgres.cancellation import unmark_ended
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.unique_keys import free_keys
 
 LETTERS = "DELETE FROM fq.dead WHERE message_id = ANY (%s::text[]) AND died_at > %s"
@@ -25,7 +25,7 @@ MESSAGES = """
 
 def discard(tx: Transaction, message_ids: Sequence[str], since: int) -> int:
     """Delete dead letters that died after *since*, and waiting messages, and return how many."""
-    return tx.run(LETTERS, list(message_ids), since) + delete_waiting(tx, message_ids)
+    return tx.changed(LETTERS, list(message_ids), since) + delete_waiting(tx, message_ids)
 
 
 def delete_waiting(tx: Transaction, message_ids: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """What ``fq doctor`` reports about a PostgreSQL server and fq's tables in it."""
 
 from fq.brokers.findings import MAX_EXAMINED_KEYS, Finding, unique_keys_finding
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.unique_keys import lost_holders
 
 LONG_TRANSACTION_SECONDS = 60

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from fq.brokers.postgres.arrays import Packed, bigints, byteas, integers, smallints, texts
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp, StoreResultOp
 
 T = TypeVar("T")
@@ -65,10 +65,10 @@ def enqueue_plainly(tx: Transaction, ops: Sequence[EnqueueOp]) -> list[str]:
     return [op.message_id] if is_new else []
 
 
-def insert(tx: Transaction, ops: Sequence[tuple[EnqueueOp, bool]]) -> set[str]:
-    """Put messages on their queues, each with: is it put aside?, except those that wait or run already; return the ids of the new ones."""
+def insert(tx: Transaction, ops: Sequence[tuple[EnqueueOp, bool]]) -> None:
+    """Put messages on their queues, each with: is it put aside?, except those that wait or run already."""
     list_queues(tx, {op.queue_name for op, _ in ops})
-    return set(tx.row(PUT, *columns(ops), tx.now)[0])
+    tx.run(PUT, *columns(ops), tx.now)
 
 
 def list_queues(tx: Transaction, queues: AbstractSet[str]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from fq.brokers.planning.groups import CANCELLED, COMPLETE, Arrivals, CompletedGroup, Progress, plan_arrivals
-from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.enqueue import release_results
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import OPEN_GROUP_TTL_MS, ArriveOp, DeferredEnqueue, EnqueueOp
 
 _EXPIRED = "(SELECT name FROM fq.groups WHERE until <= %s AND name = ANY (%s::text[]))"
@@ -66,12 +66,12 @@ def apply_arrivals(tx: Transaction, arrive_ops: Sequence[ArriveOp]) -> dict[int,
         return {}
     names = sorted({arrive_op.group for arrive_op in arrive_ops})
     _forget(tx, names)
+    groups = tx.ask(READ_GROUPS, names)
+    members = tx.ask(READ_PRESENT, [arrive_op.group for arrive_op in arrive_ops], [arrive_op.member for arrive_op in arrive_ops])
     known = {
-        name: Progress(arrived, bool(flags & COMPLETE), until, bool(flags & CANCELLED))
-        for name, arrived, flags, until in tx.rows(READ_GROUPS, names)
+        name: Progress(arrived, bool(flags & COMPLETE), until, bool(flags & CANCELLED)) for name, arrived, flags, until in groups.fetchall()
     }
-    asked = [arrive_op.group for arrive_op in arrive_ops], [arrive_op.member for arrive_op in arrive_ops]
-    present = {(name, member) for name, member in tx.rows(READ_PRESENT, *asked)}
+    present = {(name, member) for name, member in members.fetchall()}
     arrivals = plan_arrivals(arrive_ops, known, present, tx.now)
     write_members(tx, ((op.group, op.member, op.value) for op in arrivals.counted))
     write_groups(tx, arrivals.groups)
@@ -108,9 +108,10 @@ def _brought(tx: Transaction, counted: Sequence[ArriveOp], names: list[str]) -> 
 def _completed(
     tx: Transaction, arrive_op: ArriveOp, brought: Mapping[str, tuple[DeferredEnqueue, ...]], arrivals: Arrivals
 ) -> CompletedGroup:
+    taking = tx.ask(TAKE_VALUES, arrive_op.group)
     kept = take_followups(tx, arrive_op.group)
     then = arrive_op.then or kept or brought.get(arrive_op.group, ())
-    values = [value for _, value in sorted(tx.rows(TAKE_VALUES, arrive_op.group))]
+    values = [value for _, value in sorted(taking.fetchall())]
     return CompletedGroup(values, then, arrivals.groups.get(arrive_op.group, Progress()).cancelled)
 
 

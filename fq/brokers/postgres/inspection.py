@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fq.brokers.operations import finished_key
 from fq.brokers.planning.groups import COMPLETE
 from fq.brokers.planning.statuses import fault_from_json, letter_status, live_status
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import ClaimedMessage, DeadLetter, Status, WorkerStats
 from fq.core.fault import Fault
 

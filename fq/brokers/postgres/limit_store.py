@@ -18,7 +18,8 @@ from fq.brokers.limits.policy import (
     updated_hold_estimate,
 )
 from fq.brokers.limits.tables import HOLD_ESTIMATE_TTL_MS
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
+from fq.brokers.postgres.transaction import Transaction
 from fq.runtime.interrupt_mask import checkpoint, shields
 
 BARRIER_POLL_SECONDS = 0.02
@@ -101,7 +102,9 @@ class PostgresLimitStore:
 
     def renew(self, slot: Slot) -> bool:
         """See `LimitStore.renew`."""
-        return self._database.locked(slot.key, lambda tx: tx.run(RENEW, tx.now + slot.ttl, slot.key, slot.owner, slot.token, tx.now) == 1)
+        return self._database.locked(
+            slot.key, lambda tx: tx.changed(RENEW, tx.now + slot.ttl, slot.key, slot.owner, slot.token, tx.now) == 1
+        )
 
     def release(self, slot: Slot, learn: bool) -> bool:
         """See `LimitStore.release`."""
@@ -185,15 +188,16 @@ def _release(tx: Transaction, slot: Slot, learn: bool) -> bool:
 
 
 def _create(tx: Transaction, key: str, parties: int, ttl: int) -> bool:
-    if tx.run("DELETE FROM fq.barriers WHERE key = %s AND until <= %s", key, tx.now):
+    if tx.changed("DELETE FROM fq.barriers WHERE key = %s AND until <= %s", key, tx.now):
         tx.run("DELETE FROM fq.barrier_parties WHERE key = %s", key)
     return (
-        tx.run("INSERT INTO fq.barriers (key, parties, until) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", key, parties, tx.now + ttl) == 1
+        tx.changed("INSERT INTO fq.barriers (key, parties, until) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", key, parties, tx.now + ttl)
+        == 1
     )
 
 
 def _arrive(tx: Transaction, key: str, party: str, ttl: int) -> int | None:
-    if not tx.run("UPDATE fq.barriers SET until = %s WHERE key = %s AND until > %s", tx.now + ttl, key, tx.now):
+    if not tx.changed("UPDATE fq.barriers SET until = %s WHERE key = %s AND until > %s", tx.now + ttl, key, tx.now):
         return None
     tx.run("INSERT INTO fq.barrier_parties (key, party) VALUES (%s, %s) ON CONFLICT DO NOTHING", key, party)
     return int(tx.row(READ_MISSING, key, tx.now)[0])

@@ -7,7 +7,8 @@ from fq.brokers.listener import SeenMarks
 from fq.brokers.planning.states import NEVER
 from fq.brokers.postgres.change_listener import ChangeListener
 from fq.brokers.postgres.claims import next_due
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import ClaimRequest
 
 RESULTS = "SELECT message_id, body FROM fq.results WHERE message_id = ANY (%s::text[]) AND until > fq.now_ms()"

@@ -3,7 +3,7 @@
 from time import monotonic
 
 from fq.brokers.limits.policy import NO_SHOW_MS
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 
 MAX_ROWS_PER_STEP = 1_000
 """How many rows of a table are deleted at once, at most; the next turn goes on."""
@@ -62,8 +62,9 @@ class Maintenance:
         """Delete some of what has expired, if it is time to, and return whether there may be more. The transaction is alone."""
         if not self.is_due:
             return False
-        deleted = [tx.run(step, tx.now) for step in STEPS]
-        deleted.append(tx.run(EXPIRED_LETTERS, tx.now - self._dead_ttl))
-        more = max(deleted) >= MAX_ROWS_PER_STEP
+        deleting = [tx.ask(step, tx.now) for step in STEPS]
+        deleting.append(tx.ask(EXPIRED_LETTERS, tx.now - self._dead_ttl))
+        tx.settle()
+        more = max(step.rowcount for step in deleting) >= MAX_ROWS_PER_STEP
         self._next_run = 0.0 if more else monotonic() + INTERVAL_SECONDS
         return more

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fq.brokers.planning.mark_sets import decide, in_parts
 from fq.brokers.planning.states import NEVER
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import ANYTHING, Mark, SetMarkOp
 
 LIVE = "(until = 0 OR until > %s)"

@@ -8,12 +8,13 @@ from fq.brokers.findings import DAMAGE_CHECK_SECONDS, Finding
 from fq.brokers.parts import parts
 from fq.brokers.postgres import browsing, dead_kinds, deleting, inspection, queue_counts
 from fq.brokers.postgres.cancellation import cancel
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
 from fq.brokers.postgres.diagnostics import diagnose
 from fq.brokers.postgres.groups import cancel_groups
 from fq.brokers.postgres.listener import Listener
 from fq.brokers.postgres.replacing import run_now
 from fq.brokers.postgres.requeue import requeue
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.turn import ANNOUNCE
 from fq.brokers.postgres.unique_keys import free_keys
 from fq.brokers.records import ClaimedMessage, DeadKinds, DeadLetter, QueueStats, Status, WorkerStats

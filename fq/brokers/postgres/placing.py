@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from fq.brokers.planning.unique_keys import KeyTable, place_all
-from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.enqueue import insert
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.unique_keys import read_keys, write_keys
 from fq.brokers.records import EnqueueOp, Placement
 
@@ -19,8 +19,9 @@ def has_unique(ops: Sequence[EnqueueOp]) -> bool:
 def place(tx: Transaction, ops: Sequence[EnqueueOp]) -> tuple[Placement, ...]:
     """Put messages on their queues, and say which message stands for each."""
     keys = [op.unique.key for op in ops if op.unique is not None]
+    asked = tx.ask(UNKNOWN, [op.message_id for op in ops])
     table = read_keys(tx, keys) if keys else KeyTable(tx.now, {})
-    placements, new = place_all(ops, table, set(tx.column(UNKNOWN, [op.message_id for op in ops])))
+    placements, new = place_all(ops, table, {name for (name,) in asked.fetchall()})
     if new:
         insert(tx, new)
     write_keys(tx, table)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from fq.brokers.planning.queue_counts import Counts, bounded, by_queue, live_counts, queue_stats
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import QueueStats
 
 BY_INDEX = (

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from fq.brokers.planning.states import NEVER
 from fq.brokers.postgres.cancellation import cancelled_among
-from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.enqueue import list_queues
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.unique_keys import read_keys_of
 from fq.brokers.records import EnqueueOp
 

@@ -6,10 +6,10 @@ from collections.abc import Set as AbstractSet
 from attrs import frozen
 
 from fq.brokers.planning.groups import COMPLETE, Progress
-from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.deleting import delete_waiting
 from fq.brokers.postgres.groups import store_followups, take_followups, write_groups, write_members
 from fq.brokers.postgres.placing import place
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.unique_keys import read_keys, write_keys
 from fq.brokers.records import OPEN_GROUP_TTL_MS, EnqueueOp
 from fq.brokers.requeue import LiveMessage, ReopenedGroup, RequeuePlanner
@@ -57,7 +57,7 @@ def requeue(tx: Transaction, message_ids: Sequence[str], plan: RequeuePlanner, s
     if planned.taken_messages:
         delete_waiting(tx, planned.taken_messages)
     for group, numbers in planned.removed.items():
-        tx.run(FEWER, tx.run(REMOVE_MEMBERS, group, sorted(numbers)), group)
+        tx.run(FEWER, tx.changed(REMOVE_MEMBERS, group, sorted(numbers)), group)
     for one in planned.reopened:
         _reopen(tx, one)
     enqueues = _admit(tx, planned.enqueues)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from fq.brokers.async_batcher import AsyncBatcher
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
 from fq.brokers.postgres.enqueue import enqueue_plainly
 from fq.brokers.postgres.listener import Listener
 from fq.brokers.postgres.placing import has_unique, place, placed_plainly
 from fq.brokers.postgres.replacing import replace
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.transactional import statement
 from fq.brokers.postgres.turn import ANNOUNCE
 from fq.brokers.records import EnqueueOp, Placement

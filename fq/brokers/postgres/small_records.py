@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from fq.brokers.counters import Count
 from fq.brokers.postgres import counters, marks
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
 from fq.brokers.postgres.listener import Listener
 from fq.brokers.postgres.placing import place
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.turn import ANNOUNCE
 from fq.brokers.records import Mark, SetMarkOp
 from fq.brokers.validation import check_counts, check_key, check_keys, check_set_mark_op

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from attrs import asdict
 
-from fq.brokers.postgres.database import Transaction, in_schema
 from fq.brokers.postgres.placing import place
+from fq.brokers.postgres.transaction import Transaction, in_schema
 from fq.brokers.records import EnqueueOp, UniqueKey
 
 SEND = "SELECT fq.send(CAST(:ops AS text))"
@@ -36,9 +36,8 @@ def _to_json(op: EnqueueOp) -> dict[str, object]:
     return fields if op.unique is None else {**fields, "unique": asdict(op.unique)}
 
 
-def take_in(tx: Transaction) -> None:
-    """Place messages with unique keys whose transactions have committed. The transaction is alone."""
-    rows = sorted(tx.rows(TAKE))
+def take_in(tx: Transaction, rows: Sequence[tuple[int, int, str]]) -> None:
+    """Place messages with unique keys whose transactions have committed: the *rows* of `TAKE`, in order. The transaction is alone."""
     if rows:
         place(tx, [_from_json(op, tx.now - made) for _, made, op in rows])
 

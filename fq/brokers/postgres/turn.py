@@ -5,20 +5,22 @@ The worker's own lease is renewed first, so that the turn does not take back wha
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import psycopg
 from attrs import frozen
 
 from fq.brokers.listener import NO_MARKS, SeenMarks
-from fq.brokers.postgres.cancellation import mark_cancelled
+from fq.brokers.postgres.cancellation import TELL, mark_cancelled
 from fq.brokers.postgres.claims import MAX_ROWS_PER_TURN as MOST
 from fq.brokers.postgres.claims import OUTLOOK, REGISTER, claim, deliveries, next_due, promote_and_reclaim
 from fq.brokers.postgres.commits import apply_commits
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
 from fq.brokers.postgres.errors import NOT_PLAIN
 from fq.brokers.postgres.maintenance import Maintenance
 from fq.brokers.postgres.plain_turns import PLAIN_TURN, plain_arguments
-from fq.brokers.postgres.transactional import take_in
+from fq.brokers.postgres.transaction import Row, Transaction
+from fq.brokers.postgres.transactional import TAKE, take_in
 from fq.brokers.postgres.unique_keys import free_keys
 from fq.brokers.records import MAX_IDLE_MS, ClaimRequest, Commit, StoreResultOp, Turn
 
@@ -60,16 +62,23 @@ def _plain(tx: Transaction, commits: Sequence[Commit], arguments: Sequence[objec
 
 
 def _alone(tx: Transaction, commits: Sequence[Commit], request: ClaimRequest, turn_id: str, maintenance: Maintenance) -> TurnResult:
-    (turns,) = tx.row(REGISTER, request.worker, tx.now + request.lease, turn_id, sorted(set(request.queues)))
+    registering = tx.ask(REGISTER, request.worker, tx.now + request.lease, turn_id, sorted(set(request.queues)))
+    taking_in = tx.ask(TAKE)
     result = apply_commits(tx, commits)
-    take_in(tx)
-    promoted, reclaimed = promote_and_reclaim(tx)
-    claimed, has_starters = claim(tx, request, turns)
+    (turns,) = cast(Row, registering.fetchone())
+    take_in(tx, sorted(taking_in.fetchall()))
+    read_counts, read_claimed = promote_and_reclaim(tx), claim(tx, request, turns)
+    telling, outlook = tx.ask(TELL, request.worker), tx.ask(OUTLOOK, request.worker, tx.now, tx.now)
+    claimed, has_starters = read_claimed()
+    claimed, cancelled = mark_cancelled(claimed, {name for (name,) in telling.fetchall()})
+    promoted, reclaimed = read_counts()
     if has_starters:
         free_keys(tx, [delivery.message_id for delivery in claimed], started=True)
-    claimed, cancelled = mark_cancelled(tx, request.worker, claimed)
-    is_more = maintenance.run(tx) or MOST in (promoted, reclaimed)
-    due, first_mark = next_due(tx.now, *tx.row(OUTLOOK, request.worker, tx.now, tx.now))
+    is_more = MOST in (promoted, reclaimed)
+    if has_starters or maintenance.is_due:
+        is_more |= maintenance.run(tx)
+        outlook = tx.ask(OUTLOOK, request.worker, tx.now, tx.now)
+    due, first_mark = next_due(tx.now, *cast(Row, outlook.fetchone()))
     if commits or promoted or reclaimed:
         tx.run(ANNOUNCE, "w")
     if result.store_ops:

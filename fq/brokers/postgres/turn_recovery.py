@@ -14,8 +14,9 @@ from attrs import define, evolve, field
 
 from fq.brokers.planning.repeated_commits import Claim, claim_of, final_claims
 from fq.brokers.postgres.claims import deliveries
-from fq.brokers.postgres.database import Database, Transaction
+from fq.brokers.postgres.database import Database
 from fq.brokers.postgres.maintenance import Maintenance
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.postgres.turn import TurnResult, take_turn
 from fq.brokers.records import ClaimRequest, Commit, Delivery
 from fq.errors import BrokerUnavailable

@@ -1,10 +1,10 @@
 """The table of unique keys: read together, changed in order by `KeyTable`, and written together. In a transaction that is alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fq.brokers.findings import HeldKey
 from fq.brokers.planning.unique_keys import KeyTable, key_table
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 
 _COLUMNS = "key, holder, since, until, held, at_start, aside, aside_at_start"
 
@@ -50,8 +50,14 @@ def read_keys(tx: Transaction, keys: Iterable[str]) -> KeyTable:
 
 def read_keys_of(tx: Transaction, message_ids: Iterable[str]) -> KeyTable:
     """Return the table of the keys that messages hold, or are put aside for."""
+    return ask_keys_of(tx, message_ids)()
+
+
+def ask_keys_of(tx: Transaction, message_ids: Iterable[str]) -> Callable[[], KeyTable]:
+    """Ask for the table of the keys that messages hold, or are put aside for; what is returned reads it."""
     ids = list(message_ids)
-    return key_table(tx.rows(READ_OF_MESSAGES, ids, ids), tx.now)
+    asked = tx.ask(READ_OF_MESSAGES, ids, ids)
+    return lambda: key_table(asked.fetchall(), tx.now)
 
 
 def write_keys(tx: Transaction, table: KeyTable) -> None:

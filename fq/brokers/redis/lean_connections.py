@@ -22,6 +22,9 @@ HAS_POLL = hasattr(select, "poll")
 READ_BYTES = 65_536
 """At most this many bytes are read at once."""
 
+SLOW_LOOK_SECONDS = 5e-6
+"""A look takes less than this, unless the thread has to wait for the interpreter."""
+
 K = TypeVar("K", bound=Callable[..., object])
 
 NOTHING_YET = object()
@@ -88,18 +91,23 @@ class Lean:
         return (self._replies is not None and self._replies.has_data()) or _is_readable(self._sock, timeout)
 
     def spin(self, seconds: float) -> bool:
-        """Look for something to read, again and again for that many *seconds*, and return whether there is. The thread does not sleep."""
+        """
+        Look for something to read, again and again for that many *seconds*, and return whether there is. The thread does not sleep.
+
+        False also if other threads keep this one from looking, since they have the interpreter: a thread that sleeps leaves it to them.
+        """
         poller = self._poller
         if poller is None:
             if not HAS_POLL:
                 return False
             poller = self._poller = _poller_of(cast(socket.socket, self._sock))
         poll, now = poller.poll, time.perf_counter
-        end = now() + seconds
+        began, looks = now(), 1
         while not poll(0):
-            if now() >= end:
+            if now() - began >= seconds:
                 return False
-        return True
+            looks += 1
+        return now() - began < looks * SLOW_LOOK_SECONDS
 
     def disconnect(self, *arguments: object) -> None:
         """Close the socket, and forget what was read from it."""

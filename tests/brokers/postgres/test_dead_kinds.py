@@ -1,8 +1,8 @@
 """PostgreSQL: to tell the kinds of dead letters, and to find the letters of one, reads a bounded number of rows."""
 
 from fq.brokers.postgres import PostgresBroker, dead_kinds
-from fq.brokers.postgres.database import Transaction
 from fq.brokers.postgres.queue_counts import BY_INDEX
+from fq.brokers.postgres.transaction import Transaction
 from fq.brokers.records import Bury, Commit
 from fq.core.fault import Fault
 from tests.brokers.builders import claim, claim_request, enqueue_op

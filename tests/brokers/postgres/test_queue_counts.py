@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fq.brokers.postgres import PostgresBroker, queue_counts
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from tests.brokers.builders import enqueue_op
 
 MOST = 100

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from fq import App, ConfigError, OptionError
 from fq.brokers.postgres import PostgresBroker
-from fq.brokers.postgres.database import Transaction
+from fq.brokers.postgres.transaction import Transaction
 from tests.postgres_server import postgres_url
 
 

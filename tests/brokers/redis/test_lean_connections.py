@@ -1,7 +1,9 @@
 """What lean connections do in their own way: they send and read as redis-py's do, and fail as they do."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 import redis
@@ -135,3 +137,16 @@ def test_a_spin_looks_at_the_socket_of_the_latest_connect(pair: tuple[Connection
     assert connection.spin(60)
     connection.disconnect()
     far.close()
+
+
+@pytest.mark.parametrize(("look_seconds", "is_free"), [(1e-6, True), (20e-6, False)])
+def test_a_spin_whose_looks_take_long_is_in_vain(
+    pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch, look_seconds: float, is_free: bool
+) -> None:
+    """Other threads have the interpreter meanwhile."""
+    connection, far = pair
+    assert isinstance(connection, Lean)
+    times = count(0, look_seconds)
+    monkeypatch.setattr(time, "perf_counter", lambda: far.send(b":1\r\n") * 0 + next(times))  # the reply comes after the first look
+
+    assert connection.spin(0.1) is is_free
