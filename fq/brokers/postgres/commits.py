@@ -26,7 +26,7 @@ SETTLE = "SELECT fq.settle(%s::bigint[], %s::smallint[], %s::text[], %s::text[],
 
 RESCHEDULE = "SELECT fq.reschedule(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::text[], %s::text[], %s::bytea[], %s)"
 
-READ_RUNNING = "SELECT message_id, token, seq FROM fq.messages WHERE message_id = ANY (%s::text[]) AND state = 2 FOR UPDATE"
+READ_RUNNING = "SELECT message_id, token, seq FROM fq.messages WHERE message_id = ANY (%s::text[]) AND state + 0 = 2 FOR UPDATE"
 
 
 @define

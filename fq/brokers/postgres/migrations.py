@@ -8,7 +8,7 @@ import psycopg
 
 from fq.errors import ConfigError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The version of these tables and functions."""
 
 OLDEST_SERVER = 140_000
@@ -20,8 +20,9 @@ UPGRADES: Mapping[int, Sequence[str]] = {
         "UPDATE fq.messages m SET size = length(b.body) FROM fq.bodies b WHERE b.seq = m.seq",
     ),
     2: ("CREATE INDEX dead_by_kind ON fq.dead (queue, left(actor, 200), left(error, 200), died_at, seq)",),
+    3: (),
 }
-"""By version, the statements that upgrade its tables to the next."""
+"""By version, the statements that upgrade its tables to the next. The functions are made anew each time."""
 
 META = "CREATE TABLE fq.meta (row integer PRIMARY KEY CHECK (row = 1), version integer NOT NULL)"
 
