@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 from benchmarks.measure import console
 from benchmarks.peers import HERE
 
-CACHE = HERE.parent.parent / ".bench"
+PROJECT = HERE.parent.parent
+CACHE = PROJECT / ".bench"
 
 
 class Installed(Protocol):
@@ -54,6 +55,8 @@ def environment(peer: Installed) -> Path:
         return Path(sys.executable).parent
     python = interpreter(peer.python)
     pinned = peer.requirements.read_bytes()
+    if b"-e ." in pinned:  # fq itself, whose dependencies may have changed
+        pinned += (PROJECT / "pyproject.toml").read_bytes()
     source = peer.requirements.stem
     folder = CACHE / f"{source}-{hashlib.sha256(pinned + python.encode()).hexdigest()[:8]}"
     if not (folder / "ready").exists():
@@ -88,6 +91,6 @@ def _make(python: str, folder: Path, requirements: Path) -> None:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
     if done.returncode:
         raise CannotMeasure(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-300:]}")

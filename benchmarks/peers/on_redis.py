@@ -108,8 +108,8 @@ def list_and_sorted_set(ready: str, taken: str) -> Left:
 
 FQ = Peer(
     "fq",
-    (sys.executable, "-m", "fq", "worker", "fq_noop:app", "--processes", "{processes}"),
-    "defaults (8 threads, 1,000 coroutines)",
+    ("{bin}/python", "-m", "fq", "worker", "fq_noop:app", "--processes", "{processes}"),
+    "defaults (8 threads, 1,000 coroutines), with fq[speed]: uvloop, msgspec",
     hash_length("{fq}:messages"),
 )
 LIMIT = Peer(

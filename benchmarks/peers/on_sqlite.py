@@ -1,7 +1,6 @@
 """The queues on SQLite: a file that all of them may delete and make anew."""
 
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -60,8 +59,8 @@ def rows(of: str) -> Left:
 PEERS = (
     Peer(
         "fq",
-        (sys.executable, "-m", "fq", "worker", "fq_noop:app", "--processes", "{processes}"),
-        "defaults (8 threads, 1,000 coroutines), synchronous NORMAL",
+        ("{bin}/python", "-m", "fq", "worker", "fq_noop:app", "--processes", "{processes}"),
+        "defaults (8 threads, 1,000 coroutines), with fq[speed]: uvloop, msgspec; synchronous NORMAL",
         rows("messages"),
     ),
     Peer(

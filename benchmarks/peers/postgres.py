@@ -1,6 +1,5 @@
 """The queues in PostgreSQL, and the private server that they share. Each makes its tables in the same database, when its script first sends."""
 
-import sys
 import tempfile
 import time
 import warnings
@@ -84,8 +83,8 @@ def rows(table: str, condition: str = "true") -> Left:
 
 FQ = Peer(
     "fq",
-    (sys.executable, "-m", "fq", "worker", "fq_noop:app", "--processes", "{processes}"),
-    "defaults (8 threads, 1,000 coroutines)",
+    ("{bin}/python", "-m", "fq", "worker", "fq_noop:app", "--processes", "{processes}"),
+    "defaults (8 threads, 1,000 coroutines), with fq[speed]: uvloop, msgspec",
     rows("fq.messages"),
 )
 PEERS = (

@@ -22,7 +22,7 @@ HAS_POLL = hasattr(select, "poll")
 READ_BYTES = 65_536
 """At most this many bytes are read at once."""
 
-SLOW_LOOK_SECONDS = 5e-6
+SLOW_LOOK_SECONDS = 10e-6
 """A look takes less than this, unless the thread has to wait for the interpreter."""
 
 K = TypeVar("K", bound=Callable[..., object])

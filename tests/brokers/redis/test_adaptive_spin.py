@@ -32,9 +32,17 @@ def test_each_call_looks_while_replies_come_in_time() -> None:
 def test_calls_look_ever_more_rarely_while_replies_take_longer() -> None:
     slow, spin = Replies(in_time=False), AdaptiveSpin()
 
-    assert slow.looks_of(spin, 1 + 1 + 1 + 2 + 1 + 4 + 1) == 4
+    assert slow.looks_of(spin, 1 + 0 + 1 + 1 + 1 + 2 + 1 + 4 + 1) == 5
     assert slow.looks_of(spin, 100 * MAX_SKIPS) <= 110
     assert slow.looks_of(spin, 100 * (MAX_SKIPS + 1)) == 100
+
+
+def test_a_reply_that_takes_longer_now_and_then_changes_nothing() -> None:
+    spin = AdaptiveSpin()
+
+    for _ in range(100):
+        assert Replies(in_time=True).looks_of(spin, 3) == 3
+        assert Replies(in_time=False).looks_of(spin, 1) == 1
 
 
 def test_calls_look_again_when_replies_come_in_time_again() -> None:
@@ -44,4 +52,3 @@ def test_calls_look_again_when_replies_come_in_time_again() -> None:
 
     soon.looks_of(spin, MAX_SKIPS + 1)
     assert soon.looks_of(spin, 100) == 100
-    assert Replies(in_time=False).looks_of(spin, 11) > 1, "one that is slow again costs few calls their look"
