@@ -44,8 +44,9 @@ class Depth:
         bench = evolve(self.bench, condition=f"{self.waiting:,} waiting")
         bench.rates = self.bench.rates
         broker = RedisBroker(bench.store.url)
-        bench.record(FQ, {"turns": self.turns(broker)})
-        bench.record(FQ, {"steady": self.steady(bench, broker)})
+        more = self.fill(broker, "default")
+        bench.record(FQ, {"turns": self.turns(broker, more)})
+        bench.record(FQ, {"steady": self.steady(bench, broker, more)})
         broker.close()
         bench.record(FQ, bench.ask(FQ, "sends", bench.window / 2))
         self.idle(bench)
@@ -58,9 +59,9 @@ class Depth:
             broker.enqueue([next(more) for _ in range(BATCH)])
         return more
 
-    def turns(self, broker: RedisBroker) -> float:
+    def turns(self, broker: RedisBroker, more: Iterator[EnqueueOp]) -> float:
         """Return the messages per second in turns by hand, each of which sends, claims and acknowledges 256."""
-        more, request, done = self.fill(broker, "default"), ClaimRequest("bench", ("default",), TURN), 0
+        request, done = ClaimRequest("bench", ("default",), TURN), 0
         commits: list[Commit] = []
         began = time.perf_counter()
         while (elapsed := time.perf_counter() - began) < self.bench.window:
@@ -68,11 +69,12 @@ class Depth:
             turn = broker.turn(commits, request)
             commits = [Commit(delivery.message_id, delivery.queue_name, delivery.token) for delivery in turn.deliveries]
             done += len(commits)
+        broker.turn(commits, evolve(request, limit=0))
         return done / elapsed
 
-    def steady(self, bench: Bench, broker: RedisBroker) -> float:
+    def steady(self, bench: Bench, broker: RedisBroker, more: Iterator[EnqueueOp]) -> float:
         """Return the messages per second of one worker, beside a producer that replaces what is done."""
-        more, sent = self.fill(broker, "default"), self.waiting
+        sent = FQ.left(bench.store)
 
         def top_up(seconds: float) -> None:
             nonlocal sent
