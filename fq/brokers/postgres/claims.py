@@ -54,13 +54,16 @@ def release(tx: Transaction, worker: str, interrupted: Mapping[str, str], counte
 
 
 def promote_and_reclaim(tx: Transaction) -> Callable[[], tuple[int, int]]:
-    """Make delayed messages ready that are due, and take back what expired leases hold, both up to a bound; what is returned reads how many of each."""
+    """
+    Make delayed messages ready that are due, and take back what expired leases hold, both up to a bound.
+
+    What is returned, called after the answer to a later statement has been read, returns how many of each.
+    """
     promoting = tx.ask(PROMOTE, tx.now)
     reclaiming = tx.ask(RECLAIM, tx.now)
     tx.run(FORGET_WORKERS, tx.now)
 
     def read() -> tuple[int, int]:
-        tx.settle()
         (promoted,) = promoting.fetchall()
         return int(promoted[0]), reclaiming.rowcount
 
