@@ -130,7 +130,7 @@ class WorkerTurns:
             request = self._request(commits, claim, claim.limit, plan.channel, is_patient=is_patient)
             return request if plan.part.first_may_be_larger else evolve(request, header=request.header._replace(first_may_be_larger=0))
         room = turn.bytes_left(claim.max_bytes)
-        limit = claim.limit - len(turn.deliveries) if room > 0 else 0
+        limit = claim.limit - len(turn.deliveries) if room >= 0 else 0
         request = self._request(commits, claim, limit, plan.channel if is_patient else "", is_patient=is_patient)
         return evolve(request, header=request.header._replace(max_bytes=room, first_may_be_larger=0))
 

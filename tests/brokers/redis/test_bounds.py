@@ -18,8 +18,8 @@ from fq.brokers.redis.requeue import MAX_LETTERS
 from fq.brokers.redis.scripts import Script
 from fq.core.fault import Fault
 from fq.execution.requeue_plan import plan_requeue
-from tests.brokers.builders import enqueue_op
-from tests.brokers.redis.builders import done, fill
+from tests.brokers.builders import enqueue_op, ids
+from tests.brokers.redis.builders import done, fill, tune
 
 WORKER = "w"
 
@@ -173,3 +173,11 @@ def test_queues_count_the_claims_of_a_worker_that_comes_while_they_are_counted(
 
     (stats,) = broker.queues()
     assert (stats.ready, stats.in_flight) == (0, 3)
+
+
+def test_messages_without_bodies_fit_into_a_claim_that_is_full(connect: Callable[..., RedisBroker]) -> None:
+    """Also where a script claims fewer than are wanted, so that several do."""
+    broker = tune(connect(), max_per_script=1)
+    broker.enqueue([enqueue_op(f"m{number}", body=size * b"x") for number, size in enumerate((100, 0, 0, 1))])
+
+    assert ids(broker.turn((), ClaimRequest(WORKER, ("q",), 9, max_bytes=100)).deliveries) == ["m0", "m1", "m2"]

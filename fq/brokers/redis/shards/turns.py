@@ -191,7 +191,7 @@ class ShardedTurns:
         longest = min(self.visit_seconds, request.lease / 1_000 / VISITS_PER_LEASE)
         for shard in view.order(request.worker, count):
             room, size = max(0, request.limit - len(turn.deliveries)), turn.bytes_left(request.max_bytes)
-            if size <= 0 and turn.deliveries:
+            if size < 0 and turn.deliveries:
                 room = 0
             is_due = time.monotonic() - view.visited_at.get(shard, float("-inf")) >= longest
             quiet_ms = 0 if is_due or shard in pending else self._shards[shard].turns.ms_of_quiet(request)

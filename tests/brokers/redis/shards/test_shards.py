@@ -254,3 +254,10 @@ def test_the_doctor_says_how_messages_are_spread(broker: ShardedRedisBroker) -> 
     assert (found["outboxes"].level, found["outboxes"].found) == ("warn", "in shards 1 operations for other shards wait to be taken there")
     assert len([finding for finding in broker.diagnose() if finding.what == "server"]) == 1
     assert len(run_all(broker)) == 4
+
+
+def test_messages_without_bodies_fit_into_a_claim_that_is_full(broker: ShardedRedisBroker) -> None:
+    names = [name_in(shard, "m") for shard in range(SHARDS)]
+    broker.enqueue([enqueue_op(name, body=b"") for name in names])
+
+    assert sorted(each.message_id for each in broker.turn((), evolve(request(), max_bytes=0)).deliveries) == sorted(names)
