@@ -30,7 +30,7 @@ BOUNDS: dict[tuple[str, str], Cost] = {
     ("sqlite", "turn"): Cost(calls=5, trips=9),
     ("sqlite", "run, sync"): Cost(calls=67),
     ("sqlite", "run, async"): Cost(calls=76),
-    ("redis", "send"): Cost(calls=92, trips=1),
+    ("redis", "send"): Cost(calls=93, trips=1),
     ("redis", "asend"): Cost(calls=77, trips=1),
     ("redis", "send_many"): Cost(calls=51, trips=1),
     ("redis", "turn"): Cost(calls=12, trips=1),
