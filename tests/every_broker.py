@@ -2,11 +2,10 @@
 Fixtures that run a test once for every kind of broker; a ``conftest.py`` imports them. ``tests/brokers/harness.py`` finds the brokers.
 
 They use one Redis or Valkey server of those that are installed, and each of them with ``FQ_ALL_SERVERS=1`` in the environment, as in CI. What is about
-Redis alone, in ``tests/brokers/redis``, always runs on the oldest and the newest. Of the tests on PostgreSQL and on shards, only some run without that
+Redis alone, in ``tests/brokers/redis``, always runs on the newest. Of the tests on PostgreSQL and on shards, only some run without that
 variable: see `ALWAYS`.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from tests.brokers.harness import Harness, Kind, kinds
 from tests.brokers.in_one_shard import IN_ONE_SHARD
 from tests.brokers.redis_harness import ShardedHarness
+from tests.sampling import RUNS_ALL
 
 SUITE = Path(__file__).parent / "brokers"
 
@@ -22,21 +22,21 @@ ALL_KINDS = kinds()
 ONE_OF_EACH = {name if name.endswith("-sharded") else name.partition("-")[0]: name for name in reversed(ALL_KINDS)}.values()
 """The names of one broker of each kind; Redis with shards is a kind of its own."""
 
-KINDS = ALL_KINDS if os.environ.get("FQ_ALL_SERVERS") else {name: ALL_KINDS[name] for name in ALL_KINDS if name in ONE_OF_EACH}
+KINDS = ALL_KINDS if RUNS_ALL else {name: ALL_KINDS[name] for name in ALL_KINDS if name in ONE_OF_EACH}
 
 
-ALWAYS = {f"tests/brokers/test_{name}.py" for name in ("enqueue", "fencing", "leases", "requeue", "unique_keys", "wait")}
+ALWAYS = {f"tests/brokers/test_{name}.py" for name in ("enqueue", "fencing", "wait")}
 """The files of the suite that run on PostgreSQL and on shards always."""
 
-LESS_OFTEN = ["redis"]
-"""Servers, of the fixture ``shared``, between the oldest and the newest that are tested."""
+LESS_OFTEN = ["redis", "redis62"]
+"""Servers, of the fixture ``shared``, that are not the newest one tested."""
 
 PARTLY = [ALL_KINDS[name] for name in ("postgres", "redis-sharded") if name in ALL_KINDS]
 
 
 def is_left_out(item: pytest.Item) -> bool:
     """Does *item* run with ``FQ_ALL_SERVERS=1`` only?"""
-    if os.environ.get("FQ_ALL_SERVERS") or item.location[0] in ALWAYS:
+    if RUNS_ALL or item.location[0] in ALWAYS:
         return False
     params = getattr(getattr(item, "callspec", None), "params", {})
     return params.get("kind") in PARTLY or params.get("shared") in LESS_OFTEN

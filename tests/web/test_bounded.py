@@ -19,7 +19,8 @@ from fq.core.message import Message
 from fq.web.pages import overview
 from fq.wire.codec import encode
 from tests.brokers.harness import Harness
-from tests.every_broker import KINDS
+from tests.every_broker import KINDS, PARTLY
+from tests.sampling import RUNS_ALL
 from tests.web.conftest import Site, claim, fail
 
 READ = {*CALLED_BY_ACTORS, "now", "count_marks", "turn"}
@@ -86,7 +87,11 @@ class Counting:
 MILLION = [pytest.param((kind, 1_000_000), id=f"{name}-a million", marks=pytest.mark.chaos) for name, kind in KINDS.items()]
 
 
-THOUSANDS = [pytest.param((kind, 20_000), id=name, marks=pytest.mark.xdist_group(f"many-{name}")) for name, kind in KINDS.items()]
+THOUSANDS = [
+    pytest.param((kind, 20_000), id=name, marks=pytest.mark.xdist_group(f"many-{name}"))
+    for name, kind in KINDS.items()
+    if RUNS_ALL or kind not in PARTLY
+]
 """One process runs all tests of a kind, so that its messages are sent once."""
 
 
