@@ -261,5 +261,5 @@ def main(arguments: list[str] | None = None) -> None:
     results.about["skipped"] = run.skipped
     results.write(FILE if options.publish else options.output or CACHE / "results.json")
     if options.publish:
-        publish(results)
+        publish(Results.read())  # as the file has them, which rounds
     console.print(Markdown(section(results)))
