@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from fq.brokers.redis import RedisBroker
+from fq.brokers.redis import RedisBroker, lean_connections
 from fq.brokers.redis.lean_connections import Lean, lean
 
 
@@ -106,6 +106,13 @@ def test_what_cannot_be_sent_is_an_error_of_redis_py(pair: tuple[Connection, soc
     other[0].close()
 
 
+@pytest.fixture
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look is held to take long, however busy the machine is."""
+    monkeypatch.setattr(lean_connections, "SLOW_LOOK_SECONDS", 3_600)
+
+
+@pytest.mark.usefixtures("undisturbed")
 def test_a_spin_sees_what_is_there_and_gives_up_in_time(pair: tuple[Connection, socket.socket]) -> None:
     connection, far = pair
     assert isinstance(connection, Lean)
@@ -117,6 +124,7 @@ def test_a_spin_sees_what_is_there_and_gives_up_in_time(pair: tuple[Connection, 
     assert not connection.spin(0.0)
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_a_spin_sees_that_the_server_has_hung_up(pair: tuple[Connection, socket.socket]) -> None:
     connection, far = pair
     assert isinstance(connection, Lean)
@@ -125,6 +133,7 @@ def test_a_spin_sees_that_the_server_has_hung_up(pair: tuple[Connection, socket.
     assert connection.spin(60)
 
 
+@pytest.mark.usefixtures("undisturbed")
 def test_a_spin_looks_at_the_socket_of_the_latest_connect(pair: tuple[Connection, socket.socket]) -> None:
     connection, _ = pair
     assert isinstance(connection, Lean)
@@ -132,11 +141,12 @@ def test_a_spin_looks_at_the_socket_of_the_latest_connect(pair: tuple[Connection
     connection.disconnect()
     near, far = socket.socketpair()
     connection._sock = near
-    far.sendall(b":1\r\n")
-
-    assert connection.spin(60)
-    connection.disconnect()
-    far.close()
+    try:
+        far.sendall(b":1\r\n")
+        assert connection.spin(60)
+    finally:
+        connection.disconnect()
+        far.close()
 
 
 @pytest.mark.parametrize(("look_seconds", "is_free"), [(1e-6, True), (40e-6, False)])
