@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 from benchmarks.peers import Peer
 from benchmarks.peers.bench import Bench
 from benchmarks.peers.on_redis import FQ
+from fq.brokers.protocol import Broker
 from fq.brokers.records import ClaimRequest, Commit, EnqueueOp
 from fq.brokers.redis import RedisBroker
 from fq.core.message import Message
@@ -32,6 +33,20 @@ def endless_messages(queue: str) -> Iterator[EnqueueOp]:
         yield EnqueueOp(message_id, queue, "noop", 0, 0, head + message_id.encode() + tail)
 
 
+def turns(broker: Broker, more: Iterator[EnqueueOp], seconds: float) -> float:
+    """Return the messages per second in turns by hand, each of which sends, claims and acknowledges 256."""
+    request, done = ClaimRequest("bench", ("default",), TURN), 0
+    commits: list[Commit] = []
+    began = time.perf_counter()
+    while (elapsed := time.perf_counter() - began) < seconds:
+        broker.enqueue([next(more) for _ in range(TURN)])
+        turn = broker.turn(commits, request)
+        commits = [Commit(delivery.message_id, delivery.queue_name, delivery.token) for delivery in turn.deliveries]
+        done += len(commits)
+    broker.turn(commits, evolve(request, limit=0))
+    return done / elapsed
+
+
 @frozen
 class Depth:
     """Measures fq with *waiting* messages."""
@@ -45,7 +60,7 @@ class Depth:
         bench.rates = self.bench.rates
         broker = RedisBroker(bench.store.url)
         more = self.fill(broker, "default")
-        bench.record(FQ, {"turns": self.turns(broker, more)})
+        bench.record(FQ, {"turns": turns(broker, more, bench.window)})
         bench.record(FQ, {"steady": self.steady(bench, broker, more)})
         broker.close()
         bench.record(FQ, bench.ask(FQ, "sends", bench.window / 2))
@@ -58,19 +73,6 @@ class Depth:
         for _ in range(self.waiting // BATCH):
             broker.enqueue([next(more) for _ in range(BATCH)])
         return more
-
-    def turns(self, broker: RedisBroker, more: Iterator[EnqueueOp]) -> float:
-        """Return the messages per second in turns by hand, each of which sends, claims and acknowledges 256."""
-        request, done = ClaimRequest("bench", ("default",), TURN), 0
-        commits: list[Commit] = []
-        began = time.perf_counter()
-        while (elapsed := time.perf_counter() - began) < self.bench.window:
-            broker.enqueue([next(more) for _ in range(TURN)])
-            turn = broker.turn(commits, request)
-            commits = [Commit(delivery.message_id, delivery.queue_name, delivery.token) for delivery in turn.deliveries]
-            done += len(commits)
-        broker.turn(commits, evolve(request, limit=0))
-        return done / elapsed
 
     def steady(self, bench: Bench, broker: RedisBroker, more: Iterator[EnqueueOp]) -> float:
         """Return the messages per second of one worker, beside a producer that replaces what is done."""

@@ -37,15 +37,15 @@ class Transaction:
 
     def rows(self, statement: str, *parameters: object) -> list[Row]:
         """Return the rows of *statement*."""
-        return self._execute(statement, parameters).fetchall()
+        return self.ask(statement, *parameters).fetchall()
 
     def row(self, statement: str, *parameters: object) -> Row:
         """Return the one row of *statement*."""
-        return cast(Row, self._execute(statement, parameters).fetchone())
+        return cast(Row, self.ask(statement, *parameters).fetchone())
 
     def first(self, statement: str, *parameters: object) -> Row | None:
         """Return the first row of *statement*, if there is one."""
-        return self._execute(statement, parameters).fetchone()
+        return self.ask(statement, *parameters).fetchone()
 
     def column(self, statement: str, *parameters: object) -> list[Any]:
         """Return the first column of *statement*."""
@@ -53,24 +53,21 @@ class Transaction:
 
     def run(self, statement: str, *parameters: object) -> None:
         """Run *statement*."""
-        self._execute(statement, parameters)
+        self.ask(statement, *parameters)
 
     def changed(self, statement: str, *parameters: object) -> int:
         """Run *statement*, and return how many rows it changed."""
-        cursor = self._execute(statement, parameters)
+        cursor = self.ask(statement, *parameters)
         self.settle()
         return cursor.rowcount
-
-    def ask(self, statement: str, *parameters: object) -> "psycopg.Cursor[Row]":
-        """Run *statement*; its rows come with the next answer that is read, and so does the number of rows that it changed."""
-        return self._execute(statement, parameters)
 
     def settle(self) -> None:
         """Wait for the answers to all statements so far."""
         if self.pipeline is not None:
             self.pipeline.sync()
 
-    def _execute(self, statement: str, parameters: "tuple[object, ...]") -> "psycopg.Cursor[Row]":
+    def ask(self, statement: str, *parameters: object) -> "psycopg.Cursor[Row]":
+        """Run *statement*; its rows come with the next answer that is read, and so does the number of rows that it changed."""
         cursor = self.connection.cursor(binary=True)
         named = parameters[0] if parameters and isinstance(parameters[0], Mapping) else parameters
         return cursor.execute(in_schema(statement, self.schema).encode(), named or None)

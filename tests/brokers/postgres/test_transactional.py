@@ -138,7 +138,7 @@ def test_a_message_is_sent_with_a_transaction_of_django(url: str) -> None:
 
 def test_a_send_adds_one_statement_to_the_transaction(app: App, welcomed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     app.get_actor("welcome").send("first")  # the broker has a connection
-    monkeypatch.setattr(Transaction, "_execute", None)
+    monkeypatch.setattr(Transaction, "ask", None)
     with psycopg.connect(postgres_url()) as connection:
         app.get_actor("welcome").call("ada").send(on=connection)
         connection.rollback()

@@ -194,10 +194,10 @@ class ShardedTurns:
             if size < 0 and turn.deliveries:
                 room = 0
             is_due = time.monotonic() - view.visited_at.get(shard, float("-inf")) >= longest
-            quiet_ms = 0 if is_due or shard in pending else self._shards[shard].turns.ms_of_quiet(request)
-            if quiet_ms:
+            must_visit = is_due or shard in pending
+            if not must_visit and (quiet_ms := self._shards[shard].turns.ms_of_quiet(request)):
                 turn.idle_for = min(turn.idle_for, quiet_ms)
-            elif room or is_due or shard in pending:
+            elif room or must_visit:
                 commits = (pending.get(shard, []), rewritten[shard][0] if shard in pending else [])
                 before = len(turn.deliveries)
                 self._visit(shard, commits, evolve(request, limit=room, max_bytes=max(0, size)), view, channel, looks=is_due)
